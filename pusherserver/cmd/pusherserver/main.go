@@ -1,0 +1,136 @@
+// Command pusherserver runs the embedded Pusher Channels server alone, for one app: for a front end without its back
+// end, or beside several of them. It is configured by environment variables, which -h lists.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"lorebridge/pusherserver"
+)
+
+// Timeouts of HTTP requests. They end with the upgrade to WebSocket: sockets follow the rules of the pusherserver package.
+const (
+	readHeaderTimeout = 10 * time.Second
+	requestTimeout    = 30 * time.Second
+	idleTimeout       = 120 * time.Second
+	shutdownTimeout   = 5 * time.Second
+)
+
+// config is the environment. What its values may be is known to pusherserver.New; nameVariable translates its errors.
+type config struct {
+	ListenAddr string `env:"LISTEN_ADDR" envDefault:"127.0.0.1:6001"`
+	AppID      string `env:"PUSHER_APP_ID" envDefault:"1"`
+	Key        string `env:"PUSHER_KEY"`
+	Secret     string `env:"PUSHER_SECRET"`
+}
+
+const usage = `Usage: pusherserver
+
+Serves the Pusher Channels protocol: WebSockets at /app/{key}, the HTTP API at /apps/{id}/...
+SIGTERM and SIGINT close all sockets in a way that lets the clients come back after a second.
+
+Environment:
+  LISTEN_ADDR    host:port to listen on (127.0.0.1:6001)
+  PUSHER_APP_ID  app id in the paths of the HTTP API: letters, digits, - and _ (1)
+  PUSHER_KEY     public key of the app: letters, digits, - and _ (required)
+  PUSHER_SECRET  secret that signs requests and subscriptions (required)
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], env.ToMap(os.Environ()), os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "pusherserver:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends. It prints one line with the URL once it listens.
+func run(ctx context.Context, args []string, environment map[string]string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("pusherserver", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { fmt.Fprint(stderr, usage) }
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q: see -h", flags.Arg(0))
+	}
+	var c config
+	if err := env.ParseWithOptions(&c, env.Options{Environment: environment}); err != nil {
+		return fmt.Errorf("read environment: %w", err)
+	}
+	server, err := pusherserver.New(pusherserver.Config{
+		Apps:   []pusherserver.App{{ID: c.AppID, Key: c.Key, Secret: c.Secret}},
+		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
+	})
+	if err != nil {
+		return nameVariable(err)
+	}
+	listener, err := net.Listen("tcp", c.ListenAddr)
+	if err != nil {
+		return fmt.Errorf("LISTEN_ADDR must be a free host:port: %w", err)
+	}
+	fmt.Fprintf(stdout, "pusherserver: app %s at http://%s\n", c.AppID, listener.Addr())
+	return serve(ctx, server, listener)
+}
+
+// serve stops taking connections before it closes those that are there.
+func serve(ctx context.Context, server *pusherserver.Server, listener net.Listener) error {
+	web := &http.Server{
+		Handler:           server,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      requestTimeout,
+		IdleTimeout:       idleTimeout,
+	}
+	running, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Run(running) }()
+	release := context.AfterFunc(ctx, func() {
+		closing, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer cancel()
+		if web.Shutdown(closing) != nil {
+			web.Close()
+		}
+		stop()
+	})
+	err := web.Serve(listener)
+	if release() {
+		stop()
+	}
+	if runErr := <-done; runErr != nil {
+		return runErr
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve: %w", err)
+}
+
+// nameVariable turns the field that New complains about into the variable that it came from.
+func nameVariable(err error) error {
+	variables := map[string]string{
+		"Apps[0].ID": "PUSHER_APP_ID", "Apps[0].Key": "PUSHER_KEY", "Apps[0].Secret": "PUSHER_SECRET",
+	}
+	if wrong := new(pusherserver.ConfigError); errors.As(err, &wrong) && variables[wrong.Field] != "" {
+		return fmt.Errorf("%s %s", variables[wrong.Field], wrong.Reason)
+	}
+	return err
+}

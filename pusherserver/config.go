@@ -1,0 +1,174 @@
+package pusherserver
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Defaults of Config, where zero asks for them.
+const (
+	DefaultActivityTimeout      = 120 * time.Second
+	DefaultPongTimeout          = 60 * time.Second
+	DefaultWriteTimeout         = 30 * time.Second
+	DefaultShutdownTimeout      = 5 * time.Second
+	DefaultMaxRefused           = 1000
+	DefaultMaxSubscriptions     = 1000
+	DefaultMaxMessageBytes      = 32 << 10
+	DefaultMaxChannelNameLength = 164
+	DefaultMaxEventDataBytes    = 10 << 10
+	DefaultMaxQueuedFrames      = 4096
+	DefaultMaxQueuedBytes       = 1 << 20
+)
+
+// App is one tenant: what is published in it is heard only in it. Key is public, Secret signs requests and subscriptions.
+type App struct {
+	ID     string // in the paths of the HTTP API: letters, digits, '-' and '_'
+	Key    string // in the path of the WebSocket: as ID
+	Secret string
+}
+
+// Config is the input of New. The zero of every field but Apps is usable.
+type Config struct {
+	Apps   []App        // at least one; ids and keys are unique
+	Logger *slog.Logger // nil discards
+
+	ActivityTimeout time.Duration // silence after which a client is pinged; at least 1 s, announced in whole seconds
+	PongTimeout     time.Duration // further silence after which it is closed with 4201
+	WriteTimeout    time.Duration // how long a socket may take no byte of at most 64 KiB
+	ShutdownTimeout time.Duration // how long the end of Run may take to flush and close the sockets
+
+	MaxConnections       int // 0 is unlimited; whoever comes too much is told 4100 after a random delay
+	MaxRefused           int // sockets held open only to tell them why they are refused; above, they are cut
+	MaxSubscriptions     int // per connection
+	MaxMessageBytes      int // of one message from a client, all its fragments together
+	MaxChannelNameLength int // in bytes, with the prefix; at most 200
+	MaxEventDataBytes    int // of the data of one published event
+	MaxQueuedFrames      int // waiting for one connection, above which it is closed as too slow
+	MaxQueuedBytes       int // as MaxQueuedFrames; room for at least one event of MaxEventDataBytes
+
+	// Now is the clock for liveness and for the timestamps of requests. Nil is time.Now. Socket deadlines always
+	// follow the system clock.
+	Now func() time.Time
+
+	// Uint64 is the source of socket ids and delays. It must be unpredictable and safe for concurrent use. Nil reads
+	// crypto/rand.
+	Uint64 func() uint64
+}
+
+// ConfigError tells which field of a Config New did not accept.
+type ConfigError struct {
+	Field  string // as in Go: "MaxQueuedBytes", "Apps[0].Key"
+	Reason string // what is allowed
+}
+
+func (e *ConfigError) Error() string { return e.Field + " " + e.Reason }
+
+// withDefaults returns c with every zero replaced that is not a value of its own.
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Uint64 == nil {
+		c.Uint64 = secureUint64
+	}
+	c.ActivityTimeout = cmp.Or(c.ActivityTimeout, DefaultActivityTimeout)
+	c.PongTimeout = cmp.Or(c.PongTimeout, DefaultPongTimeout)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
+	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
+	c.MaxRefused = cmp.Or(c.MaxRefused, DefaultMaxRefused)
+	c.MaxSubscriptions = cmp.Or(c.MaxSubscriptions, DefaultMaxSubscriptions)
+	c.MaxMessageBytes = cmp.Or(c.MaxMessageBytes, DefaultMaxMessageBytes)
+	c.MaxChannelNameLength = cmp.Or(c.MaxChannelNameLength, DefaultMaxChannelNameLength)
+	c.MaxEventDataBytes = cmp.Or(c.MaxEventDataBytes, DefaultMaxEventDataBytes)
+	c.MaxQueuedFrames = cmp.Or(c.MaxQueuedFrames, DefaultMaxQueuedFrames)
+	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, DefaultMaxQueuedBytes)
+	return c
+}
+
+// validate returns the first *ConfigError of c, which has its defaults.
+func (c Config) validate() error {
+	if err := validateApps(c.Apps); err != nil {
+		return err
+	}
+	for _, timeout := range []struct {
+		field string
+		value time.Duration
+		least time.Duration
+	}{
+		{"ActivityTimeout", c.ActivityTimeout, time.Second},
+		{"PongTimeout", c.PongTimeout, time.Second},
+		{"WriteTimeout", c.WriteTimeout, time.Millisecond},
+		{"ShutdownTimeout", c.ShutdownTimeout, time.Millisecond},
+	} {
+		if timeout.value < timeout.least {
+			return &ConfigError{timeout.field, fmt.Sprintf("must be at least %v, it is %v", timeout.least, timeout.value)}
+		}
+	}
+	for _, limit := range []struct {
+		field        string
+		value, least int
+	}{
+		{"MaxConnections", c.MaxConnections, 0},
+		{"MaxRefused", c.MaxRefused, 1},
+		{"MaxSubscriptions", c.MaxSubscriptions, 1},
+		{"MaxMessageBytes", c.MaxMessageBytes, 1 << 10},
+		{"MaxChannelNameLength", c.MaxChannelNameLength, 1},
+		{"MaxEventDataBytes", c.MaxEventDataBytes, 1},
+		{"MaxQueuedFrames", c.MaxQueuedFrames, 2},
+		{"MaxQueuedBytes", c.MaxQueuedBytes, largestEvent(c.MaxEventDataBytes)},
+	} {
+		if limit.value < limit.least {
+			return &ConfigError{limit.field, fmt.Sprintf("must be at least %d, it is %d", limit.least, limit.value)}
+		}
+	}
+	if c.MaxChannelNameLength > maxChannelNameLength {
+		return &ConfigError{"MaxChannelNameLength", fmt.Sprintf("must be at most %d, the limit of the client libraries, it is %d",
+			maxChannelNameLength, c.MaxChannelNameLength)}
+	}
+	return nil
+}
+
+func validateApps(apps []App) error {
+	if len(apps) == 0 {
+		return &ConfigError{"Apps", "must hold at least one app"}
+	}
+	ids, keys := make(map[string]bool), make(map[string]bool)
+	for i, app := range apps {
+		field := func(name string) string { return fmt.Sprintf("Apps[%d].%s", i, name) }
+		switch {
+		case !isPathSegment(app.ID):
+			return &ConfigError{field("ID"), "must be one or more letters, digits, '-' and '_'"}
+		case !isPathSegment(app.Key):
+			return &ConfigError{field("Key"), "must be one or more letters, digits, '-' and '_'"}
+		case app.Secret == "":
+			return &ConfigError{field("Secret"), "must not be empty"}
+		case ids[app.ID]:
+			return &ConfigError{field("ID"), "must be unique"}
+		case keys[app.Key]:
+			return &ConfigError{field("Key"), "must be unique"}
+		}
+		ids[app.ID], keys[app.Key] = true, true
+	}
+	return nil
+}
+
+// isPathSegment reports whether s is the same in a URL, escaped or not, and in the string that a publisher signs.
+func isPathSegment(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	})
+}
+
+func secureUint64() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	return binary.NativeEndian.Uint64(b[:])
+}

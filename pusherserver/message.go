@@ -1,0 +1,97 @@
+package pusherserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// Names of the events that are part of the protocol.
+const (
+	reservedPrefix         = "pusher:"
+	internalPrefix         = "pusher_internal:"
+	clientEventPrefix      = "client-"
+	eventEstablished       = "pusher:connection_established"
+	eventError             = "pusher:error"
+	eventPing              = "pusher:ping"
+	eventPong              = "pusher:pong"
+	eventSubscribe         = "pusher:subscribe"
+	eventUnsubscribe       = "pusher:unsubscribe"
+	eventSubscribed        = "pusher_internal:subscription_succeeded"
+	eventSubscriptionError = "pusher:subscription_error"
+)
+
+// message is an event on its way to a client. Data is JSON within a string, as the stricter client libraries demand;
+// only pusher:error carries an object, in the document of the protocol as on the wire of the service.
+type message struct {
+	Event   string `json:"event"`
+	Channel string `json:"channel,omitempty"`
+	Data    any    `json:"data"`
+}
+
+// frame returns m ready for the socket.
+func (m message) frame() []byte { return textFrame(encode(m)) }
+
+// establishedFrame is the handshake. pusher-js throws on an activity timeout of zero; Config excludes it.
+func establishedFrame(socketID string, activityTimeout time.Duration) []byte {
+	return message{Event: eventEstablished, Data: string(encode(struct {
+		SocketID        string `json:"socket_id"`
+		ActivityTimeout int    `json:"activity_timeout"`
+	}{socketID, int(activityTimeout / time.Second)}))}.frame()
+}
+
+func pongFrame() []byte { return message{Event: eventPong, Data: "{}"}.frame() }
+
+func subscribedFrame(channel string) []byte {
+	return message{Event: eventSubscribed, Channel: channel, Data: "{}"}.frame()
+}
+
+// subscriptionErrorFrame has the form in which pusher-js reports a failing authorization endpoint, so that clients bind
+// only once. status follows HTTP.
+func subscriptionErrorFrame(channel, kind string, status int, reason string) []byte {
+	return message{Event: eventSubscriptionError, Channel: channel, Data: string(encode(struct {
+		Type   string `json:"type"`
+		Error  string `json:"error"`
+		Status int    `json:"status"`
+	}{kind, reason, status}))}.frame()
+}
+
+// errorFrame is a pusher:error. A zero code becomes null: the connection stays and nothing is wrong with it.
+func errorFrame(code ws.StatusCode, reason string) []byte {
+	var nullable *ws.StatusCode
+	if code != 0 {
+		nullable = &code
+	}
+	return message{Event: eventError, Data: struct {
+		Code    *ws.StatusCode `json:"code"`
+		Message string         `json:"message"`
+	}{nullable, reason}}.frame()
+}
+
+// closeFrame cuts reason to what a control frame holds.
+func closeFrame(code ws.StatusCode, reason string) []byte {
+	return ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, reason)))
+}
+
+// textFrame returns payload as one unmasked frame, ready for any number of sockets.
+func textFrame(payload []byte) []byte { return ws.MustCompileFrame(ws.NewTextFrame(payload)) }
+
+// encode leaves '<' and its like as they are: data goes to clients byte for byte. It cannot fail, for v is always one
+// of our own types and they hold strings and numbers.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// isReserved reports whether a publisher may not use the name: clients take such events for the voice of the server.
+func isReserved(event string) bool {
+	return strings.HasPrefix(event, reservedPrefix) || strings.HasPrefix(event, internalPrefix)
+}

@@ -1,0 +1,170 @@
+package pusherserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxSweepInterval bounds how late a ping, a 4201 or the end of an idle writer may come.
+const maxSweepInterval = 5 * time.Second
+
+// Server is an http.Handler for /app/{key}, where clients connect, and /apps/{id}/..., where events are published.
+// Everything else is 404. Run must be called for it to notice clients that vanished.
+type Server struct {
+	config    Config
+	started   time.Time
+	mux       *http.ServeMux
+	appsByID  map[string]*app
+	appsByKey map[string]*app
+	registry  *registry
+	counters  counters
+
+	goroutines sync.WaitGroup
+	running    atomic.Bool
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// app is an App with those who listen to it.
+type app struct {
+	App
+	hub *hub
+}
+
+// counters are the source of the totals in Stats.
+type counters struct {
+	refused, slowReaders, events, deliveries atomic.Uint64
+}
+
+// Stats is a snapshot. The first four fields are gauges; the others count since New.
+type Stats struct {
+	Connections   int
+	Refusing      int // sockets kept open only until they know why they are refused
+	Channels      int // with at least one subscriber
+	Subscriptions int
+
+	Refused     uint64 // sockets that were not let in after their upgrade
+	SlowReaders uint64 // connections closed because they did not take their events
+	Events      uint64 // published, once for each channel
+	Deliveries  uint64 // of an event to a connection
+}
+
+// New returns a server that is ready to serve, or a *ConfigError.
+func New(config Config) (*Server, error) {
+	config = config.withDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		config:    config,
+		started:   config.Now(),
+		mux:       http.NewServeMux(),
+		appsByID:  make(map[string]*app),
+		appsByKey: make(map[string]*app),
+	}
+	s.registry = newRegistry(&s.goroutines, config.MaxConnections, config.MaxRefused)
+	for _, a := range config.Apps {
+		served := &app{App: a, hub: newHub()}
+		s.appsByID[a.ID], s.appsByKey[a.Key] = served, served
+	}
+	s.mux.HandleFunc("/app/{key}", s.serveSocket)
+	s.mux.HandleFunc("/app/", s.serveSocket)
+	s.mux.HandleFunc("/apps/{id}/events", s.signed(s.serveEvents))
+	s.mux.HandleFunc("/apps/{id}/batch_events", s.signed(s.serveBatch))
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		writeError(w, http.StatusNotFound, "not found")
+	})
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler. It can be mounted under a prefix with http.StripPrefix: publishers sign the path
+// without it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Run watches over the connections until ctx ends. Then it refuses new ones with 503, closes the others with 4100 after
+// what is queued for them, which takes at most ShutdownTimeout, and returns nil when no goroutine of the server is left.
+// It can be called once.
+func (s *Server) Run(ctx context.Context) error {
+	if s.running.Swap(true) {
+		return errors.New("run pusher server: it was run before")
+	}
+	s.sweepUntil(ctx)
+	s.shutDown()
+	return nil
+}
+
+// Tag remembers tag for a socket, in place of the one before; the empty tag is none. It reports false if there is no such
+// socket, or no longer.
+func (s *Server) Tag(socketID, tag string) bool { return s.registry.tag(socketID, tag) }
+
+// CloseTagged closes the sockets with this tag, of all apps, with 4009: pusher-js does not connect again by itself. What
+// is queued for them is dropped, and nothing more reaches them once CloseTagged returns. It returns how many it closed.
+func (s *Server) CloseTagged(tag string) int {
+	closed := 0
+	for _, c := range s.registry.withTag(tag) {
+		if c.queue.close(farewell{code: codeUnauthorized, reason: "Unauthorized", announce: true, within: closeTimeout}) {
+			closed++
+		}
+	}
+	return closed
+}
+
+// Stats returns the present state. Its fields are each right, but not all of the same instant.
+func (s *Server) Stats() Stats {
+	stats := Stats{
+		Refused:     s.counters.refused.Load(),
+		SlowReaders: s.counters.slowReaders.Load(),
+		Events:      s.counters.events.Load(),
+		Deliveries:  s.counters.deliveries.Load(),
+	}
+	stats.Connections, stats.Refusing = s.registry.count()
+	for _, a := range s.appsByID {
+		channels, subscriptions := a.hub.count()
+		stats.Channels += channels
+		stats.Subscriptions += subscriptions
+	}
+	return stats
+}
+
+// sweepUntil looks at all connections in turn: one goroutine instead of a timer for each.
+func (s *Server) sweepUntil(ctx context.Context) {
+	interval := min(s.config.ActivityTimeout/4, s.config.PongTimeout/4, maxSweepInterval)
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	var connections []*connection
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		connections = s.registry.appendAll(connections[:0])
+		now := s.uptime()
+		for _, c := range connections {
+			c.checkAlive(now)
+			c.queue.retireWriter()
+		}
+		clear(connections)
+	}
+}
+
+// shutDown returns when no goroutine is left. Deadlines on all sockets see to it that this comes to pass.
+func (s *Server) shutDown() {
+	connections, refused := s.registry.drain()
+	s.config.Logger.Info("pusher server closes its sockets", "connections", len(connections), "refused", len(refused))
+	for _, c := range connections {
+		c.queue.close(farewell{code: codeOverCapacity, reason: errDraining.Error(), flush: true, within: s.config.ShutdownTimeout})
+	}
+	for _, f := range refused {
+		// To pusher-js a lost socket is what 4100 is: a second later it comes again.
+		f.socket.Close()
+	}
+	s.goroutines.Wait()
+}
+
+// uptime is in nanoseconds and, with the default clock, monotonic.
+func (s *Server) uptime() int64 { return int64(s.config.Now().Sub(s.started)) }
