@@ -1,0 +1,117 @@
+package auth
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"lorebridge/ent"
+	"lorebridge/ent/rule"
+	"lorebridge/ent/user"
+)
+
+// errCredentials is one answer for an unknown address and a wrong password.
+var errCredentials = fmt.Errorf("%w: this e-mail address and password do not fit together", ErrUnauthenticated)
+
+// Accounts keeps people's accounts and sessions. It may be used concurrently.
+type Accounts struct {
+	client    *ent.Client
+	passwords *passwords
+	perClient *Limiter[string]
+	perPair   *Limiter[pair]
+	signUps   *Limiter[string]
+}
+
+// pair is an account as tried from one address.
+type pair struct{ email, address string }
+
+// NewAccounts reads and writes through client, except where a method is given a transaction.
+func NewAccounts(client *ent.Client, c Config) (*Accounts, error) {
+	passwords, err := newPasswords()
+	if err != nil {
+		return nil, err
+	}
+	a := &Accounts{client: client, passwords: passwords}
+	if a.perClient, err = NewLimiter[string](c.SignInsPerAddress); err != nil {
+		return nil, err
+	}
+	if a.perPair, err = NewLimiter[pair](c.SignInsPerAccount); err != nil {
+		return nil, err
+	}
+	if a.signUps, err = NewLimiter[string](c.SignUpsPerAddress); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// NewAccount is what signing up asks for.
+type NewAccount struct{ Name, Email, Password string }
+
+// WithTx runs a function in a transaction: outbox.Relay has it.
+type WithTx func(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) error
+
+// SignUp makes an account and begins its first session, in one transaction. A taken address or a text against the
+// rules is a *rule.InputError, too many accounts from one client address a *RateLimitError.
+func (a *Accounts) SignUp(ctx context.Context, withTx WithTx, n NewAccount) (s Session, err error) {
+	if err := a.signUps.Allow(ClientFrom(ctx).key()); err != nil {
+		return Session{}, err
+	}
+	hash, err := a.passwords.hash(ctx, n.Password)
+	if err != nil {
+		return Session{}, err
+	}
+	err = withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+		id, err := tx.User.Create().SetName(n.Name).SetEmail(n.Email).SetPasswordHash(hash).
+			OnConflictColumns(user.FieldEmail).DoNothing().ID(AsSystem(ctx))
+		if errors.Is(err, sql.ErrNoRows) {
+			return rule.Inputf("email", "is taken: sign in, or give another one")
+		}
+		if err != nil {
+			return err
+		}
+		account, err := tx.User.Get(AsSystem(ctx), id)
+		if err != nil {
+			return err
+		}
+		s, err = a.begin(ctx, tx, account)
+		return err
+	})
+	return s, err
+}
+
+// SignIn begins a session. Credentials that do not fit are an error that wraps ErrUnauthenticated, whatever does not
+// fit, after the same work; too many attempts are a *RateLimitError.
+func (a *Accounts) SignIn(ctx context.Context, withTx WithTx, email, password string) (s Session, err error) {
+	email, invalid := rule.Email("email", email)
+	address := ClientFrom(ctx).key()
+	if err := a.perClient.Allow(address); err != nil {
+		return Session{}, err
+	}
+	if err := a.perPair.Allow(pair{email, address}); err != nil {
+		return Session{}, err
+	}
+	if invalid != nil {
+		return Session{}, invalid
+	}
+	account, err := a.client.User.Query().Where(user.Email(email)).Only(AsSystem(ctx))
+	if err != nil && !ent.IsNotFound(err) {
+		return Session{}, fmt.Errorf("read an account: %w", err)
+	}
+	hash := ""
+	if account != nil {
+		hash = account.PasswordHash
+	}
+	match, err := a.passwords.matches(ctx, password, hash)
+	if err != nil {
+		return Session{}, err
+	}
+	if !match {
+		return Session{}, errCredentials
+	}
+	err = withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+		s, err = a.begin(ctx, tx, account)
+		return err
+	})
+	return s, err
+}

@@ -1,0 +1,100 @@
+package auth
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+
+	"github.com/realclientip/realclientip-go"
+)
+
+// Client is where a request comes from, and by which name it reached us.
+type Client struct {
+	// Address is the peer's, or the one that trusted proxies report; the zero Addr where neither is an address.
+	Address netip.Addr
+	// Host is the host, with the port unless it is the scheme's, under which the browser knows us.
+	Host string
+	// TLS says whether the browser speaks TLS, to us or to a proxy before us.
+	TLS bool
+}
+
+type clientKey struct{}
+
+// ClientFrom returns where the request of ctx comes from; the zero Client outside of a request.
+func ClientFrom(ctx context.Context) Client {
+	c, _ := ctx.Value(clientKey{}).(Client)
+	return c
+}
+
+// key is what limits count: an IPv4 address, or the /64 network that an IPv6 client chooses its addresses from.
+func (c Client) key() string {
+	if address := c.Address.Unmap(); address.Is6() {
+		if network, err := address.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return c.Address.Unmap().String()
+}
+
+// clients finds the Client of a request.
+type clients struct {
+	public  *url.URL // nil: as the request says
+	proxies []netip.Prefix
+	// forwarded reads X-Forwarded-For from the right up to the first address that is not a proxy's.
+	forwarded realclientip.RightmostTrustedRangeStrategy
+}
+
+func newClients(c Config) (*clients, error) {
+	found := &clients{}
+	if c.PublicURL != "" {
+		public, err := url.Parse(c.PublicURL)
+		if err != nil {
+			return nil, err
+		}
+		found.public = public
+	}
+	if len(c.TrustedProxies) == 0 {
+		return found, nil
+	}
+	for _, s := range c.TrustedProxies {
+		network, err := parseNetwork(s)
+		if err != nil {
+			return nil, err
+		}
+		found.proxies = append(found.proxies, network)
+	}
+	ranges, err := realclientip.AddressesAndRangesToIPNets(c.TrustedProxies...)
+	if err != nil {
+		return nil, err
+	}
+	found.forwarded, err = realclientip.NewRightmostTrustedRangeStrategy("X-Forwarded-For", ranges)
+	return found, err
+}
+
+func (f *clients) of(r *http.Request) Client {
+	c := Client{Host: r.Host, TLS: r.TLS != nil}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		c.Address, _ = netip.ParseAddr(host)
+	}
+	if f.trusts(c.Address) {
+		if address, err := netip.ParseAddr(f.forwarded.ClientIP(r.Header, r.RemoteAddr)); err == nil {
+			c.Address = address
+		}
+		c.TLS = c.TLS || r.Header.Get("X-Forwarded-Proto") == "https"
+	}
+	if f.public != nil {
+		c.Host, c.TLS = f.public.Host, f.public.Scheme == "https"
+	}
+	return c
+}
+
+func (f *clients) trusts(address netip.Addr) bool {
+	for _, network := range f.proxies {
+		if network.Contains(address.Unmap()) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,86 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/alexedwards/argon2id"
+
+	"lorebridge/ent/rule"
+)
+
+const (
+	minPassword = 8   // characters
+	maxPassword = 200 // characters
+)
+
+// hashing is OWASP's recommendation for argon2id: 19 MiB, two passes.
+var hashing = &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+
+// passwords hashes as many passwords at a time as there are cores: each takes 19 MiB and a core.
+type passwords struct {
+	slots chan struct{}
+	// nobody is the hash of a password that nobody has, compared where there is no account.
+	nobody string
+}
+
+func newPasswords() (*passwords, error) {
+	nobody, err := argon2id.CreateHash(newToken(), hashing)
+	if err != nil {
+		return nil, fmt.Errorf("hash a password: %w", err)
+	}
+	return &passwords{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), nobody: nobody}, nil
+}
+
+// hash refuses a password that is too short or too long, and returns the others' hash.
+func (p *passwords) hash(ctx context.Context, password string) (string, error) {
+	switch n := utf8.RuneCountInString(password); {
+	case !utf8.ValidString(password) || strings.ContainsRune(password, 0):
+		return "", rule.Inputf("password", "is not text: send UTF-8 without NUL")
+	case n < minPassword || n > maxPassword:
+		return "", rule.Inputf("password", "has %d characters, allowed are %d to %d", n, minPassword, maxPassword)
+	}
+	if err := p.acquire(ctx); err != nil {
+		return "", err
+	}
+	defer p.release()
+	hash, err := argon2id.CreateHash(password, hashing)
+	if err != nil {
+		return "", fmt.Errorf("hash a password: %w", err)
+	}
+	return hash, nil
+}
+
+// matches compares a password with an account's hash, or, where hash is empty, with nobody's.
+func (p *passwords) matches(ctx context.Context, password, hash string) (bool, error) {
+	known := hash != ""
+	if !known {
+		hash = p.nobody
+	}
+	if utf8.RuneCountInString(password) > maxPassword {
+		password = "" // nobody has it, and it is not worth hashing a megabyte
+	}
+	if err := p.acquire(ctx); err != nil {
+		return false, err
+	}
+	defer p.release()
+	match, err := argon2id.ComparePasswordAndHash(password, hash)
+	if err != nil {
+		return false, fmt.Errorf("compare a password: %w", err)
+	}
+	return match && known, nil
+}
+
+func (p *passwords) acquire(ctx context.Context) error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *passwords) release() { <-p.slots }

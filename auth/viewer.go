@@ -1,0 +1,44 @@
+package auth
+
+import (
+	"context"
+	"errors"
+
+	"lorebridge/ent/privacy"
+)
+
+// ErrUnauthenticated says that nobody is signed in, or not with these credentials. Compare with errors.Is.
+var ErrUnauthenticated = errors.New("sign in first: nobody is signed in")
+
+// Viewer is who is asking.
+type Viewer struct {
+	UserID    int
+	SessionID int
+}
+
+type viewerKey struct{}
+
+// NewContext returns a context in which v is asking.
+func NewContext(ctx context.Context, v Viewer) context.Context {
+	return context.WithValue(ctx, viewerKey{}, v)
+}
+
+// FromContext returns who is asking, or an error that wraps ErrUnauthenticated and says why nobody is.
+func FromContext(ctx context.Context) (Viewer, error) {
+	if v, ok := ctx.Value(viewerKey{}).(Viewer); ok {
+		return v, nil
+	}
+	if err, ok := ctx.Value(refusalKey{}).(error); ok {
+		return Viewer{}, err
+	}
+	return Viewer{}, ErrUnauthenticated
+}
+
+// refusalKey is where the middleware leaves why a session that was shown does not count.
+type refusalKey struct{}
+
+// AsSystem returns a context in which the server itself acts and every privacy rule allows. It is for what must
+// work before somebody is signed in, or for nobody in particular: sessions, the relay, retention.
+func AsSystem(ctx context.Context) context.Context {
+	return privacy.DecisionContext(ctx, privacy.Allow)
+}

@@ -1,0 +1,32 @@
+package database
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Config says which database to open.
+type Config struct {
+	URL string `env:"DATABASE_URL" envDefault:"sqlite:lorebridge.db" help:"the database: sqlite:PATH"`
+}
+
+// Validate names DATABASE_URL and what it may be.
+func (c Config) Validate() error {
+	scheme, rest, _ := strings.Cut(c.URL, ":")
+	switch {
+	case scheme == "postgres" || scheme == "postgresql":
+		return errors.New("DATABASE_URL is a postgres: URL, which is not supported yet: use sqlite:PATH, such as sqlite:lorebridge.db")
+	case scheme != "sqlite" || rest == "":
+		return fmt.Errorf("DATABASE_URL is %q: it must be sqlite:PATH, such as sqlite:lorebridge.db", c.URL)
+	case strings.Contains(rest, ":memory:") || strings.ContainsAny(rest, "?#\x00"):
+		return fmt.Errorf("DATABASE_URL is %q: PATH must be the path of a file, not :memory:, and without ? and #", c.URL)
+	}
+	return nil
+}
+
+// Path is the database's file.
+func (c Config) Path() string {
+	_, path, _ := strings.Cut(c.URL, ":")
+	return path
+}

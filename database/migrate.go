@@ -1,0 +1,156 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	atlas "ariga.io/atlas/sql/migrate"
+)
+
+//go:embed migrations/sqlite
+var migrations embed.FS
+
+// ErrNewerDatabase says that a newer binary has migrated the database: this one would not understand it.
+var ErrNewerDatabase = errors.New("the database is newer than this binary: run the version that migrated it, or a later one")
+
+// migration is one file of migrations/: its name orders it and tells which have been applied.
+type migration struct {
+	name       string
+	statements []string
+}
+
+// migrate applies what db has not seen, each file in its own transaction. Two processes that start at once take
+// turns: BEGIN IMMEDIATE is the lock, and whoever comes second finds nothing to do.
+//
+// A table that SQLite has to rebuild is dropped on the way; foreign keys are therefore off meanwhile, which only
+// works outside of a transaction, and checked before each commit.
+func migrate(ctx context.Context, db *sql.DB) (err error) {
+	known, err := readMigrations(migrations, "migrations/sqlite")
+	if err != nil {
+		return err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if _, err := conn.ExecContext(ctx, `PRAGMA foreign_keys = OFF`); err != nil {
+		return err
+	}
+	defer func() {
+		_, pragmaErr := conn.ExecContext(context.WithoutCancel(ctx), `PRAGMA foreign_keys = ON`)
+		err = errors.Join(err, pragmaErr)
+	}()
+	for {
+		done, err := migrateNext(ctx, conn, known)
+		if err != nil || done {
+			return err
+		}
+	}
+}
+
+// migrateNext applies the first file that is missing, and says whether none was.
+func migrateNext(ctx context.Context, conn *sql.Conn, known []migration) (done bool, err error) {
+	tx, err := conn.BeginTx(ctx, nil) // immediate, by the connection's _txlock
+	if err != nil {
+		return false, fmt.Errorf("lock for migrations: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, tx.Rollback())
+		}
+	}()
+	if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
+		name TEXT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ')))`); err != nil {
+		return false, fmt.Errorf("create schema_migrations: %w", err)
+	}
+	applied, err := appliedMigrations(ctx, tx)
+	if err != nil {
+		return false, err
+	}
+	for i, name := range applied {
+		if i >= len(known) || known[i].name != name {
+			return false, fmt.Errorf("%w (it has seen migration %s)", ErrNewerDatabase, name)
+		}
+	}
+	if len(applied) == len(known) {
+		return true, tx.Commit()
+	}
+	next := known[len(applied)]
+	for _, statement := range next.statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return false, fmt.Errorf("apply migration %s: %w", next.name, err)
+		}
+	}
+	if err := checkForeignKeys(ctx, tx); err != nil {
+		return false, fmt.Errorf("apply migration %s: %w", next.name, err)
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO schema_migrations (name) VALUES (?)`, next.name); err != nil {
+		return false, fmt.Errorf("record migration %s: %w", next.name, err)
+	}
+	return false, tx.Commit()
+}
+
+func appliedMigrations(ctx context.Context, tx *sql.Tx) (names []string, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT name FROM schema_migrations ORDER BY name`)
+	if err != nil {
+		return nil, fmt.Errorf("read schema_migrations: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+func checkForeignKeys(ctx context.Context, tx *sql.Tx) (err error) {
+	rows, err := tx.QueryContext(ctx, `PRAGMA foreign_key_check`)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	if rows.Next() {
+		var table, parent string
+		var row, key sql.NullInt64
+		if err := rows.Scan(&table, &row, &parent, &key); err != nil {
+			return err
+		}
+		return fmt.Errorf("row %d of %s would refer to nothing in %s", row.Int64, table, parent)
+	}
+	return rows.Err()
+}
+
+func readMigrations(files fs.FS, dir string) ([]migration, error) {
+	paths, err := fs.Glob(files, dir+"/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	known := make([]migration, 0, len(paths)) // Glob sorts, and names begin with their time
+	for _, path := range paths {
+		text, err := fs.ReadFile(files, path)
+		if err != nil {
+			return nil, err
+		}
+		statements, err := atlas.Stmts(string(text))
+		if err != nil {
+			return nil, fmt.Errorf("read migration %s: %w", path, err)
+		}
+		m := migration{name: strings.TrimSuffix(strings.TrimPrefix(path, dir+"/"), ".sql")}
+		for _, s := range statements {
+			if !strings.HasPrefix(strings.ToUpper(s.Text), "PRAGMA FOREIGN_KEYS") {
+				m.statements = append(m.statements, s.Text)
+			}
+		}
+		known = append(known, m)
+	}
+	return known, nil
+}

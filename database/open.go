@@ -1,0 +1,86 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"runtime"
+
+	"entgo.io/ent/dialect"
+	entsql "entgo.io/ent/dialect/sql"
+	_ "github.com/mattn/go-sqlite3" // registers the driver sqlite3
+
+	"lorebridge/ent"
+	_ "lorebridge/ent/runtime" // without it no hook and no privacy rule runs
+)
+
+// Open opens, creates if need be, and migrates the database. The client must be closed.
+func Open(ctx context.Context, c Config) (*ent.Client, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	driver, err := openSQLite(ctx, c.Path())
+	if err != nil {
+		return nil, fmt.Errorf("open the database %s: %w", c.Path(), err)
+	}
+	return ent.NewClient(ent.Driver(driver)), nil
+}
+
+func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
+	// Created here, or SQLite would make it readable for everybody: it holds password hashes.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	writer, err := sql.Open("sqlite3", dsn(path, url.Values{"_txlock": {"immediate"}}))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, writer.Close())
+		}
+	}()
+	writer.SetMaxOpenConns(1)
+	// The writer comes first: it sets WAL, which the file keeps.
+	if err := writer.PingContext(ctx); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, writer); err != nil {
+		return nil, err
+	}
+	reader, err := sql.Open("sqlite3", dsn(path, url.Values{"_query_only": {"1"}}))
+	if err != nil {
+		return nil, err
+	}
+	readers := readersPerCore * runtime.GOMAXPROCS(0)
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	return &sqliteDriver{
+		writer: entsql.OpenDB(dialect.SQLite, writer),
+		reader: entsql.OpenDB(dialect.SQLite, reader),
+	}, nil
+}
+
+// readersPerCore was measured: more readers are faster at reading and make writers wait.
+const readersPerCore = 1
+
+func dsn(path string, more url.Values) string {
+	options := url.Values{
+		"_journal_mode":    {"WAL"},
+		"_synchronous":     {"FULL"}, // the driver's default loses the last commits with the power
+		"_busy_timeout":    {"5000"},
+		"_fk":              {"1"},
+		"_cache_size":      {"-16384"}, // KiB
+		"_stmt_cache_size": {"128"},    // prepared statements per connection
+	}
+	maps.Copy(options, more)
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}).String()
+}

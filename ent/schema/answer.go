@@ -1,0 +1,115 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+
+	"entgo.io/ent"
+
+	"lorebridge/auth"
+	gen "lorebridge/ent"
+	"lorebridge/ent/event"
+	"lorebridge/ent/hook"
+	"lorebridge/ent/knowledgerequest"
+	"lorebridge/ent/rule"
+	"lorebridge/outbox"
+)
+
+// answer holds the rules of an answer, shares the item that an approval grants, and appends the event. Of two
+// answers at once the database lets one find the request pending.
+func answer(next ent.Mutator) ent.Mutator {
+	return hook.KnowledgeRequestFunc(func(ctx context.Context, m *gen.KnowledgeRequestMutation) (ent.Value, error) {
+		status, ok := m.Status()
+		if !ok || status == knowledgerequest.StatusPending || !answersOnly(m) {
+			return nil, rule.ErrForbidden // a request changes by being answered and in no other way
+		}
+		if err := tidyResponse(m); err != nil {
+			return nil, err
+		}
+		m.SetRespondedAt(now())
+		m.Where(knowledgerequest.StatusEQ(knowledgerequest.StatusPending))
+		v, err := next.Mutate(ctx, m)
+		if err != nil {
+			return nil, refuseAs(err, func() error { return whyUnanswerable(ctx, m) })
+		}
+		request := v.(*gen.KnowledgeRequest)
+		if err := share(ctx, m.Client(), request); err != nil {
+			return nil, err
+		}
+		payload := outbox.Payload{
+			Type:      outbox.TypeKnowledgeResponse,
+			RequestID: request.ID,
+			Status:    strings.ToLower(request.Status.String()),
+		}
+		if request.ResponseContent != nil {
+			payload.ResponseContent = *request.ResponseContent
+		}
+		return v, outbox.Append(ctx, m.Client(), outbox.Change{
+			Kind:        event.KindKnowledgeResponse,
+			RecipientID: request.RequesterID,
+			RequestID:   request.ID,
+			KnowledgeID: request.KnowledgeID,
+			Payload:     payload,
+		})
+	})
+}
+
+// answersOnly says that nothing changes but what an answer changes.
+func answersOnly(m *gen.KnowledgeRequestMutation) bool {
+	allowed := []string{knowledgerequest.FieldStatus, knowledgerequest.FieldResponseContent, knowledgerequest.FieldRespondedAt}
+	return len(m.ClearedFields()) == 0 && len(m.ClearedEdges()) == 0 && len(m.AddedEdges()) == 0 &&
+		!slices.ContainsFunc(m.Fields(), func(field string) bool { return !slices.Contains(allowed, field) })
+}
+
+// tidyResponse takes a blank text for none.
+func tidyResponse(m *gen.KnowledgeRequestMutation) error {
+	text, ok := m.ResponseContent()
+	if !ok {
+		return nil
+	}
+	text, err := rule.Text("responseContent", strings.TrimSpace(text))
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		m.ResetResponseContent()
+	} else {
+		m.SetResponseContent(text)
+	}
+	return nil
+}
+
+// whyUnanswerable finds out why no pending request of the viewer's was there to answer: for a stranger there is
+// none, the requester sees it and may not, the owner comes late.
+func whyUnanswerable(ctx context.Context, m *gen.KnowledgeRequestMutation) error {
+	id, _ := m.ID()
+	request, err := m.Client().KnowledgeRequest.Get(ctx, id)
+	switch {
+	case gen.IsNotFound(err):
+		return rule.ErrNotFound
+	case err != nil:
+		return err
+	case request.OwnerID != viewerID(ctx):
+		return rule.ErrForbidden
+	default:
+		return rule.ErrAlreadyAnswered
+	}
+}
+
+// share lets the requester read the item that was approved. It may be shared already, by an older request.
+func share(ctx context.Context, tx *gen.Client, request *gen.KnowledgeRequest) error {
+	if request.Status != knowledgerequest.StatusApproved || request.KnowledgeID == nil {
+		return nil
+	}
+	err := tx.KnowledgeShare.Create().
+		SetKnowledgeID(*request.KnowledgeID).SetSharedWithID(request.RequesterID).SetRequestID(request.ID).
+		OnConflict().DoNothing().
+		Exec(auth.AsSystem(ctx))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
+}

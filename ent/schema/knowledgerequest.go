@@ -1,0 +1,106 @@
+package schema
+
+import (
+	"context"
+
+	"entgo.io/contrib/entgql"
+	"entgo.io/ent"
+	"entgo.io/ent/dialect/entsql"
+	"entgo.io/ent/schema"
+	"entgo.io/ent/schema/edge"
+	"entgo.io/ent/schema/field"
+	"entgo.io/ent/schema/index"
+
+	gen "lorebridge/ent"
+	"lorebridge/ent/hook"
+	"lorebridge/ent/knowledgerequest"
+	"lorebridge/ent/privacy"
+	"lorebridge/ent/rule"
+	"lorebridge/outbox"
+)
+
+// KnowledgeRequest is one person's question to another, about an item or free. Requester and owner see it;
+// for anybody else it does not exist.
+type KnowledgeRequest struct{ ent.Schema }
+
+func (KnowledgeRequest) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
+
+func (KnowledgeRequest) Fields() []ent.Field {
+	return []ent.Field{
+		field.Int("requester_id").Immutable(),
+		field.Int("owner_id").Immutable(),
+		field.Int("knowledge_id").Optional().Nillable(),
+		field.Text("question").Immutable(),
+		field.Bytes("question_hash").Immutable().Annotations(entgql.Skip()),
+		field.Enum("status").Default("PENDING").
+			NamedValues("Pending", "PENDING", "Approved", "APPROVED", "Denied", "DENIED"),
+		field.Text("response_content").Optional().Nillable(),
+		field.Time("responded_at").Optional().Nillable(),
+	}
+}
+
+func (KnowledgeRequest) Edges() []ent.Edge {
+	return []ent.Edge{
+		edge.To("requester", User.Type).Field("requester_id").Unique().Required().Immutable(),
+		edge.To("owner", User.Type).Field("owner_id").Unique().Required().Immutable(),
+		edge.To("knowledge", Knowledge.Type).Field("knowledge_id").Unique().
+			Annotations(entsql.OnDelete(entsql.SetNull)),
+	}
+}
+
+// Indexes serve the two boxes in their default order, deleteKnowledge, and the rule of one pending
+// request of a kind. That rule hashes the question, because PostgreSQL limits what an index row holds.
+func (KnowledgeRequest) Indexes() []ent.Index {
+	return []ent.Index{
+		index.Fields("requester_id", "created_at"),
+		index.Fields("owner_id", "created_at"),
+		index.Fields("owner_id", "status", "created_at"),
+		index.Fields("knowledge_id"),
+		index.Fields("requester_id", "knowledge_id").Unique().StorageKey("knowledge_requests_one_pending_for_item").
+			Annotations(entsql.IndexWhere("status = 'PENDING'")),
+		index.Fields("requester_id", "owner_id", "question_hash").Unique().
+			StorageKey("knowledge_requests_one_pending_for_question").
+			Annotations(entsql.IndexWhere("status = 'PENDING' AND knowledge_id IS NULL")),
+	}
+}
+
+func (KnowledgeRequest) Annotations() []schema.Annotation {
+	return []schema.Annotation{entgql.RelayConnection()}
+}
+
+func (KnowledgeRequest) Policy() ent.Policy {
+	create := privacy.KnowledgeRequestMutationRuleFunc(func(ctx context.Context, m *gen.KnowledgeRequestMutation) error {
+		if requester, ok := m.RequesterID(); !ok || requester != viewerID(ctx) {
+			return rule.ErrForbidden
+		}
+		return privacy.Allow
+	})
+	answer := privacy.KnowledgeRequestMutationRuleFunc(func(ctx context.Context, m *gen.KnowledgeRequestMutation) error {
+		m.Where(knowledgerequest.OwnerID(viewerID(ctx)))
+		return privacy.Allow
+	})
+	return privacy.Policy{
+		Query: privacy.QueryPolicy{signedIn(), privacy.KnowledgeRequestQueryRuleFunc(
+			func(ctx context.Context, q *gen.KnowledgeRequestQuery) error {
+				viewer := viewerID(ctx)
+				q.Where(knowledgerequest.Or(knowledgerequest.RequesterID(viewer), knowledgerequest.OwnerID(viewer)))
+				return privacy.Allow
+			})},
+		Mutation: privacy.MutationPolicy{
+			signedIn(),
+			privacy.OnMutationOperation(create, ent.OpCreate),
+			privacy.OnMutationOperation(answer, ent.OpUpdateOne),
+			forbidden(),
+		},
+	}
+}
+
+// Hooks make the events. Those of many rows at once are refused: such a hook would not see the rows.
+func (KnowledgeRequest) Hooks() []ent.Hook {
+	return []ent.Hook{
+		outbox.RequireTx,
+		hook.On(hook.FixedError(rule.ErrForbidden), ent.OpUpdate|ent.OpDelete|ent.OpDeleteOne),
+		hook.On(ask, ent.OpCreate),
+		hook.On(answer, ent.OpUpdateOne),
+	}
+}

@@ -1,0 +1,70 @@
+package schema
+
+import (
+	"context"
+
+	"entgo.io/contrib/entgql"
+	"entgo.io/ent"
+	"entgo.io/ent/schema"
+	"entgo.io/ent/schema/field"
+	"entgo.io/ent/schema/index"
+
+	gen "lorebridge/ent"
+	"lorebridge/ent/hook"
+	"lorebridge/ent/privacy"
+	"lorebridge/ent/rule"
+)
+
+// User is a person with an account. Every signed-in person sees everybody's name; the e-mail address is
+// for its owner alone and therefore appears in no filter and no order.
+type User struct{ ent.Schema }
+
+func (User) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
+
+func (User) Fields() []ent.Field {
+	return []ent.Field{
+		field.String("name").Annotations(entgql.OrderField("NAME")),
+		field.String("email").Unique().Annotations(entgql.Skip()),
+		field.String("password_hash").Sensitive().Annotations(entgql.Skip()),
+	}
+}
+
+func (User) Indexes() []ent.Index {
+	return []ent.Index{index.Fields("name")}
+}
+
+func (User) Annotations() []schema.Annotation {
+	return []schema.Annotation{entgql.RelayConnection()}
+}
+
+func (User) Policy() ent.Policy {
+	return privacy.Policy{
+		Query:    privacy.QueryPolicy{signedIn(), privacy.AlwaysAllowRule()},
+		Mutation: privacy.MutationPolicy{forbidden()}, // signing up is auth's, as the system
+	}
+}
+
+func (User) Hooks() []ent.Hook {
+	return []ent.Hook{hook.On(tidyUser, ent.OpCreate|ent.OpUpdateOne|ent.OpUpdate)}
+}
+
+// tidyUser holds the rules of a user's texts.
+func tidyUser(next ent.Mutator) ent.Mutator {
+	return hook.UserFunc(func(ctx context.Context, m *gen.UserMutation) (ent.Value, error) {
+		if name, ok := m.Name(); ok {
+			name, err := rule.Line("name", name, rule.MaxName)
+			if err != nil {
+				return nil, err
+			}
+			m.SetName(name)
+		}
+		if email, ok := m.Email(); ok {
+			email, err := rule.Email("email", email)
+			if err != nil {
+				return nil, err
+			}
+			m.SetEmail(email)
+		}
+		return next.Mutate(ctx, m)
+	})
+}

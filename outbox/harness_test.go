@@ -1,0 +1,189 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"lorebridge/auth"
+	"lorebridge/database"
+	"lorebridge/ent"
+	"lorebridge/ent/event"
+	"lorebridge/outbox"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// asker is the id of who asks in these tests; everybody else is asked.
+const asker = 1
+
+// open returns a client of a new database with an asker and n others, whose ids are 2, 3, …
+func open(t *testing.T, others int) *ent.Client {
+	t.Helper()
+	client := reopen(t, filepath.Join(t.TempDir(), "test.db"))
+	for i := range others + 1 {
+		_, err := client.User.Create().SetName(fmt.Sprintf("user %d", i+1)).SetEmail(fmt.Sprintf("%d@example.com", i+1)).
+			SetPasswordHash("-").Save(auth.AsSystem(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return client
+}
+
+func reopen(t *testing.T, path string) *ent.Client {
+	t.Helper()
+	client, err := database.Open(t.Context(), database.Config{URL: "sqlite:" + path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return client
+}
+
+func newRelay(t *testing.T, c outbox.Config) *outbox.Relay {
+	t.Helper()
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Jitter == nil {
+		c.Jitter = func() float64 { return 1 }
+	}
+	relay, err := outbox.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return relay
+}
+
+// running runs relay; stop ends it and waits until it has.
+func running(t *testing.T, relay *outbox.Relay) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- relay.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// ask commits one request to each owner, all in one transaction, and so as many events.
+func ask(t *testing.T, relay *outbox.Relay, question string, owners ...int) {
+	t.Helper()
+	if err := tryAsk(t.Context(), relay, question, owners...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func tryAsk(ctx context.Context, relay *outbox.Relay, question string, owners ...int) error {
+	return relay.WithTx(auth.AsSystem(ctx), func(ctx context.Context, tx *ent.Client) error {
+		for _, owner := range owners {
+			if err := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(owner).SetQuestion(question).Exec(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// rows returns all events in the order of their ids.
+func rows(t *testing.T, client *ent.Client) []*ent.Event {
+	t.Helper()
+	all, err := client.Event.Query().Order(ent.Asc(event.FieldID)).All(auth.AsSystem(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// recorder is a Sender that takes notes, and checks what every Sender is promised.
+type recorder struct {
+	// answer decides about a batch; nil takes everything.
+	answer func(ctx context.Context, batch []*ent.Event) ([]error, error)
+	max    int
+
+	// mu guards the notes.
+	mu    sync.Mutex
+	taken []int       // ids in the order in which they were taken
+	tries map[int]int // id → sends
+	busy  map[int]bool
+	wrong []error
+}
+
+func (s *recorder) Send(ctx context.Context, batch []*ent.Event) ([]error, error) {
+	s.begin(batch)
+	verdicts, err := make([]error, len(batch)), error(nil)
+	if s.answer != nil {
+		verdicts, err = s.answer(ctx, batch)
+	}
+	s.end(batch, verdicts, err)
+	return verdicts, err
+}
+
+func (s *recorder) begin(batch []*ent.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if limit := max(s.max, outbox.DefaultBatchSize); s.max == 0 && len(batch) > limit || s.max > 0 && len(batch) > s.max {
+		s.wrong = append(s.wrong, fmt.Errorf("a batch of %d", len(batch)))
+	}
+	if s.busy == nil {
+		s.busy, s.tries = make(map[int]bool), make(map[int]int)
+	}
+	for _, e := range batch {
+		s.tries[e.ID]++
+		if s.busy[*e.RecipientID] {
+			s.wrong = append(s.wrong, fmt.Errorf("recipient %d twice at a time", *e.RecipientID))
+		}
+		s.busy[*e.RecipientID] = true
+	}
+}
+
+func (s *recorder) end(batch []*ent.Event, verdicts []error, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, e := range batch {
+		s.busy[*e.RecipientID] = false
+		if err == nil && verdicts[i] == nil {
+			s.taken = append(s.taken, e.ID)
+		}
+	}
+}
+
+// ids are those taken so far.
+func (s *recorder) ids() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]int(nil), s.taken...)
+}
+
+func (s *recorder) check(t *testing.T) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := errors.Join(s.wrong...); err != nil {
+		t.Error(err)
+	}
+}
+
+func idsOf(events []*ent.Event) []int {
+	ids := make([]int, len(events))
+	for i, e := range events {
+		ids[i] = e.ID
+	}
+	return ids
+}

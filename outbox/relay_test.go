@@ -1,0 +1,570 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/outbox"
+)
+
+var errDown = errors.New("pusher is down")
+
+func TestWhatCommitsIsSentOnceAndMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, sender := open(t, 2), &recorder{}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		stop := running(t, relay)
+		ask(t, relay, "one", 2, 3)
+		ask(t, relay, "two", 2)
+		stop()
+		sender.check(t)
+		all := rows(t, client)
+		if len(all) != 3 || !sameElements(idsOf(all), sender.ids()) {
+			t.Fatalf("the rows %v were sent as %v", idsOf(all), sender.ids())
+		}
+		for _, e := range all {
+			if e.RelayedAt == nil || e.Attempts != 1 || e.LastError != nil {
+				t.Errorf("event %d: relayed at %v after %d attempts, error %v", e.ID, e.RelayedAt, e.Attempts, e.LastError)
+			}
+		}
+	})
+}
+
+func TestWhatRollsBackIsNeverSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, sender := open(t, 1), &recorder{}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		stop := running(t, relay)
+		failure := errors.New("after the hook")
+		fail := func(after func()) (err error) {
+			defer func() {
+				if r := recover(); r != nil {
+					err = failure
+				}
+			}()
+			return relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+				if err := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion("?").Exec(ctx); err != nil {
+					return err
+				}
+				after()
+				return failure
+			})
+		}
+		if err := fail(func() {}); !errors.Is(err, failure) {
+			t.Errorf("the error of the function came back as %v", err)
+		}
+		if err := fail(func() { panic("oh") }); !errors.Is(err, failure) {
+			t.Errorf("the panic came back as %v", err)
+		}
+		synctest.Wait()
+		ask(t, relay, "this one counts", 2)
+		stop()
+		if all := rows(t, client); len(all) != 1 || len(sender.ids()) != 1 || sender.ids()[0] != all[0].ID {
+			t.Errorf("rows %v, sent %v: there should be the last one alone", idsOf(all), sender.ids())
+		}
+	})
+}
+
+func TestAChangeThatMakesEventsNeedsWithTx(t *testing.T) {
+	client := open(t, 1)
+	create := func(client *ent.Client) error {
+		return client.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion("?").Exec(auth.AsSystem(t.Context()))
+	}
+	if err := create(client); !errors.Is(err, outbox.ErrNoTx) {
+		t.Errorf("outside of a transaction: %v", err)
+	}
+	tx, err := client.Tx(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := create(tx.Client()); !errors.Is(err, outbox.ErrNoTx) {
+		t.Errorf("in a transaction of its own: %v", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	relay := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}})
+	if err := relay.WithTx(t.Context(), func(context.Context, *ent.Client) error { return create(client) }); !errors.Is(err, outbox.ErrNoTx) {
+		t.Errorf("past the transaction: %v", err)
+	}
+	if all := rows(t, client); len(all) != 0 {
+		t.Errorf("%d events were written", len(all))
+	}
+}
+
+func TestWhileItKeepsUpItReadsNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, sender := open(t, 3), &recorder{}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		stop := running(t, relay)
+		synctest.Wait() // it has looked for what an earlier process left
+		reads := 0
+		client.Event.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
+			return ent.QuerierFunc(func(ctx context.Context, q ent.Query) (ent.Value, error) {
+				reads++
+				return next.Query(ctx, q)
+			})
+		}))
+		for i := range 20 {
+			ask(t, relay, fmt.Sprint(i), 2, 3, 4)
+		}
+		synctest.Wait()
+		if len(sender.ids()) != 60 || reads != 0 {
+			t.Errorf("%d of 60 events were sent with %d reads of the table", len(sender.ids()), reads)
+		}
+		stop()
+	})
+}
+
+func TestWhatAnEarlierProcessLeftIsSentFirstAndInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "test.db")
+		client := reopen(t, path)
+		for i := range 2 {
+			client.User.Create().SetName("u").SetEmail(fmt.Sprintf("%d@x", i)).SetPasswordHash("-").SaveX(auth.AsSystem(t.Context()))
+		}
+		dead := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}}) // never runs: as after kill -9
+		for i := range 25 {
+			ask(t, dead, fmt.Sprint("before ", i), 2)
+		}
+		sender := &recorder{}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		ask(t, relay, "committed before it runs", 2)
+		stop := running(t, relay)
+		ask(t, relay, "while it reads", 2)
+		synctest.Wait()
+		stop()
+		if diff := cmp.Diff(idsOf(rows(t, client)), sender.ids()); diff != "" {
+			t.Errorf("the order of the rows and of the sends (-rows +sends):\n%s", diff)
+		}
+	})
+}
+
+func TestRetriesUseFullJitterFrom100msDoublingTo5s(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Duration
+		start := time.Now()
+		sender := &recorder{answer: func(context.Context, []*ent.Event) ([]error, error) {
+			at = append(at, time.Since(start))
+			if len(at) < 10 {
+				return nil, errDown
+			}
+			return make([]error, 1), nil
+		}}
+		client := open(t, 1)
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender, Jitter: func() float64 { return 0.5 }})
+		running(t, relay)
+		ask(t, relay, "?", 2)
+		<-time.After(time.Minute) // of the bubble's clock
+		synctest.Wait()
+		waits := make([]time.Duration, 0, len(at))
+		for i := 1; i < len(at); i++ {
+			waits = append(waits, at[i]-at[i-1])
+		}
+		const ms = time.Millisecond
+		want := []time.Duration{50 * ms, 100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 2500 * ms, 2500 * ms, 2500 * ms}
+		if diff := cmp.Diff(want, waits); diff != "" {
+			t.Errorf("the waits at half jitter (-want +got):\n%s", diff)
+		}
+		if e := rows(t, client)[0]; e.RelayedAt == nil || e.Attempts != 10 {
+			t.Errorf("relayed at %v after %d attempts, want 10", e.RelayedAt, e.Attempts)
+		}
+	})
+}
+
+func TestOneBlockedRecipientHoldsUpNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var blocked atomic.Bool
+		blocked.Store(true)
+		sender := &recorder{answer: func(_ context.Context, batch []*ent.Event) ([]error, error) {
+			verdicts := make([]error, len(batch))
+			for i, e := range batch {
+				if blocked.Load() && *e.RecipientID == 2 {
+					verdicts[i] = errDown
+				}
+			}
+			return verdicts, nil
+		}}
+		client := open(t, 3)
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		running(t, relay)
+		for i := range 5 {
+			ask(t, relay, fmt.Sprint(i), 2, 3, 4)
+		}
+		synctest.Wait()
+		if got := len(sender.ids()); got != 10 {
+			t.Fatalf("%d of the others' 10 events arrived", got)
+		}
+		blocked.Store(false)
+		<-time.After(10 * time.Second) // of the bubble's clock
+		synctest.Wait()
+		var late []int
+		for _, e := range rows(t, client) {
+			if *e.RecipientID == 2 {
+				late = append(late, e.ID)
+			}
+		}
+		if diff := cmp.Diff(late, sender.ids()[10:]); diff != "" {
+			t.Errorf("the blocked recipient's events (-rows +sends):\n%s", diff)
+		}
+		sender.check(t)
+	})
+}
+
+func TestARefusedEventIsRecordedAndNotSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := open(t, 1)
+		sender := &recorder{}
+		sender.answer = func(_ context.Context, batch []*ent.Event) ([]error, error) {
+			if len(sender.ids()) == 0 && sender.tries[batch[0].ID] == 1 && len(sender.tries) == 1 {
+				return []error{&outbox.RefusedError{Reason: "HTTP 413: too large"}}, nil
+			}
+			return make([]error, len(batch)), nil
+		}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		stop := running(t, relay)
+		ask(t, relay, "bad", 2)
+		ask(t, relay, "good", 2)
+		synctest.Wait()
+		stop()
+		all := rows(t, client)
+		if e := all[0]; e.RelayedAt != nil || e.LastError == nil || *e.LastError != "HTTP 413: too large" || e.Attempts != 1 {
+			t.Errorf("the refused event: %+v", e)
+		}
+		if all[1].RelayedAt == nil {
+			t.Error("the event behind it was not relayed")
+		}
+		again := &recorder{}
+		stop = running(t, newRelay(t, outbox.Config{Client: client, Sender: again}))
+		synctest.Wait()
+		stop()
+		if got := again.ids(); len(got) != 0 {
+			t.Errorf("after a restart %v were sent again", got)
+		}
+	})
+}
+
+func TestTheStatusSaysThatCredentialsAreRefusedUntilTheyAreNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var refuse atomic.Bool
+		refuse.Store(true)
+		sender := &recorder{answer: func(_ context.Context, batch []*ent.Event) ([]error, error) {
+			if refuse.Load() {
+				return nil, fmt.Errorf("%w: HTTP 401", outbox.ErrUnauthorized)
+			}
+			return make([]error, len(batch)), nil
+		}}
+		relay := newRelay(t, outbox.Config{Client: open(t, 1), Sender: sender})
+		running(t, relay)
+		ask(t, relay, "?", 2)
+		synctest.Wait()
+		if s := relay.Status(); !errors.Is(s.Err, outbox.ErrUnauthorized) || s.Waiting != 1 {
+			t.Errorf("while they are refused: %+v", s)
+		}
+		refuse.Store(false)
+		<-time.After(10 * time.Second) // of the bubble's clock
+		synctest.Wait()
+		if s := relay.Status(); s.Err != nil || s.Waiting != 0 || s.Behind {
+			t.Errorf("afterwards: %+v", s)
+		}
+	})
+}
+
+func TestMemoryIsBoundedWhilePusherIsDownAndNothingIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		down.Store(true)
+		sender := &recorder{answer: func(_ context.Context, batch []*ent.Event) ([]error, error) {
+			if down.Load() {
+				return nil, errDown
+			}
+			return make([]error, len(batch)), nil
+		}}
+		client := open(t, 4)
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender, QueueSize: 10})
+		running(t, relay)
+		for i := range 50 {
+			ask(t, relay, fmt.Sprint(i), 2+i%4)
+			if s := relay.Status(); s.Waiting > 10 {
+				t.Fatalf("%d events are in memory", s.Waiting)
+			}
+		}
+		if !relay.Status().Behind {
+			t.Error("50 events fit into a queue of 10")
+		}
+		down.Store(false)
+		<-time.After(time.Minute) // of the bubble's clock
+		synctest.Wait()
+		requireOrderPerRecipient(t, rows(t, client), sender.ids())
+		if s := relay.Status(); s.Waiting != 0 || s.Behind {
+			t.Errorf("afterwards: %+v", s)
+		}
+	})
+}
+
+func TestAnEndedContextDrainsWhatIsInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := open(t, 1)
+		sender := &recorder{answer: func(_ context.Context, batch []*ent.Event) ([]error, error) {
+			<-time.After(100 * time.Millisecond)
+			return make([]error, len(batch)), nil
+		}}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		stop := running(t, relay)
+		for i := range 20 {
+			ask(t, relay, fmt.Sprint(i), 2)
+		}
+		stop()
+		if got := len(sender.ids()); got != 20 {
+			t.Errorf("%d of 20 events were sent", got)
+		}
+		for _, e := range rows(t, client) {
+			if e.RelayedAt == nil {
+				t.Errorf("event %d was sent and is not marked", e.ID)
+			}
+		}
+	})
+}
+
+func TestADrainEndsThoughPusherHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := open(t, 1)
+		sender := &recorder{answer: func(ctx context.Context, _ []*ent.Event) ([]error, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender, Drain: 3 * time.Second})
+		stop := running(t, relay)
+		ask(t, relay, "?", 2)
+		synctest.Wait()
+		start := time.Now()
+		stop()
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("it took %v, the drain is 3 s", took)
+		}
+		if e := rows(t, client)[0]; e.RelayedAt != nil {
+			t.Error("an event that nobody took is marked as relayed")
+		}
+	})
+}
+
+// TestWhateverFailsEachEventIsTakenOnceAndInOrder mixes everything: commits from several goroutines, failures of whole
+// batches and of single events, refusals, a queue that overflows, and a table that is read for both reasons.
+func TestWhateverFailsEachEventIsTakenOnceAndInOrder(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const owners, commits = 6, 40
+				client := open(t, owners)
+				random := rand.New(rand.NewPCG(seed, 1))
+				sender := &recorder{max: 3}
+				sender.answer = func(_ context.Context, batch []*ent.Event) ([]error, error) {
+					sender.mu.Lock()
+					dice, pause := random.IntN(10), time.Duration(random.IntN(50))*time.Millisecond
+					verdicts := make([]error, len(batch))
+					for i := range verdicts {
+						if random.IntN(5) == 0 {
+							verdicts[i] = errDown
+						}
+					}
+					sender.mu.Unlock()
+					<-time.After(pause)
+					if dice < 2 {
+						return nil, errDown
+					}
+					return verdicts, nil
+				}
+				relay := newRelay(t, outbox.Config{Client: client, Sender: sender, QueueSize: 8, BatchSize: 3, InFlight: 4, Jitter: rand.Float64})
+				running(t, relay)
+				done := make(chan error)
+				for owner := range owners {
+					go func() {
+						for i := range commits {
+							to := []int{2 + owner}
+							if i%4 == 0 {
+								to = append(to, 2+(owner+1)%owners)
+							}
+							if err := tryAsk(t.Context(), relay, fmt.Sprint(owner, ":", i), to...); err != nil {
+								done <- err
+								return
+							}
+							<-time.After(time.Millisecond)
+						}
+						done <- nil
+					}()
+				}
+				for range owners {
+					if err := <-done; err != nil {
+						t.Error(err)
+					}
+				}
+				<-time.After(10 * time.Minute) // of the bubble's clock
+				synctest.Wait()
+				sender.check(t)
+				requireOrderPerRecipient(t, rows(t, client), sender.ids())
+				if s := relay.Status(); s.Waiting != 0 || s.Behind {
+					t.Errorf("afterwards: %+v", s)
+				}
+			})
+		})
+	}
+}
+
+func requireOrderPerRecipient(t *testing.T, all []*ent.Event, sent []int) {
+	t.Helper()
+	recipientOf := make(map[int]int, len(all))
+	want, got := make(map[int][]int), make(map[int][]int)
+	for _, e := range all {
+		recipientOf[e.ID] = *e.RecipientID
+		want[*e.RecipientID] = append(want[*e.RecipientID], e.ID)
+	}
+	for _, id := range sent {
+		got[recipientOf[id]] = append(got[recipientOf[id]], id)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what was taken, by recipient (-rows +taken):\n%s", diff)
+	}
+}
+
+func sameElements(a, b []int) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// afterCommit calls f between the COMMIT of tx and whatever WithTx does next; its error is the commit's.
+func afterCommit(t *testing.T, tx *ent.Client, f func() error) {
+	t.Helper()
+	// The mutation's Tx shares the hooks of the transaction; those added later run closer to it.
+	inner, err := tx.KnowledgeRequest.Create().Mutation().Tx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner.OnCommit(func(next ent.Committer) ent.Committer {
+		return ent.CommitFunc(func(ctx context.Context, tx *ent.Tx) error {
+			return errors.Join(next.Commit(ctx, tx), f())
+		})
+	})
+}
+
+func TestARowSeenBeforeItsCommitReturnsIsSentOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, sender := open(t, 1), &recorder{}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		committed, release, returned := make(chan struct{}), make(chan struct{}), make(chan error)
+		go func() {
+			returned <- relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+				afterCommit(t, tx, func() error {
+					close(committed)
+					<-release
+					return nil
+				})
+				return tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion("?").Exec(ctx)
+			})
+		}()
+		<-committed
+		running(t, relay) // reads the table, and the row is there
+		synctest.Wait()
+		close(release)
+		if err := <-returned; err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := sender.ids(); len(got) != 1 {
+			t.Errorf("one event was sent %d times", len(got))
+		}
+	})
+}
+
+func TestACommitThatFailsAndCommittedAllTheSameIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, sender := open(t, 1), &recorder{}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		running(t, relay)
+		synctest.Wait()
+		lost := errors.New("the connection is lost")
+		err := relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+			afterCommit(t, tx, func() error { return lost })
+			return tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion("?").Exec(ctx)
+		})
+		if !errors.Is(err, lost) {
+			t.Errorf("the commit's error came back as %v", err)
+		}
+		synctest.Wait()
+		if got := sender.ids(); len(got) != 1 {
+			t.Errorf("the event was sent %d times", len(got))
+		}
+	})
+}
+
+func TestACommitThatFailsIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, sender := open(t, 1), &recorder{}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		running(t, relay)
+		synctest.Wait()
+		full := errors.New("the disk is full")
+		err := relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+			inner, err := tx.KnowledgeRequest.Create().Mutation().Tx()
+			if err != nil {
+				return err
+			}
+			inner.OnCommit(func(ent.Committer) ent.Committer {
+				return ent.CommitFunc(func(_ context.Context, tx *ent.Tx) error { return errors.Join(full, tx.Rollback()) })
+			})
+			return tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion("?").Exec(ctx)
+		})
+		if !errors.Is(err, full) {
+			t.Errorf("the commit's error came back as %v", err)
+		}
+		synctest.Wait()
+		if got := sender.ids(); len(got) != 0 {
+			t.Errorf("%v was sent and had not committed", got)
+		}
+	})
+}
+
+func TestWhatIsCommittedWhileATablePageIsReadKeepsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, sender := open(t, 1), &recorder{}
+		dead := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}})
+		for i := range 10 {
+			ask(t, dead, fmt.Sprint(i), 2)
+		}
+		read, release := make(chan struct{}), make(chan struct{})
+		client.Event.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
+			return ent.QuerierFunc(func(ctx context.Context, q ent.Query) (ent.Value, error) {
+				v, err := next.Query(ctx, q)
+				select {
+				case <-read:
+				default:
+					close(read)
+					<-release
+				}
+				return v, err
+			})
+		}))
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender, QueueSize: 4}) // and so pages of 4
+		running(t, relay)
+		<-read
+		ask(t, relay, "committed meanwhile", 2)
+		close(release)
+		synctest.Wait()
+		if diff := cmp.Diff(idsOf(rows(t, client)), sender.ids()); diff != "" {
+			t.Errorf("the order of the rows and of the sends (-rows +sends):\n%s", diff)
+		}
+	})
+}

@@ -1,0 +1,110 @@
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"lorebridge/ent"
+	"lorebridge/ent/event"
+	"lorebridge/ent/privacy"
+)
+
+// ErrNoTx says that a change that makes events was tried outside of WithTx: nothing of it was written.
+var ErrNoTx = errors.New("a change that makes events belongs inside Relay.WithTx")
+
+// scope collects the events of one transaction. It belongs to the goroutine that runs WithTx.
+type scope struct{ events []*ent.Event }
+
+type scopeKey struct{}
+
+// WithTx runs fn in one transaction and commits it; an error or a panic of fn rolls it back. It is the only place
+// where a transaction begins. When it returns nil the events of fn are durable and handed to the relay.
+//
+// fn gets the transaction's client and must use no other: there is one writer. It should do nothing but SQL.
+// An end of ctx ends the wait for the transaction, not the transaction: once begun, its statements run to their end.
+// An error of fn is returned as it is.
+func (r *Relay) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) (err error) {
+	tx, err := r.client.Tx(ctx)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	s := &scope{}
+	tx.OnCommit(func(next ent.Committer) ent.Committer {
+		return ent.CommitFunc(func(ctx context.Context, tx *ent.Tx) error {
+			r.expect(s.events)
+			err := next.Commit(ctx, tx)
+			r.offer(s.events, err == nil)
+			return err
+		})
+	})
+	committing := false
+	defer func() {
+		if !committing { // fn failed or panicked
+			if rollbackErr := tx.Rollback(); rollbackErr != nil {
+				err = errors.Join(err, fmt.Errorf("roll back: %w", rollbackErr))
+			}
+		}
+	}()
+	ctx = context.WithValue(context.WithoutCancel(ctx), scopeKey{}, s)
+	if err := fn(ctx, tx.Client()); err != nil {
+		return err
+	}
+	committing = true
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// RequireTx is the hook of entities whose changes make events: it returns ErrNoTx outside of WithTx.
+func RequireTx(next ent.Mutator) ent.Mutator {
+	return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+		if _, ok := ctx.Value(scopeKey{}).(*scope); !ok {
+			return nil, ErrNoTx
+		}
+		inTx, ok := m.(interface{ Tx() (*ent.Tx, error) })
+		if !ok {
+			return nil, ErrNoTx
+		}
+		if _, err := inTx.Tx(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNoTx, err)
+		}
+		return next.Mutate(ctx, m)
+	})
+}
+
+// Change is what Append makes an event of.
+type Change struct {
+	Kind        event.Kind
+	RecipientID int
+	RequestID   int
+	KnowledgeID *int
+	Payload     Payload
+}
+
+// Append writes the event of a change into the transaction of tx. Called outside of WithTx it returns ErrNoTx.
+// A text of more than MaxPayload bytes is left out of the row: no event could carry it.
+func Append(ctx context.Context, tx *ent.Client, c Change) error {
+	s, ok := ctx.Value(scopeKey{}).(*scope)
+	if !ok {
+		return ErrNoTx
+	}
+	if len(c.Payload.ResponseContent) > MaxPayload {
+		c.Payload.ResponseContent = ""
+	}
+	payload, err := EncodeJSON(c.Payload)
+	if err != nil {
+		return err
+	}
+	row, err := tx.Event.Create().
+		SetKind(c.Kind).SetRecipientID(c.RecipientID).SetRequestID(c.RequestID).SetNillableKnowledgeID(c.KnowledgeID).
+		SetPayload(json.RawMessage(payload)).
+		Save(privacy.DecisionContext(ctx, privacy.Allow))
+	if err != nil {
+		return fmt.Errorf("append the event: %w", err)
+	}
+	s.events = append(s.events, row)
+	return nil
+}
