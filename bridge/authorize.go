@@ -1,0 +1,149 @@
+package bridge
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+
+	"lorebridge/auth"
+)
+
+const (
+	maxAuthBody  = 4 << 10 // bytes
+	maxSocketID  = 64      // bytes; Pusher's have two numbers of up to 20 digits
+	maxChannel   = 164     // bytes, Pusher's documented limit
+	contentTypes = "application/x-www-form-urlencoded or application/json"
+)
+
+var (
+	// socketIDs must have this form, or a caller could have arbitrary strings signed.
+	socketIDs    = regexp.MustCompile(`^\d+\.\d+$`)
+	channelNames = regexp.MustCompile(`^[-a-zA-Z0-9_=@,.;]+$`)
+)
+
+// refusal is an answer of /pusher/auth that grants nothing.
+type refusal struct {
+	status int
+	reason string
+}
+
+// ServeHTTP is POST /pusher/auth, which pusher-js calls with socket_id and channel_name, as a form or as JSON,
+// each time it joins a private channel. It grants a person's channel to that person alone.
+func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		b.refuse(w, refusal{http.StatusMethodNotAllowed, "use POST"})
+		return
+	}
+	answer, refused := b.authorize(w, r)
+	if refused != nil {
+		b.refuse(w, *refused)
+		return
+	}
+	b.write(w, http.StatusOK, answer)
+}
+
+func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	socketID, channel, refused := readAuthRequest(w, r)
+	if refused != nil {
+		return nil, refused
+	}
+	viewer, err := auth.FromContext(r.Context())
+	if err != nil {
+		return nil, b.refusalOf(r, err)
+	}
+	if channel != b.Channel(viewer.UserID) && channel != privatePrefix+strconv.Itoa(viewer.UserID) {
+		return nil, &refusal{http.StatusForbidden, "this channel is not yours: realtime { channel } names the one that is"}
+	}
+	if b.sockets != nil && !b.sockets.Tag(socketID, sessionTag(viewer.SessionID)) {
+		return nil, &refusal{http.StatusForbidden, "there is no such socket: connect first"}
+	}
+	// Asked after the socket was tagged: a sign-out at this moment either closes it or is seen here.
+	holds, err := b.sessions.Holds(r.Context(), viewer)
+	switch {
+	case err != nil:
+		return nil, b.refusalOf(r, err)
+	case !holds:
+		return nil, b.refusalOf(r, auth.ErrUnauthenticated)
+	}
+	client := b.client // a copy: the library writes to it
+	answer, err := client.AuthorizePrivateChannel([]byte(url.Values{"socket_id": {socketID}, "channel_name": {channel}}.Encode()))
+	if err != nil {
+		return nil, b.refusalOf(r, err)
+	}
+	return answer, nil
+}
+
+func (b *Bridge) refusalOf(r *http.Request, err error) *refusal {
+	if errors.Is(err, auth.ErrUnauthenticated) {
+		return &refusal{http.StatusUnauthorized, err.Error()}
+	}
+	b.log.ErrorContext(r.Context(), "a channel could not be authorized", slog.Any("error", err))
+	return &refusal{http.StatusInternalServerError, "internal error"}
+}
+
+// readAuthRequest reads and validates socket_id and channel_name.
+func readAuthRequest(w http.ResponseWriter, r *http.Request) (socketID, channel string, _ *refusal) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAuthBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return "", "", &refusal{http.StatusRequestEntityTooLarge, "the body is over " + strconv.Itoa(maxAuthBody) + " bytes"}
+	case err != nil:
+		return "", "", &refusal{http.StatusBadRequest, "the body could not be read"}
+	}
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		mediaType = ""
+	}
+	switch mediaType {
+	case "application/x-www-form-urlencoded":
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return "", "", &refusal{http.StatusBadRequest, "the body is not a form"}
+		}
+		socketID, channel = form.Get("socket_id"), form.Get("channel_name")
+	case "application/json":
+		var request struct {
+			SocketID    string `json:"socket_id"`
+			ChannelName string `json:"channel_name"`
+		}
+		if err := json.Unmarshal(body, &request); err != nil {
+			return "", "", &refusal{http.StatusBadRequest, `the body is not JSON such as {"socket_id":"1.2","channel_name":"private-user-1"}`}
+		}
+		socketID, channel = request.SocketID, request.ChannelName
+	default:
+		return "", "", &refusal{http.StatusUnsupportedMediaType, "send " + contentTypes}
+	}
+	switch {
+	case len(socketID) > maxSocketID || !socketIDs.MatchString(socketID):
+		return "", "", &refusal{http.StatusForbidden, "socket_id must be two numbers with a dot between, as Pusher gave it"}
+	case len(channel) > maxChannel || !channelNames.MatchString(channel):
+		return "", "", &refusal{http.StatusForbidden, "channel_name must be 1 to 164 of the characters a-z A-Z 0-9 _ - = @ , . ;"}
+	}
+	return socketID, channel, nil
+}
+
+func (b *Bridge) refuse(w http.ResponseWriter, r refusal) {
+	answer, err := json.Marshal(map[string]string{"error": r.reason})
+	if err != nil {
+		answer = []byte(`{}`) // cannot be: a map of strings
+	}
+	b.write(w, r.status, answer)
+}
+
+func (b *Bridge) write(w http.ResponseWriter, status int, answer []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	if _, err := w.Write(answer); err != nil {
+		b.log.Debug("the client of /pusher/auth is gone", slog.Any("error", err))
+	}
+}

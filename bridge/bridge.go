@@ -1,0 +1,162 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pusher/pusher-http-go/v5"
+
+	"lorebridge/auth"
+)
+
+// DefaultTimeout is how long one call of Pusher's HTTP API may take.
+const DefaultTimeout = 5 * time.Second
+
+// Sockets is the embedded server, as far as sessions are concerned.
+type Sockets interface {
+	// Tag remembers to which session a connected socket belongs, and says whether there is such a socket.
+	Tag(socketID, tag string) bool
+	// CloseTagged closes the sockets of a session for good and says how many there were.
+	CloseTagged(tag string) int
+}
+
+// Sessions says whether a viewer's session still holds; auth.Accounts does.
+type Sessions interface {
+	Holds(ctx context.Context, v auth.Viewer) (bool, error)
+}
+
+// Parts are what a Bridge works with besides its configuration.
+type Parts struct {
+	Sessions Sessions
+	Logger   *slog.Logger
+	// Transport carries the calls of Pusher's HTTP API; nil means over the network.
+	Transport http.RoundTripper
+	// Sockets is the embedded server, and nil where Pusher is another.
+	Sockets Sockets
+}
+
+// Bridge is our side of one Pusher app.
+type Bridge struct {
+	config   Config
+	client   pusher.Client
+	sessions Sessions
+	sockets  Sockets
+	log      *slog.Logger
+	// transport is the way to Pusher's HTTP API.
+	transport http.RoundTripper
+}
+
+// New returns a bridge to the app that c names. The credentials must be set, also for the embedded server.
+func New(c Config, parts Parts) (*Bridge, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	switch {
+	case !c.HasApp():
+		return nil, errors.New("bridge: the app's credentials are missing")
+	case parts.Sessions == nil || parts.Logger == nil:
+		return nil, errors.New("bridge: Parts needs Sessions and a Logger")
+	case c.Embedded() && (parts.Transport == nil || parts.Sockets == nil):
+		return nil, errors.New("bridge: the embedded server needs its Transport and its Sockets")
+	}
+	transport := parts.Transport
+	if transport == nil {
+		transport = &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: DefaultTimeout}).DialContext,
+			ForceAttemptHTTP2:   true,
+			MaxIdleConnsPerHost: 64,
+			IdleConnTimeout:     90 * time.Second,
+			TLSHandshakeTimeout: DefaultTimeout,
+		}
+	}
+	b := &Bridge{config: c, sessions: parts.Sessions, sockets: parts.Sockets, log: parts.Logger, transport: transport}
+	b.client = pusher.Client{
+		AppID: c.AppID, Key: c.Key, Secret: c.Secret,
+		Host: c.Host, Cluster: c.Cluster,
+		Secure:                    c.Cluster != "" || (c.Host != "" && c.Scheme == "https"),
+		EncryptionMasterKeyBase64: c.MasterKey,
+	}
+	if c.Embedded() {
+		b.client.Host = "embedded" // the transport does not look at it
+	}
+	return b, nil
+}
+
+// Channel is the channel of a person, on which their events arrive.
+func (b *Bridge) Channel(userID int) string {
+	if b.config.MasterKey != "" {
+		return encryptedPrefix + strconv.Itoa(userID)
+	}
+	return privatePrefix + strconv.Itoa(userID)
+}
+
+const (
+	privatePrefix   = "private-user-"
+	encryptedPrefix = "private-encrypted-user-"
+)
+
+// Connection is what a browser needs to connect. Cluster is empty where Host and Port say it all.
+type Connection struct {
+	Key     string
+	Cluster string
+	Host    string
+	Port    int
+	TLS     bool
+	Channel string
+}
+
+// Connection tells a person's browser, which is at client, how to connect.
+func (b *Bridge) Connection(client auth.Client, userID int) (Connection, error) {
+	c := Connection{Key: b.config.Key, Channel: b.Channel(userID)}
+	switch {
+	case b.config.Cluster != "":
+		c.Cluster, c.TLS = b.config.Cluster, true
+		return c, nil
+	case b.config.Embedded():
+		c.TLS = client.TLS
+		err := c.setAddress(Config{Scheme: schemeOf(client.TLS)}, client.Host)
+		return c, err
+	default:
+		c.TLS = b.config.Scheme == "https"
+		host := b.config.PublicHost
+		if host == "" {
+			host = b.config.Host
+		}
+		err := c.setAddress(b.config, host)
+		return c, err
+	}
+}
+
+func (c *Connection) setAddress(scheme Config, hostport string) (err error) {
+	c.Host, c.Port, err = scheme.address(hostport)
+	if err != nil {
+		return fmt.Errorf("find the address of pusher: %w", err)
+	}
+	c.Host = strings.Trim(c.Host, "[]")
+	return nil
+}
+
+func schemeOf(tls bool) string {
+	if tls {
+		return "https"
+	}
+	return "http"
+}
+
+// EndSession closes the sockets that a session has authorized, where the server is our own. Another Pusher has no
+// such call: there a socket lives until it closes by itself, and can join no further channel.
+func (b *Bridge) EndSession(sessionID int) {
+	if b.sockets != nil {
+		b.sockets.CloseTagged(sessionTag(sessionID))
+	}
+}
+
+func sessionTag(sessionID int) string { return "session-" + strconv.Itoa(sessionID) }

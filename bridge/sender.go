@@ -1,0 +1,132 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/pusher/pusher-http-go/v5"
+
+	"lorebridge/ent"
+	"lorebridge/outbox"
+)
+
+var _ outbox.Sender = (*Bridge)(nil)
+
+// Send triggers a batch, as outbox.Sender says. A batch that Pusher refuses for what is in it is sent again event by
+// event, so that one bad event costs only itself.
+func (b *Bridge) Send(ctx context.Context, batch []*ent.Event) (verdicts []error, err error) {
+	verdicts = make([]error, len(batch))
+	messages := make([]pusher.Event, 0, len(batch))
+	index := make([]int, 0, len(batch)) // of each message in the batch
+	for i, e := range batch {
+		m, err := b.newMessage(e)
+		if err != nil {
+			verdicts[i] = &outbox.RefusedError{Reason: err.Error()}
+			continue
+		}
+		messages, index = append(messages, m), append(index, i)
+	}
+	if len(messages) == 0 {
+		return verdicts, nil
+	}
+	err = b.call(ctx, func(c *pusher.Client) error {
+		_, err := c.TriggerBatch(messages)
+		return err
+	})
+	var refused *outbox.RefusedError
+	switch {
+	case err == nil:
+		return verdicts, nil
+	case !errors.As(err, &refused):
+		return nil, err
+	case len(messages) == 1:
+		verdicts[index[0]] = err
+		return verdicts, nil
+	}
+	for i, m := range messages {
+		verdicts[index[i]] = b.call(ctx, func(c *pusher.Client) error {
+			return c.Trigger(m.Channel, m.Name, m.Data)
+		})
+	}
+	return verdicts, nil
+}
+
+// call makes one call of Pusher's HTTP API. Its error is nil where Pusher took the event, an *outbox.RefusedError
+// for 400 and 413, and wraps outbox.ErrUnauthorized for 401 and 403.
+//
+// pusher-http-go knows no context and tells a status only in words, so each call gets a copy of the client whose
+// transport knows both.
+func (b *Bridge) call(ctx context.Context, do func(*pusher.Client) error) error {
+	exchange := &exchange{ctx: ctx, next: b.transport}
+	client := b.client
+	client.HTTPClient = &http.Client{Transport: exchange, Timeout: DefaultTimeout}
+	err := do(&client)
+	switch status := exchange.status; {
+	case status >= 200 && status < 300:
+		return nil // whatever the library thinks of the body: the events are out
+	case exchange.err != nil:
+		return fmt.Errorf("call pusher: %w", exchange.err)
+	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge:
+		return &outbox.RefusedError{Reason: fmt.Sprintf("HTTP %d: %s", status, exchange.reason)}
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return fmt.Errorf("%w: HTTP %d", outbox.ErrUnauthorized, status)
+	case status != 0:
+		return fmt.Errorf("pusher answered HTTP %d", status)
+	case err != nil: // the library refused to send it
+		return &outbox.RefusedError{Reason: err.Error()}
+	}
+	return errors.New("pusher was not called")
+}
+
+// maxReason is how many bytes of Pusher's words are kept.
+const maxReason = 200
+
+// exchange is the http.RoundTripper of one call: it adds the context and remembers the outcome. The library's own
+// errors are not used once a request has gone out: they hold the URL, and with it the signature.
+type exchange struct {
+	ctx    context.Context //nolint:containedctx // the exchange is the call, and the library passes none
+	next   http.RoundTripper
+	status int
+	reason string
+	err    error
+}
+
+func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	stop := context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })
+	response, err := e.next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		stop()
+		cancel(nil)
+		e.err = err
+		return nil, err
+	}
+	e.status = response.StatusCode
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	stop()
+	cancel(nil)
+	if err := errors.Join(err, response.Body.Close()); err != nil && e.status >= 300 {
+		e.err = err
+	}
+	if e.status >= 300 {
+		e.reason = quote(body)
+	}
+	response.Body = io.NopCloser(strings.NewReader(string(body)))
+	return response, nil
+}
+
+// quote cuts Pusher's words, and keeps none that may hold a signature.
+func quote(body []byte) string {
+	words := strings.ToValidUTF8(strings.TrimSpace(string(body)), "")
+	if lower := strings.ToLower(words); strings.Contains(lower, "auth_") || strings.Contains(lower, "signature") {
+		return "(left out: it speaks of a signature)"
+	}
+	if len(words) > maxReason {
+		words = strings.ToValidUTF8(words[:maxReason], "") + "…"
+	}
+	return words
+}

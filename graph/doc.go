@@ -1,0 +1,13 @@
+// Package graph is the GraphQL front door: the resolvers of schema.graphqls, the HTTP transport, and its limits.
+//
+// A resolver checks who is asking, acts and returns. Reads go through the readers of the database under the privacy
+// rules of ent/schema; a mutation writes inside one transaction of Parts.WithTx and its nested fields are resolved
+// after the commit. The rules of what is written stand beside the entities, so a resolver cannot forget them.
+//
+// Errors become extensions.code in one place, errors.go. What is not in its table reaches the client as INTERNAL
+// without detail, and the log with all of it.
+//
+// The handler may be called concurrently.
+//
+// Non-goals: who is asking (auth), when an event is sent and how (outbox, bridge), GET requests and batches.
+package graph

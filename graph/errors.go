@@ -1,0 +1,133 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/ent/rule"
+)
+
+// The codes in extensions.code. Product contract.
+const (
+	codeUnauthenticated      = "UNAUTHENTICATED"
+	codeForbidden            = "FORBIDDEN"
+	codeNotFound             = "NOT_FOUND"
+	codeBadUserInput         = "BAD_USER_INPUT"
+	codeOwnKnowledge         = "OWN_KNOWLEDGE"
+	codeAlreadyShared        = "ALREADY_SHARED"
+	codeAlreadyAnswered      = "ALREADY_ANSWERED"
+	codeRateLimited          = "RATE_LIMITED"
+	codeParseFailed          = "GRAPHQL_PARSE_FAILED"
+	codeValidationFailed     = "GRAPHQL_VALIDATION_FAILED"
+	codeComplexity           = "COMPLEXITY_LIMIT_EXCEEDED"
+	codeTimeout              = "TIMEOUT"
+	codePayloadTooLarge      = "PAYLOAD_TOO_LARGE"
+	codeMethodNotAllowed     = "METHOD_NOT_ALLOWED"
+	codeUnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
+	codeNotAcceptable        = "NOT_ACCEPTABLE"
+	codeInternal             = "INTERNAL"
+)
+
+// codes is the one table from our errors to extensions.code. Their texts are for clients.
+var codes = []struct {
+	err  error
+	code string
+}{
+	{auth.ErrUnauthenticated, codeUnauthenticated},
+	{rule.ErrForbidden, codeForbidden},
+	{rule.ErrNotFound, codeNotFound},
+	{rule.ErrOwnKnowledge, codeOwnKnowledge},
+	{rule.ErrAlreadyShared, codeAlreadyShared},
+	{rule.ErrAlreadyAnswered, codeAlreadyAnswered},
+}
+
+// presenter turns every error of an operation into what the client sees of it.
+func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
+	return func(ctx context.Context, err error) *gqlerror.Error {
+		var told *gqlerror.Error
+		if !errors.As(err, &told) {
+			told = gqlerror.WrapPath(graphql.GetPath(ctx), err)
+		}
+		if told.Extensions["code"] != nil { // gqlgen's own: parsing, validation, limits
+			return told
+		}
+		shown := &gqlerror.Error{Path: told.Path, Locations: told.Locations}
+		shown.Message, shown.Extensions = classify(ctx, told)
+		if shown.Extensions["code"] == codeInternal && !errors.Is(err, errPanic) {
+			log.ErrorContext(ctx, "an operation failed", slog.String("path", told.Path.String()), slog.Any("error", err))
+		}
+		return shown
+	}
+}
+
+func classify(ctx context.Context, told *gqlerror.Error) (message string, extensions map[string]any) {
+	err := told.Unwrap()
+	var input *rule.InputError
+	var limited *auth.RateLimitError
+	switch {
+	case errors.As(err, &input):
+		return input.Error(), map[string]any{"code": codeBadUserInput, "field": input.Field}
+	case errors.As(err, &limited):
+		return limited.Error(), map[string]any{"code": codeRateLimited, "retryAfter": limited.Seconds()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the operation took too long and was stopped: ask for less at once", map[string]any{"code": codeTimeout}
+	}
+	for _, entry := range codes {
+		if errors.Is(err, entry.err) {
+			message := entry.err.Error()
+			if entry.code == codeUnauthenticated { // says which of the reasons it is
+				message = err.Error()
+			}
+			return message, map[string]any{"code": entry.code}
+		}
+	}
+	if ent.IsNotFound(err) {
+		return rule.ErrNotFound.Error(), map[string]any{"code": codeNotFound}
+	}
+	if field := argument(ctx, told.Path); field != "" {
+		return told.Message, map[string]any{"code": codeBadUserInput, "field": field}
+	}
+	if err == nil { // said by gqlgen, of the document
+		return told.Message, map[string]any{"code": codeValidationFailed}
+	}
+	return "internal error", map[string]any{"code": codeInternal}
+}
+
+// argument names the argument that did not fit its type: gqlgen puts it behind the path of its field.
+func argument(ctx context.Context, path ast.Path) string {
+	field := graphql.GetFieldContext(ctx)
+	if field == nil || len(path) <= len(field.Path()) {
+		return ""
+	}
+	var names []string
+	for _, element := range path[len(field.Path()):] {
+		if name, ok := element.(ast.PathName); ok {
+			names = append(names, string(name))
+		}
+	}
+	return strings.TrimPrefix(strings.Join(names, "."), "input.")
+}
+
+// errPanic marks what recoverer has logged.
+var errPanic = errors.New("panic")
+
+func recoverer(log *slog.Logger) graphql.RecoverFunc {
+	return func(ctx context.Context, reason any) error {
+		log.ErrorContext(ctx, "a resolver panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
+		return errPanic
+	}
+}
+
+// failure makes an error that the transport tells before anything runs.
+func failure(code, message string) *gqlerror.Error {
+	return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": code}}
+}

@@ -1,0 +1,68 @@
+package graph
+
+import (
+	"context"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/ent/knowledgecontent"
+)
+
+// content is null for whom the rule of KnowledgeContent hides the row. Lists have loaded it by entgql.
+func (r *Resolver) content(ctx context.Context, k *ent.Knowledge) (*string, error) {
+	content, err := k.Content(ctx)
+	if err != nil || content == nil {
+		return nil, err
+	}
+	return &content.Text, nil
+}
+
+func (r *Resolver) createKnowledge(ctx context.Context, input CreateKnowledgeInput) (*KnowledgePayload, error) {
+	viewer, err := auth.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var created *ent.Knowledge
+	err = r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+		created, err = tx.Knowledge.Create().SetOwnerID(viewer.UserID).SetTitle(input.Title).Save(ctx)
+		if err != nil {
+			return err
+		}
+		return tx.KnowledgeContent.Create().SetKnowledgeID(created.ID).SetText(input.Content).Exec(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &KnowledgePayload{Knowledge: created.Unwrap()}, nil
+}
+
+func (r *Resolver) updateKnowledge(ctx context.Context, input UpdateKnowledgeInput) (*KnowledgePayload, error) {
+	if _, err := auth.FromContext(ctx); err != nil {
+		return nil, err
+	}
+	var updated *ent.Knowledge
+	err := r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
+		// Also where only the content changes: it moves updatedAt, and finds out whose item it is.
+		updated, err = tx.Knowledge.UpdateOneID(input.ID).SetNillableTitle(input.Title).Save(ctx)
+		if err != nil || input.Content == nil {
+			return err
+		}
+		return tx.KnowledgeContent.Update().Where(knowledgecontent.KnowledgeID(input.ID)).SetText(*input.Content).Exec(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &KnowledgePayload{Knowledge: updated.Unwrap()}, nil
+}
+
+func (r *Resolver) deleteKnowledge(ctx context.Context, id int) (*DeleteKnowledgePayload, error) {
+	if _, err := auth.FromContext(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+		return tx.Knowledge.DeleteOneID(id).Exec(ctx)
+	}); err != nil {
+		return nil, err
+	}
+	return &DeleteKnowledgePayload{DeletedID: id}, nil
+}

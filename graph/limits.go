@@ -1,0 +1,136 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"lorebridge/ent/rule"
+)
+
+const (
+	maxTokens     = 2000     // of one document
+	maxComplexity = 5000     // fields, those of a list times its page
+	maxDepth      = 10       // fields within fields; introspection is exempt
+	maxSelections = 5000     // fields and fragments, with all fragments spread
+	maxCached     = 16 << 10 // bytes of a document that is kept
+
+	defaultPage = 20
+	maxPage     = 100
+)
+
+// page checks first and last, and gives the default where neither is set: without a limit everything would be read.
+func page(first, last *int) (*int, *int, error) {
+	for name, n := range map[string]*int{"first": first, "last": last} {
+		if n != nil && (*n < 1 || *n > maxPage) {
+			return nil, nil, rule.Inputf(name, "is %d, allowed are 1 to %d: read the list page by page", *n, maxPage)
+		}
+	}
+	switch {
+	case first != nil && last != nil:
+		return nil, nil, rule.Inputf("last", "is given beside first: give one of them")
+	case first == nil && last == nil:
+		first = new(defaultPage)
+	}
+	return first, last, nil
+}
+
+// pageCost multiplies the cost of a list's item by the page. What page refuses, it refuses with a better message.
+func pageCost(child int, first, last *int) int {
+	size := defaultPage
+	for _, n := range []*int{first, last} {
+		if n != nil {
+			size = max(1, min(*n, maxPage))
+		}
+	}
+	return 1 + size*child
+}
+
+// search checks what to search for.
+func search(s *string) (string, error) {
+	if s == nil || strings.TrimSpace(*s) == "" {
+		return "", nil
+	}
+	return rule.Line("search", *s, rule.MaxTitle)
+}
+
+// extentLimit refuses operations whose fields are nested too deeply, or too many once fragments are spread. It
+// must stand before gqlgen's complexity limit, which spreads fragments one by one: a few lines of fragments that
+// use each other twice would keep it busy for ever. And it refuses introspection where that is off, which gqlgen
+// would answer with an error of ours.
+type extentLimit struct{ introspection bool }
+
+var _ interface {
+	graphql.HandlerExtension
+	graphql.OperationContextMutator
+} = extentLimit{}
+
+func (extentLimit) ExtensionName() string { return "ExtentLimit" }
+
+func (extentLimit) Validate(graphql.ExecutableSchema) error { return nil }
+
+func (l extentLimit) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	fragments := make(map[*ast.FragmentDefinition]extent)
+	switch e := extentOf(operation.Operation.SelectionSet, fragments); {
+	case e.depth > maxDepth:
+		return failure(codeComplexity, fmt.Sprintf("fields are nested %d deep, allowed are %d: ask for less at once", e.depth, maxDepth))
+	case e.selections > maxSelections:
+		return failure(codeComplexity, fmt.Sprintf("the operation selects over %d fields: ask for less at once", maxSelections))
+	case e.introspects && !l.introspection:
+		return failure(codeValidationFailed, "introspection is off on this server: read its schema.graphqls")
+	}
+	return nil
+}
+
+// extent is how far a selection set reaches with its fragments spread.
+type extent struct {
+	depth, selections int
+	introspects       bool // it asks for the schema
+}
+
+// extentOf measures each fragment once; that none contains itself has been validated. It stops counting selections
+// a little beyond the limit.
+func extentOf(set ast.SelectionSet, fragments map[*ast.FragmentDefinition]extent) extent {
+	var total extent
+	for _, selection := range set {
+		var inner extent
+		switch s := selection.(type) {
+		case *ast.Field:
+			inner = extentOf(s.SelectionSet, fragments)
+			inner.depth++
+			if strings.HasPrefix(s.Name, "__") {
+				inner.depth = 0 // introspection; gqlparser has a rule of its own for it
+				inner.introspects = s.Name != "__typename"
+			}
+		case *ast.InlineFragment:
+			inner = extentOf(s.SelectionSet, fragments)
+		case *ast.FragmentSpread:
+			known, ok := fragments[s.Definition]
+			if !ok {
+				known = extentOf(s.Definition.SelectionSet, fragments)
+				fragments[s.Definition] = known
+			}
+			inner = known
+		}
+		total.depth = max(total.depth, inner.depth)
+		total.selections = min(total.selections+inner.selections+1, maxSelections+1)
+		total.introspects = total.introspects || inner.introspects
+	}
+	return total
+}
+
+// smallOnly keeps long documents out of a cache that counts entries and not bytes.
+type smallOnly[T any] struct {
+	graphql.Cache[T]
+	size func(key string, value T) int
+}
+
+func (c smallOnly[T]) Add(ctx context.Context, key string, value T) {
+	if c.size(key, value) <= maxCached {
+		c.Cache.Add(ctx, key, value)
+	}
+}

@@ -1,0 +1,82 @@
+package graph
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/ent/knowledgerequest"
+	"lorebridge/ent/predicate"
+	"lorebridge/ent/rule"
+)
+
+func (r *Resolver) createKnowledgeRequest(ctx context.Context, input CreateKnowledgeRequestInput) (*CreateKnowledgeRequestPayload, error) {
+	viewer, err := auth.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.requests.Allow(viewer.UserID); err != nil {
+		return nil, err
+	}
+	if (input.KnowledgeID == nil) == (input.OwnerID == nil) {
+		return nil, rule.Inputf("input", "give exactly one of knowledgeId and ownerId")
+	}
+	var id int
+	exists := false
+	err = r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+		create := tx.KnowledgeRequest.Create().SetRequesterID(viewer.UserID).
+			SetNillableKnowledgeID(input.KnowledgeID).SetQuestion(input.Question)
+		if input.OwnerID != nil {
+			create.SetOwnerID(*input.OwnerID)
+		}
+		id, err = create.OnConflict().DoNothing().ID(ctx)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		exists = true
+		id, err = pendingLike(ctx, tx, create.Mutation())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	request, err := r.Client.KnowledgeRequest.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &CreateKnowledgeRequestPayload{KnowledgeRequest: request, AlreadyExists: exists}, nil
+}
+
+func (r *Resolver) respondToRequest(ctx context.Context, input RespondToRequestInput) (*RespondToRequestPayload, error) {
+	if _, err := auth.FromContext(ctx); err != nil {
+		return nil, err
+	}
+	var answered *ent.KnowledgeRequest
+	err := r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
+		answered, err = tx.KnowledgeRequest.UpdateOneID(input.RequestID).
+			SetStatus(knowledgerequest.Status(input.Status)).SetNillableResponseContent(input.ResponseContent).Save(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &RespondToRequestPayload{KnowledgeRequest: answered.Unwrap()}, nil
+}
+
+// pendingLike finds the pending request that an insertion met: the one that a unique index calls the same.
+func pendingLike(ctx context.Context, tx *ent.Client, m *ent.KnowledgeRequestMutation) (int, error) {
+	requester, _ := m.RequesterID()
+	same := []predicate.KnowledgeRequest{
+		knowledgerequest.RequesterID(requester), knowledgerequest.StatusEQ(knowledgerequest.StatusPending),
+	}
+	if item, ok := m.KnowledgeID(); ok {
+		same = append(same, knowledgerequest.KnowledgeID(item))
+	} else {
+		owner, _ := m.OwnerID()
+		hash, _ := m.QuestionHash()
+		same = append(same, knowledgerequest.OwnerID(owner), knowledgerequest.QuestionHash(hash), knowledgerequest.KnowledgeIDIsNil())
+	}
+	return tx.KnowledgeRequest.Query().Where(same...).OnlyID(ctx)
+}

@@ -1,0 +1,222 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+const (
+	// MaxBody is how many bytes a request may have.
+	MaxBody = 1 << 20
+	// DefaultTimeout is how long an operation may take.
+	DefaultTimeout = 30 * time.Second
+
+	typeJSON    = "application/json"
+	typeGraphQL = "application/graphql-response+json"
+)
+
+// httpTransport answers POST as the GraphQL-over-HTTP specification says, and everything else with why not. It is
+// the last transport: it supports every request. GET is not served, so no link can make a browser act.
+type httpTransport struct {
+	log     *slog.Logger
+	timeout time.Duration
+}
+
+var _ graphql.Transport = httpTransport{}
+
+func (httpTransport) Supports(*http.Request) bool { return true }
+
+func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	ctx, cancel := context.WithTimeout(r.Context(), t.timeout)
+	defer cancel()
+	answerType := negotiate(r.Header.Values("Accept"))
+	params, status, refused := readParams(w, r)
+	switch {
+	case answerType == "":
+		t.refuse(w, typeJSON, http.StatusNotAcceptable,
+			failure(codeNotAcceptable, "accept "+typeGraphQL+" or "+typeJSON))
+		return
+	case refused != nil:
+		t.refuse(w, answerType, status, refused)
+		return
+	}
+	operation, errs := exec.CreateOperationContext(ctx, params)
+	if errs != nil { // nothing ran: no data, and only the newer media type has a status for it
+		status := http.StatusOK
+		if answerType == typeGraphQL {
+			status = http.StatusBadRequest
+		}
+		t.write(w, answerType, status, exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs), false)
+		return
+	}
+	if operation.Operation.Operation == ast.Subscription {
+		t.refuse(w, answerType, http.StatusBadRequest, failure(codeValidationFailed, "subscriptions are not served over POST"))
+		return
+	}
+	responses, ctx := exec.DispatchOperation(ctx, operation)
+	response := responses(ctx)
+	if response == nil { // the context ended before anything was resolved
+		response = exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(context.DeadlineExceeded)})
+	}
+	t.write(w, answerType, http.StatusOK, response, true)
+}
+
+// negotiate picks the media type of the answer, or none that the client accepts.
+func negotiate(accept []string) string {
+	if len(accept) == 0 {
+		return typeJSON
+	}
+	best, chosen := 0.0, ""
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		mediaType, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		offer := ""
+		switch mediaType {
+		case typeGraphQL:
+			offer = typeGraphQL
+		case typeJSON, "application/*", "*/*":
+			offer = typeJSON
+		}
+		quality := 1.0
+		if q, ok := params["q"]; ok {
+			if quality, err = strconv.ParseFloat(q, 64); err != nil {
+				continue
+			}
+		}
+		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+			continue
+		}
+		if offer != "" && quality > best {
+			best, chosen = quality, offer
+		}
+	}
+	return chosen
+}
+
+// readParams reads a request, or returns with which status and error to refuse it.
+func readParams(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, *gqlerror.Error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, http.StatusMethodNotAllowed, failure(codeMethodNotAllowed, r.Method+" is not served: use POST")
+	}
+	if !acceptsContent(r.Header) {
+		return nil, http.StatusUnsupportedMediaType,
+			failure(codeUnsupportedMediaType, "send Content-Type: application/json, in UTF-8 and not compressed")
+	}
+	start := graphql.Now()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, http.StatusRequestEntityTooLarge,
+			failure(codePayloadTooLarge, "the body is over "+strconv.Itoa(MaxBody)+" bytes: send less at once")
+	case err != nil:
+		return nil, http.StatusBadRequest, failure(codeBadUserInput, "the body could not be read to its end")
+	case !utf8.Valid(body):
+		return nil, http.StatusBadRequest, failure(codeBadUserInput, "the body is not valid UTF-8")
+	}
+	params, problem := decodeParams(body)
+	if problem != "" {
+		return nil, http.StatusBadRequest, failure(codeBadUserInput, problem)
+	}
+	params.Headers = r.Header
+	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+	return params, 0, nil
+}
+
+func acceptsContent(header http.Header) bool {
+	mediaType, params, err := mime.ParseMediaType(header.Get("Content-Type"))
+	charset, encoding := params["charset"], header.Get("Content-Encoding")
+	return err == nil && mediaType == typeJSON &&
+		(charset == "" || strings.EqualFold(charset, "utf-8")) && (encoding == "" || encoding == "identity")
+}
+
+// decodeParams reads the JSON of a request, or says what is wrong with it. Unknown keys are reserved by the
+// specification and left alone.
+func decodeParams(body []byte) (*graphql.RawParams, string) {
+	const (
+		form  = `an object such as {"query":"{ me { name } }","variables":{}}`
+		blank = " \t\r\n"
+	)
+	if trimmed := bytes.TrimLeft(body, blank); len(trimmed) == 0 || trimmed[0] != '{' {
+		return nil, "the body must be " + form + "; batches are not served"
+	}
+	params := &graphql.RawParams{}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	err := decoder.Decode(params)
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrongType):
+		return nil, wrongType.Field + " is a " + wrongType.Value + ": the body must be " + form
+	case err != nil:
+		return nil, "the body is not JSON: it must be " + form
+	case len(bytes.Trim(body[decoder.InputOffset():], blank)) > 0: // decoder.More overlooks brackets that close
+		return nil, "there is something behind the JSON object: send one operation at a time"
+	case params.Query == "" && params.Extensions["persistedQuery"] == nil:
+		return nil, "query is missing: the body must be " + form
+	}
+	return params, ""
+}
+
+func (t httpTransport) refuse(w http.ResponseWriter, answerType string, status int, err *gqlerror.Error) {
+	t.write(w, answerType, status, &graphql.Response{Errors: gqlerror.List{err}}, false)
+}
+
+// write writes the response without a second pass over its data, which is JSON already.
+func (t httpTransport) write(w http.ResponseWriter, answerType string, status int, response *graphql.Response, ran bool) {
+	var buf bytes.Buffer
+	buf.Grow(len(response.Data) + 256)
+	separator := byte('{')
+	member := func(name string, value []byte) {
+		buf.WriteByte(separator)
+		buf.WriteString(`"` + name + `":`)
+		buf.Write(value)
+		separator = ','
+	}
+	encode := func(name string, value any) {
+		encoded, err := json.Marshal(value)
+		if err != nil { // an extension that is no JSON: the rest of the answer is worth more than it
+			t.log.Error("a part of an answer could not be written", slog.String("part", name), slog.Any("error", err))
+			return
+		}
+		member(name, encoded)
+	}
+	if len(response.Errors) > 0 {
+		encode("errors", response.Errors)
+	}
+	if ran && len(response.Data) > 0 {
+		member("data", response.Data)
+	} else if ran {
+		member("data", []byte("null"))
+	}
+	if len(response.Extensions) > 0 {
+		encode("extensions", response.Extensions)
+	}
+	buf.WriteByte('}')
+	header := w.Header()
+	header.Set("Content-Type", answerType+"; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(buf.Len()))
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	if _, err := w.Write(buf.Bytes()); err != nil {
+		t.log.Debug("the client is gone before its answer", slog.Any("error", err))
+	}
+}
