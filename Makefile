@@ -1,0 +1,99 @@
+# `make` alone lists what there is to do.
+
+GOLANGCI_VERSION    := v2.13.0
+GOVULNCHECK_VERSION := v1.9.0
+FUZZTIME            ?= 10s
+
+GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+
+# Whatever CI compiles, it compiles for the race detector: one build cache serves vet, the tests, the binaries that e2e
+# drives, the linter and the generators, and SQLite's C is compiled once.
+RACE = GOFLAGS="$(strip $(shell go env GOFLAGS) -race)"
+
+say = @printf '\n== %s\n' '$(1)'
+
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## build and run the server, as `go run .` does
+	go run .
+
+.PHONY: build
+build: ## build bin/lorebridge
+	go build -o bin/lorebridge .
+
+.PHONY: setup
+setup: ## check Go, the C compiler and Node.js, and install what the tests need
+	$(call say,setup: what the tests need)
+	@e2e/setup.sh
+
+.PHONY: test
+test: setup ## set up, then run all tests: vet, Go with the race detector, JavaScript against the real binary
+	$(call say,go vet)
+	go vet -race ./...
+	$(call say,Go tests with the race detector)
+	go test -race ./...
+	$(call say,the binaries that the end-to-end tests drive: with the race detector too)
+	go build -race -o bin/race/ . ./pusherserver/cmd/pusherserver
+	$(call say,end-to-end tests: real clients in Node.js against the real binary)
+	cd e2e && GORACE=halt_on_error=1 \
+		LOREBRIDGE_BIN='$(CURDIR)/bin/race/lorebridge' PUSHERSERVER_BIN='$(CURDIR)/bin/race/pusherserver' node --test
+
+.PHONY: lint
+lint: $(GOLANGCI) ## run golangci-lint, installing the pinned version first where it is missing
+	$(call say,golangci-lint $(GOLANGCI_VERSION))
+	$(RACE) $(GOLANGCI) run
+
+.PHONY: format
+format: $(GOLANGCI) ## format all Go code
+	$(GOLANGCI) fmt
+
+$(GOLANGCI):
+	$(call say,installing golangci-lint $(GOLANGCI_VERSION): this takes a minute or two)
+	GOBIN='$(CURDIR)/bin' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv bin/golangci-lint $@
+
+.PHONY: generate
+generate: ## write ent/ and graph/ again from ent/schema and schema.graphqls
+	go generate ./...
+
+# The trees before and after are compared, not the work tree with HEAD: so it says the same before a commit as after it.
+.PHONY: generated
+generated: ## fail if generating changes, adds or removes a file
+	$(call say,generated code is what its sources say)
+	@tree() { index=$$(mktemp -d) && GIT_INDEX_FILE=$$index/i git add -A && GIT_INDEX_FILE=$$index/i git write-tree && rm -r "$$index"; }; \
+	before=$$(tree) && $(RACE) go generate ./... && after=$$(tree) || exit 1; \
+	git --no-pager diff --stat --exit-code "$$before" "$$after" \
+		|| { echo 'Generated code was not up to date. Now it is: commit these changes.' >&2; exit 1; }
+
+.PHONY: migration
+migration: ## write the migration from the last one to ent/schema: make migration name=add_avatar
+	@[ -n '$(name)' ] || { echo 'Name it: make migration name=add_avatar' >&2; exit 1; }
+	go run database/migrations/generate.go '$(name)'
+
+.PHONY: bench
+bench: ## measure a server, with flags in ARGS: make bench ARGS=-help
+	go run ./bench $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## fuzz every Fuzz function, each for FUZZTIME (10s)
+	@found=$$(grep -rEo --include='*_test.go' --exclude-dir=node_modules '^func Fuzz[A-Za-z0-9_]*' .) \
+		|| { echo 'There is no Fuzz function.' >&2; exit 1; }; \
+	echo "$$found" | while IFS=: read -r file func; do \
+		printf '\n== %s %s\n' "$$file" "$${func#func }"; \
+		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime '$(FUZZTIME)' "$$(dirname "$$file")" || exit 1; \
+	done
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities in what we call; needs the vulnerability database
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./... || { \
+		echo 'Above are vulnerabilities, or the reason why nothing was checked:' >&2; \
+		echo 'the database of vulnerabilities can be out of reach on a closed network.' >&2; exit 1; }
+
+.PHONY: ci
+ci: test lint generated ## all that must pass before a change lands
+	$(call say,all of it passed)
