@@ -66,6 +66,7 @@ func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
 	return &sqliteDriver{
 		writer: entsql.OpenDB(dialect.SQLite, writer),
 		reader: entsql.OpenDB(dialect.SQLite, reader),
+		groups: &groupCommit{db: writer},
 	}, nil
 }
 

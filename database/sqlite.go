@@ -16,6 +16,7 @@ import (
 // Readers see what has been committed when they begin. Inside a transaction everything runs on the writer.
 type sqliteDriver struct {
 	writer, reader *entsql.Driver
+	groups         *groupCommit // of writer
 }
 
 var _ dialect.Driver = (*sqliteDriver)(nil)
@@ -35,18 +36,8 @@ func (d *sqliteDriver) Query(ctx context.Context, query string, args, v any) err
 	return d.writer.Query(ctx, query, args, v)
 }
 
-// Tx begins a transaction that writes. The wait for the writer ends with ctx; once begun, the transaction does not.
-func (d *sqliteDriver) Tx(ctx context.Context) (dialect.Tx, error) {
-	conn, err := d.writer.DB().Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return &sqliteTx{Conn: entsql.Conn{ExecQuerier: tx}, tx: tx, conn: conn}, nil
-}
+// Tx begins a transaction that writes. The wait for its turn ends with ctx; once begun, the transaction does not.
+func (d *sqliteDriver) Tx(ctx context.Context) (dialect.Tx, error) { return d.groups.begin(ctx) }
 
 // BeginTx is what ent's Client.BeginTx calls.
 func (d *sqliteDriver) BeginTx(ctx context.Context, options *sql.TxOptions) (dialect.Tx, error) {
@@ -58,14 +49,3 @@ func (d *sqliteDriver) BeginTx(ctx context.Context, options *sql.TxOptions) (dia
 
 // Close closes all connections.
 func (d *sqliteDriver) Close() error { return errors.Join(d.reader.Close(), d.writer.Close()) }
-
-// sqliteTx gives the writer back when it ends.
-type sqliteTx struct {
-	entsql.Conn
-	tx   *sql.Tx
-	conn *sql.Conn
-}
-
-func (t *sqliteTx) Commit() error { return errors.Join(t.tx.Commit(), t.conn.Close()) }
-
-func (t *sqliteTx) Rollback() error { return errors.Join(t.tx.Rollback(), t.conn.Close()) }

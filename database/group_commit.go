@@ -1,0 +1,245 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"entgo.io/ent/dialect"
+	entsql "entgo.io/ent/dialect/sql"
+	"github.com/mattn/go-sqlite3"
+)
+
+// maxGroup is how many transactions share one COMMIT at most: what a crash of the disk would take together.
+const maxGroup = 64
+
+// errGroupLost fails the members of a group that SQLite has rolled back as a whole, as it does when a disk is full.
+var errGroupLost = errors.New("sqlite rolled back the transaction that this one shared")
+
+// groupCommit lets transactions that come at the same time share one transaction of SQLite, and so one write to the
+// disk, which is what a small transaction costs most. None notices: each sees its own all or nothing, Commit returns
+// when its changes are on the disk, and they run one after the other, as with SQLite they would anyway.
+//
+//	begin ─ wait for the turn ─ BEGIN (the first) or SAVEPOINT ─ statements ─ Commit ─ somebody waits? ─ yes: pass the
+//	turn, wait for the group │ no, or the group is full: COMMIT, tell the group
+//
+// The first of a group needs no savepoint: whoever is alone pays nothing. A COMMIT that fails fails the whole group.
+type groupCommit struct {
+	db *sql.DB // of one connection
+
+	// mu guards who has the turn: one transaction at a time runs statements.
+	mu    sync.Mutex
+	taken bool
+	queue []chan struct{} // closed to pass the turn, first come first served
+
+	current *group // belongs to whoever has the turn; nil between groups
+}
+
+// group is one transaction of SQLite.
+type group struct {
+	conn *sql.Conn
+	size int           // members that have begun
+	kept int           // members that have committed and wait
+	done chan struct{} // closed after COMMIT or ROLLBACK
+	err  error         // set before done is closed
+}
+
+// begin waits for the turn, as long as ctx lasts, and begins a member of the current group or of a new one.
+func (g *groupCommit) begin(ctx context.Context) (dialect.Tx, error) {
+	if err := g.takeTurn(ctx); err != nil {
+		return nil, err
+	}
+	m, err := g.join(ctx)
+	if err != nil {
+		g.finish(err) // those before us are not at fault; but what we tried to share is gone
+		return nil, err
+	}
+	return m, nil
+}
+
+// takeTurn waits for the turn. Once it has been passed to us it must be used: others wait for what we do with it.
+func (g *groupCommit) takeTurn(ctx context.Context) error {
+	g.mu.Lock()
+	if !g.taken {
+		g.taken = true
+		g.mu.Unlock()
+		return nil
+	}
+	passed := make(chan struct{})
+	g.queue = append(g.queue, passed)
+	g.mu.Unlock()
+	select {
+	case <-passed:
+		return nil
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.queue, passed); i >= 0 {
+		g.queue = slices.Delete(g.queue, i, i+1)
+		return ctx.Err()
+	}
+	return nil
+}
+
+// passTurn gives the turn to who waits longest. It says whether somebody did; otherwise the turn is kept.
+func (g *groupCommit) passTurn() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.queue) == 0 {
+		return false
+	}
+	close(g.queue[0])
+	g.queue = g.queue[1:]
+	return true
+}
+
+// endTurn gives the turn to who waits longest, or leaves it to whoever comes.
+func (g *groupCommit) endTurn() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.queue) == 0 {
+		g.taken = false
+		return
+	}
+	close(g.queue[0])
+	g.queue = g.queue[1:]
+}
+
+// join begins a member. The turn is ours.
+func (g *groupCommit) join(ctx context.Context) (*member, error) {
+	first := g.current == nil
+	if first {
+		conn, err := g.db.Conn(ctx) // others write without a transaction: wait for them
+		if err != nil {
+			return nil, err
+		}
+		g.current = &group{conn: conn, done: make(chan struct{})}
+	}
+	joined := g.current
+	joined.size++
+	m := &member{
+		Conn:   entsql.Conn{ExecQuerier: uninterrupted{joined.conn}},
+		groups: g, group: joined, first: first,
+	}
+	if first {
+		return m, m.run("BEGIN IMMEDIATE")
+	}
+	if lost, err := autocommits(joined.conn); err != nil || lost {
+		return nil, errors.Join(errGroupLost, err)
+	}
+	return m, m.run("SAVEPOINT member")
+}
+
+// autocommits says that the connection is in no transaction, though we began one.
+func autocommits(conn *sql.Conn) (none bool, err error) {
+	err = conn.Raw(func(driver any) error {
+		c, ok := driver.(*sqlite3.SQLiteConn)
+		if !ok {
+			return fmt.Errorf("the driver is a %T", driver)
+		}
+		none = c.AutoCommit()
+		return nil
+	})
+	return none, err
+}
+
+// leave ends a member's turn: if somebody waits and the group has room, they join; otherwise the group ends here.
+func (g *groupCommit) leave(left *group) {
+	if left.size < maxGroup && g.passTurn() {
+		return
+	}
+	g.finish(nil)
+}
+
+// finish ends the current group, with COMMIT unless broken says why not, and then the turn.
+func (g *groupCommit) finish(broken error) {
+	defer g.endTurn()
+	ended := g.current
+	if ended == nil {
+		return
+	}
+	g.current = nil
+	run := uninterrupted{ended.conn}
+	ended.err = broken
+	if broken == nil && ended.kept > 0 {
+		_, ended.err = run.ExecContext(context.Background(), "COMMIT")
+	}
+	if ended.err != nil || ended.kept == 0 {
+		// Whatever is left of the transaction must not be left to the next group. It may be gone already.
+		_, _ = run.ExecContext(context.Background(), "ROLLBACK")
+	}
+	ended.err = errors.Join(ended.err, ended.conn.Close())
+	close(ended.done)
+}
+
+// member is one transaction. It belongs to one goroutine, and runs statements only while it has the turn: from
+// begin to Commit or Rollback.
+type member struct {
+	entsql.Conn
+	groups *groupCommit
+	group  *group
+	first  bool
+	ended  bool
+}
+
+var _ dialect.Tx = (*member)(nil)
+
+// Commit returns when the changes are on the disk.
+func (m *member) Commit() error {
+	if m.ended {
+		return sql.ErrTxDone
+	}
+	m.ended = true
+	if !m.first {
+		if err := m.run("RELEASE member"); err != nil {
+			m.groups.finish(errors.Join(errGroupLost, err))
+			return err
+		}
+	}
+	m.group.kept++
+	m.groups.leave(m.group)
+	<-m.group.done
+	return m.group.err
+}
+
+// Rollback takes back what this member did, and nobody else's.
+func (m *member) Rollback() error {
+	if m.ended {
+		return sql.ErrTxDone
+	}
+	m.ended = true
+	if m.first { // nobody else has begun: the whole group is what is rolled back
+		m.groups.finish(nil)
+		return nil
+	}
+	if err := m.run("ROLLBACK TO member; RELEASE member"); err != nil {
+		m.groups.finish(errors.Join(errGroupLost, err))
+		return err
+	}
+	m.groups.leave(m.group)
+	return nil
+}
+
+func (m *member) run(statement string) error {
+	if _, err := m.ExecContext(context.Background(), statement); err != nil {
+		return fmt.Errorf("%s: %w", statement, err)
+	}
+	return nil
+}
+
+// uninterrupted runs statements to their end: the driver would roll back the whole group with the context of one.
+type uninterrupted struct{ conn *sql.Conn }
+
+var _ entsql.ExecQuerier = uninterrupted{}
+
+func (u uninterrupted) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return u.conn.ExecContext(context.WithoutCancel(ctx), query, args...)
+}
+
+func (u uninterrupted) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return u.conn.QueryContext(context.WithoutCancel(ctx), query, args...)
+}
