@@ -26,7 +26,7 @@ var errGroupLost = errors.New("sqlite rolled back the transaction that this one 
 //	begin ─ wait for the turn ─ BEGIN (the first) or SAVEPOINT ─ statements ─ Commit ─ somebody waits? ─ yes: pass the
 //	turn, wait for the group │ no, or the group is full: COMMIT, tell the group
 //
-// The first of a group needs no savepoint: whoever is alone pays nothing. A COMMIT that fails fails the whole group.
+// The first of a group needs no savepoint: whoever is alone pays nothing. When COMMIT fails, the whole group has failed.
 type groupCommit struct {
 	db *sql.DB // of one connection
 
@@ -125,13 +125,17 @@ func (g *groupCommit) join(ctx context.Context) (*member, error) {
 		Conn:   entsql.Conn{ExecQuerier: uninterrupted{joined.conn}},
 		groups: g, group: joined, first: first,
 	}
-	if first {
-		return m, m.run("BEGIN IMMEDIATE")
+	begin := "BEGIN IMMEDIATE"
+	if !first {
+		begin = "SAVEPOINT member"
+		if lost, err := autocommits(joined.conn); err != nil || lost {
+			return nil, errors.Join(errGroupLost, err)
+		}
 	}
-	if lost, err := autocommits(joined.conn); err != nil || lost {
-		return nil, errors.Join(errGroupLost, err)
+	if err := m.run(begin); err != nil {
+		return nil, err
 	}
-	return m, m.run("SAVEPOINT member")
+	return m, nil
 }
 
 // autocommits says that the connection is in no transaction, though we began one.
