@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// deliveryTimeout is how long an event may take before it counts as lost.
+	deliveryTimeout = 15 * time.Second
+	// settling is how long to wait for what must not come, a repeated event, and for what the server does after an
+	// event has gone out, which belongs to its CPU time.
+	settling = 300 * time.Millisecond
+)
+
+// load is what to put on a server.
+type load struct {
+	work     work
+	clients  int
+	duration time.Duration // no operation begins later
+	limit    int           // of operations
+}
+
+// measurement is what came of a load.
+type measurement struct {
+	work       work
+	elapsed    time.Duration // until the last answer
+	cpu        cpuTime
+	ownCPU     cpuTime
+	latencies  []time.Duration // of all operations
+	mutations  int
+	deliveries []delivery
+	faults     faults
+}
+
+// client is one of a load, with what it noted.
+type client struct {
+	*target
+	load
+	api       *connection
+	requester account
+	owner     account // whose list it reads
+	latencies []time.Duration
+	mutations []mutation
+}
+
+// measure puts a load on the server and waits until its events have arrived. An error means that an operation failed
+// or ctx ended; broken promises are in the measurement.
+func (t *target) measure(ctx context.Context, l load) (measurement, error) {
+	m := measurement{work: l.work}
+	clients, err := t.connect(ctx, l)
+	defer func() {
+		for _, c := range clients {
+			c.api.close()
+		}
+	}()
+	if err != nil {
+		return m, err
+	}
+	cpu, ownCPU := readCPU(t.pid), readCPU(ownPID)
+	started := t.now()
+	var tickets atomic.Int64
+	group, groupCtx := errgroup.WithContext(ctx)
+	for _, c := range clients {
+		group.Go(func() error { return c.run(groupCtx, started+l.duration, &tickets) })
+	}
+	if err := group.Wait(); err != nil {
+		return m, err
+	}
+	m.elapsed = t.now() - started
+	mutations := make([]mutation, 0, tickets.Load())
+	for _, c := range clients {
+		m.latencies = append(m.latencies, c.latencies...)
+		mutations = append(mutations, c.mutations...)
+	}
+	m.mutations = len(mutations)
+	if err := t.settle(ctx, m.mutations); err != nil {
+		return m, err
+	}
+	m.cpu, m.ownCPU = readCPU(t.pid).since(cpu), readCPU(ownPID).since(ownCPU)
+	m.deliveries, m.faults = audit(mutations, t.inbox.take())
+	return m, nil
+}
+
+// connect returns the clients that it could connect, and why not all of them.
+func (t *target) connect(ctx context.Context, l load) ([]*client, error) {
+	clients := make([]*client, 0, l.clients)
+	for i := range l.clients {
+		api, err := dial(ctx, t.url)
+		if err != nil {
+			return clients, err
+		}
+		clients = append(clients, &client{
+			target: t, load: l, api: api,
+			requester: t.requesters[i], owner: t.recipients[i%len(t.recipients)],
+		})
+	}
+	return clients, nil
+}
+
+// settle waits for so many events, and a little longer.
+func (t *target) settle(ctx context.Context, events int) error {
+	waiting, cancel := context.WithTimeout(ctx, deliveryTimeout)
+	defer cancel()
+	t.inbox.wait(waiting, events)
+	select {
+	case <-time.After(settling):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// run works until the end, a moment since the target's epoch, or until the tickets are used up.
+func (c *client) run(ctx context.Context, end time.Duration, tickets *atomic.Int64) error {
+	for n := 0; ctx.Err() == nil && c.now() < end && tickets.Add(1) <= int64(c.limit); n++ {
+		operate := c.list
+		if c.work.creates(n) {
+			operate = c.create
+		}
+		if err := operate(); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// create asks the next recipient something that nobody has asked.
+func (c *client) create() error {
+	number := c.asked.Add(1)
+	recipient := int(number % int64(len(c.recipients)))
+	var data struct {
+		CreateKnowledgeRequest struct {
+			KnowledgeRequest struct{ ID string }
+			AlreadyExists    bool
+		}
+	}
+	o := operation{createDocument, map[string]any{"input": map[string]string{
+		"ownerId":  c.recipients[recipient].id,
+		"question": fmt.Sprintf("How do we treat partial refunds over the turn of the year? (%s/%d)", c.mark, number),
+	}}}
+	sent := c.now()
+	if err := c.api.queryInto(c.requester.token, o, &data); err != nil {
+		return err
+	}
+	answered := c.now()
+	created := data.CreateKnowledgeRequest
+	id, err := strconv.ParseInt(created.KnowledgeRequest.ID, 10, 64)
+	if err != nil || created.AlreadyExists {
+		return fmt.Errorf("a new question was answered with request %q, already exists: %v", created.KnowledgeRequest.ID, created.AlreadyExists)
+	}
+	c.latencies = append(c.latencies, answered-sent)
+	c.mutations = append(c.mutations, mutation{requestID: id, recipient: recipient, sent: sent, answered: answered})
+	return nil
+}
+
+// list reads an owner's newest requests.
+func (c *client) list() error {
+	sent := c.now()
+	answer, err := c.api.query(c.owner.token, operation{listDocument, map[string]any{"first": listed}})
+	if err != nil {
+		return err
+	}
+	c.latencies = append(c.latencies, c.now()-sent)
+	// Counted, not decoded: that would cost us more than it tells.
+	if bytes.Count(answer, []byte(`"requester":{`)) != listed {
+		return errors.New("a list has not as many requests as were asked for: " + string(answer[:min(len(answer), 300)]))
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+)
+
+// What is built, by import path: so bench may be called anywhere in the module.
+const (
+	serverPackage = "lorebridge"
+	pusherPackage = "lorebridge/pusherserver/cmd/pusherserver"
+)
+
+// unlimited is more operations a minute than anybody can do.
+const unlimited = "1000000000"
+
+// server is one that runs.
+type server struct {
+	name string // in the report
+	url  *url.URL
+	pid  int    // 0: not known
+	made string // Go version and commit
+}
+
+// startServers starts what o asks for. stop must be called, also after an error: it ends the processes and removes
+// their data.
+func startServers(ctx context.Context, o options, progress io.Writer) (servers []server, stop func() error, err error) {
+	if o.url != nil {
+		return []server{{name: o.url.String(), url: o.url, pid: o.pid}}, func() error { return nil }, nil
+	}
+	dir, err := os.MkdirTemp("", "lorebridge-bench-")
+	if err != nil {
+		return nil, func() error { return nil }, err
+	}
+	var running []*process
+	stop = func() error {
+		var errs []error
+		for _, p := range slices.Backward(running) {
+			errs = append(errs, p.stop())
+		}
+		return errors.Join(append(errs, os.RemoveAll(dir))...)
+	}
+	first := o.bin
+	if first == "" {
+		fmt.Fprintln(progress, "building the server")
+		first = filepath.Join(dir, "lorebridge")
+		if err := build(ctx, first, serverPackage); err != nil {
+			return nil, stop, err
+		}
+	}
+	pusher := filepath.Join(dir, "pusherserver")
+	if o.pusher == pusherSecond {
+		if err := build(ctx, pusher, pusherPackage); err != nil {
+			return nil, stop, err
+		}
+	}
+	binaries := []string{first}
+	if o.compare != "" {
+		binaries = append(binaries, o.compare)
+	}
+	for i, binary := range binaries {
+		name := "server"
+		if len(binaries) > 1 {
+			name = string(rune('A' + i))
+		}
+		data := filepath.Join(dir, name)
+		if err := os.Mkdir(data, 0o700); err != nil {
+			return nil, stop, err
+		}
+		env := serverEnv(data)
+		if o.pusher == pusherSecond {
+			p, err := start(ctx, pusher, data, append([]string{"LISTEN_ADDR=127.0.0.1:0"}, pusherApp...))
+			if err != nil {
+				return nil, stop, err
+			}
+			running = append(running, p)
+			env = append(append(env, pusherApp...), "PUSHER_SCHEME=http", "PUSHER_HOST="+p.url.Host)
+		}
+		p, err := start(ctx, binary, data, env)
+		if err != nil {
+			return nil, stop, err
+		}
+		running = append(running, p)
+		servers = append(servers, server{name: name, url: p.url, pid: p.pid, made: made(binary)})
+	}
+	return servers, stop, nil
+}
+
+// pusherApp is the app that a Pusher in a second process serves, to nobody but us.
+var pusherApp = []string{"PUSHER_APP_ID=1", "PUSHER_KEY=bench", "PUSHER_SECRET=bench-secret"}
+
+func serverEnv(data string) []string {
+	return []string{
+		"LISTEN_ADDR=127.0.0.1:0",
+		"LOG_LEVEL=WARN",
+		"DATABASE_URL=sqlite:" + filepath.Join(data, "lorebridge.db"),
+		"REQUESTS_PER_MINUTE=" + unlimited,
+		"SIGN_INS_PER_ADDRESS=" + unlimited,
+		"SIGN_INS_PER_ACCOUNT=" + unlimited,
+		"SIGN_UPS_PER_ADDRESS=" + unlimited,
+	}
+}
+
+func build(ctx context.Context, path, pkg string) error {
+	output, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=auto", "-o", path, pkg).CombinedOutput() //nolint:gosec // constants, and a path of ours
+	if err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, output)
+	}
+	return nil
+}
+
+// made tells the Go version and the commit that a binary was built from, as far as the binary knows.
+func made(binary string) string {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return "not a Go binary" // but perhaps a script that sets an environment
+	}
+	commit, changed := "unknown", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value[:min(7, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = " with uncommitted changes"
+		}
+	}
+	return fmt.Sprintf("%s %s/%s, commit %s%s", info.GoVersion, runtime.GOOS, runtime.GOARCH, commit, changed)
+}

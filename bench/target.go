@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// signingUp is how many people sign up at a time: a password's hash takes a core.
+const signingUp = 4
+
+// account is a person of this run.
+type account struct{ id, token string }
+
+// target is a server with the people of this run: requesters, who send, and recipients, whose sockets listen.
+type target struct {
+	server
+	mark       string    // makes e-mail addresses and questions unique to the run
+	epoch      time.Time // moments are durations since then
+	requesters []account // as many as there are ever clients
+	recipients []account
+	sockets    []*socket // of the recipients
+	inbox      inbox
+	asked      atomic.Int64 // questions so far
+	closing    atomic.Bool
+}
+
+func newTarget(s server) *target {
+	now := time.Now()
+	return &target{server: s, mark: strconv.FormatInt(now.UnixNano(), 36), epoch: now}
+}
+
+// now is the moment, since the target's epoch.
+func (t *target) now() time.Duration { return time.Since(t.epoch) }
+
+// populate signs everybody up and connects the recipients.
+func (t *target) populate(ctx context.Context, recipients, requesters int) error {
+	t.recipients = make([]account, recipients)
+	t.requesters = make([]account, requesters)
+	t.sockets = make([]*socket, recipients)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(signingUp)
+	for i := range t.recipients {
+		group.Go(func() (err error) {
+			if t.recipients[i], err = t.signUp(ctx, fmt.Sprintf("Owner %d", i)); err != nil {
+				return err
+			}
+			t.sockets[i], err = t.join(ctx, t.recipients[i])
+			return err
+		})
+	}
+	for i := range t.requesters {
+		group.Go(func() (err error) {
+			t.requesters[i], err = t.signUp(ctx, fmt.Sprintf("Requester %d", i))
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+func (t *target) signUp(ctx context.Context, name string) (account, error) {
+	c, err := dial(ctx, t.url)
+	if err != nil {
+		return account{}, err
+	}
+	defer c.close()
+	var data struct {
+		SignUp struct {
+			User  struct{ ID string }
+			Token string
+		}
+	}
+	err = c.queryInto("", operation{signUpDocument, map[string]any{"input": map[string]string{
+		"name":     name,
+		"email":    fmt.Sprintf("%x@%s.example", name, t.mark),
+		"password": "measure " + t.mark,
+		"session":  "TOKEN",
+	}}}, &data)
+	if err != nil {
+		return account{}, fmt.Errorf("sign up: %w", err)
+	}
+	return account{id: data.SignUp.User.ID, token: data.SignUp.Token}, nil
+}
+
+// join does what a browser does before its first event: it asks where to connect, connects, has the channel
+// authorized and subscribes.
+func (t *target) join(ctx context.Context, a account) (*socket, error) {
+	c, err := dial(ctx, t.url)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	var data struct {
+		Realtime struct {
+			Key, AuthEndpoint, Channel string
+			Cluster, Host              *string
+			Port                       *int
+			TLS                        bool
+		}
+	}
+	if err := c.queryInto(a.token, operation{Query: realtimeDocument}, &data); err != nil {
+		return nil, fmt.Errorf("ask where to connect: %w", err)
+	}
+	r := data.Realtime
+	if r.Host == nil || r.Port == nil || r.Channel != "private-user-"+a.id {
+		return nil, errors.New("this server uses hosted Pusher or end-to-end encryption: bench measures neither")
+	}
+	u := url.URL{
+		Scheme: "ws", Host: net.JoinHostPort(*r.Host, strconv.Itoa(*r.Port)), Path: "/app/" + r.Key,
+		RawQuery: "protocol=7&client=bench&version=1&flash=false",
+	}
+	if r.TLS {
+		u.Scheme = "wss"
+	}
+	s, err := dialSocket(ctx, u.String())
+	if err != nil {
+		return nil, err
+	}
+	form := url.Values{"socket_id": {s.id}, "channel_name": {r.Channel}}
+	answer, err := c.post(r.AuthEndpoint, a.token, "application/x-www-form-urlencoded", []byte(form.Encode()))
+	var granted struct {
+		Auth string `json:"auth"`
+	}
+	if err == nil {
+		err = json.Unmarshal(answer, &granted)
+	}
+	if err == nil {
+		err = s.subscribe(r.Channel, granted.Auth)
+	}
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("join %s: %w", r.Channel, err)
+	}
+	return s, nil
+}
+
+// listen puts what arrives at a recipient's socket into the inbox, until close.
+func (t *target) listen(recipient int) error {
+	s, channel := t.sockets[recipient], "private-user-"+t.recipients[recipient].id
+	for {
+		m, err := s.next()
+		at := t.now()
+		var payload struct {
+			RequestID int64 `json:"requestId"`
+		}
+		switch {
+		case t.closing.Load():
+			return nil
+		case err != nil:
+			return fmt.Errorf("recipient %d: %w", recipient, err)
+		case m.Event != "knowledge-request" || m.Channel != channel:
+			return fmt.Errorf("recipient %d got %s on %q", recipient, m.Event, m.Channel)
+		}
+		if err := json.Unmarshal(m.Data, &payload); err != nil {
+			return fmt.Errorf("decode an event: %w", err)
+		}
+		t.inbox.add(arrival{requestID: payload.RequestID, recipient: recipient, at: at})
+	}
+}
+
+// close disconnects the recipients. It may be called again.
+func (t *target) close() {
+	t.closing.Store(true)
+	for _, s := range t.sockets {
+		if s != nil {
+			s.close()
+		}
+	}
+}

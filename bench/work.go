@@ -1,0 +1,69 @@
+package main
+
+import "fmt"
+
+// work is what the clients of a measurement do.
+type work string
+
+const (
+	workCreate work = "create"
+	workList   work = "list"
+	workMix    work = "mix"
+)
+
+// listsPerCreate is how many lists a client of workMix reads before it creates.
+const listsPerCreate = 9
+
+// listed is how many requests a list asks for, and every recipient has been sent before the first measurement.
+const listed = 20
+
+// creates says whether a client's nth operation is a mutation; otherwise it is a list.
+func (w work) creates(n int) bool {
+	switch w {
+	case workCreate:
+		return true
+	case workMix:
+		return n%(listsPerCreate+1) == listsPerCreate
+	default:
+		return false
+	}
+}
+
+// delivers says whether events come of it.
+func (w work) delivers() bool { return w != workList }
+
+// unit names its operations.
+func (w work) unit() string {
+	switch w {
+	case workCreate:
+		return "mutations"
+	case workList:
+		return "lists"
+	default:
+		return "operations"
+	}
+}
+
+func (w work) title() string {
+	switch w {
+	case workCreate:
+		return "`createKnowledgeRequest`: a free question to a person"
+	case workList:
+		return fmt.Sprintf("`knowledgeRequests(box: RECEIVED, first: %d)` with each requester", listed)
+	default:
+		return fmt.Sprintf("%d such lists to each such mutation", listsPerCreate)
+	}
+}
+
+// The documents are what a client of ours sends. The server keeps them parsed; each client sends them in full.
+const (
+	signUpDocument = `mutation SignUp($input: SignUpInput!) { signUp(input: $input) { user { id } token } }`
+
+	realtimeDocument = `query Realtime { realtime { key cluster host port tls authEndpoint channel } }`
+
+	createDocument = `mutation Ask($input: CreateKnowledgeRequestInput!) { createKnowledgeRequest(input: $input) { ` +
+		`knowledgeRequest { id status createdAt } alreadyExists } }`
+
+	listDocument = `query Received($first: Int!) { knowledgeRequests(box: RECEIVED, first: $first) { ` +
+		`edges { cursor node { id question status createdAt requester { id name } } } pageInfo { hasNextPage endCursor } } }`
+)
