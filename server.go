@@ -17,10 +17,8 @@ import (
 	"os/signal"
 	"reflect"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -244,24 +242,17 @@ func report(w http.ResponseWriter, problems []string) {
 
 // readConfig reads the process's environment, then .env.local, then .env.
 func readConfig() (config, error) {
-	variables := env.ToMap(os.Environ())
-	for _, name := range []string{".env.local", ".env"} {
-		values, err := godotenv.Read(name)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range []string{".env.local", ".env"} { // Load keeps what is set already
+		if err := godotenv.Load(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return config{}, fmt.Errorf("read %s: %w", name, err)
-		}
-		for key, value := range values {
-			if _, set := variables[key]; !set {
-				variables[key] = value
-			}
 		}
 	}
 	var c config
-	err := env.ParseWithOptions(&c, env.Options{Environment: variables})
+	err := env.Parse(&c)
 	if parse, ok := errors.AsType[env.ParseError](err); ok {
 		for _, v := range documented(reflect.TypeFor[config]()) {
-			if v.Name == parse.Name {
-				return config{}, fmt.Errorf("%s is %q: it must be %s", v.Tag.Get("env"), variables[v.Tag.Get("env")], allowed(v))
+			if name := v.Tag.Get("env"); v.Name == parse.Name {
+				return config{}, fmt.Errorf("%s is %q: it must be %s", name, os.Getenv(name), v.Tag.Get("help"))
 			}
 		}
 	}
@@ -292,18 +283,9 @@ func documented(t reflect.Type) []reflect.StructField {
 	return fields
 }
 
-func allowed(v reflect.StructField) string {
-	if v.Type.Kind() == reflect.Int && v.Type.Name() == "int" {
-		return "a whole number: " + v.Tag.Get("help")
-	}
-	return v.Tag.Get("help")
-}
-
 func printUsage(out io.Writer) {
 	fmt.Fprint(out, "lorebridge takes no arguments; it reads these variables from its environment, then .env.local, then .env:\n\n")
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, v := range documented(reflect.TypeFor[config]()) {
-		fmt.Fprintf(table, "  %s\t%s\t%s\n", v.Tag.Get("env"), cmp.Or(v.Tag.Get("envDefault"), "-"), strings.TrimSpace(v.Tag.Get("help")))
+		fmt.Fprintf(out, "  %-30s %-22s %s\n", v.Tag.Get("env"), cmp.Or(v.Tag.Get("envDefault"), "-"), v.Tag.Get("help"))
 	}
-	_ = table.Flush() // to the same place
 }

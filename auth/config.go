@@ -16,9 +16,9 @@ type Config struct {
 	// Origins are the other origins whose pages may call the API.
 	Origins []string `env:"CORS_ORIGINS" help:"other origins whose pages may call the API, separated by commas"`
 
-	SignInsPerAddress int `env:"SIGN_INS_PER_ADDRESS" envDefault:"10" help:"attempts a minute to sign in from one client address"`
-	SignInsPerAccount int `env:"SIGN_INS_PER_ACCOUNT" envDefault:"5" help:"attempts a minute to sign in to one account from one client address"`
-	SignUpsPerAddress int `env:"SIGN_UPS_PER_ADDRESS" envDefault:"10" help:"attempts a minute to sign up from one client address"`
+	SignInsPerAddress int `env:"SIGN_INS_PER_ADDRESS" envDefault:"10" help:"a whole number: attempts a minute to sign in from one client address"`
+	SignInsPerAccount int `env:"SIGN_INS_PER_ACCOUNT" envDefault:"5" help:"a whole number: attempts a minute to sign in to one account from one client address"`
+	SignUpsPerAddress int `env:"SIGN_UPS_PER_ADDRESS" envDefault:"10" help:"a whole number: attempts a minute to sign up from one client address"`
 }
 
 // Validate names the variable that is wrong and what it may be.

@@ -27,7 +27,8 @@ func (e *RateLimitError) Seconds() int { return int(math.Ceil(e.RetryAfter.Secon
 type Limiter[K comparable] struct {
 	perMinute int
 
-	// mu makes looking a key up and adding it one step.
+	// mu makes looking a key up and adding it one step, and reserving and canceling another: a reservation that is
+	// canceled gives nothing back for those made since.
 	mu      sync.Mutex
 	buckets *lru.Cache[K, *rate.Limiter]
 }
@@ -46,6 +47,8 @@ func NewLimiter[K comparable](perMinute int) (*Limiter[K], error) {
 
 // Allow counts one action of key, or returns a *RateLimitError and counts nothing.
 func (l *Limiter[K]) Allow(key K) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	reservation := l.bucket(key).Reserve()
 	if wait := reservation.Delay(); wait > 0 {
 		reservation.Cancel()
@@ -54,9 +57,8 @@ func (l *Limiter[K]) Allow(key K) error {
 	return nil
 }
 
+// bucket needs mu.
 func (l *Limiter[K]) bucket(key K) *rate.Limiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	bucket, ok := l.buckets.Get(key)
 	if !ok {
 		bucket = rate.NewLimiter(rate.Limit(float64(l.perMinute)/time.Minute.Seconds()), l.perMinute)

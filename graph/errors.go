@@ -63,7 +63,11 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 		shown := &gqlerror.Error{Path: told.Path, Locations: told.Locations}
 		shown.Message, shown.Extensions = classify(ctx, told)
 		if shown.Extensions["code"] == codeInternal && !errors.Is(err, errPanic) {
-			log.ErrorContext(ctx, "an operation failed", slog.String("path", told.Path.String()), slog.Any("error", err))
+			level := slog.LevelError
+			if errors.Is(err, context.Canceled) { // the client is gone, and nobody can do anything about it
+				level = slog.LevelDebug
+			}
+			log.Log(ctx, level, "an operation failed", slog.String("path", told.Path.String()), slog.Any("error", err))
 		}
 		return shown
 	}

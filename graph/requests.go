@@ -23,7 +23,7 @@ func (r *Resolver) createKnowledgeRequest(ctx context.Context, input CreateKnowl
 	if (input.KnowledgeID == nil) == (input.OwnerID == nil) {
 		return nil, rule.Inputf("input", "give exactly one of knowledgeId and ownerId")
 	}
-	var id int
+	var request *ent.KnowledgeRequest
 	exists := false
 	err = r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		create := tx.KnowledgeRequest.Create().SetRequesterID(viewer.UserID).
@@ -31,22 +31,19 @@ func (r *Resolver) createKnowledgeRequest(ctx context.Context, input CreateKnowl
 		if input.OwnerID != nil {
 			create.SetOwnerID(*input.OwnerID)
 		}
-		id, err = create.OnConflict().DoNothing().ID(ctx)
+		create.OnConflict().DoNothing()
+		request, err = create.Save(ctx)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		exists = true
-		id, err = pendingLike(ctx, tx, create.Mutation())
+		request, err = pendingLike(ctx, tx, create.Mutation())
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	request, err := r.Client.KnowledgeRequest.Get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return &CreateKnowledgeRequestPayload{KnowledgeRequest: request, AlreadyExists: exists}, nil
+	return &CreateKnowledgeRequestPayload{KnowledgeRequest: request.Unwrap(), AlreadyExists: exists}, nil
 }
 
 func (r *Resolver) respondToRequest(ctx context.Context, input RespondToRequestInput) (*RespondToRequestPayload, error) {
@@ -66,7 +63,7 @@ func (r *Resolver) respondToRequest(ctx context.Context, input RespondToRequestI
 }
 
 // pendingLike finds the pending request that an insertion met: the one that a unique index calls the same.
-func pendingLike(ctx context.Context, tx *ent.Client, m *ent.KnowledgeRequestMutation) (int, error) {
+func pendingLike(ctx context.Context, tx *ent.Client, m *ent.KnowledgeRequestMutation) (*ent.KnowledgeRequest, error) {
 	requester, _ := m.RequesterID()
 	same := []predicate.KnowledgeRequest{
 		knowledgerequest.RequesterID(requester), knowledgerequest.StatusEQ(knowledgerequest.StatusPending),
@@ -78,5 +75,5 @@ func pendingLike(ctx context.Context, tx *ent.Client, m *ent.KnowledgeRequestMut
 		hash, _ := m.QuestionHash()
 		same = append(same, knowledgerequest.OwnerID(owner), knowledgerequest.QuestionHash(hash), knowledgerequest.KnowledgeIDIsNil())
 	}
-	return tx.KnowledgeRequest.Query().Where(same...).OnlyID(ctx)
+	return tx.KnowledgeRequest.Query().Where(same...).Only(ctx)
 }

@@ -13,7 +13,7 @@ import (
 // Settings say how much one person may do. (Config is gqlgen's.)
 type Settings struct {
 	// RequestsPerMinute is how many knowledge requests a person may make a minute.
-	RequestsPerMinute int `env:"REQUESTS_PER_MINUTE" envDefault:"60" help:"knowledge requests a minute per person"`
+	RequestsPerMinute int `env:"REQUESTS_PER_MINUTE" envDefault:"60" help:"a whole number: knowledge requests a minute per person"`
 }
 
 // Validate names the variable that is wrong and what it may be.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"entgo.io/contrib/entgql"
 	"github.com/99designs/gqlgen/graphql"
 
 	"lorebridge/outbox"
@@ -15,7 +16,7 @@ import (
 // MarshalTime writes the scalar Time as events do: in UTC with three decimals, always.
 func MarshalTime(t time.Time) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
-		_, _ = io.WriteString(w, strconv.Quote(outbox.FormatTime(t))) // into the executor's buffer
+		_, _ = io.WriteString(w, `"`+outbox.FormatTime(t)+`"`) // into the executor's buffer
 	})
 }
 
@@ -34,10 +35,10 @@ func UnmarshalTime(v any) (time.Time, error) {
 const maxCursor = 2 << 10
 
 // MarshalCursor writes a cursor as ent does.
-func MarshalCursor(c cursor) graphql.Marshaler { return c }
+func MarshalCursor(c entgql.Cursor[int]) graphql.Marshaler { return c }
 
 // UnmarshalCursor reads a cursor. Whether it is one of the list, the list finds out.
-func UnmarshalCursor(v any) (c cursor, err error) {
+func UnmarshalCursor(v any) (c entgql.Cursor[int], err error) {
 	s, ok := v.(string)
 	if !ok || len(s) > maxCursor || c.UnmarshalGQL(s) != nil {
 		return cursor{}, fmt.Errorf("%.40s is not a cursor: give one as this server returned it", fmt.Sprint(v))

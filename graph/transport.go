@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"mime"
 	"net/http"
 	"strconv"
@@ -172,7 +173,34 @@ func decodeParams(body []byte) (*graphql.RawParams, string) {
 	case params.Query == "" && params.Extensions["persistedQuery"] == nil:
 		return nil, "query is missing: the body must be " + form
 	}
+	for name, value := range params.Variables {
+		params.Variables[name] = plain(value)
+	}
 	return params, ""
+}
+
+// plain makes Go's numbers of a variable's: a json.Number is a string to the validator, and would pass for a title.
+func plain(value any) any {
+	switch value := value.(type) {
+	case json.Number:
+		if n, err := value.Int64(); err == nil {
+			return n
+		}
+		f, err := value.Float64()
+		if err == nil && f == math.Trunc(f) && math.Abs(f) <= maxID {
+			return int64(f)
+		}
+		return f
+	case map[string]any:
+		for key, inner := range value {
+			value[key] = plain(inner)
+		}
+	case []any:
+		for i, inner := range value {
+			value[i] = plain(inner)
+		}
+	}
+	return value
 }
 
 func (t httpTransport) refuse(w http.ResponseWriter, answerType string, status int, err *gqlerror.Error) {

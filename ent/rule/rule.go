@@ -74,6 +74,9 @@ func Text(field, s string) (string, error) {
 
 // Email returns s trimmed and in lower case. It refuses what cannot be an address; that it exists, nobody checks.
 func Email(field, s string) (string, error) {
+	if err := printable(field, strings.TrimSpace(s)); err != nil { // now: lower case hides broken UTF-8
+		return "", err
+	}
 	s = strings.ToLower(strings.TrimSpace(s))
 	if len(s) > MaxEmail {
 		return "", Inputf(field, "has %d bytes, allowed are %d: give a shorter address", len(s), MaxEmail)
@@ -82,7 +85,7 @@ func Email(field, s string) (string, error) {
 	if !found || local == "" || domain == "" || strings.Contains(domain, "@") || strings.ContainsFunc(s, unicode.IsSpace) {
 		return "", Inputf(field, "is not an e-mail address: give one such as ada@example.com")
 	}
-	return s, printable(field, s)
+	return s, nil
 }
 
 func printable(field, s string) error {

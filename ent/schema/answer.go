@@ -32,8 +32,11 @@ func answer(next ent.Mutator) ent.Mutator {
 		m.SetRespondedAt(now())
 		m.Where(knowledgerequest.StatusEQ(knowledgerequest.StatusPending))
 		v, err := next.Mutate(ctx, m)
+		if gen.IsNotFound(err) {
+			return nil, whyUnanswerable(ctx, m)
+		}
 		if err != nil {
-			return nil, refuseAs(err, func() error { return whyUnanswerable(ctx, m) })
+			return nil, err
 		}
 		request := v.(*gen.KnowledgeRequest)
 		if err := share(ctx, m.Client(), request); err != nil {

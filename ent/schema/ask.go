@@ -11,6 +11,7 @@ import (
 	"lorebridge/ent/hook"
 	"lorebridge/ent/knowledgeshare"
 	"lorebridge/ent/rule"
+	"lorebridge/ent/user"
 	"lorebridge/outbox"
 )
 
@@ -28,7 +29,8 @@ func ask(next ent.Mutator) ent.Mutator {
 		m.SetQuestion(question)
 		hash := sha256.Sum256([]byte(question))
 		m.SetQuestionHash(hash[:])
-		if err := findOwner(ctx, m); err != nil {
+		requester, err := askable(ctx, m)
+		if err != nil {
 			return nil, err
 		}
 		v, err := next.Mutate(ctx, m)
@@ -36,10 +38,6 @@ func ask(next ent.Mutator) ent.Mutator {
 			return nil, err
 		}
 		request := v.(*gen.KnowledgeRequest)
-		requester, err := m.Client().User.Get(ctx, request.RequesterID)
-		if err != nil {
-			return nil, err
-		}
 		return v, outbox.Append(ctx, m.Client(), outbox.Change{
 			Kind:        event.KindKnowledgeRequest,
 			RecipientID: request.OwnerID,
@@ -56,33 +54,47 @@ func ask(next ent.Mutator) ent.Mutator {
 	})
 }
 
-// findOwner sets the owner of the item asked for, or checks that the person asked exists, and that asking makes sense.
-func findOwner(ctx context.Context, m *gen.KnowledgeRequestMutation) error {
+// askable sets the owner of the item asked for, and checks that asking makes sense. It returns who asks.
+func askable(ctx context.Context, m *gen.KnowledgeRequestMutation) (*gen.User, error) {
 	requester, _ := m.RequesterID()
 	owner, toPerson := m.OwnerID()
 	item, forItem := m.KnowledgeID()
 	if toPerson == forItem {
-		return rule.Inputf("input", "give exactly one of knowledgeId and ownerId")
+		return nil, rule.Inputf("input", "give exactly one of knowledgeId and ownerId")
 	}
 	if forItem {
 		knowledge, err := m.Client().Knowledge.Get(ctx, item)
+		if gen.IsNotFound(err) {
+			return nil, rule.ErrNotFound
+		}
 		if err != nil {
-			return refuseAs(err, func() error { return rule.ErrNotFound })
+			return nil, err
 		}
 		owner = knowledge.OwnerID
 		m.SetOwnerID(owner)
 	}
 	if owner == requester {
-		return rule.ErrOwnKnowledge
+		return nil, rule.ErrOwnKnowledge
 	}
-	if !forItem {
-		_, err := m.Client().User.Get(ctx, owner)
-		return refuseAs(err, func() error { return rule.ErrNotFound })
+	if forItem {
+		shared, err := m.Client().KnowledgeShare.Query().
+			Where(knowledgeshare.KnowledgeID(item), knowledgeshare.SharedWithID(requester)).Exist(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if shared {
+			return nil, rule.ErrAlreadyShared
+		}
 	}
-	shared, err := m.Client().KnowledgeShare.Query().
-		Where(knowledgeshare.KnowledgeID(item), knowledgeshare.SharedWithID(requester)).Exist(ctx)
-	if err == nil && shared {
-		return rule.ErrAlreadyShared
+	both, err := m.Client().User.Query().Where(user.IDIn(requester, owner)).Order(gen.Asc(user.FieldID)).All(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	if len(both) < 2 {
+		return nil, rule.ErrNotFound
+	}
+	if both[0].ID == requester {
+		return both[0], nil
+	}
+	return both[1], nil
 }

@@ -2,10 +2,8 @@ package schema
 
 import (
 	"context"
-	"errors"
 
 	"lorebridge/auth"
-	gen "lorebridge/ent"
 	"lorebridge/ent/privacy"
 	"lorebridge/ent/rule"
 )
@@ -32,15 +30,4 @@ func viewerID(ctx context.Context) int {
 		return 0
 	}
 	return viewer.UserID
-}
-
-// refuseAs tells a NotFoundError of ent apart from other errors: which rule made the row unreachable is found by why.
-func refuseAs(err error, why func() error) error {
-	if !gen.IsNotFound(err) {
-		return err
-	}
-	if reason := why(); reason != nil {
-		return reason
-	}
-	return errors.Join(rule.ErrNotFound, err)
 }

@@ -1,0 +1,107 @@
+package auth_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"lorebridge/auth"
+	"lorebridge/database"
+	"lorebridge/ent"
+	"lorebridge/outbox"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// house is accounts on a database of their own, behind the middleware.
+type house struct {
+	t        *testing.T
+	client   *ent.Client
+	accounts *auth.Accounts
+	withTx   auth.WithTx
+	identify func(http.Handler) http.Handler
+}
+
+func build(t *testing.T, change ...func(*auth.Config)) *house {
+	t.Helper()
+	c := auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10}
+	for _, change := range change {
+		change(&c)
+	}
+	must(t, c.Validate())
+	client, err := database.Open(t.Context(), database.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "lorebridge.db")})
+	must(t, err)
+	t.Cleanup(func() { must(t, client.Close()) })
+	relay, err := outbox.New(outbox.Config{Client: client, Sender: nowhere{}, Logger: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	h := &house{t: t, client: client, withTx: relay.WithTx}
+	h.accounts, err = auth.NewAccounts(client, c)
+	must(t, err)
+	h.identify, err = auth.Middleware(h.accounts, c)
+	must(t, err)
+	return h
+}
+
+// nowhere takes every event; there are none.
+type nowhere struct{}
+
+func (nowhere) Send(_ context.Context, batch []*ent.Event) ([]error, error) {
+	return make([]error, len(batch)), nil
+}
+
+// visit serves one request through the middleware. header holds pairs; Remote and Host set what is no header, and a
+// value may be given several times.
+func (h *house) visit(fn func(r *http.Request), header ...string) *http.Response {
+	h.t.Helper()
+	return h.request(http.MethodPost, fn, header...)
+}
+
+func (h *house) request(method string, fn func(r *http.Request), header ...string) *http.Response {
+	h.t.Helper()
+	request := httptest.NewRequestWithContext(h.t.Context(), method, "/graphql", strings.NewReader(`{}`))
+	request.RemoteAddr, request.Host = "192.0.2.1:1234", "lore.example.com"
+	for i := 0; i < len(header); i += 2 {
+		switch header[i] {
+		case "Remote":
+			request.RemoteAddr = header[i+1]
+		case "Host":
+			request.Host = header[i+1]
+		default:
+			request.Header.Add(header[i], header[i+1])
+		}
+	}
+	recorder := httptest.NewRecorder()
+	h.identify(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fn(r) })).ServeHTTP(recorder, request)
+	return recorder.Result()
+}
+
+// ctx is the context of a request.
+func (h *house) ctx(header ...string) context.Context {
+	h.t.Helper()
+	var seen *http.Request
+	h.visit(func(r *http.Request) { seen = r }, header...)
+	return seen.Context()
+}
+
+func (h *house) system() context.Context { return auth.AsSystem(h.t.Context()) }
+
+func (h *house) signUp(ctx context.Context, email, password string) (auth.Session, error) {
+	return h.accounts.SignUp(ctx, h.withTx, auth.NewAccount{Name: "Ada", Email: email, Password: password})
+}
+
+func (h *house) signIn(ctx context.Context, email, password string) (auth.Session, error) {
+	return h.accounts.SignIn(ctx, h.withTx, email, password)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,121 @@
+package auth_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lorebridge/auth"
+)
+
+// wait is how long a refusal says to wait; zero for no refusal.
+func wait(t *testing.T, err error) time.Duration {
+	t.Helper()
+	var limited *auth.RateLimitError
+	switch {
+	case err == nil:
+		return 0
+	case !errors.As(err, &limited) || limited.RetryAfter <= 0:
+		t.Fatalf("got %v, want a RateLimitError with a wait", err)
+	}
+	return limited.RetryAfter
+}
+
+func limiter(t *testing.T, perMinute int) *auth.Limiter[string] {
+	t.Helper()
+	l, err := auth.NewLimiter[string](perMinute)
+	must(t, err)
+	return l
+}
+
+func TestALimiterAllowsSoManyAMinuteAndSaysWhenToComeBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := limiter(t, 5)
+		for range 5 {
+			must(t, l.Allow("ada"))
+		}
+		for range 100 { // refused ones count nothing
+			if d := wait(t, l.Allow("ada")); d != 12*time.Second {
+				t.Fatalf("wait %v, want a fifth of a minute", d)
+			}
+		}
+		must(t, l.Allow("bob"))
+		time.Sleep(12*time.Second - time.Nanosecond) //nolint:forbidigo // of the bubble's clock
+		if d := wait(t, l.Allow("ada")); d > time.Microsecond || d <= 0 {
+			t.Errorf("wait %v, want next to nothing", d)
+		}
+		time.Sleep(time.Microsecond) //nolint:forbidigo // of the bubble's clock
+		must(t, l.Allow("ada"))
+		if wait(t, l.Allow("ada")) == 0 {
+			t.Error("two in the time of one")
+		}
+		time.Sleep(time.Hour) //nolint:forbidigo // of the bubble's clock
+		for range 5 {
+			must(t, l.Allow("ada"))
+		}
+		if wait(t, l.Allow("ada")) == 0 {
+			t.Error("an hour's patience allows more than a minute's worth")
+		}
+	})
+}
+
+// Those that are refused at the same time do not push each other, or whoever comes later, further away.
+func TestRefusalsAtOnceCountNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := limiter(t, 5)
+		for range 5 {
+			must(t, l.Allow("ada"))
+		}
+		var group sync.WaitGroup
+		for range 50 {
+			group.Go(func() {
+				for range 200 {
+					if d := wait(t, l.Allow("ada")); d > 12*time.Second {
+						t.Errorf("wait %v, want at most a fifth of a minute", d)
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+		time.Sleep(12 * time.Second) //nolint:forbidigo // of the bubble's clock
+		must(t, l.Allow("ada"))
+	})
+}
+
+func TestALimitMustBeAtLeastOne(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, -1} {
+		if _, err := auth.NewLimiter[string](n); err == nil {
+			t.Errorf("%d a minute is a limit", n)
+		}
+	}
+}
+
+func TestSecondsAreRoundedUp(t *testing.T) {
+	t.Parallel()
+	for wait, want := range map[time.Duration]int{1: 1, time.Second: 1, time.Second + 1: 2, time.Minute: 60} {
+		if got := (&auth.RateLimitError{RetryAfter: wait}).Seconds(); got != want {
+			t.Errorf("%v is %d seconds, want %d", wait, got, want)
+		}
+	}
+}
+
+// What it remembers is bounded: a flood of addresses does not fill the memory.
+func TestALimiterForgetsTheOldestOfTenThousand(t *testing.T) {
+	t.Parallel()
+	l := limiter(t, 1)
+	must(t, l.Allow("first"))
+	for i := range 10_000 {
+		must(t, l.Allow(fmt.Sprint(i)))
+	}
+	must(t, l.Allow("first"))
+	if wait(t, l.Allow("9999")) == 0 {
+		t.Error("the newest is forgotten")
+	}
+}

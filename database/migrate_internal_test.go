@@ -1,0 +1,200 @@
+package database
+
+import (
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	atlas "ariga.io/atlas/sql/migrate"
+	"entgo.io/ent/dialect"
+	"entgo.io/ent/dialect/sql/schema"
+
+	entmigrate "lorebridge/ent/migrate"
+)
+
+// Whoever changes ent/schema and forgets the migration is told here: `make migration name=…` writes it.
+func TestTheMigrationsMakeTheSchemaOfEnt(t *testing.T) {
+	t.Parallel()
+	copied := t.TempDir()
+	must(t, os.CopyFS(copied, os.DirFS("migrations/sqlite")))
+	dir, err := atlas.NewLocalDir(copied)
+	must(t, err)
+	must(t, atlas.Validate(dir)) // atlas.sum fits: no migration was edited
+	err = migrateDiff(t, dir)
+	if !errors.Is(err, atlas.ErrNoPlan) {
+		t.Errorf("got %v, want ErrNoPlan: the migrations lag behind the schema", err)
+	}
+	files, err := filepath.Glob(filepath.Join(copied, "*.sql"))
+	must(t, err)
+	if known, err := readMigrations(migrations, "migrations/sqlite"); err != nil || len(known) != len(files) {
+		t.Errorf("%d of %d migrations are embedded, %v", len(known), len(files), err)
+	}
+}
+
+func migrateDiff(t *testing.T, dir *atlas.LocalDir) error {
+	t.Helper()
+	return entmigrate.NamedDiff(t.Context(), "sqlite://dev?mode=memory&_fk=1", "drift",
+		schema.WithDir(dir),
+		schema.WithDialect(dialect.SQLite),
+		schema.WithMigrationMode(schema.ModeReplay),
+		schema.WithFormatter(atlas.DefaultFormatter),
+		schema.WithDropColumn(true),
+		schema.WithDropIndex(true),
+		schema.WithErrNoPlan(true),
+	)
+}
+
+// migrating is one connection as migrate has it, and the files it applies.
+func migrating(t *testing.T, files map[string]string) (*sql.Conn, []migration) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", dsn(filepath.Join(t.TempDir(), "test.db"), map[string][]string{"_txlock": {"immediate"}}))
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	conn, err := db.Conn(t.Context())
+	must(t, err)
+	t.Cleanup(func() { must(t, conn.Close()) })
+	_, err = conn.ExecContext(t.Context(), `PRAGMA foreign_keys = OFF`)
+	must(t, err)
+	dir := fstest.MapFS{}
+	for name, text := range files {
+		dir["m/"+name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	known, err := readMigrations(dir, "m")
+	must(t, err)
+	return conn, known
+}
+
+// apply applies one file after the other until one fails or all are there.
+func apply(t *testing.T, conn *sql.Conn, known []migration) error {
+	t.Helper()
+	for {
+		if done, err := migrateNext(t.Context(), conn, known); done || err != nil {
+			return err
+		}
+	}
+}
+
+// names lists tables or migrations.
+func names(t *testing.T, conn *sql.Conn, query string) (found []string) {
+	t.Helper()
+	rows, err := conn.QueryContext(t.Context(), query)
+	must(t, err)
+	for rows.Next() {
+		var name string
+		must(t, rows.Scan(&name))
+		found = append(found, name)
+	}
+	must(t, errors.Join(rows.Err(), rows.Close()))
+	return found
+}
+
+const (
+	listTables  = `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`
+	listApplied = `SELECT name FROM schema_migrations ORDER BY name`
+)
+
+func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
+	t.Parallel()
+	for what, bad := range map[string]string{
+		"a statement that fails": "CREATE TABLE half (id INTEGER);\nINSERT INTO first VALUES (7);\nINSERT INTO nowhere VALUES (1);",
+		"a row without a parent": "CREATE TABLE half (id INTEGER, parent INTEGER REFERENCES first (id));\nINSERT INTO half VALUES (1, 99);",
+		"a parent that goes away": "CREATE TABLE half (id INTEGER);\nPRAGMA foreign_keys = off;\nINSERT INTO first VALUES (7);\n" +
+			"CREATE TABLE child (id INTEGER REFERENCES first (id));\nINSERT INTO child VALUES (7);\nDROP TABLE first;",
+	} {
+		conn, known := migrating(t, map[string]string{
+			"1_first.sql": "CREATE TABLE first (id INTEGER PRIMARY KEY);", "2_bad.sql": bad, "3_third.sql": "CREATE TABLE third (id INTEGER);",
+		})
+		for range 2 { // and again at the next start
+			if err := apply(t, conn, known); err == nil || !strings.Contains(err.Error(), "migration 2_bad") {
+				t.Errorf("%s: %v", what, err)
+			}
+			if got, want := names(t, conn, listTables), []string{"first", "schema_migrations"}; !slices.Equal(got, want) {
+				t.Errorf("%s leaves %v, want %v", what, got, want)
+			}
+			if got := names(t, conn, listApplied); !slices.Equal(got, []string{"1_first"}) {
+				t.Errorf("%s: applied are %v", what, got)
+			}
+			if got := names(t, conn, `SELECT id FROM first`); len(got) > 0 {
+				t.Errorf("%s leaves rows %v", what, got)
+			}
+		}
+		known[1].statements = []string{"CREATE TABLE second (id INTEGER)"}
+		must(t, apply(t, conn, known))
+		if got := names(t, conn, listApplied); !slices.Equal(got, []string{"1_first", "2_bad", "3_third"}) {
+			t.Errorf("mended, applied are %v", got)
+		}
+	}
+}
+
+// A table that SQLite rebuilds, as atlas writes it, keeps the rows that refer to it.
+func TestARebuiltTableKeepsItsChildren(t *testing.T) {
+	t.Parallel()
+	conn, known := migrating(t, map[string]string{
+		"1_first.sql": "CREATE TABLE parent (id INTEGER PRIMARY KEY);\n" +
+			"CREATE TABLE child (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parent (id) ON DELETE CASCADE);\n" +
+			"INSERT INTO parent VALUES (1);\nINSERT INTO child VALUES (1, 1);",
+		"2_rebuild.sql": "-- Disable the enforcement of foreign-keys constraints\nPRAGMA foreign_keys = off;\n" +
+			"CREATE TABLE `new_parent` (`id` integer PRIMARY KEY, `name` text NOT NULL DEFAULT ('x;y'));\n" +
+			"INSERT INTO `new_parent` (`id`) SELECT `id` FROM `parent`;\nDROP TABLE `parent`;\nALTER TABLE `new_parent` RENAME TO `parent`;\n" +
+			"-- Enable back the enforcement of foreign-keys constraints\nPRAGMA foreign_keys = on;",
+	})
+	must(t, apply(t, conn, known))
+	if got := names(t, conn, `SELECT parent.name FROM child JOIN parent ON parent.id = child.parent`); !slices.Equal(got, []string{"x;y"}) {
+		t.Errorf("the child has %v", got)
+	}
+}
+
+func TestAMigrationThatIsNotKnownIsANewerDatabase(t *testing.T) {
+	t.Parallel()
+	conn, known := migrating(t, map[string]string{"1_first.sql": "CREATE TABLE first (id INTEGER);", "2_second.sql": "CREATE TABLE second (id INTEGER);"})
+	must(t, apply(t, conn, known))
+	if err := apply(t, conn, known[:1]); !errors.Is(err, ErrNewerDatabase) || !strings.Contains(err.Error(), "2_second") {
+		t.Errorf("got %v", err)
+	}
+	if got := names(t, conn, listTables); !slices.Equal(got, []string{"first", "schema_migrations", "second"}) {
+		t.Errorf("refusing leaves %v", got)
+	}
+}
+
+// The settings of every connection, also of those that the pools open later.
+func TestEachConnectionIsSetUp(t *testing.T) {
+	t.Parallel()
+	driver, err := openSQLite(t.Context(), filepath.Join(t.TempDir(), "lorebridge.db"))
+	must(t, err)
+	t.Cleanup(func() { must(t, driver.Close()) })
+	for name, pool := range map[string]*sql.DB{"writer": driver.writer.DB(), "reader": driver.reader.DB()} {
+		most := pool.Stats().MaxOpenConnections
+		conns := make([]*sql.Conn, most)
+		for i := range conns {
+			conns[i], err = pool.Conn(t.Context())
+			must(t, err)
+			readOnly := map[string]string{"writer": "0", "reader": "1"}[name]
+			for pragma, want := range map[string]string{
+				"foreign_keys": "1", "journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "query_only": readOnly, "cache_size": "-16384",
+			} {
+				if got := names(t, conns[i], "PRAGMA "+pragma); !slices.Equal(got, []string{want}) {
+					t.Errorf("%s of connection %d of the %s is %v, want %s", pragma, i, name, got, want)
+				}
+			}
+			_, err = conns[i].ExecContext(t.Context(), `DELETE FROM users`)
+			if readable := name == "reader"; (err != nil) != readable {
+				t.Errorf("connection %d of the %s deletes: %v", i, name, err)
+			}
+		}
+		for _, conn := range conns {
+			must(t, conn.Close())
+		}
+		if name == "writer" && most != 1 {
+			t.Errorf("%d connections write", most)
+		}
+	}
+	// What is not a SELECT goes to the writer, also where it returns rows.
+	if err := driver.Exec(t.Context(), `DELETE FROM users`, []any{}, nil); err != nil {
+		t.Error(err)
+	}
+}

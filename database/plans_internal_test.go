@@ -1,0 +1,222 @@
+package database
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"entgo.io/ent/dialect"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/ent/event"
+	"lorebridge/ent/knowledgecontent"
+	"lorebridge/ent/knowledgerequest"
+	"lorebridge/ent/knowledgeshare"
+	"lorebridge/ent/session"
+	"lorebridge/ent/user"
+	"lorebridge/graph"
+	"lorebridge/outbox"
+)
+
+// asked is a SELECT that ent made.
+type asked struct {
+	query string
+	args  []any
+}
+
+// listening keeps what ent asks.
+type listening struct {
+	*sqliteDriver
+
+	mu   sync.Mutex
+	kept []asked
+}
+
+var _ dialect.Driver = (*listening)(nil)
+
+func (l *listening) Query(ctx context.Context, query string, args, v any) error {
+	l.mu.Lock()
+	l.kept = append(l.kept, asked{query, args.([]any)})
+	l.mu.Unlock()
+	return l.sqliteDriver.Query(ctx, query, args, v)
+}
+
+func (l *listening) take() []asked {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	kept := l.kept
+	l.kept = nil
+	return kept
+}
+
+// plan is how SQLite goes about a query.
+func (l *listening) plan(t *testing.T, a asked) string {
+	t.Helper()
+	rows, err := l.reader.DB().QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+a.query, a.args...)
+	must(t, err)
+	defer func() { must(t, rows.Close()) }()
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		must(t, rows.Scan(&id, &parent, &unused, &step))
+		steps = append(steps, step)
+	}
+	must(t, rows.Err())
+	return strings.Join(steps, "; ")
+}
+
+func listen(t *testing.T) (*listening, *ent.Client) {
+	t.Helper()
+	driver, err := openSQLite(t.Context(), filepath.Join(t.TempDir(), "lorebridge.db"))
+	must(t, err)
+	l := &listening{sqliteDriver: driver}
+	client := ent.NewClient(ent.Driver(l))
+	t.Cleanup(func() { must(t, client.Close()) })
+	return l, client
+}
+
+// The lists of the API read no more rows than they show: an index has each in its order, from the first page on.
+func TestEachListHasAnIndexInItsOrder(t *testing.T) {
+	t.Parallel()
+	l, client := listen(t)
+	accounts, err := auth.NewAccounts(client, auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1})
+	must(t, err)
+	api, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, graph.Parts{
+		Client: client, Accounts: accounts, Logger: slog.New(slog.DiscardHandler),
+		WithTx:       func(context.Context, func(context.Context, *ent.Client) error) error { return nil },
+		Realtime:     func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },
+		SessionEnded: func(int) {},
+	})
+	must(t, err)
+	// Cursors as the server makes them: of a moment, and of a name.
+	moment, name := cursor(t, time.Now().UTC()), cursor(t, "Ada")
+	for _, test := range []struct{ list, index string }{
+		{`users`, "user_name"},
+		{`users(search: "a", after: "` + name + `")`, "user_name"},
+		{`knowledge`, "knowledge_created_at"},
+		{`knowledge(after: "` + moment + `")`, "knowledge_created_at"},
+		{`knowledge(last: 10, before: "` + moment + `")`, "knowledge_created_at"},
+		{`knowledge(orderBy: {field: TITLE})`, "knowledge_title"},
+		{`knowledge(orderBy: {field: TITLE}, after: "` + name + `")`, "knowledge_title"},
+		{`knowledge(orderBy: {field: UPDATED_AT, direction: DESC})`, "knowledge_updated_at"},
+		{`knowledge(where: {ownerID: 1})`, "knowledge_owner_id_created_at"},
+		{`knowledge(where: {ownerID: 1}, after: "` + moment + `")`, "knowledge_owner_id_created_at"},
+		{`knowledgeRequests(box: RECEIVED)`, "knowledgerequest_owner_id_created_at"},
+		{`knowledgeRequests(box: RECEIVED, orderBy: {field: CREATED_AT})`, "knowledgerequest_owner_id_created_at"},
+		{`knowledgeRequests(box: RECEIVED, after: "` + moment + `")`, "knowledgerequest_owner_id_created_at"},
+		{`knowledgeRequests(box: RECEIVED, status: PENDING)`, "knowledgerequest_owner_id_status_created_at"},
+		{`knowledgeRequests(box: RECEIVED, status: PENDING, last: 10, before: "` + moment + `")`, "knowledgerequest_owner_id_status_created_at"},
+		{`knowledgeRequests(box: SENT)`, "knowledgerequest_requester_id_created_at"},
+		{`knowledgeRequests(box: SENT, last: 10)`, "knowledgerequest_requester_id_created_at"},
+		{`knowledgeRequests(box: SENT, status: APPROVED)`, "knowledgerequest_requester_id_created_at"},
+		{`notifications`, "event_recipient_id_created_at"},
+		{`notifications(after: "` + moment + `")`, "event_recipient_id_created_at"},
+		{`notifications(unreadOnly: true)`, "events_unread"},
+		{`notifications(unreadOnly: true, after: "` + moment + `")`, "events_unread"},
+	} {
+		operation := `{ list: ` + test.list + ` { totalCount edges { cursor } } }`
+		body, err := json.Marshal(map[string]string{"query": operation})
+		must(t, err)
+		request := httptest.NewRequestWithContext(auth.NewContext(t.Context(), auth.Viewer{UserID: 1}), http.MethodPost, "/graphql", strings.NewReader(string(body)))
+		request.Header.Set("Content-Type", "application/json")
+		answer := httptest.NewRecorder()
+		api.ServeHTTP(answer, request)
+		queries := l.take()
+		if strings.Contains(answer.Body.String(), "errors") || len(queries) != 2 {
+			t.Errorf("%s is answered %s with %d queries, want the page and its count", test.list, answer.Body, len(queries))
+		}
+		for _, query := range queries {
+			plan := l.plan(t, query)
+			page := !strings.HasPrefix(query.query, "SELECT COUNT")
+			if strings.Contains(plan, "TEMP B-TREE") || (page && !strings.Contains(plan, "INDEX "+test.index)) {
+				t.Errorf("%s is read by\n %s\n with %s, want %s", test.list, query.query, plan, test.index)
+			}
+		}
+	}
+}
+
+// What every request and every event asks is found, not searched for.
+func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
+	t.Parallel()
+	l, client := listen(t)
+	ctx := auth.AsSystem(t.Context())
+	relay, err := outbox.New(outbox.Config{Client: client, Sender: nowhere{}, Logger: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for name, test := range map[string]struct {
+		ask  func() error
+		want string
+	}{
+		"a session by its token": {func() error {
+			_, err := client.Session.Query().Where(session.TokenHash([]byte("x")), session.ExpiresAtGT(time.Now().UTC())).All(ctx)
+			return err
+		}, "SEARCH sessions USING INDEX sessions_token_hash_key (token_hash=?)"},
+		"an account by its address": {func() error {
+			_, err := client.User.Query().Where(user.Email("ada@example.com")).All(ctx)
+			return err
+		}, "SEARCH users USING INDEX users_email_key (email=?)"},
+		"how many notifications are unread": {func() error {
+			_, err := client.Event.Query().Where(event.ReadAtIsNil()).Count(auth.NewContext(t.Context(), auth.Viewer{UserID: 1}))
+			return err
+		}, "SEARCH events USING INDEX events_unread (recipient_id=?)"},
+		"whether an item is shared": {func() error {
+			_, err := client.KnowledgeShare.Query().Where(knowledgeshare.KnowledgeID(1), knowledgeshare.SharedWithID(2)).Exist(ctx)
+			return err
+		}, "SEARCH knowledge_shares USING COVERING INDEX knowledgeshare_knowledge_id_shared_with_id (knowledge_id=? AND shared_with_id=?)"},
+		"the texts of a page": {func() error {
+			_, err := client.KnowledgeContent.Query().Where(knowledgecontent.KnowledgeIDIn(1, 2)).All(auth.NewContext(t.Context(), auth.Viewer{UserID: 1}))
+			return err
+		}, "SEARCH knowledge_contents USING INDEX knowledge_contents_knowledge_id_key (knowledge_id=?)"},
+		"those who wait for an item": {func() error {
+			_, err := client.KnowledgeRequest.Query().Where(
+				knowledgerequest.KnowledgeID(1), knowledgerequest.OwnerID(2), knowledgerequest.StatusEQ(knowledgerequest.StatusPending),
+			).Order(ent.Asc(knowledgerequest.FieldID)).All(ctx)
+			return err
+		}, "SEARCH knowledge_requests USING INDEX "},
+		"what the relay finds at its start": {func() error { return relay.Run(ended) }, "SCAN events USING INDEX events_pending"},
+	} {
+		l.take()
+		must(t, test.ask())
+		queries := l.take()
+		if len(queries) == 0 {
+			t.Errorf("%s: nothing is asked", name)
+		}
+		for _, query := range queries {
+			if plan := l.plan(t, query); !strings.HasPrefix(plan, test.want) {
+				t.Errorf("%s: %s\n by %s, want %s", name, query.query, plan, test.want)
+			}
+		}
+	}
+}
+
+// nowhere takes every event; there are none.
+type nowhere struct{}
+
+func (nowhere) Send(_ context.Context, batch []*ent.Event) ([]error, error) {
+	return make([]error, len(batch)), nil
+}
+
+// cursor is one as the server makes it.
+func cursor(t *testing.T, value ent.Value) string {
+	t.Helper()
+	var text strings.Builder
+	ent.Cursor{ID: 1, Value: value}.MarshalGQL(&text)
+	return strings.Trim(text.String(), `"`)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,238 @@
+package schema_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lorebridge/ent"
+	"lorebridge/ent/event"
+	"lorebridge/ent/knowledgerequest"
+	"lorebridge/ent/rule"
+	"lorebridge/outbox"
+)
+
+// What makes events works inside Relay.WithTx only, or an event could be forgotten.
+func TestAChangeWithEventsNeedsWithTx(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	own, err := s.client.Tx(s.as(s.stranger)) // a transaction of one's own hands nothing to the relay
+	must(t, err)
+	changes := func(client *ent.Client) map[string]func(ctx context.Context) error {
+		return map[string]func(ctx context.Context) error{
+			"ask": client.KnowledgeRequest.Create().SetRequesterID(s.stranger.ID).SetKnowledgeID(s.item.ID).SetQuestion("?").Exec,
+			"ask with ON CONFLICT": client.KnowledgeRequest.Create().SetRequesterID(s.stranger.ID).SetKnowledgeID(s.item.ID).
+				SetQuestion("?").OnConflict().DoNothing().Exec,
+			"ask at once": client.KnowledgeRequest.CreateBulk(
+				client.KnowledgeRequest.Create().SetRequesterID(s.stranger.ID).SetKnowledgeID(s.item.ID).SetQuestion("?"),
+				client.KnowledgeRequest.Create().SetRequesterID(s.stranger.ID).SetKnowledgeID(s.shared.ID).SetQuestion("?"),
+			).Exec,
+			"answer":         client.KnowledgeRequest.UpdateOneID(s.pending.ID).SetStatus(knowledgerequest.StatusDenied).Exec,
+			"answer a row":   client.KnowledgeRequest.UpdateOne(s.pending).SetStatus(knowledgerequest.StatusDenied).Exec,
+			"delete an item": client.Knowledge.DeleteOneID(s.item.ID).Exec,
+		}
+	}
+	users := map[string]*ent.User{"ask": s.stranger, "ask with ON CONFLICT": s.stranger, "ask at once": s.stranger}
+	for where, client := range map[string]*ent.Client{"without a transaction": s.client, "in a transaction of one's own": own.Client()} {
+		for name, change := range changes(client) {
+			who := s.owner
+			if users[name] != nil {
+				who = users[name]
+			}
+			if err := change(s.as(who)); !errors.Is(err, outbox.ErrNoTx) {
+				t.Errorf("%s %s: %v, want ErrNoTx", name, where, err)
+			}
+		}
+	}
+	must(t, own.Rollback())
+	// Nor does it work inside WithTx past its transaction.
+	s.must(s.stranger, func(ctx context.Context, _ *ent.Client) error {
+		if err := changes(s.client)["ask"](ctx); !errors.Is(err, outbox.ErrNoTx) {
+			t.Errorf("ask past the transaction: %v, want ErrNoTx", err)
+		}
+		return nil
+	})
+	if got, want := s.events(event.KindKnowledgeRequest), []int{s.pending.ID, s.approved.ID}; !slices.Equal(got, want) {
+		t.Errorf("there are events about %v, want %v", got, want)
+	}
+}
+
+// The rules of a request hold for every writer: here without the resolver that checks some of them first.
+func TestTheRulesOfARequestStandBesideIt(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	for _, test := range []struct {
+		name   string
+		who    *ent.User
+		change func(*ent.KnowledgeRequestCreate)
+		want   error
+	}{
+		{"own item", s.owner, func(c *ent.KnowledgeRequestCreate) { c.SetKnowledgeID(s.item.ID).SetQuestion("?") }, rule.ErrOwnKnowledge},
+		{"oneself", s.owner, func(c *ent.KnowledgeRequestCreate) { c.SetOwnerID(s.owner.ID).SetQuestion("?") }, rule.ErrOwnKnowledge},
+		{"shared already", s.requester, func(c *ent.KnowledgeRequestCreate) { c.SetKnowledgeID(s.shared.ID).SetQuestion("?") }, rule.ErrAlreadyShared},
+		{"no such item", s.stranger, func(c *ent.KnowledgeRequestCreate) { c.SetKnowledgeID(s.shared.ID + 99).SetQuestion("?") }, rule.ErrNotFound},
+		{"no such person", s.stranger, func(c *ent.KnowledgeRequestCreate) { c.SetOwnerID(99).SetQuestion("?") }, rule.ErrNotFound},
+		{"neither", s.stranger, func(c *ent.KnowledgeRequestCreate) { c.SetQuestion("?") }, errInput},
+		{"both", s.stranger, func(c *ent.KnowledgeRequestCreate) {
+			c.SetKnowledgeID(s.item.ID).SetOwnerID(s.owner.ID).SetQuestion("?")
+		}, errInput},
+		{"no question", s.stranger, func(c *ent.KnowledgeRequestCreate) { c.SetKnowledgeID(s.item.ID) }, errInput},
+		{"blanks", s.stranger, func(c *ent.KnowledgeRequestCreate) { c.SetKnowledgeID(s.item.ID).SetQuestion(" \n") }, errInput},
+		{"too long", s.stranger, func(c *ent.KnowledgeRequestCreate) {
+			c.SetKnowledgeID(s.item.ID).SetQuestion(strings.Repeat("a", rule.MaxQuestion+1))
+		}, errInput},
+	} {
+		err := s.try(test.who, func(ctx context.Context, tx *ent.Client) error {
+			create := tx.KnowledgeRequest.Create().SetRequesterID(test.who.ID)
+			test.change(create)
+			return create.Exec(ctx)
+		})
+		var input *rule.InputError
+		if !errors.Is(err, test.want) && (!errors.Is(test.want, errInput) || !errors.As(err, &input)) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+	}
+	if n := len(s.events(event.KindKnowledgeRequest)); n != 2 {
+		t.Errorf("%d events, want the two of the scene", n)
+	}
+}
+
+// errInput stands for a *rule.InputError.
+var errInput = errors.New("input")
+
+func TestAQuestionIsKeptTrimmedAndHashed(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	s.must(s.stranger, func(ctx context.Context, tx *ent.Client) error {
+		request, err := tx.KnowledgeRequest.Create().SetRequesterID(s.stranger.ID).SetKnowledgeID(s.item.ID).
+			SetOwnerID(s.owner.ID).Save(ctx)
+		if err == nil {
+			t.Errorf("an owner given beside the item is taken: %v", request)
+		}
+		request, err = tx.KnowledgeRequest.Create().SetRequesterID(s.stranger.ID).SetKnowledgeID(s.item.ID).
+			SetQuestion(" May I, too?\n").SetQuestionHash([]byte("forged")).Save(ctx)
+		if err != nil {
+			return err
+		}
+		hash := sha256.Sum256([]byte("May I, too?"))
+		if request.Question != "May I, too?" || !slices.Equal(request.QuestionHash, hash[:]) || request.OwnerID != s.owner.ID ||
+			request.CreatedAt.Location() != time.UTC || request.CreatedAt.Truncate(time.Millisecond) != request.CreatedAt {
+			t.Errorf("kept is %v", request)
+		}
+		return nil
+	})
+}
+
+func TestASecondPendingRequestMeetsTheFirst(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	err := s.try(s.requester, func(ctx context.Context, tx *ent.Client) error {
+		_, err := tx.KnowledgeRequest.Create().SetRequesterID(s.requester.ID).SetKnowledgeID(s.item.ID).SetQuestion("Again?").
+			OnConflict().DoNothing().ID(ctx)
+		return err
+	})
+	if !errors.Is(err, sql.ErrNoRows) {
+		t.Errorf("with ON CONFLICT: %v, want sql.ErrNoRows", err)
+	}
+	err = s.try(s.requester, func(ctx context.Context, tx *ent.Client) error {
+		return tx.KnowledgeRequest.Create().SetRequesterID(s.requester.ID).SetKnowledgeID(s.item.ID).SetQuestion("Again?").Exec(ctx)
+	})
+	if !ent.IsConstraintError(err) {
+		t.Errorf("without: %v, want a constraint error", err)
+	}
+	if n := len(s.events(event.KindKnowledgeRequest)); n != 2 {
+		t.Errorf("%d events, want the two of the scene", n)
+	}
+}
+
+// Their order is the one of the calls, also where one transaction makes several.
+func TestEventsFollowTheirChanges(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	want := s.events(event.KindKnowledgeRequest)
+	s.must(s.stranger, func(ctx context.Context, tx *ent.Client) error {
+		for _, item := range []*ent.Knowledge{s.shared, s.item} {
+			request, err := tx.KnowledgeRequest.Create().SetRequesterID(s.stranger.ID).SetKnowledgeID(item.ID).SetQuestion("?").Save(ctx)
+			if err != nil {
+				return err
+			}
+			want = append(want, request.ID)
+		}
+		return nil
+	})
+	if got := s.events(event.KindKnowledgeRequest); !slices.Equal(got, want) {
+		t.Errorf("events about %v, want %v", got, want)
+	}
+	s.must(s.owner, func(ctx context.Context, tx *ent.Client) error { return tx.Knowledge.DeleteOneID(s.item.ID).Exec(ctx) })
+	if got, want := s.events(event.KindKnowledgeResponse), []int{s.approved.ID, s.pending.ID, want[3]}; !slices.Equal(got, want) {
+		t.Errorf("events about %v, want %v", got, want)
+	}
+}
+
+func TestWhatRollsBackLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	failed := errors.New("failed after the hooks ran")
+	for name, change := range map[string]func(ctx context.Context, tx *ent.Client) error{
+		"ask": func(ctx context.Context, tx *ent.Client) error {
+			return tx.KnowledgeRequest.Create().SetRequesterID(s.owner.ID).SetOwnerID(s.stranger.ID).SetQuestion("?").Exec(ctx)
+		},
+		"approve": func(ctx context.Context, tx *ent.Client) error {
+			return tx.KnowledgeRequest.UpdateOneID(s.pending.ID).SetStatus(knowledgerequest.StatusApproved).Exec(ctx)
+		},
+		"delete": func(ctx context.Context, tx *ent.Client) error { return tx.Knowledge.DeleteOneID(s.item.ID).Exec(ctx) },
+	} {
+		before := s.counts()
+		err := s.try(s.owner, func(ctx context.Context, tx *ent.Client) error { return errors.Join(change(ctx, tx), failed) })
+		if err == nil || err.Error() != failed.Error() {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(before, s.counts()); diff != "" {
+			t.Errorf("%s leaves something:\n%s", name, diff)
+		}
+	}
+	if waiting := s.relay.Status().Waiting; waiting != 0 && !s.relay.Status().Behind {
+		t.Errorf("%d events wait in memory", waiting)
+	}
+}
+
+// counts is how many rows of each kind there are.
+func (s *scene) counts() map[string]int {
+	ctx := s.system()
+	return map[string]int{
+		"items":    s.client.Knowledge.Query().CountX(ctx),
+		"texts":    s.client.KnowledgeContent.Query().CountX(ctx),
+		"requests": s.client.KnowledgeRequest.Query().CountX(ctx),
+		"pending":  s.client.KnowledgeRequest.Query().Where(knowledgerequest.StatusEQ(knowledgerequest.StatusPending)).CountX(ctx),
+		"shares":   s.client.KnowledgeShare.Query().CountX(ctx),
+		"events":   s.client.Event.Query().CountX(ctx),
+	}
+}
+
+func TestAnAnswersWordsAreTidied(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	for _, bad := range []string{"a\x00b", "a\x85b\xff", strings.Repeat("a", rule.MaxContent+1)} {
+		err := s.try(s.owner, func(ctx context.Context, tx *ent.Client) error {
+			return tx.KnowledgeRequest.UpdateOneID(s.pending.ID).SetStatus(knowledgerequest.StatusDenied).SetResponseContent(bad).Exec(ctx)
+		})
+		var input *rule.InputError
+		if !errors.As(err, &input) || input.Field != "responseContent" {
+			t.Errorf("%.10q: %v", bad, err)
+		}
+	}
+	s.must(s.owner, func(ctx context.Context, tx *ent.Client) error {
+		request, err := tx.KnowledgeRequest.UpdateOneID(s.pending.ID).SetStatus(knowledgerequest.StatusDenied).SetResponseContent(" \n").Save(ctx)
+		if err == nil && (request.ResponseContent != nil || request.RespondedAt == nil) {
+			t.Errorf("blank words are kept: %v", request)
+		}
+		return err
+	})
+}

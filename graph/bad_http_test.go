@@ -1,0 +1,295 @@
+package graph_test
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"lorebridge/graph"
+)
+
+const me = `{"query":"{ me { name } }"}`
+
+func TestOnlyPostIsServed(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	ada := h.person("Ada")
+	for _, method := range []string{
+		http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace, "BREW",
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), method, h.url+"/graphql?query={me{name}}", nil)
+		must(t, err)
+		request.Header.Set("Authorization", "Bearer "+ada.token)
+		request.Header.Set("Content-Type", "application/json")
+		if method == http.MethodHead { // has no body to read a code from
+			response, err := h.http.Do(request)
+			must(t, err)
+			must(t, response.Body.Close())
+			if response.StatusCode != http.StatusMethodNotAllowed {
+				t.Errorf("HEAD is answered %d", response.StatusCode)
+			}
+			continue
+		}
+		a := h.send(request)
+		if a.status != http.StatusMethodNotAllowed || a.code() != "METHOD_NOT_ALLOWED" || a.header.Get("Allow") != "POST" || a.Data != nil {
+			t.Errorf("%s is answered %d, Allow %q: %s", method, a.status, a.header.Get("Allow"), a.body)
+		}
+	}
+}
+
+func TestOnlyPlainJSONIsRead(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	for contentType, want := range map[string]int{
+		"application/json":                                200,
+		"application/json; charset=utf-8":                 200,
+		`Application/JSON;charset="UTF-8"`:                200,
+		"application/json; profile=x":                     200,
+		"":                                                415,
+		"text/plain":                                      415,
+		"text/plain; application/json":                    415,
+		"application/graphql":                             415,
+		"application/x-www-form-urlencoded":               415,
+		"multipart/form-data; boundary=x":                 415,
+		"application/json; charset=latin1":                415,
+		"application/json, text/plain":                    415,
+		"application/jsonx":                               415,
+		"application/graphql-response+json":               415,
+		"application/json; charset=utf-8; charset=utf-16": 415,
+		";":                      415,
+		strings.Repeat("a", 900): 415,
+	} {
+		a := h.post(nobody, me, "Content-Type", contentType)
+		if a.status != want || (want == 415) != (a.code() == "UNSUPPORTED_MEDIA_TYPE") {
+			t.Errorf("Content-Type %.60q is answered %d %s, want %d", contentType, a.status, a.body, want)
+		}
+	}
+	for encoding, want := range map[string]int{"identity": 200, "gzip": 415, "br": 415, "gzip, identity": 415} {
+		if a := h.post(nobody, me, "Content-Encoding", encoding); a.status != want {
+			t.Errorf("Content-Encoding %q is answered %d %s, want %d", encoding, a.status, a.body, want)
+		}
+	}
+}
+
+func TestTheAnswerIsWhatTheClientAccepts(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	const (
+		plain   = "application/json; charset=utf-8"
+		graphql = "application/graphql-response+json; charset=utf-8"
+	)
+	for accept, want := range map[string]string{
+		"*/*":                               plain,
+		"application/*":                     plain,
+		"application/json":                  plain,
+		"application/graphql-response+json": graphql,
+		"application/graphql-response+json,application/json;q=0.9":                   graphql,
+		"application/json;q=0.5, application/graphql-response+json;q=0.6":            graphql,
+		"application/graphql-response+json;q=0, application/json":                    plain,
+		"text/html,application/xhtml+xml,*/*;q=0.8":                                  plain,
+		"application/json; charset=utf-16, application/graphql-response+json; q=0.1": graphql,
+		"nonsense/, ,;;, application/json":                                           plain,
+		"text/html":                                                                  "",
+		"text/event-stream":                                                          "",
+		"multipart/mixed":                                                            "",
+		"application/json;q=0":                                                       "",
+		"application/json;q=much":                                                    "",
+		"application/json;charset=latin1":                                            "",
+		"application/json;q=NaN":                                                     "",
+		";":                                                                          "",
+		strings.Repeat("application/,", 9):                                           "",
+	} {
+		a := h.post(nobody, me, "Accept", accept)
+		switch got := a.header.Get("Content-Type"); {
+		case want == "" && (a.status != http.StatusNotAcceptable || a.code() != "NOT_ACCEPTABLE" || got != plain):
+			t.Errorf("Accept %q is answered %d %q %s, want 406", accept, a.status, got, a.body)
+		case want != "" && (a.status != http.StatusOK || got != want):
+			t.Errorf("Accept %q is answered %d %q, want %q", accept, a.status, got, want)
+		}
+	}
+}
+
+// What never ran has no data and, for those who ask for the newer media type, a status that says so.
+func TestWhatNeverRanHasNoData(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	for name, test := range map[string]struct {
+		body, code string
+		ran        bool
+	}{
+		"does not parse":           {`{"query":"{"}`, "GRAPHQL_PARSE_FAILED", false},
+		"is not valid":             {`{"query":"{ you }"}`, "GRAPHQL_VALIDATION_FAILED", false},
+		"has a variable too few":   {`{"query":"query($i: ID!) { node(id: $i) { id } }"}`, "GRAPHQL_VALIDATION_FAILED", false},
+		"names no operation of it": {`{"query":"query a { me { id } }","operationName":"b"}`, "GRAPHQL_VALIDATION_FAILED", false},
+		"is too costly": {
+			`{"query":"{` + strings.Repeat(` a: users(first: 100) { edges { node { id name email createdAt } } }`, 9) + `}"}`,
+			"COMPLEXITY_LIMIT_EXCEEDED", false,
+		},
+		"is not known by its hash": {`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}`, "PERSISTED_QUERY_NOT_FOUND", false},
+		"asks for a subscription":  {`{"query":"subscription { me { id } }"}`, "GRAPHQL_VALIDATION_FAILED", false},
+		"runs and fails":           {`{"query":"{ users { totalCount } }"}`, "UNAUTHENTICATED", true},
+		"runs and half fails":      {`{"query":"{ me { id } node(id: 1) { id } }"}`, "UNAUTHENTICATED", true},
+	} {
+		for accept, status := range map[string]int{"application/json": 200, "application/graphql-response+json": 400} {
+			if test.ran {
+				status = 200
+			}
+			a := h.post(nobody, test.body, "Accept", accept)
+			if a.status != status || a.code() != test.code || (a.Data != nil) != test.ran {
+				t.Errorf("what %s is answered as %s with %d %.300s, want %d %s", name, accept, a.status, a.body, status, test.code)
+			}
+		}
+	}
+}
+
+func TestWhatIsNoRequestIs400(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	ada := h.person("Ada")
+	before := h.rows()
+	for name, body := range map[string]string{
+		"nothing":                        "",
+		"blank":                          " \n\t ",
+		"no JSON":                        "{ me { name } }",
+		"half of it":                     me[:len(me)-3],
+		"a BOM":                          "\ufeff" + me,
+		"null":                           "null",
+		"a number":                       "5",
+		"a string":                       `"{ me { name } }"`,
+		"an array":                       "[" + me + "]",
+		"an empty array":                 "[]",
+		"an empty object":                "{}",
+		"no query":                       `{"variables":{}}`,
+		"a null query":                   `{"query":null}`,
+		"an empty query":                 `{"query":""}`,
+		"a query that is a number":       `{"query":5}`,
+		"a query that is an object":      `{"query":{"me":1}}`,
+		"variables in an array":          `{"query":"{ me { name } }","variables":[]}`,
+		"variables in a string":          `{"query":"{ me { name } }","variables":"{}"}`,
+		"an operation name in an array":  `{"query":"{ me { name } }","operationName":["a"]}`,
+		"extensions in a number":         `{"query":"{ me { name } }","extensions":5}`,
+		"a brace behind it":              me + "}",
+		"a bracket behind it":            me + "]",
+		"a letter behind it":             me + "x",
+		"another behind it":              me + me,
+		"a comma behind it":              me + ",",
+		"a NUL behind it":                me + "\x00",
+		"a no-break space behind it":     me + "\u00a0",
+		"a raw NUL in it":                "{\"query\":\"{ me { na\x00me } }\"}",
+		"a raw newline in its string":    "{\"query\":\"{ me\n{ name } }\"}",
+		"broken UTF-8":                   "{\"query\":\"{ me { name } } #\xff\"}",
+		"UTF-8 cut off":                  "{\"query\":\"{ me { name } } #\xe2\x82\"}",
+		"a surrogate as UTF-8":           "{\"query\":\"{ me { name } } #\xed\xa0\x80\"}",
+		"Latin-1":                        "{\"query\":\"{ me { name } } #caf\xe9\"}",
+		"UTF-16":                         "\xff\xfe{\x00}\x00",
+		"ten thousand arrays deep":       `{"query":"{ me { name } }","variables":{"a":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}}`,
+		"ten thousand objects deep":      strings.Repeat(`{"variables":`, 20_000) + strings.Repeat("}", 20_000),
+		"a number too large for a float": `{"query":"{ me { name } }","variables":{"a":1e}}`,
+	} {
+		a := h.post(ada, body)
+		if a.status != http.StatusBadRequest || a.code() != "BAD_USER_INPUT" || len(a.Errors) != 1 || a.Data != nil {
+			t.Errorf("%s is answered %d %.300s", name, a.status, a.body)
+		}
+		if len(a.body) > 400 {
+			t.Errorf("%s: what was sent comes back: %.500s", name, a.body)
+		}
+	}
+	if h.rows() != before {
+		t.Error("something is written")
+	}
+}
+
+func TestUnknownKeysOfARequestAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	for _, body := range []string{
+		" \r\n" + me + "\t \n",
+		`{"id":7,"query":"{ me { name } }","doc_id":[1,{}],"variables":null,"operationName":null,"extensions":null}`,
+		`{"query":"{ me { name } }","variables":{"unused":{"deep":[1,2,3]}},"extensions":{"else":1}}`,
+		`{"query":"query a { me { name } } query b { me { id } }","operationName":"a"}`,
+	} {
+		h.post(nobody, body).into(&struct{}{})
+	}
+}
+
+func TestABodyOfOneMebibyteIsReadAndNoMore(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	full := me + strings.Repeat(" ", graph.MaxBody-len(me))
+	h.post(nobody, full).into(&struct{}{})
+	a := h.post(nobody, full+" ")
+	if a.status != http.StatusRequestEntityTooLarge || a.code() != "PAYLOAD_TOO_LARGE" {
+		t.Errorf("a byte more is answered %d %s", a.status, a.body)
+	}
+	// The same without an announced length.
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url, io.MultiReader(strings.NewReader(full), strings.NewReader(" ")))
+	must(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	if a := h.send(request); a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a byte more in chunks is answered %d %s", a.status, a.body)
+	}
+}
+
+func TestABodyThatEndsTooEarlyIs400(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(h.url, "http://"))
+	must(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n%s", me)
+	must(t, err)
+	must(t, conn.(*net.TCPConn).CloseWrite())
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	must(t, err)
+	if response.StatusCode != http.StatusBadRequest {
+		t.Errorf("answered %d", response.StatusCode)
+	}
+}
+
+func TestPersistedQueries(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	ada := h.person("Ada")
+	const query = `{ me { name } }`
+	sum := sha256.Sum256([]byte(query))
+	hash := hex.EncodeToString(sum[:])
+	persisted := func(query, version, hash string) answer {
+		return h.post(ada, fmt.Sprintf(`{%s"extensions":{"persistedQuery":{"version":%s,"sha256Hash":%s}}}`, query, version, hash))
+	}
+	sent, quoted := `"query":"`+query+`",`, `"`+hash+`"`
+
+	persisted("", "1", quoted).refused("PERSISTED_QUERY_NOT_FOUND")
+	persisted(sent, "1", `"`+flip(hash)+`"`).refused("GRAPHQL_VALIDATION_FAILED")
+	persisted("", "1", `"`+flip(hash)+`"`).refused("PERSISTED_QUERY_NOT_FOUND")
+	if name := persisted(sent, "1", quoted).get("me", "name"); name != "Ada" {
+		t.Errorf("registering answers %s", name)
+	}
+	if name := persisted("", "1", quoted).get("me", "name"); name != "Ada" {
+		t.Errorf("by its hash it answers %s", name)
+	}
+	if me := h.post(nobody, `{"extensions":{"persistedQuery":{"version":1,"sha256Hash":`+quoted+`}}}`).get("me"); me != "null" {
+		t.Errorf("nobody gets Ada's answer: %s", me)
+	}
+	for _, hash := range []string{`5`, `null`, `[]`, `{}`, `""`, `"` + strings.Repeat("0", 100_000) + `"`} {
+		if a := persisted("", "1", hash); a.code() != "PERSISTED_QUERY_NOT_FOUND" && a.code() != "GRAPHQL_VALIDATION_FAILED" {
+			t.Errorf("the hash %.20s is answered %d %.300s", hash, a.status, a.body)
+		}
+	}
+	for _, version := range []string{`2`, `0`, `"1"`, `null`, `-1`, `1e400`, `[]`} {
+		persisted(sent, version, quoted).refused("GRAPHQL_VALIDATION_FAILED")
+	}
+	h.post(ada, `{`+sent+`"extensions":{"persistedQuery":"x"}}`).refused("GRAPHQL_VALIDATION_FAILED")
+
+	// What is too long to be kept is answered all the same, and is not known afterwards.
+	long := query + strings.Repeat(" ", 16<<10)
+	sum = sha256.Sum256([]byte(long))
+	quoted = `"` + hex.EncodeToString(sum[:]) + `"`
+	persisted(`"query":"`+long+`",`, "1", quoted).into(&struct{}{})
+	persisted("", "1", quoted).refused("PERSISTED_QUERY_NOT_FOUND")
+}

@@ -1,0 +1,88 @@
+package graph_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// FuzzPost sends anything as the body of a request.
+func FuzzPost(f *testing.F) {
+	s := build(f).set()
+	for _, body := range []string{
+		me, "", "{", "[]", "null", me + "}", me + me, "\xff", `{"query":{}}`, `{"QUERY":"{me{id}}"}`, `{"query":"{ me { id \u0000 } }"}`,
+		`{"query":"query($v: ID!) { node(id: $v) { id } }","variables":{"v":1e99}}`,
+		`{"query":"query a { me { id } } query b { __typename }","operationName":"b","extensions":{}}`,
+		`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}`,
+		`{"query":"{ me { id } }","extensions":{"persistedQuery":{"version":1,"sha256Hash":[null]}}}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) { s.survives(t, body) })
+}
+
+// FuzzOperation sends anything as an operation and its variables, where these are an object.
+func FuzzOperation(f *testing.F) {
+	s := build(f, func(p *plan) { p.introspection = true }).set()
+	for _, row := range slices.Concat(queries, mutations) {
+		f.Add(fill(row.operation), "")
+	}
+	for _, bad := range badInputs {
+		f.Add(fill(bad.operation), "")
+	}
+	for _, pair := range [][2]string{
+		{`query($v: [ID!]) { me { id } }`, `{"v":[null,[1]]}`},
+		{`mutation($v: MarkNotificationsReadInput!) { markNotificationsRead(input: $v) { marked } }`, `{"v":{"ids":[1],"upTo":null}}`},
+		{`query($v: KnowledgeWhereInput) { knowledge(where: $v) { totalCount } }`, `{"v":{"ownerID":"1","createdAtGTE":"2026-01-01T00:00:00Z"}}`},
+		{`query($v: Cursor, $n: Int = 5) { users(after: $v, first: $n) { edges { cursor } } }`, `{"v":"gqFpAaF2oWE"}`},
+		{`query($v: KnowledgeOrder = {field: TITLE}) { knowledge(orderBy: $v) { totalCount } }`, `{"v":{"field":"CREATED_AT","direction":"DESC"}}`},
+		{`query($on: Boolean!) { me { ...a ... @include(if: $on) { id } } } fragment a on User { name @skip(if: $on) }`, `{"on":true}`},
+	} {
+		f.Add(pair[0], pair[1])
+	}
+	f.Fuzz(func(t *testing.T, query, variables string) {
+		request := map[string]any{"query": query}
+		if json.Valid([]byte(variables)) && strings.HasPrefix(variables, "{") {
+			request["variables"] = json.RawMessage(variables)
+		}
+		body, err := json.Marshal(request)
+		must(t, err)
+		s.survives(t, string(body))
+	})
+}
+
+// survives posts a body as somebody signed in: it is answered with JSON and a code, and nothing is logged as an error.
+func (s *scene) survives(t *testing.T, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url, strings.NewReader(body))
+	must(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+s.owner.token)
+	response, err := s.http.Do(request)
+	must(t, err)
+	defer response.Body.Close()
+	answered, err := io.ReadAll(response.Body)
+	must(t, err)
+	var a answer
+	if err := json.Unmarshal(answered, &a); err != nil {
+		t.Fatalf("the answer is not JSON: %q", answered)
+	}
+	switch response.StatusCode {
+	case http.StatusOK:
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		if len(a.Errors) != 1 || a.Data != nil {
+			t.Errorf("answered %d %s", response.StatusCode, answered)
+		}
+	default:
+		t.Errorf("answered %d %s", response.StatusCode, answered)
+	}
+	for _, e := range a.Errors {
+		if e.Extensions.Code == "" || e.Extensions.Code == "INTERNAL" {
+			t.Errorf("answered %s", answered)
+		}
+	}
+	s.journal.check(t)
+}

@@ -1,0 +1,409 @@
+package graph_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"lorebridge/auth"
+	"lorebridge/bridge"
+	"lorebridge/database"
+	"lorebridge/ent"
+	"lorebridge/graph"
+	"lorebridge/outbox"
+	"lorebridge/pusherserver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// plan is what a test changes of the house before it is built.
+type plan struct {
+	auth          auth.Config
+	graph         graph.Settings
+	pusher        bridge.Config
+	introspection bool
+}
+
+// house is the server as server.go joins it, behind a real listener, with its log kept.
+type house struct {
+	t        testing.TB
+	client   *ent.Client
+	relay    *outbox.Relay
+	accounts *auth.Accounts
+	db       *sql.DB // the same file, past ent: for what must not have been written
+	url      string
+	http     *http.Client
+	journal  *journal
+}
+
+// build starts a house that ends with the test. Whatever it logs as an error fails the test.
+func build(t testing.TB, change ...func(*plan)) *house {
+	t.Helper()
+	p := plan{
+		auth:   auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
+		graph:  graph.Settings{RequestsPerMinute: 1000},
+		pusher: bridge.Config{AppID: "lorebridge", Key: "key", Secret: "secret", Scheme: "https"},
+	}
+	for _, change := range change {
+		change(&p)
+	}
+	h := &house{t: t, journal: &journal{}}
+	log := slog.New(h.journal)
+	t.Cleanup(func() { h.journal.check(t) })
+
+	path := filepath.Join(t.TempDir(), "lorebridge.db")
+	var err error
+	h.client, err = database.Open(t.Context(), database.Config{URL: "sqlite:" + path})
+	must(t, err)
+	t.Cleanup(func() { must(t, h.client.Close()) })
+	h.db, err = sql.Open("sqlite3", "file:"+path+"?_query_only=1&_busy_timeout=5000")
+	must(t, err)
+	t.Cleanup(func() { must(t, h.db.Close()) })
+
+	h.accounts, err = auth.NewAccounts(h.client, p.auth)
+	must(t, err)
+	identify, err := auth.Middleware(h.accounts, p.auth)
+	must(t, err)
+	parts := bridge.Parts{Sessions: h.accounts, Logger: log}
+	if p.pusher.Embedded() {
+		sockets, err := pusherserver.New(pusherserver.Config{
+			Apps:   []pusherserver.App{{ID: p.pusher.AppID, Key: p.pusher.Key, Secret: p.pusher.Secret}},
+			Logger: log,
+		})
+		must(t, err)
+		parts.Transport, parts.Sockets = sockets.RoundTripper(), sockets
+	}
+	pusher, err := bridge.New(p.pusher, parts)
+	must(t, err)
+	var sender outbox.Sender = pusher
+	if !p.pusher.Embedded() {
+		sender = nowhere{} // there is no such Pusher in a test
+	}
+	h.relay, err = outbox.New(outbox.Config{Client: h.client, Sender: sender, Logger: log})
+	must(t, err)
+	relayed := make(chan error, 1)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { relayed <- h.relay.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		must(t, <-relayed)
+	})
+
+	api, err := graph.NewHandler(p.graph, graph.Parts{
+		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log,
+		Realtime: connection(pusher),
+		SessionEnded: func(sessionID int) {
+			pusher.EndSession(sessionID)
+			h.journal.end(sessionID)
+		},
+		Introspection: p.introspection,
+	})
+	must(t, err)
+	server := httptest.NewServer(identify(api))
+	t.Cleanup(server.Close)
+	h.url, h.http = server.URL, server.Client()
+	return h
+}
+
+// connection is server.go's.
+func connection(b *bridge.Bridge) func(context.Context, int) (*graph.Realtime, error) {
+	return func(ctx context.Context, userID int) (*graph.Realtime, error) {
+		c, err := b.Connection(auth.ClientFrom(ctx), userID)
+		if err != nil {
+			return nil, err
+		}
+		r := &graph.Realtime{Key: c.Key, TLS: c.TLS, AuthEndpoint: "/pusher/auth", Channel: c.Channel}
+		if c.Cluster != "" {
+			r.Cluster = &c.Cluster
+		} else {
+			r.Host, r.Port = &c.Host, &c.Port
+		}
+		return r, nil
+	}
+}
+
+// nowhere takes every event.
+type nowhere struct{}
+
+func (nowhere) Send(_ context.Context, batch []*ent.Event) ([]error, error) {
+	return make([]error, len(batch)), nil
+}
+
+// person is somebody with an account, and the token of a session.
+type person struct {
+	id    int
+	name  string
+	email string
+	token string
+}
+
+// nobody is not signed in.
+var nobody = person{}
+
+// person makes an account whose password nobody knows: hashing one is slow, and most tests only need a session.
+func (h *house) person(name string) person {
+	h.t.Helper()
+	ctx := auth.AsSystem(h.t.Context())
+	p := person{name: name, email: fmt.Sprintf("%s%d@example.com", strings.ToLower(name), h.count("users"))}
+	account, err := h.client.User.Create().SetName(name).SetEmail(p.email).SetPasswordHash("none").Save(ctx)
+	must(h.t, err)
+	p.id = account.ID
+	p.token = h.session(p, time.Now().UTC().Add(time.Hour))
+	return p
+}
+
+// session begins a session and returns its token.
+func (h *house) session(p person, expires time.Time) string {
+	h.t.Helper()
+	seed := sha256.Sum256(fmt.Append(nil, p.id, h.count("sessions")))
+	token := base64.RawURLEncoding.EncodeToString(seed[:])
+	hash := sha256.Sum256([]byte(token))
+	must(h.t, h.client.Session.Create().SetUserID(p.id).SetTokenHash(hash[:]).SetExpiresAt(expires).Exec(h.system()))
+	return token
+}
+
+// as runs fn in a transaction in which p is asking.
+func (h *house) as(p person, fn func(ctx context.Context, tx *ent.Client) error) {
+	h.t.Helper()
+	ctx := auth.NewContext(h.t.Context(), auth.Viewer{UserID: p.id})
+	must(h.t, h.relay.WithTx(ctx, fn))
+}
+
+// system is a context that sees everything.
+func (h *house) system() context.Context { return auth.AsSystem(h.t.Context()) }
+
+func (h *house) count(table string) (n int) {
+	h.t.Helper()
+	must(h.t, h.db.QueryRowContext(h.t.Context(), "SELECT count(*) FROM "+table).Scan(&n))
+	return n
+}
+
+// mend changes rows past ent: what no mutation can do.
+func (h *house) mend(statement string, args ...any) {
+	h.t.Helper()
+	ctx := h.t.Context()
+	conn, err := h.db.Conn(ctx)
+	must(h.t, err)
+	_, err = conn.ExecContext(ctx, "PRAGMA query_only = OFF")
+	must(h.t, err)
+	_, err = conn.ExecContext(ctx, statement, args...)
+	must(h.t, err)
+	_, err = conn.ExecContext(ctx, "PRAGMA query_only = ON")
+	must(h.t, err)
+	must(h.t, conn.Close())
+}
+
+// tables are all tables with all columns but those that say how far the relay is.
+var tables = []struct{ name, columns string }{
+	{"users", "id, created_at, name, email, password_hash"},
+	{"sessions", "id, created_at, token_hash, expires_at, user_id"},
+	{"knowledge", "id, created_at, title, updated_at, owner_id"},
+	{"knowledge_contents", "id, text, knowledge_id"},
+	{"knowledge_requests", "id, created_at, question, question_hash, status, response_content, responded_at, requester_id, owner_id, knowledge_id"},
+	{"knowledge_shares", "id, created_at, knowledge_id, shared_with_id, request_id"},
+	{"events", "id, created_at, kind, payload, read_at, recipient_id, request_id, knowledge_id"},
+}
+
+// rows is everything that is in the tables: what a refused mutation must leave as it was.
+func (h *house) rows() string {
+	h.t.Helper()
+	var all strings.Builder
+	for _, table := range tables {
+		var rows string
+		must(h.t, h.db.QueryRowContext(h.t.Context(), fmt.Sprintf(
+			"SELECT coalesce(group_concat(row, char(10)), '') FROM (SELECT quote(%s) AS row FROM %s ORDER BY id)",
+			strings.ReplaceAll(table.columns, ", ", ") || ' ' || quote("), table.name)).Scan(&rows))
+		fmt.Fprintf(&all, "%s:\n%s\n", table.name, rows)
+	}
+	return all.String()
+}
+
+// problem is an error of an answer.
+type problem struct {
+	Message    string `json:"message"`
+	Path       []any  `json:"path"`
+	Extensions struct {
+		Code       string `json:"code"`
+		Field      string `json:"field"`
+		RetryAfter int    `json:"retryAfter"`
+	} `json:"extensions"`
+}
+
+// answer is what a client gets.
+type answer struct {
+	t       testing.TB
+	status  int
+	header  http.Header
+	body    string
+	Data    json.RawMessage `json:"data"`
+	Errors  []problem       `json:"errors"`
+	cookies []*http.Cookie
+}
+
+// post sends body as it is. header holds pairs; the content type is JSON unless it says otherwise.
+func (h *house) post(p person, body string, header ...string) answer {
+	h.t.Helper()
+	request, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url+"/graphql", strings.NewReader(body))
+	must(h.t, err)
+	request.Header.Set("Content-Type", "application/json")
+	if p.token != "" {
+		request.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	return h.send(request)
+}
+
+func (h *house) send(request *http.Request) answer {
+	h.t.Helper()
+	response, err := h.http.Do(request)
+	must(h.t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	must(h.t, err)
+	a := answer{t: h.t, status: response.StatusCode, header: response.Header, body: string(body), cookies: response.Cookies()}
+	if err := json.Unmarshal(body, &a); err != nil {
+		h.t.Fatalf("the answer %d is not JSON: %.300s", a.status, body)
+	}
+	return a
+}
+
+// ask sends an operation, with variables if they are given.
+func (h *house) ask(p person, query string, variables ...map[string]any) answer {
+	h.t.Helper()
+	request := map[string]any{"query": query}
+	if len(variables) > 0 {
+		request["variables"] = variables[0]
+	}
+	body, err := json.Marshal(request)
+	must(h.t, err)
+	return h.post(p, string(body))
+}
+
+// code is the code of the first error, or empty.
+func (a answer) code() string {
+	if len(a.Errors) == 0 {
+		return ""
+	}
+	return a.Errors[0].Extensions.Code
+}
+
+// refused fails the test unless the answer is one error with this code; a field follows it as CODE:field.
+func (a answer) refused(want string) {
+	a.t.Helper()
+	if len(a.Errors) != 1 {
+		a.t.Fatalf("got %d %s, want one error %s", a.status, a.body, want)
+	}
+	got := a.Errors[0].Extensions.Code
+	if field := a.Errors[0].Extensions.Field; field != "" {
+		got += ":" + field
+	}
+	if got != want {
+		a.t.Errorf("got %s (%d %.500s), want %s", got, a.status, a.body, want)
+	}
+}
+
+// into reads the data of an answer without errors.
+func (a answer) into(v any) {
+	a.t.Helper()
+	if a.status != http.StatusOK || len(a.Errors) > 0 {
+		a.t.Fatalf("got %d %s", a.status, a.body)
+	}
+	must(a.t, json.Unmarshal(a.Data, v))
+}
+
+// get returns the value at a path of keys, as JSON without its quotes if it is a string.
+func (a answer) get(path ...string) string {
+	a.t.Helper()
+	var data json.RawMessage
+	a.into(&data)
+	for _, key := range path {
+		var object map[string]json.RawMessage
+		must(a.t, json.Unmarshal(data, &object))
+		data = object[key]
+	}
+	var text string
+	if json.Unmarshal(data, &text) == nil && !bytes.Equal(data, []byte("null")) {
+		return text
+	}
+	return string(data)
+}
+
+// journal keeps what is logged as an error, and the sessions whose sockets were closed.
+type journal struct {
+	mu     sync.Mutex
+	errors []string
+	ended  []int
+}
+
+func (j *journal) Enabled(context.Context, slog.Level) bool { return true }
+
+func (j *journal) Handle(_ context.Context, record slog.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	line := record.Level.String() + " " + record.Message
+	record.Attrs(func(a slog.Attr) bool {
+		line += " " + a.String()
+		return true
+	})
+	if record.Level >= slog.LevelError {
+		j.errors = append(j.errors, line)
+	}
+	return nil
+}
+
+func (j *journal) WithAttrs([]slog.Attr) slog.Handler { return j }
+func (j *journal) WithGroup(string) slog.Handler      { return j }
+
+func (j *journal) end(sessionID int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended = append(j.ended, sessionID)
+}
+
+// sessionsEnded returns the sessions whose sockets were closed.
+func (j *journal) sessionsEnded() []int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.ended
+}
+
+// check fails the test for every error that was logged.
+func (j *journal) check(t testing.TB) {
+	t.Helper()
+	for _, line := range j.takeErrors() {
+		t.Errorf("logged: %.2000s", line)
+	}
+}
+
+// takeErrors returns the errors and forgets them.
+func (j *journal) takeErrors() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	errors := j.errors
+	j.errors = nil
+	return errors
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
