@@ -79,17 +79,13 @@ func (r *registry) forget(f *refusal) {
 	delete(r.refused, f)
 }
 
-// tag replaces the tag of a socket; the empty tag is none. It reports whether there is such a socket.
+// tag gives a socket its tag, for good. It reports false if there is no such socket, or it has another tag.
 func (r *registry) tag(socketID, tag string) bool {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
 	c, ok := r.sockets[socketID]
-	if !ok {
+	if !ok || (c.tag != "" && c.tag != tag) {
 		return false
-	}
-	r.untag(c)
-	if tag == "" {
-		return true
 	}
 	if r.tagged[tag] == nil {
 		r.tagged[tag] = make(map[*connection]struct{})

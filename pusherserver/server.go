@@ -97,8 +97,8 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Tag remembers tag for a socket, in place of the one before; the empty tag is none. It reports false if there is no such
-// socket, or no longer.
+// Tag gives a socket its tag, which is not empty, for good. It reports false if there is no such socket, or no longer, or
+// if it has another tag: whom CloseTagged cuts off should not stay by showing something else.
 func (s *Server) Tag(socketID, tag string) bool { return s.registry.tag(socketID, tag) }
 
 // CloseTagged closes the sockets with this tag, of all apps, with 4009: pusher-js does not connect again by itself. What
