@@ -52,7 +52,7 @@ func (c Config) Validate() error {
 
 func validateOrigin(name, s string) error {
 	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil ||
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Contains(u.Host, "*") || u.User != nil ||
 		strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("%s has %q: it must be scheme://host or scheme://host:port, such as https://lore.example.com", name, s)
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/time/rate"
 )
 
 // maxLimited is how many keys a Limiter remembers. Whoever is forgotten begins anew.
@@ -23,14 +22,22 @@ func (e *RateLimitError) Error() string {
 // Seconds is RetryAfter in whole seconds, rounded up.
 func (e *RateLimitError) Seconds() int { return int(math.Ceil(e.RetryAfter.Seconds())) }
 
-// Limiter allows each key so many actions a minute, all at once if need be. It may be used concurrently.
+// window is what perMinute counts in.
+const window = time.Minute
+
+// Limiter allows each key so many actions in any minute. It may be used concurrently.
 type Limiter[K comparable] struct {
 	perMinute int
 
-	// mu makes looking a key up and adding it one step, and reserving and canceling another: a reservation that is
-	// canceled gives nothing back for those made since.
-	mu      sync.Mutex
-	buckets *lru.Cache[K, *rate.Limiter]
+	// mu guards the actions as well as the cache.
+	mu   sync.Mutex
+	keys *lru.Cache[K, *actions]
+}
+
+// actions are the times of a key's last actions, in a ring whose oldest is at next.
+type actions struct {
+	times []time.Time
+	next  int
 }
 
 // NewLimiter allows perMinute actions a minute, of which there must be at least one.
@@ -38,31 +45,31 @@ func NewLimiter[K comparable](perMinute int) (*Limiter[K], error) {
 	if perMinute < 1 {
 		return nil, fmt.Errorf("a limit of %d a minute: it must be at least 1", perMinute)
 	}
-	buckets, err := lru.New[K, *rate.Limiter](maxLimited)
+	keys, err := lru.New[K, *actions](maxLimited)
 	if err != nil {
 		return nil, err
 	}
-	return &Limiter[K]{perMinute: perMinute, buckets: buckets}, nil
+	return &Limiter[K]{perMinute: perMinute, keys: keys}, nil
 }
 
 // Allow counts one action of key, or returns a *RateLimitError and counts nothing.
 func (l *Limiter[K]) Allow(key K) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	reservation := l.bucket(key).Reserve()
-	if wait := reservation.Delay(); wait > 0 {
-		reservation.Cancel()
+	a, ok := l.keys.Get(key)
+	if !ok {
+		a = &actions{}
+		l.keys.Add(key, a)
+	}
+	now := time.Now()
+	if len(a.times) < l.perMinute {
+		a.times = append(a.times, now)
+		return nil
+	}
+	if wait := a.times[a.next].Add(window).Sub(now); wait > 0 {
 		return &RateLimitError{RetryAfter: wait}
 	}
+	a.times[a.next] = now
+	a.next = (a.next + 1) % l.perMinute
 	return nil
-}
-
-// bucket needs mu.
-func (l *Limiter[K]) bucket(key K) *rate.Limiter {
-	bucket, ok := l.buckets.Get(key)
-	if !ok {
-		bucket = rate.NewLimiter(rate.Limit(float64(l.perMinute)/time.Minute.Seconds()), l.perMinute)
-		l.buckets.Add(key, bucket)
-	}
-	return bucket
 }

@@ -79,13 +79,9 @@ func (a *Accounts) identify(ctx context.Context, r *http.Request) context.Contex
 	return NewContext(ctx, viewer)
 }
 
-// tokenOf returns the bearer token, or else the cookie's. A header that holds none hides the cookie all the same.
+// tokenOf returns the bearer token, or else the cookie's. Another scheme in the header is a proxy's, not ours.
 func tokenOf(r *http.Request) (token string, shown bool) {
-	if header := r.Header.Get("Authorization"); header != "" {
-		scheme, token, _ := strings.Cut(header, " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			token = ""
-		}
+	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(token), true
 	}
 	cookie, err := r.Cookie(CookieName)

@@ -42,7 +42,7 @@ func TestATokenBeatsACookie(t *testing.T) {
 		"a bad token over a cookie":   {[]string{"Authorization", "Bearer x", "Cookie", cookie + bob.Token}, 0},
 		"no token over a cookie":      {[]string{"Authorization", "Bearer", "Cookie", cookie + bob.Token}, 0},
 		"another scheme over a cookie": {
-			[]string{"Authorization", "Basic " + ada.Token, "Cookie", cookie + bob.Token}, 0,
+			[]string{"Authorization", "Basic " + ada.Token, "Cookie", cookie + bob.Token}, bob.User.ID,
 		},
 		"a token without a scheme": {[]string{"Authorization", ada.Token}, 0},
 		"two tokens":               {[]string{"Authorization", "Bearer x", "Authorization", "Bearer " + ada.Token}, 0},
