@@ -38,7 +38,8 @@ func readApp(path string) (app, error) {
 		return app{}, err
 	}
 	var own app
-	if err := json.Unmarshal(text, &own); err != nil || own.AppID == "" || own.Key == "" || own.Secret == "" {
+	if err := json.Unmarshal(text, &own); err != nil ||
+		!appID.MatchString(own.AppID) || !appID.MatchString(own.Key) || own.Secret == "" {
 		return app{}, errors.New("the file is damaged: delete it and a new app is made")
 	}
 	return own, nil

@@ -63,7 +63,7 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 		return nil, &refusal{http.StatusForbidden, "this channel is not yours: realtime { channel } names the one that is"}
 	}
 	if b.sockets != nil && !b.sockets.Tag(socketID, sessionTag(viewer.SessionID)) {
-		return nil, &refusal{http.StatusForbidden, "there is no such socket: connect first"}
+		return nil, &refusal{http.StatusForbidden, "there is no such socket, or another session has joined with it: connect anew"}
 	}
 	// Asked after the socket was tagged: a sign-out at this moment either closes it or is seen here.
 	holds, err := b.sessions.Holds(r.Context(), viewer)

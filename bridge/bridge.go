@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pusher/pusher-http-go/v5"
@@ -140,7 +139,6 @@ func (c *Connection) setAddress(scheme Config, hostport string) (err error) {
 	if err != nil {
 		return fmt.Errorf("find the address of pusher: %w", err)
 	}
-	c.Host = strings.Trim(c.Host, "[]")
 	return nil
 }
 

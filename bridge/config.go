@@ -1,10 +1,11 @@
 package bridge
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -93,17 +94,18 @@ func (c Config) validateApp() error {
 	return nil
 }
 
-// address splits host[:port]; without a port it is the scheme's.
+// address splits host[:port]; without a port it is the scheme's. Only what a URL can have as its host is one.
 func (c Config) address(hostport string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host, text = hostport, c.defaultPort()
-	}
-	port, err = strconv.Atoi(text)
-	if err != nil || port < 1 || port > 65535 || host == "" || strings.ContainsAny(host, "/@ ") {
+	u, err := url.Parse("//" + hostport)
+	if err != nil || u.Host != hostport || u.Hostname() == "" || strings.HasSuffix(hostport, ":") ||
+		strings.Contains(u.Hostname(), ":") && hostport[0] != '[' {
 		return "", 0, errors.New("not host:port")
 	}
-	return host, port, nil
+	port, err = strconv.Atoi(cmp.Or(u.Port(), c.defaultPort()))
+	if err != nil || port < 1 || port > 65535 {
+		return "", 0, errors.New("not host:port")
+	}
+	return u.Hostname(), port, nil
 }
 
 func (c Config) defaultPort() string {

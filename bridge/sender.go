@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -63,13 +64,13 @@ func (b *Bridge) Send(ctx context.Context, batch []*ent.Event) (verdicts []error
 func (b *Bridge) call(ctx context.Context, do func(*pusher.Client) error) error {
 	exchange := &exchange{ctx: ctx, next: b.transport}
 	client := b.client
-	client.HTTPClient = &http.Client{Transport: exchange, Timeout: DefaultTimeout}
+	client.HTTPClient = &http.Client{Transport: exchange, Timeout: DefaultTimeout, CheckRedirect: stayHere}
 	err := do(&client)
 	switch status := exchange.status; {
-	case status >= 200 && status < 300:
-		return nil // whatever the library thinks of the body: the events are out
 	case exchange.err != nil:
 		return fmt.Errorf("call pusher: %w", exchange.err)
+	case status >= 200 && status < 300:
+		return nil // whatever the library thinks of the object: the events are out
 	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge:
 		return &outbox.RefusedError{Reason: fmt.Sprintf("HTTP %d: %s", status, exchange.reason)}
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -81,6 +82,9 @@ func (b *Bridge) call(ctx context.Context, do func(*pusher.Client) error) error 
 	}
 	return errors.New("pusher was not called")
 }
+
+// stayHere follows no redirect: what answers there is not Pusher, and its 200 would lose the events.
+func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // maxReason is how many bytes of Pusher's words are kept.
 const maxReason = 200
@@ -105,18 +109,41 @@ func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 		e.err = err
 		return nil, err
 	}
-	e.status = response.StatusCode
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	stop()
 	cancel(nil)
-	if err := errors.Join(err, response.Body.Close()); err != nil && e.status >= 300 {
+	err = errors.Join(err, response.Body.Close())
+	e.status, e.reason = response.StatusCode, quote(body)
+	taken := e.status >= 200 && e.status < 300
+	switch {
+	case taken && err == nil && len(body) > 0: // with less than that the status is all there is to believe
+		e.status, e.err = realStatus(e.status, body)
+	case !taken:
 		e.err = err
-	}
-	if e.status >= 300 {
-		e.reason = quote(body)
 	}
 	response.Body = io.NopCloser(strings.NewReader(string(body)))
 	return response, nil
+}
+
+// realStatus looks behind a 2xx. Pusher's own comes with a JSON object; some servers that speak its protocol answer so
+// to everything, with an error and its code in the object; and what is no object comes from something else that
+// listens there. Taken for Pusher's, either would lose the events.
+func realStatus(status int, body []byte) (int, error) {
+	var answer struct {
+		Error any `json:"error"`
+		Code  int `json:"code"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return status, fmt.Errorf("HTTP %d without a JSON object: what answers there is not pusher", status)
+	}
+	switch {
+	case answer.Error == nil:
+		return status, nil
+	case answer.Code >= 400 && answer.Code < 600:
+		return answer.Code, nil
+	default:
+		return status, fmt.Errorf("HTTP %d with an error in it", status)
+	}
 }
 
 // quote cuts Pusher's words, and keeps none that may hold a signature.

@@ -1,0 +1,247 @@
+package bridge_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"lorebridge/auth"
+	"lorebridge/bridge"
+)
+
+func TestEachMistakeInTheConfigurationNamesItsVariable(t *testing.T) {
+	t.Parallel()
+	with := func(change func(*bridge.Config)) bridge.Config {
+		c := app()
+		change(&c)
+		return c
+	}
+	none := bridge.Config{Scheme: "https"}
+	for name, c := range map[string]bridge.Config{
+		"nothing":                    none,
+		"an app of its own":          app(),
+		"a cluster":                  with(func(c *bridge.Config) { c.Cluster = "ap-southeast-1" }),
+		"a host":                     with(func(c *bridge.Config) { c.Host = "pusher.internal:6001" }),
+		"a host without a port":      with(func(c *bridge.Config) { c.Host = "pusher.internal" }),
+		"an IPv6 host":               with(func(c *bridge.Config) { c.Host = "[2001:db8::1]:6001" }),
+		"a host and a public one":    with(func(c *bridge.Config) { c.Host, c.PublicHost = "pusher.internal:6001", "ws.example.com" }),
+		"http":                       with(func(c *bridge.Config) { c.Host, c.Scheme = "localhost:6001", "http" }),
+		"a master key":               with(func(c *bridge.Config) { c.MasterKey = masterKey }),
+		"a master key of one's own":  {Scheme: "https", MasterKey: masterKey},
+		"an id with - and _":         with(func(c *bridge.Config) { c.AppID = "a-b_C-9" }),
+		"a secret of any characters": with(func(c *bridge.Config) { c.Secret = "p&ss =word%" }),
+	} {
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for want, c := range map[string]bridge.Config{
+		"PUSHER_SECRET must be set too":                           with(func(c *bridge.Config) { c.Secret = "" }),
+		"PUSHER_KEY and PUSHER_SECRET must be set too":            with(func(c *bridge.Config) { c.Key, c.Secret = "", "" }),
+		"PUSHER_APP_ID must be set too":                           with(func(c *bridge.Config) { c.AppID = "" }),
+		"PUSHER_APP_ID and PUSHER_KEY and PUSHER_SECRET must be ": {Scheme: "https", Cluster: "eu"},
+		"PUSHER_APP_ID and PUSHER_KEY and PUSHER_SECRET must":     {Scheme: "https", Host: "localhost:6001"},
+		"PUSHER_APP_ID is \"../apps\"":                            with(func(c *bridge.Config) { c.AppID = "../apps" }),
+		"PUSHER_KEY is \"a b\"":                                   with(func(c *bridge.Config) { c.Key = "a b" }),
+		"PUSHER_CLUSTER and PUSHER_HOST are both set":             with(func(c *bridge.Config) { c.Cluster, c.Host = "eu", "localhost:6001" }),
+		"PUSHER_CLUSTER is \"EU\"":                                with(func(c *bridge.Config) { c.Cluster = "EU" }),
+		"PUSHER_CLUSTER is \"eu.evil.example\"":                   with(func(c *bridge.Config) { c.Cluster = "eu.evil.example" }),
+		"PUSHER_PUBLIC_HOST is set without PUSHER_HOST":           with(func(c *bridge.Config) { c.PublicHost = "ws.example.com" }),
+		"PUSHER_SCHEME is \"ws\"":                                 with(func(c *bridge.Config) { c.Host, c.Scheme = "localhost:6001", "ws" }),
+		"PUSHER_SCHEME is \"\"":                                   with(func(c *bridge.Config) { c.Scheme = "" }),
+		"PUSHER_HOST is \"http://localhost:6001\"":                with(func(c *bridge.Config) { c.Host = "http://localhost:6001" }),
+		"PUSHER_HOST is \"localhost:\"":                           with(func(c *bridge.Config) { c.Host = "localhost:" }),
+		"PUSHER_HOST is \"localhost:0\"":                          with(func(c *bridge.Config) { c.Host = "localhost:0" }),
+		"PUSHER_HOST is \"localhost:65536\"":                      with(func(c *bridge.Config) { c.Host = "localhost:65536" }),
+		"PUSHER_HOST is \"localhost:http\"":                       with(func(c *bridge.Config) { c.Host = "localhost:http" }),
+		"PUSHER_HOST is \":6001\"":                                with(func(c *bridge.Config) { c.Host = ":6001" }),
+		"PUSHER_HOST is \"a@localhost:6001\"":                     with(func(c *bridge.Config) { c.Host = "a@localhost:6001" }),
+		"PUSHER_HOST is \"local host:6001\"":                      with(func(c *bridge.Config) { c.Host = "local host:6001" }),
+		"PUSHER_HOST is \"localhost/x:6001\"":                     with(func(c *bridge.Config) { c.Host = "localhost/x:6001" }),
+		"PUSHER_HOST is \"localhost?x:6001\"":                     with(func(c *bridge.Config) { c.Host = "localhost?x:6001" }),
+		"PUSHER_HOST is \"localhost#x:6001\"":                     with(func(c *bridge.Config) { c.Host = "localhost#x:6001" }),
+		"PUSHER_HOST is \"local%zz:6001\"":                        with(func(c *bridge.Config) { c.Host = "local%zz:6001" }),
+		"PUSHER_HOST is \"local\\nhost:6001\"":                    with(func(c *bridge.Config) { c.Host = "local\nhost:6001" }),
+		"PUSHER_HOST is \"2001:db8::1:6001\"":                     with(func(c *bridge.Config) { c.Host = "2001:db8::1:6001" }),
+		"PUSHER_PUBLIC_HOST is \"https://ws.example.com\"":        with(func(c *bridge.Config) { c.Host, c.PublicHost = "localhost:6001", "https://ws.example.com" }),
+		"PUSHER_ENCRYPTION_MASTER_KEY is not 32 bytes in base64":  with(func(c *bridge.Config) { c.MasterKey = "secret" }),
+		"PUSHER_ENCRYPTION_MASTER_KEY is not 32 bytes":            with(func(c *bridge.Config) { c.MasterKey = base64.StdEncoding.EncodeToString(make([]byte, 31)) }),
+	} {
+		err := c.Validate()
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("told %v, want %s …", err, want)
+			continue
+		}
+		if c.Secret != "" && strings.Contains(err.Error(), c.Secret) || c.MasterKey == "secret" && strings.Contains(err.Error(), c.MasterKey) {
+			t.Errorf("told a secret: %v", err)
+		}
+		if _, newErr := bridge.New(c, bridge.Parts{Sessions: always(true), Logger: discard}); newErr == nil || newErr.Error() != err.Error() {
+			t.Errorf("a bridge is made: %v", newErr)
+		}
+	}
+}
+
+func TestABridgeNeedsItsParts(t *testing.T) {
+	t.Parallel()
+	transport := carrier(func(*http.Request) (*http.Response, error) { return nil, errors.New("not in a test") })
+	for name, parts := range map[string]bridge.Parts{
+		"no sessions":  {Logger: discard, Transport: transport, Sockets: anySocket{}},
+		"no logger":    {Sessions: always(true), Transport: transport, Sockets: anySocket{}},
+		"no transport": {Sessions: always(true), Logger: discard, Sockets: anySocket{}},
+		"no sockets":   {Sessions: always(true), Logger: discard, Transport: transport},
+	} {
+		if _, err := bridge.New(app(), parts); err == nil {
+			t.Errorf("%s is enough", name)
+		}
+	}
+	whole := bridge.Parts{Sessions: always(true), Logger: discard, Transport: transport, Sockets: anySocket{}}
+	if _, err := bridge.New(bridge.Config{Scheme: "https"}, whole); err == nil {
+		t.Error("no app is enough")
+	}
+}
+
+func TestABrowserIsToldWhereToConnect(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*bridge.Config)
+		client auth.Client
+		want   bridge.Connection
+	}{
+		"embedded": {
+			func(*bridge.Config) {},
+			auth.Client{Host: "localhost:8080"},
+			bridge.Connection{Key: key, Host: "localhost", Port: 8080, Channel: "private-user-7"},
+		},
+		"embedded, over TLS": {
+			func(*bridge.Config) {},
+			auth.Client{Host: "lore.example.com", TLS: true},
+			bridge.Connection{Key: key, Host: "lore.example.com", Port: 443, TLS: true, Channel: "private-user-7"},
+		},
+		"embedded, by an IPv6 address": {
+			func(*bridge.Config) {},
+			auth.Client{Host: "[::1]:8080"},
+			bridge.Connection{Key: key, Host: "::1", Port: 8080, Channel: "private-user-7"},
+		},
+		"embedded, by an IPv6 address alone": {
+			func(*bridge.Config) {},
+			auth.Client{Host: "[::1]"},
+			bridge.Connection{Key: key, Host: "::1", Port: 80, Channel: "private-user-7"},
+		},
+		"hosted": {
+			func(c *bridge.Config) { c.Cluster = "eu" },
+			auth.Client{Host: "localhost:8080"},
+			bridge.Connection{Key: key, Cluster: "eu", TLS: true, Channel: "private-user-7"},
+		},
+		"another": {
+			func(c *bridge.Config) { c.Host, c.Scheme = "pusher.internal:6001", "http" },
+			auth.Client{Host: "lore.example.com", TLS: true},
+			bridge.Connection{Key: key, Host: "pusher.internal", Port: 6001, Channel: "private-user-7"},
+		},
+		"another, by its public name": {
+			func(c *bridge.Config) { c.Host, c.PublicHost = "pusher.internal:6001", "ws.example.com:8443" },
+			auth.Client{Host: "localhost"},
+			bridge.Connection{Key: key, Host: "ws.example.com", Port: 8443, TLS: true, Channel: "private-user-7"},
+		},
+		"encrypted": {
+			func(c *bridge.Config) { c.Cluster, c.MasterKey = "eu", masterKey },
+			auth.Client{},
+			bridge.Connection{Key: key, Cluster: "eu", TLS: true, Channel: "private-encrypted-user-7"},
+		},
+	} {
+		c := app()
+		test.change(&c)
+		if got, err := granting(t, c).Connection(test.client, 7); err != nil || got != test.want {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, test.want)
+		}
+	}
+	for _, host := range []string{"", "a b", "host:port", "[::1", "a/b"} { // a request may say anything
+		if got, err := granting(t, app()).Connection(auth.Client{Host: host}, 7); err == nil {
+			t.Errorf("at %q: %+v", host, got)
+		}
+	}
+}
+
+func TestAnAppOfItsOwnIsKept(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lorebridge.db.pusher.json")
+	base := bridge.Config{Scheme: "https", MasterKey: masterKey}
+	first, err := base.WithOwnApp(path)
+	must(t, err)
+	must(t, first.Validate())
+	if !first.HasApp() || !first.Embedded() || first.MasterKey != masterKey || len(first.Key) < 20 || len(first.Secret) < 64 || first.Key == first.Secret[:len(first.Key)] {
+		t.Errorf("the app is %+v", first)
+	}
+	info, err := os.Stat(path)
+	must(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("its file has mode %o", info.Mode().Perm())
+	}
+	second, err := base.WithOwnApp(path)
+	must(t, err)
+	if second != first {
+		t.Errorf("at the next start it is another: %+v, %+v", first, second)
+	}
+	other, err := base.WithOwnApp(filepath.Join(t.TempDir(), "x.json"))
+	must(t, err)
+	if other.Key == first.Key || other.Secret == first.Secret {
+		t.Error("two servers have one app")
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("drafts are left: %v, %v", entries, err)
+	}
+}
+
+func TestManyStartAtOnceWithOneApp(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	apps := make([]bridge.Config, 20)
+	var group sync.WaitGroup
+	for i := range apps {
+		group.Go(func() {
+			var err error
+			if apps[i], err = (bridge.Config{Scheme: "https"}).WithOwnApp(filepath.Join(dir, "app.json")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for _, app := range apps {
+		if app != apps[0] || app.Secret == "" {
+			t.Errorf("one has %+v, another %+v", apps[0], app)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("drafts are left: %v, %v", entries, err)
+	}
+}
+
+func TestADamagedAppIsToldByItsFileAndLeftAlone(t *testing.T) {
+	t.Parallel()
+	whole, err := json.Marshal(map[string]string{"appId": "a", "key": "b", "secret": "c"})
+	must(t, err)
+	for name, text := range map[string]string{
+		"empty": "", "half": string(whole[:len(whole)-5]), "no secret": `{"appId":"a","key":"b"}`, "an array": "[]", "null": "null",
+	} {
+		path := filepath.Join(t.TempDir(), "app.json")
+		must(t, os.WriteFile(path, []byte(text), 0o600))
+		_, err := bridge.Config{}.WithOwnApp(path)
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete it") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if kept, err := os.ReadFile(path); err != nil || string(kept) != text {
+			t.Errorf("%s: the file is now %q, %v", name, kept, err)
+		}
+	}
+	if _, err := (bridge.Config{}).WithOwnApp(filepath.Join(t.TempDir(), "missing", "app.json")); err == nil {
+		t.Error("a folder that is not there is no problem")
+	}
+	if _, err := (bridge.Config{}).WithOwnApp(t.TempDir()); err == nil {
+		t.Error("a folder is an app")
+	}
+}
