@@ -17,8 +17,10 @@ func (c Config) Validate() error {
 	switch {
 	case scheme == "postgres" || scheme == "postgresql":
 		return errors.New("DATABASE_URL is a postgres: URL, which is not supported yet: use sqlite:PATH, such as sqlite:lorebridge.db")
-	case scheme != "sqlite" || rest == "":
-		return fmt.Errorf("DATABASE_URL is %q: it must be sqlite:PATH, such as sqlite:lorebridge.db", c.URL)
+	case scheme != "sqlite" || rest == "": // not quoted: it may hold another database's password
+		return errors.New("DATABASE_URL does not begin with sqlite: and a path: it must be sqlite:PATH, such as sqlite:lorebridge.db")
+	case strings.HasPrefix(rest, "//") && !strings.HasPrefix(rest, "///"), strings.HasPrefix(rest, "file:"):
+		return fmt.Errorf("DATABASE_URL is %q: PATH follows sqlite: at once, such as sqlite:lorebridge.db or sqlite:/var/lib/lorebridge.db", c.URL)
 	case strings.Contains(rest, ":memory:") || strings.ContainsAny(rest, "?#\x00"):
 		return fmt.Errorf("DATABASE_URL is %q: PATH must be the path of a file, not :memory:, and without ? and #", c.URL)
 	}

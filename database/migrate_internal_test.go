@@ -84,12 +84,13 @@ func names(t *testing.T, conn *sql.Conn, query string) (found []string) {
 	t.Helper()
 	rows, err := conn.QueryContext(t.Context(), query)
 	must(t, err)
+	defer func() { must(t, rows.Close()) }()
 	for rows.Next() {
 		var name string
 		must(t, rows.Scan(&name))
 		found = append(found, name)
 	}
-	must(t, errors.Join(rows.Err(), rows.Close()))
+	must(t, rows.Err())
 	return found
 }
 

@@ -18,27 +18,34 @@ import (
 	_ "lorebridge/ent/runtime" // without it no hook and no privacy rule runs
 )
 
-// Open opens, creates if need be, and migrates the database. The client must be closed.
+// Open opens, creates if need be, and migrates the database. The client must be closed. While another process has it
+// open the error is ErrInUse.
 func Open(ctx context.Context, c Config) (*ent.Client, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	driver, err := openSQLite(ctx, c.Path())
 	if err != nil {
-		return nil, fmt.Errorf("open the database %s: %w", c.Path(), err)
+		return nil, fmt.Errorf("open the database %s: %w (DATABASE_URL says which)", c.Path(), err)
 	}
 	return ent.NewClient(ent.Driver(driver)), nil
 }
 
 func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
-	// Created here, or SQLite would make it readable for everybody: it holds password hashes.
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	for _, name := range []string{path, path + lockSuffix} {
+		if err := create(name); err != nil {
+			return nil, err
+		}
+	}
+	lock, err := acquire(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	if err := file.Close(); err != nil {
-		return nil, err
-	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, lock.Close())
+		}
+	}()
 	writer, err := sql.Open("sqlite3", dsn(path, url.Values{"_txlock": {"immediate"}}))
 	if err != nil {
 		return nil, err
@@ -67,7 +74,17 @@ func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
 		writer: entsql.OpenDB(dialect.SQLite, writer),
 		reader: entsql.OpenDB(dialect.SQLite, reader),
 		groups: &groupCommit{db: writer},
+		lock:   lock,
 	}, nil
+}
+
+// create makes a file that is not there. SQLite would make it readable for everybody, and it holds password hashes.
+func create(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // readersPerCore was measured: more readers are faster at reading and make writers wait.
@@ -83,5 +100,9 @@ func dsn(path string, more url.Values) string {
 		"_stmt_cache_size": {"128"},    // prepared statements per connection
 	}
 	maps.Copy(options, more)
+	return fileURL(path, options)
+}
+
+func fileURL(path string, options url.Values) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}).String()
 }

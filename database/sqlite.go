@@ -8,6 +8,8 @@ import (
 
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
+
+	"lorebridge/ent"
 )
 
 // sqliteDriver sends reads to a pool of read-only connections and everything else to the only one that writes:
@@ -17,14 +19,21 @@ import (
 type sqliteDriver struct {
 	writer, reader *entsql.Driver
 	groups         *groupCommit // of writer
+	lock           *lock
 }
 
 var _ dialect.Driver = (*sqliteDriver)(nil)
 
 func (*sqliteDriver) Dialect() string { return dialect.SQLite }
 
+// errPastTx says that a write went past the transaction of its context: it would wait for the writer, which waits for it.
+var errPastTx = errors.New("a transaction is under way: write through its client")
+
 // Exec writes.
 func (d *sqliteDriver) Exec(ctx context.Context, query string, args, v any) error {
+	if ent.TxFromContext(ctx) != nil {
+		return errPastTx
+	}
 	return d.writer.Exec(ctx, query, args, v)
 }
 
@@ -32,6 +41,9 @@ func (d *sqliteDriver) Exec(ctx context.Context, query string, args, v any) erro
 func (d *sqliteDriver) Query(ctx context.Context, query string, args, v any) error {
 	if strings.HasPrefix(query, "SELECT") {
 		return d.reader.Query(ctx, query, args, v)
+	}
+	if ent.TxFromContext(ctx) != nil {
+		return errPastTx
 	}
 	return d.writer.Query(ctx, query, args, v)
 }
@@ -48,4 +60,6 @@ func (d *sqliteDriver) BeginTx(ctx context.Context, options *sql.TxOptions) (dia
 }
 
 // Close closes all connections.
-func (d *sqliteDriver) Close() error { return errors.Join(d.reader.Close(), d.writer.Close()) }
+func (d *sqliteDriver) Close() error {
+	return errors.Join(d.reader.Close(), d.writer.Close(), d.lock.Close())
+}

@@ -29,20 +29,25 @@ func main() {
 			gen.FeaturePrivacy, gen.FeatureGlobalID, gen.FeatureVersionedMigration,
 			gen.FeatureLock, gen.FeatureUpsert, gen.FeatureExecQuery, gen.FeatureModifier,
 		},
-		Hooks: []gen.Hook{noCountForPageInfo},
+		Hooks: []gen.Hook{mendPageInfo},
 	}, entc.Extensions(extension)); err != nil {
 		log.Fatalf("generate ent: %v", err)
 	}
 }
 
-// noCountForPageInfo removes entgql's COUNT(*) over the whole list whenever pageInfo is selected:
-// its page is built without the count, which only totalCount needs (ent/contrib pull request 625).
-func noCountForPageInfo(next gen.Generator) gen.Generator {
+// mendPageInfo mends two faults of entgql's pagination. Whenever pageInfo is selected it counts the whole list, which
+// only totalCount needs (ent/contrib pull request 625); and without edges beside it, it reads no page, so that
+// pageInfo always says that there is no next one.
+func mendPageInfo(next gen.Generator) gen.Generator {
 	return gen.GenerateFunc(func(g *gen.Graph) error {
 		if err := next.Generate(g); err != nil {
 			return err
 		}
-		return replace("gql_pagination.go", ` || hasCollectedField(ctx, pageInfoField) {`, " {")
+		if err := replace("gql_pagination.go", ` || hasCollectedField(ctx, pageInfoField) {`, " {"); err != nil {
+			return err
+		}
+		return replace("gql_pagination.go", `ignoredEdges := !hasCollectedField(ctx, edgesField)`,
+			`ignoredEdges := !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField)`)
 	})
 }
 

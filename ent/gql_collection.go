@@ -234,6 +234,11 @@ func (_q *KnowledgeQuery) collectField(ctx context.Context, oneNode bool, opCtx 
 				selectedFields = append(selectedFields, knowledge.FieldTitle)
 				fieldSeen[knowledge.FieldTitle] = struct{}{}
 			}
+		case "titleKey":
+			if _, ok := fieldSeen[knowledge.FieldTitleKey]; !ok {
+				selectedFields = append(selectedFields, knowledge.FieldTitleKey)
+				fieldSeen[knowledge.FieldTitleKey] = struct{}{}
+			}
 		case "updatedAt":
 			if _, ok := fieldSeen[knowledge.FieldUpdatedAt]; !ok {
 				selectedFields = append(selectedFields, knowledge.FieldUpdatedAt)
@@ -547,6 +552,11 @@ func (_q *UserQuery) collectField(ctx context.Context, oneNode bool, opCtx *grap
 			if _, ok := fieldSeen[user.FieldName]; !ok {
 				selectedFields = append(selectedFields, user.FieldName)
 				fieldSeen[user.FieldName] = struct{}{}
+			}
+		case "nameKey":
+			if _, ok := fieldSeen[user.FieldNameKey]; !ok {
+				selectedFields = append(selectedFields, user.FieldNameKey)
+				fieldSeen[user.FieldNameKey] = struct{}{}
 			}
 		case "id":
 		case "__typename":

@@ -276,7 +276,7 @@ func (_m *EventQuery) Paginate(
 		return nil, err
 	}
 	conn := &NotificationConnection{Edges: []*NotificationEdge{}}
-	ignoredEdges := !hasCollectedField(ctx, edgesField)
+	ignoredEdges := !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField)
 	if hasCollectedField(ctx, totalCountField) {
 		hasPagination := after != nil || first != nil || before != nil || last != nil
 		if hasPagination || ignoredEdges {
@@ -572,7 +572,7 @@ func (_m *KnowledgeQuery) Paginate(
 		return nil, err
 	}
 	conn := &KnowledgeConnection{Edges: []*KnowledgeEdge{}}
-	ignoredEdges := !hasCollectedField(ctx, edgesField)
+	ignoredEdges := !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField)
 	if hasCollectedField(ctx, totalCountField) {
 		hasPagination := after != nil || first != nil || before != nil || last != nil
 		if hasPagination || ignoredEdges {
@@ -624,17 +624,17 @@ var (
 			}
 		},
 	}
-	// KnowledgeOrderFieldTitle orders Knowledge by title.
-	KnowledgeOrderFieldTitle = &KnowledgeOrderField{
+	// KnowledgeOrderFieldTitleKey orders Knowledge by title_key.
+	KnowledgeOrderFieldTitleKey = &KnowledgeOrderField{
 		Value: func(_m *Knowledge) (ent.Value, error) {
-			return _m.Title, nil
+			return _m.TitleKey, nil
 		},
-		column: knowledge.FieldTitle,
-		toTerm: knowledge.ByTitle,
+		column: knowledge.FieldTitleKey,
+		toTerm: knowledge.ByTitleKey,
 		toCursor: func(_m *Knowledge) Cursor {
 			return Cursor{
 				ID:    _m.ID,
-				Value: _m.Title,
+				Value: _m.TitleKey,
 			}
 		},
 	}
@@ -660,7 +660,7 @@ func (f KnowledgeOrderField) String() string {
 	switch f.column {
 	case KnowledgeOrderFieldCreatedAt.column:
 		str = "CREATED_AT"
-	case KnowledgeOrderFieldTitle.column:
+	case KnowledgeOrderFieldTitleKey.column:
 		str = "TITLE"
 	case KnowledgeOrderFieldUpdatedAt.column:
 		str = "UPDATED_AT"
@@ -683,7 +683,7 @@ func (f *KnowledgeOrderField) UnmarshalGQL(v interface{}) error {
 	case "CREATED_AT":
 		*f = *KnowledgeOrderFieldCreatedAt
 	case "TITLE":
-		*f = *KnowledgeOrderFieldTitle
+		*f = *KnowledgeOrderFieldTitleKey
 	case "UPDATED_AT":
 		*f = *KnowledgeOrderFieldUpdatedAt
 	default:
@@ -904,7 +904,7 @@ func (_m *KnowledgeContentQuery) Paginate(
 		return nil, err
 	}
 	conn := &KnowledgeContentConnection{Edges: []*KnowledgeContentEdge{}}
-	ignoredEdges := !hasCollectedField(ctx, edgesField)
+	ignoredEdges := !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField)
 	if hasCollectedField(ctx, totalCountField) {
 		hasPagination := after != nil || first != nil || before != nil || last != nil
 		if hasPagination || ignoredEdges {
@@ -1153,7 +1153,7 @@ func (_m *KnowledgeRequestQuery) Paginate(
 		return nil, err
 	}
 	conn := &KnowledgeRequestConnection{Edges: []*KnowledgeRequestEdge{}}
-	ignoredEdges := !hasCollectedField(ctx, edgesField)
+	ignoredEdges := !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField)
 	if hasCollectedField(ctx, totalCountField) {
 		hasPagination := after != nil || first != nil || before != nil || last != nil
 		if hasPagination || ignoredEdges {
@@ -1449,7 +1449,7 @@ func (_m *UserQuery) Paginate(
 		return nil, err
 	}
 	conn := &UserConnection{Edges: []*UserEdge{}}
-	ignoredEdges := !hasCollectedField(ctx, edgesField)
+	ignoredEdges := !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField)
 	if hasCollectedField(ctx, totalCountField) {
 		hasPagination := after != nil || first != nil || before != nil || last != nil
 		if hasPagination || ignoredEdges {
@@ -1501,17 +1501,17 @@ var (
 			}
 		},
 	}
-	// UserOrderFieldName orders User by name.
-	UserOrderFieldName = &UserOrderField{
+	// UserOrderFieldNameKey orders User by name_key.
+	UserOrderFieldNameKey = &UserOrderField{
 		Value: func(_m *User) (ent.Value, error) {
-			return _m.Name, nil
+			return _m.NameKey, nil
 		},
-		column: user.FieldName,
-		toTerm: user.ByName,
+		column: user.FieldNameKey,
+		toTerm: user.ByNameKey,
 		toCursor: func(_m *User) Cursor {
 			return Cursor{
 				ID:    _m.ID,
-				Value: _m.Name,
+				Value: _m.NameKey,
 			}
 		},
 	}
@@ -1523,7 +1523,7 @@ func (f UserOrderField) String() string {
 	switch f.column {
 	case UserOrderFieldCreatedAt.column:
 		str = "CREATED_AT"
-	case UserOrderFieldName.column:
+	case UserOrderFieldNameKey.column:
 		str = "NAME"
 	}
 	return str
@@ -1544,7 +1544,7 @@ func (f *UserOrderField) UnmarshalGQL(v interface{}) error {
 	case "CREATED_AT":
 		*f = *UserOrderFieldCreatedAt
 	case "NAME":
-		*f = *UserOrderFieldName
+		*f = *UserOrderFieldNameKey
 	default:
 		return fmt.Errorf("%s is not a valid UserOrderField", str)
 	}

@@ -424,6 +424,21 @@ type KnowledgeWhereInput struct {
 	TitleEqualFold    *string  `json:"titleEqualFold,omitempty"`
 	TitleContainsFold *string  `json:"titleContainsFold,omitempty"`
 
+	// "title_key" field predicates.
+	TitleKey             *string  `json:"titleKey,omitempty"`
+	TitleKeyNEQ          *string  `json:"titleKeyNEQ,omitempty"`
+	TitleKeyIn           []string `json:"titleKeyIn,omitempty"`
+	TitleKeyNotIn        []string `json:"titleKeyNotIn,omitempty"`
+	TitleKeyGT           *string  `json:"titleKeyGT,omitempty"`
+	TitleKeyGTE          *string  `json:"titleKeyGTE,omitempty"`
+	TitleKeyLT           *string  `json:"titleKeyLT,omitempty"`
+	TitleKeyLTE          *string  `json:"titleKeyLTE,omitempty"`
+	TitleKeyContains     *string  `json:"titleKeyContains,omitempty"`
+	TitleKeyHasPrefix    *string  `json:"titleKeyHasPrefix,omitempty"`
+	TitleKeyHasSuffix    *string  `json:"titleKeyHasSuffix,omitempty"`
+	TitleKeyEqualFold    *string  `json:"titleKeyEqualFold,omitempty"`
+	TitleKeyContainsFold *string  `json:"titleKeyContainsFold,omitempty"`
+
 	// "updated_at" field predicates.
 	UpdatedAt      *time.Time  `json:"updatedAt,omitempty"`
 	UpdatedAtNEQ   *time.Time  `json:"updatedAtNEQ,omitempty"`
@@ -612,6 +627,45 @@ func (i *KnowledgeWhereInput) P() (predicate.Knowledge, error) {
 	}
 	if i.TitleContainsFold != nil {
 		predicates = append(predicates, knowledge.TitleContainsFold(*i.TitleContainsFold))
+	}
+	if i.TitleKey != nil {
+		predicates = append(predicates, knowledge.TitleKeyEQ(*i.TitleKey))
+	}
+	if i.TitleKeyNEQ != nil {
+		predicates = append(predicates, knowledge.TitleKeyNEQ(*i.TitleKeyNEQ))
+	}
+	if len(i.TitleKeyIn) > 0 {
+		predicates = append(predicates, knowledge.TitleKeyIn(i.TitleKeyIn...))
+	}
+	if len(i.TitleKeyNotIn) > 0 {
+		predicates = append(predicates, knowledge.TitleKeyNotIn(i.TitleKeyNotIn...))
+	}
+	if i.TitleKeyGT != nil {
+		predicates = append(predicates, knowledge.TitleKeyGT(*i.TitleKeyGT))
+	}
+	if i.TitleKeyGTE != nil {
+		predicates = append(predicates, knowledge.TitleKeyGTE(*i.TitleKeyGTE))
+	}
+	if i.TitleKeyLT != nil {
+		predicates = append(predicates, knowledge.TitleKeyLT(*i.TitleKeyLT))
+	}
+	if i.TitleKeyLTE != nil {
+		predicates = append(predicates, knowledge.TitleKeyLTE(*i.TitleKeyLTE))
+	}
+	if i.TitleKeyContains != nil {
+		predicates = append(predicates, knowledge.TitleKeyContains(*i.TitleKeyContains))
+	}
+	if i.TitleKeyHasPrefix != nil {
+		predicates = append(predicates, knowledge.TitleKeyHasPrefix(*i.TitleKeyHasPrefix))
+	}
+	if i.TitleKeyHasSuffix != nil {
+		predicates = append(predicates, knowledge.TitleKeyHasSuffix(*i.TitleKeyHasSuffix))
+	}
+	if i.TitleKeyEqualFold != nil {
+		predicates = append(predicates, knowledge.TitleKeyEqualFold(*i.TitleKeyEqualFold))
+	}
+	if i.TitleKeyContainsFold != nil {
+		predicates = append(predicates, knowledge.TitleKeyContainsFold(*i.TitleKeyContainsFold))
 	}
 	if i.UpdatedAt != nil {
 		predicates = append(predicates, knowledge.UpdatedAtEQ(*i.UpdatedAt))
@@ -1311,6 +1365,21 @@ type UserWhereInput struct {
 	NameHasSuffix    *string  `json:"nameHasSuffix,omitempty"`
 	NameEqualFold    *string  `json:"nameEqualFold,omitempty"`
 	NameContainsFold *string  `json:"nameContainsFold,omitempty"`
+
+	// "name_key" field predicates.
+	NameKey             *string  `json:"nameKey,omitempty"`
+	NameKeyNEQ          *string  `json:"nameKeyNEQ,omitempty"`
+	NameKeyIn           []string `json:"nameKeyIn,omitempty"`
+	NameKeyNotIn        []string `json:"nameKeyNotIn,omitempty"`
+	NameKeyGT           *string  `json:"nameKeyGT,omitempty"`
+	NameKeyGTE          *string  `json:"nameKeyGTE,omitempty"`
+	NameKeyLT           *string  `json:"nameKeyLT,omitempty"`
+	NameKeyLTE          *string  `json:"nameKeyLTE,omitempty"`
+	NameKeyContains     *string  `json:"nameKeyContains,omitempty"`
+	NameKeyHasPrefix    *string  `json:"nameKeyHasPrefix,omitempty"`
+	NameKeyHasSuffix    *string  `json:"nameKeyHasSuffix,omitempty"`
+	NameKeyEqualFold    *string  `json:"nameKeyEqualFold,omitempty"`
+	NameKeyContainsFold *string  `json:"nameKeyContainsFold,omitempty"`
 }
 
 // AddPredicates adds custom predicates to the where input to be used during the filtering phase.
@@ -1470,6 +1539,45 @@ func (i *UserWhereInput) P() (predicate.User, error) {
 	}
 	if i.NameContainsFold != nil {
 		predicates = append(predicates, user.NameContainsFold(*i.NameContainsFold))
+	}
+	if i.NameKey != nil {
+		predicates = append(predicates, user.NameKeyEQ(*i.NameKey))
+	}
+	if i.NameKeyNEQ != nil {
+		predicates = append(predicates, user.NameKeyNEQ(*i.NameKeyNEQ))
+	}
+	if len(i.NameKeyIn) > 0 {
+		predicates = append(predicates, user.NameKeyIn(i.NameKeyIn...))
+	}
+	if len(i.NameKeyNotIn) > 0 {
+		predicates = append(predicates, user.NameKeyNotIn(i.NameKeyNotIn...))
+	}
+	if i.NameKeyGT != nil {
+		predicates = append(predicates, user.NameKeyGT(*i.NameKeyGT))
+	}
+	if i.NameKeyGTE != nil {
+		predicates = append(predicates, user.NameKeyGTE(*i.NameKeyGTE))
+	}
+	if i.NameKeyLT != nil {
+		predicates = append(predicates, user.NameKeyLT(*i.NameKeyLT))
+	}
+	if i.NameKeyLTE != nil {
+		predicates = append(predicates, user.NameKeyLTE(*i.NameKeyLTE))
+	}
+	if i.NameKeyContains != nil {
+		predicates = append(predicates, user.NameKeyContains(*i.NameKeyContains))
+	}
+	if i.NameKeyHasPrefix != nil {
+		predicates = append(predicates, user.NameKeyHasPrefix(*i.NameKeyHasPrefix))
+	}
+	if i.NameKeyHasSuffix != nil {
+		predicates = append(predicates, user.NameKeyHasSuffix(*i.NameKeyHasSuffix))
+	}
+	if i.NameKeyEqualFold != nil {
+		predicates = append(predicates, user.NameKeyEqualFold(*i.NameKeyEqualFold))
+	}
+	if i.NameKeyContainsFold != nil {
+		predicates = append(predicates, user.NameKeyContainsFold(*i.NameKeyContainsFold))
 	}
 
 	switch len(predicates) {

@@ -25,6 +25,8 @@ type Knowledge struct {
 	OwnerID int `json:"owner_id,omitempty"`
 	// Title holds the value of the "title" field.
 	Title string `json:"title,omitempty"`
+	// the title in lower case: SQLite folds ASCII alone
+	TitleKey string `json:"title_key,omitempty"`
 	// UpdatedAt holds the value of the "updated_at" field.
 	UpdatedAt time.Time `json:"updated_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
@@ -88,7 +90,7 @@ func (*Knowledge) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case knowledge.FieldID, knowledge.FieldOwnerID:
 			values[i] = new(sql.NullInt64)
-		case knowledge.FieldTitle:
+		case knowledge.FieldTitle, knowledge.FieldTitleKey:
 			values[i] = new(sql.NullString)
 		case knowledge.FieldCreatedAt, knowledge.FieldUpdatedAt:
 			values[i] = new(sql.NullTime)
@@ -130,6 +132,12 @@ func (_m *Knowledge) assignValues(columns []string, values []any) error {
 				return fmt.Errorf("unexpected type %T for field title", values[i])
 			} else if value.Valid {
 				_m.Title = value.String
+			}
+		case knowledge.FieldTitleKey:
+			if value, ok := values[i].(*sql.NullString); !ok {
+				return fmt.Errorf("unexpected type %T for field title_key", values[i])
+			} else if value.Valid {
+				_m.TitleKey = value.String
 			}
 		case knowledge.FieldUpdatedAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -196,6 +204,9 @@ func (_m *Knowledge) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("title=")
 	builder.WriteString(_m.Title)
+	builder.WriteString(", ")
+	builder.WriteString("title_key=")
+	builder.WriteString(_m.TitleKey)
 	builder.WriteString(", ")
 	builder.WriteString("updated_at=")
 	builder.WriteString(_m.UpdatedAt.Format(time.ANSIC))

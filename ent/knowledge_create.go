@@ -51,6 +51,12 @@ func (_c *KnowledgeCreate) SetTitle(v string) *KnowledgeCreate {
 	return _c
 }
 
+// SetTitleKey sets the "title_key" field.
+func (_c *KnowledgeCreate) SetTitleKey(v string) *KnowledgeCreate {
+	_c.mutation.SetTitleKey(v)
+	return _c
+}
+
 // SetUpdatedAt sets the "updated_at" field.
 func (_c *KnowledgeCreate) SetUpdatedAt(v time.Time) *KnowledgeCreate {
 	_c.mutation.SetUpdatedAt(v)
@@ -169,6 +175,9 @@ func (_c *KnowledgeCreate) check() error {
 	if _, ok := _c.mutation.Title(); !ok {
 		return &ValidationError{Name: "title", err: errors.New(`ent: missing required field "Knowledge.title"`)}
 	}
+	if _, ok := _c.mutation.TitleKey(); !ok {
+		return &ValidationError{Name: "title_key", err: errors.New(`ent: missing required field "Knowledge.title_key"`)}
+	}
 	if _, ok := _c.mutation.UpdatedAt(); !ok {
 		return &ValidationError{Name: "updated_at", err: errors.New(`ent: missing required field "Knowledge.updated_at"`)}
 	}
@@ -209,6 +218,10 @@ func (_c *KnowledgeCreate) createSpec() (*Knowledge, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Title(); ok {
 		_spec.SetField(knowledge.FieldTitle, field.TypeString, value)
 		_node.Title = value
+	}
+	if value, ok := _c.mutation.TitleKey(); ok {
+		_spec.SetField(knowledge.FieldTitleKey, field.TypeString, value)
+		_node.TitleKey = value
 	}
 	if value, ok := _c.mutation.UpdatedAt(); ok {
 		_spec.SetField(knowledge.FieldUpdatedAt, field.TypeTime, value)
@@ -327,6 +340,18 @@ func (u *KnowledgeUpsert) UpdateTitle() *KnowledgeUpsert {
 	return u
 }
 
+// SetTitleKey sets the "title_key" field.
+func (u *KnowledgeUpsert) SetTitleKey(v string) *KnowledgeUpsert {
+	u.Set(knowledge.FieldTitleKey, v)
+	return u
+}
+
+// UpdateTitleKey sets the "title_key" field to the value that was provided on create.
+func (u *KnowledgeUpsert) UpdateTitleKey() *KnowledgeUpsert {
+	u.SetExcluded(knowledge.FieldTitleKey)
+	return u
+}
+
 // SetUpdatedAt sets the "updated_at" field.
 func (u *KnowledgeUpsert) SetUpdatedAt(v time.Time) *KnowledgeUpsert {
 	u.Set(knowledge.FieldUpdatedAt, v)
@@ -398,6 +423,20 @@ func (u *KnowledgeUpsertOne) SetTitle(v string) *KnowledgeUpsertOne {
 func (u *KnowledgeUpsertOne) UpdateTitle() *KnowledgeUpsertOne {
 	return u.Update(func(s *KnowledgeUpsert) {
 		s.UpdateTitle()
+	})
+}
+
+// SetTitleKey sets the "title_key" field.
+func (u *KnowledgeUpsertOne) SetTitleKey(v string) *KnowledgeUpsertOne {
+	return u.Update(func(s *KnowledgeUpsert) {
+		s.SetTitleKey(v)
+	})
+}
+
+// UpdateTitleKey sets the "title_key" field to the value that was provided on create.
+func (u *KnowledgeUpsertOne) UpdateTitleKey() *KnowledgeUpsertOne {
+	return u.Update(func(s *KnowledgeUpsert) {
+		s.UpdateTitleKey()
 	})
 }
 
@@ -640,6 +679,20 @@ func (u *KnowledgeUpsertBulk) SetTitle(v string) *KnowledgeUpsertBulk {
 func (u *KnowledgeUpsertBulk) UpdateTitle() *KnowledgeUpsertBulk {
 	return u.Update(func(s *KnowledgeUpsert) {
 		s.UpdateTitle()
+	})
+}
+
+// SetTitleKey sets the "title_key" field.
+func (u *KnowledgeUpsertBulk) SetTitleKey(v string) *KnowledgeUpsertBulk {
+	return u.Update(func(s *KnowledgeUpsert) {
+		s.SetTitleKey(v)
+	})
+}
+
+// UpdateTitleKey sets the "title_key" field to the value that was provided on create.
+func (u *KnowledgeUpsertBulk) UpdateTitleKey() *KnowledgeUpsertBulk {
+	return u.Update(func(s *KnowledgeUpsert) {
+		s.UpdateTitleKey()
 	})
 }
 

@@ -45,6 +45,20 @@ func (_u *KnowledgeUpdate) SetNillableTitle(v *string) *KnowledgeUpdate {
 	return _u
 }
 
+// SetTitleKey sets the "title_key" field.
+func (_u *KnowledgeUpdate) SetTitleKey(v string) *KnowledgeUpdate {
+	_u.mutation.SetTitleKey(v)
+	return _u
+}
+
+// SetNillableTitleKey sets the "title_key" field if the given value is not nil.
+func (_u *KnowledgeUpdate) SetNillableTitleKey(v *string) *KnowledgeUpdate {
+	if v != nil {
+		_u.SetTitleKey(*v)
+	}
+	return _u
+}
+
 // SetUpdatedAt sets the "updated_at" field.
 func (_u *KnowledgeUpdate) SetUpdatedAt(v time.Time) *KnowledgeUpdate {
 	_u.mutation.SetUpdatedAt(v)
@@ -188,6 +202,9 @@ func (_u *KnowledgeUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if value, ok := _u.mutation.Title(); ok {
 		_spec.SetField(knowledge.FieldTitle, field.TypeString, value)
 	}
+	if value, ok := _u.mutation.TitleKey(); ok {
+		_spec.SetField(knowledge.FieldTitleKey, field.TypeString, value)
+	}
 	if value, ok := _u.mutation.UpdatedAt(); ok {
 		_spec.SetField(knowledge.FieldUpdatedAt, field.TypeTime, value)
 	}
@@ -297,6 +314,20 @@ func (_u *KnowledgeUpdateOne) SetTitle(v string) *KnowledgeUpdateOne {
 func (_u *KnowledgeUpdateOne) SetNillableTitle(v *string) *KnowledgeUpdateOne {
 	if v != nil {
 		_u.SetTitle(*v)
+	}
+	return _u
+}
+
+// SetTitleKey sets the "title_key" field.
+func (_u *KnowledgeUpdateOne) SetTitleKey(v string) *KnowledgeUpdateOne {
+	_u.mutation.SetTitleKey(v)
+	return _u
+}
+
+// SetNillableTitleKey sets the "title_key" field if the given value is not nil.
+func (_u *KnowledgeUpdateOne) SetNillableTitleKey(v *string) *KnowledgeUpdateOne {
+	if v != nil {
+		_u.SetTitleKey(*v)
 	}
 	return _u
 }
@@ -473,6 +504,9 @@ func (_u *KnowledgeUpdateOne) sqlSave(ctx context.Context) (_node *Knowledge, er
 	}
 	if value, ok := _u.mutation.Title(); ok {
 		_spec.SetField(knowledge.FieldTitle, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.TitleKey(); ok {
+		_spec.SetField(knowledge.FieldTitleKey, field.TypeString, value)
 	}
 	if value, ok := _u.mutation.UpdatedAt(); ok {
 		_spec.SetField(knowledge.FieldUpdatedAt, field.TypeTime, value)

@@ -1175,6 +1175,7 @@ type KnowledgeMutation struct {
 	id             *int
 	created_at     *time.Time
 	title          *string
+	title_key      *string
 	updated_at     *time.Time
 	clearedFields  map[string]struct{}
 	owner          *int
@@ -1395,6 +1396,42 @@ func (m *KnowledgeMutation) ResetTitle() {
 	m.title = nil
 }
 
+// SetTitleKey sets the "title_key" field.
+func (m *KnowledgeMutation) SetTitleKey(s string) {
+	m.title_key = &s
+}
+
+// TitleKey returns the value of the "title_key" field in the mutation.
+func (m *KnowledgeMutation) TitleKey() (r string, exists bool) {
+	v := m.title_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTitleKey returns the old "title_key" field's value of the Knowledge entity.
+// If the Knowledge object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *KnowledgeMutation) OldTitleKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTitleKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTitleKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTitleKey: %w", err)
+	}
+	return oldValue.TitleKey, nil
+}
+
+// ResetTitleKey resets all changes to the "title_key" field.
+func (m *KnowledgeMutation) ResetTitleKey() {
+	m.title_key = nil
+}
+
 // SetUpdatedAt sets the "updated_at" field.
 func (m *KnowledgeMutation) SetUpdatedAt(t time.Time) {
 	m.updated_at = &t
@@ -1585,7 +1622,7 @@ func (m *KnowledgeMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *KnowledgeMutation) Fields() []string {
-	fields := make([]string, 0, 4)
+	fields := make([]string, 0, 5)
 	if m.created_at != nil {
 		fields = append(fields, knowledge.FieldCreatedAt)
 	}
@@ -1594,6 +1631,9 @@ func (m *KnowledgeMutation) Fields() []string {
 	}
 	if m.title != nil {
 		fields = append(fields, knowledge.FieldTitle)
+	}
+	if m.title_key != nil {
+		fields = append(fields, knowledge.FieldTitleKey)
 	}
 	if m.updated_at != nil {
 		fields = append(fields, knowledge.FieldUpdatedAt)
@@ -1612,6 +1652,8 @@ func (m *KnowledgeMutation) Field(name string) (ent.Value, bool) {
 		return m.OwnerID()
 	case knowledge.FieldTitle:
 		return m.Title()
+	case knowledge.FieldTitleKey:
+		return m.TitleKey()
 	case knowledge.FieldUpdatedAt:
 		return m.UpdatedAt()
 	}
@@ -1629,6 +1671,8 @@ func (m *KnowledgeMutation) OldField(ctx context.Context, name string) (ent.Valu
 		return m.OldOwnerID(ctx)
 	case knowledge.FieldTitle:
 		return m.OldTitle(ctx)
+	case knowledge.FieldTitleKey:
+		return m.OldTitleKey(ctx)
 	case knowledge.FieldUpdatedAt:
 		return m.OldUpdatedAt(ctx)
 	}
@@ -1660,6 +1704,13 @@ func (m *KnowledgeMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetTitle(v)
+		return nil
+	case knowledge.FieldTitleKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTitleKey(v)
 		return nil
 	case knowledge.FieldUpdatedAt:
 		v, ok := value.(time.Time)
@@ -1728,6 +1779,9 @@ func (m *KnowledgeMutation) ResetField(name string) error {
 		return nil
 	case knowledge.FieldTitle:
 		m.ResetTitle()
+		return nil
+	case knowledge.FieldTitleKey:
+		m.ResetTitleKey()
 		return nil
 	case knowledge.FieldUpdatedAt:
 		m.ResetUpdatedAt()
@@ -4450,6 +4504,7 @@ type UserMutation struct {
 	id            *int
 	created_at    *time.Time
 	name          *string
+	name_key      *string
 	email         *string
 	password_hash *string
 	clearedFields map[string]struct{}
@@ -4628,6 +4683,42 @@ func (m *UserMutation) ResetName() {
 	m.name = nil
 }
 
+// SetNameKey sets the "name_key" field.
+func (m *UserMutation) SetNameKey(s string) {
+	m.name_key = &s
+}
+
+// NameKey returns the value of the "name_key" field in the mutation.
+func (m *UserMutation) NameKey() (r string, exists bool) {
+	v := m.name_key
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldNameKey returns the old "name_key" field's value of the User entity.
+// If the User object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *UserMutation) OldNameKey(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldNameKey is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldNameKey requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldNameKey: %w", err)
+	}
+	return oldValue.NameKey, nil
+}
+
+// ResetNameKey resets all changes to the "name_key" field.
+func (m *UserMutation) ResetNameKey() {
+	m.name_key = nil
+}
+
 // SetEmail sets the "email" field.
 func (m *UserMutation) SetEmail(s string) {
 	m.email = &s
@@ -4734,12 +4825,15 @@ func (m *UserMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *UserMutation) Fields() []string {
-	fields := make([]string, 0, 4)
+	fields := make([]string, 0, 5)
 	if m.created_at != nil {
 		fields = append(fields, user.FieldCreatedAt)
 	}
 	if m.name != nil {
 		fields = append(fields, user.FieldName)
+	}
+	if m.name_key != nil {
+		fields = append(fields, user.FieldNameKey)
 	}
 	if m.email != nil {
 		fields = append(fields, user.FieldEmail)
@@ -4759,6 +4853,8 @@ func (m *UserMutation) Field(name string) (ent.Value, bool) {
 		return m.CreatedAt()
 	case user.FieldName:
 		return m.Name()
+	case user.FieldNameKey:
+		return m.NameKey()
 	case user.FieldEmail:
 		return m.Email()
 	case user.FieldPasswordHash:
@@ -4776,6 +4872,8 @@ func (m *UserMutation) OldField(ctx context.Context, name string) (ent.Value, er
 		return m.OldCreatedAt(ctx)
 	case user.FieldName:
 		return m.OldName(ctx)
+	case user.FieldNameKey:
+		return m.OldNameKey(ctx)
 	case user.FieldEmail:
 		return m.OldEmail(ctx)
 	case user.FieldPasswordHash:
@@ -4802,6 +4900,13 @@ func (m *UserMutation) SetField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetName(v)
+		return nil
+	case user.FieldNameKey:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetNameKey(v)
 		return nil
 	case user.FieldEmail:
 		v, ok := value.(string)
@@ -4871,6 +4976,9 @@ func (m *UserMutation) ResetField(name string) error {
 		return nil
 	case user.FieldName:
 		m.ResetName()
+		return nil
+	case user.FieldNameKey:
+		m.ResetNameKey()
 		return nil
 	case user.FieldEmail:
 		m.ResetEmail()

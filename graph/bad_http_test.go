@@ -128,7 +128,7 @@ func TestWhatNeverRanHasNoData(t *testing.T) {
 		"has a variable too few":   {`{"query":"query($i: ID!) { node(id: $i) { id } }"}`, "GRAPHQL_VALIDATION_FAILED", false},
 		"names no operation of it": {`{"query":"query a { me { id } }","operationName":"b"}`, "GRAPHQL_VALIDATION_FAILED", false},
 		"is too costly": {
-			`{"query":"{` + strings.Repeat(` a: users(first: 100) { edges { node { id name email createdAt } } }`, 9) + `}"}`,
+			`{"query":"{` + strings.Repeat(` a: users(first: 100) { edges { node { id name email createdAt } } }`, 18) + `}"}`,
 			"COMPLEXITY_LIMIT_EXCEEDED", false,
 		},
 		"is not known by its hash": {`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}`, "PERSISTED_QUERY_NOT_FOUND", false},

@@ -8,16 +8,18 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/lexer"
 
 	"lorebridge/ent/rule"
 )
 
 const (
-	maxTokens     = 2000     // of one document
-	maxComplexity = 5000     // fields, those of a list times its page
-	maxDepth      = 10       // fields within fields; introspection is exempt
-	maxSelections = 5000     // fields and fragments, with all fragments spread
-	maxCached     = 16 << 10 // bytes of a document that is kept
+	maxTokens     = 2000    // of one document
+	maxComplexity = 10_000  // fields, those of a list times its page
+	maxDepth      = 10      // fields within fields; introspection is exempt
+	maxSelections = 5000    // fields and fragments, with all fragments spread
+	maxRepeats    = 100     // of one name in a long document
+	longDocument  = 1 << 10 // bytes
 
 	defaultPage = 20
 	maxPage     = 100
@@ -123,14 +125,76 @@ func extentOf(set ast.SelectionSet, fragments map[*ast.FragmentDefinition]extent
 	return total
 }
 
-// smallOnly keeps long documents out of a cache that counts entries and not bytes.
-type smallOnly[T any] struct {
-	graphql.Cache[T]
-	size func(key string, value T) int
+// sessionAlone refuses signing up, in or out beside other mutations: who is asking is found out once for all of them.
+type sessionAlone struct{}
+
+var _ interface {
+	graphql.HandlerExtension
+	graphql.OperationContextMutator
+} = sessionAlone{}
+
+func (sessionAlone) ExtensionName() string { return "SessionAlone" }
+
+func (sessionAlone) Validate(graphql.ExecutableSchema) error { return nil }
+
+func (sessionAlone) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	if operation.Operation.Operation != ast.Mutation {
+		return nil
+	}
+	fields := graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Mutation"})
+	for _, field := range fields {
+		switch field.Name {
+		case "signUp", "signIn", "signOut":
+			if len(fields) > 1 {
+				return failure(codeBadUserInput, field.Name+" must be the only field of its mutation: send the others by themselves")
+			}
+		}
+	}
+	return nil
 }
 
-func (c smallOnly[T]) Add(ctx context.Context, key string, value T) {
-	if c.size(key, value) <= maxCached {
+// repeatLimit refuses long documents that repeat one name very often, before they are validated: the rule that
+// fields of one name must fit together compares each with each.
+type repeatLimit struct{}
+
+var _ interface {
+	graphql.HandlerExtension
+	graphql.OperationParameterMutator
+} = repeatLimit{}
+
+func (repeatLimit) ExtensionName() string { return "RepeatLimit" }
+
+func (repeatLimit) Validate(graphql.ExecutableSchema) error { return nil }
+
+func (repeatLimit) MutateOperationParameters(_ context.Context, request *graphql.RawParams) *gqlerror.Error {
+	if len(request.Query) <= longDocument {
+		return nil
+	}
+	document := lexer.New(&ast.Source{Input: request.Query})
+	seen := make(map[string]int)
+	for range maxTokens {
+		token, err := document.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return nil // the parser says what is wrong
+		}
+		if token.Kind != lexer.Name {
+			continue
+		}
+		if seen[token.Value]++; seen[token.Value] > maxRepeats {
+			return failure(codeComplexity, fmt.Sprintf("the document has the name %.40s over %d times: ask for less at once", token.Value, maxRepeats))
+		}
+	}
+	return nil
+}
+
+// selected keeps out of a cache, which counts entries and not bytes, what is not worth its place.
+type selected[T any] struct {
+	graphql.Cache[T]
+	keep func(key string, value T) bool
+}
+
+func (c selected[T]) Add(ctx context.Context, key string, value T) {
+	if c.keep(key, value) {
 		c.Cache.Add(ctx, key, value)
 	}
 }

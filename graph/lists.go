@@ -60,10 +60,10 @@ func (r *Resolver) users(ctx context.Context, text *string, b bounds, order *ent
 	case err != nil:
 		return nil, err
 	case text != "":
-		query.Where(user.NameContainsFold(text))
+		query.Where(user.NameKeyContains(rule.Fold(text)))
 	}
 	if order == nil {
-		order = &ent.UserOrder{Field: ent.UserOrderFieldName, Direction: entgql.OrderDirectionAsc}
+		order = &ent.UserOrder{Field: ent.UserOrderFieldNameKey, Direction: entgql.OrderDirectionAsc}
 	}
 	if err := b.within(order.Field.String()); err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (r *Resolver) knowledge(ctx context.Context, text *string, where *ent.Knowl
 	case err != nil:
 		return nil, err
 	case text != "":
-		query.Where(knowledge.TitleContainsFold(text))
+		query.Where(knowledge.TitleKeyContains(rule.Fold(text)))
 	}
 	if order == nil {
 		order = &ent.KnowledgeOrder{Field: ent.KnowledgeOrderFieldCreatedAt, Direction: entgql.OrderDirectionDesc}
@@ -143,6 +143,9 @@ func (r *Resolver) node(ctx context.Context, id int) (ent.Noder, error) {
 		return nil, err
 	}
 	found, err := r.Client.Noder(ctx, id)
+	if ent.IsNotFound(err) {
+		return nil, rule.ErrNotFound
+	}
 	if err != nil {
 		return nil, err
 	}

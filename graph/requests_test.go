@@ -293,8 +293,8 @@ func TestWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 	for i := range 3 {
 		a := s.ask(s.stranger, askPerson, map[string]any{"id": s.owner.id, "question": "More " + strconv.Itoa(i)})
 		a.refused("RATE_LIMITED")
-		if after := a.Errors[0].Extensions.RetryAfter; after < 1 || after > 20 {
-			t.Errorf("try again in %d seconds: three a minute is one every 20", after)
+		if after := a.Errors[0].Extensions.RetryAfter; after < 1 || after > 60 {
+			t.Errorf("try again in %d seconds, want at most a minute", after)
 		}
 	}
 	if h.rows() != before {

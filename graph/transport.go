@@ -10,6 +10,7 @@ import (
 	"math"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -127,6 +128,8 @@ func readParams(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int
 	case errors.As(err, &tooLarge):
 		return nil, http.StatusRequestEntityTooLarge,
 			failure(codePayloadTooLarge, "the body is over "+strconv.Itoa(MaxBody)+" bytes: send less at once")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, http.StatusRequestTimeout, failure(codeTimeout, "the body came too slowly: send it again")
 	case err != nil:
 		return nil, http.StatusBadRequest, failure(codeBadUserInput, "the body could not be read to its end")
 	case !utf8.Valid(body):

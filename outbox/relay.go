@@ -20,7 +20,7 @@ const (
 	// DefaultInFlight is how many batches are with the Sender at the same time.
 	DefaultInFlight = 8
 	// DefaultDrain is how long Run goes on sending after its context has ended.
-	DefaultDrain = 10 * time.Second
+	DefaultDrain = 5 * time.Second
 
 	maxPage      = 1_000 // rows read at once while catching up, and no more than the queue holds
 	firstBackoff = 100 * time.Millisecond

@@ -14,6 +14,9 @@ import (
 // ErrNoTx says that a change that makes events was tried outside of WithTx: nothing of it was written.
 var ErrNoTx = errors.New("a change that makes events belongs inside Relay.WithTx")
 
+// ErrNestedTx says that WithTx was called inside of WithTx: there is one writer, and it would wait for itself.
+var ErrNestedTx = errors.New("a transaction is under way: use the client that WithTx gave")
+
 // scope collects the events of one transaction. It belongs to the goroutine that runs WithTx.
 type scope struct{ events []*ent.Event }
 
@@ -24,8 +27,11 @@ type scopeKey struct{}
 //
 // fn gets the transaction's client and must use no other: there is one writer. It should do nothing but SQL.
 // An end of ctx ends the wait for the transaction, not the transaction: once begun, its statements run to their end.
-// An error of fn is returned as it is.
+// An error of fn is returned as it is; inside of WithTx the error is ErrNestedTx.
 func (r *Relay) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) (err error) {
+	if _, inside := ctx.Value(scopeKey{}).(*scope); inside {
+		return ErrNestedTx
+	}
 	tx, err := r.client.Tx(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -48,6 +54,7 @@ func (r *Relay) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent
 		}
 	}()
 	ctx = context.WithValue(context.WithoutCancel(ctx), scopeKey{}, s)
+	ctx = ent.NewTxContext(ctx, tx) // database refuses writes past it
 	if err := fn(ctx, tx.Client()); err != nil {
 		return err
 	}

@@ -70,6 +70,11 @@ func Title(v string) predicate.Knowledge {
 	return predicate.Knowledge(sql.FieldEQ(FieldTitle, v))
 }
 
+// TitleKey applies equality check predicate on the "title_key" field. It's identical to TitleKeyEQ.
+func TitleKey(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldEQ(FieldTitleKey, v))
+}
+
 // UpdatedAt applies equality check predicate on the "updated_at" field. It's identical to UpdatedAtEQ.
 func UpdatedAt(v time.Time) predicate.Knowledge {
 	return predicate.Knowledge(sql.FieldEQ(FieldUpdatedAt, v))
@@ -198,6 +203,71 @@ func TitleEqualFold(v string) predicate.Knowledge {
 // TitleContainsFold applies the ContainsFold predicate on the "title" field.
 func TitleContainsFold(v string) predicate.Knowledge {
 	return predicate.Knowledge(sql.FieldContainsFold(FieldTitle, v))
+}
+
+// TitleKeyEQ applies the EQ predicate on the "title_key" field.
+func TitleKeyEQ(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldEQ(FieldTitleKey, v))
+}
+
+// TitleKeyNEQ applies the NEQ predicate on the "title_key" field.
+func TitleKeyNEQ(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldNEQ(FieldTitleKey, v))
+}
+
+// TitleKeyIn applies the In predicate on the "title_key" field.
+func TitleKeyIn(vs ...string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldIn(FieldTitleKey, vs...))
+}
+
+// TitleKeyNotIn applies the NotIn predicate on the "title_key" field.
+func TitleKeyNotIn(vs ...string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldNotIn(FieldTitleKey, vs...))
+}
+
+// TitleKeyGT applies the GT predicate on the "title_key" field.
+func TitleKeyGT(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldGT(FieldTitleKey, v))
+}
+
+// TitleKeyGTE applies the GTE predicate on the "title_key" field.
+func TitleKeyGTE(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldGTE(FieldTitleKey, v))
+}
+
+// TitleKeyLT applies the LT predicate on the "title_key" field.
+func TitleKeyLT(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldLT(FieldTitleKey, v))
+}
+
+// TitleKeyLTE applies the LTE predicate on the "title_key" field.
+func TitleKeyLTE(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldLTE(FieldTitleKey, v))
+}
+
+// TitleKeyContains applies the Contains predicate on the "title_key" field.
+func TitleKeyContains(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldContains(FieldTitleKey, v))
+}
+
+// TitleKeyHasPrefix applies the HasPrefix predicate on the "title_key" field.
+func TitleKeyHasPrefix(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldHasPrefix(FieldTitleKey, v))
+}
+
+// TitleKeyHasSuffix applies the HasSuffix predicate on the "title_key" field.
+func TitleKeyHasSuffix(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldHasSuffix(FieldTitleKey, v))
+}
+
+// TitleKeyEqualFold applies the EqualFold predicate on the "title_key" field.
+func TitleKeyEqualFold(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldEqualFold(FieldTitleKey, v))
+}
+
+// TitleKeyContainsFold applies the ContainsFold predicate on the "title_key" field.
+func TitleKeyContainsFold(v string) predicate.Knowledge {
+	return predicate.Knowledge(sql.FieldContainsFold(FieldTitleKey, v))
 }
 
 // UpdatedAtEQ applies the EQ predicate on the "updated_at" field.

@@ -80,6 +80,22 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{EventsColumns[10]},
 			},
+			{
+				Name:    "event_read_at",
+				Unique:  false,
+				Columns: []*schema.Column{EventsColumns[7]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "read_at IS NOT NULL",
+				},
+			},
+			{
+				Name:    "event_relayed_at",
+				Unique:  false,
+				Columns: []*schema.Column{EventsColumns[4]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "recipient_id IS NULL",
+				},
+			},
 		},
 	}
 	// KnowledgeColumns holds the columns for the "knowledge" table.
@@ -87,6 +103,7 @@ var (
 		{Name: "id", Type: field.TypeInt, Increment: true},
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "title", Type: field.TypeString},
+		{Name: "title_key", Type: field.TypeString},
 		{Name: "updated_at", Type: field.TypeTime},
 		{Name: "owner_id", Type: field.TypeInt},
 	}
@@ -98,7 +115,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "knowledge_users_owner",
-				Columns:    []*schema.Column{KnowledgeColumns[4]},
+				Columns:    []*schema.Column{KnowledgeColumns[5]},
 				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.NoAction,
 			},
@@ -112,17 +129,17 @@ var (
 			{
 				Name:    "knowledge_updated_at",
 				Unique:  false,
-				Columns: []*schema.Column{KnowledgeColumns[3]},
+				Columns: []*schema.Column{KnowledgeColumns[4]},
 			},
 			{
-				Name:    "knowledge_title",
+				Name:    "knowledge_title_key",
 				Unique:  false,
-				Columns: []*schema.Column{KnowledgeColumns[2]},
+				Columns: []*schema.Column{KnowledgeColumns[3]},
 			},
 			{
 				Name:    "knowledge_owner_id_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{KnowledgeColumns[4], KnowledgeColumns[1]},
+				Columns: []*schema.Column{KnowledgeColumns[5], KnowledgeColumns[1]},
 			},
 		},
 	}
@@ -313,6 +330,7 @@ var (
 		{Name: "id", Type: field.TypeInt, Increment: true},
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "name", Type: field.TypeString},
+		{Name: "name_key", Type: field.TypeString},
 		{Name: "email", Type: field.TypeString, Unique: true},
 		{Name: "password_hash", Type: field.TypeString},
 	}
@@ -323,9 +341,9 @@ var (
 		PrimaryKey: []*schema.Column{UsersColumns[0]},
 		Indexes: []*schema.Index{
 			{
-				Name:    "user_name",
+				Name:    "user_name_key",
 				Unique:  false,
-				Columns: []*schema.Column{UsersColumns[2]},
+				Columns: []*schema.Column{UsersColumns[3]},
 			},
 		},
 	}

@@ -88,6 +88,9 @@ func Email(field, s string) (string, error) {
 	return s, nil
 }
 
+// Fold returns s as it is searched for and ordered by: in lower case, of all alphabets.
+func Fold(s string) string { return strings.ToLower(s) }
+
 func printable(field, s string) error {
 	if !utf8.ValidString(s) {
 		return Inputf(field, "is not valid UTF-8: send it encoded as UTF-8")

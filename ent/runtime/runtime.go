@@ -72,7 +72,7 @@ func init() {
 	// knowledge.DefaultCreatedAt holds the default value on creation for the created_at field.
 	knowledge.DefaultCreatedAt = knowledgeDescCreatedAt.Default.(func() time.Time)
 	// knowledgeDescUpdatedAt is the schema descriptor for updated_at field.
-	knowledgeDescUpdatedAt := knowledgeFields[2].Descriptor()
+	knowledgeDescUpdatedAt := knowledgeFields[3].Descriptor()
 	// knowledge.DefaultUpdatedAt holds the default value on creation for the updated_at field.
 	knowledge.DefaultUpdatedAt = knowledgeDescUpdatedAt.Default.(func() time.Time)
 	// knowledge.UpdateDefaultUpdatedAt holds the default value on update for the updated_at field.

@@ -61,6 +61,9 @@ func (Event) Indexes() []ent.Index {
 		index.Fields("recipient_id", "created_at").StorageKey("events_unread").
 			Annotations(entsql.IndexWhere("read_at IS NULL")),
 		index.Fields("request_id"), index.Fields("knowledge_id"),
+		// For outbox.RemoveOld.
+		index.Fields("read_at").Annotations(entsql.IndexWhere("read_at IS NOT NULL")),
+		index.Fields("relayed_at").Annotations(entsql.IndexWhere("recipient_id IS NULL")),
 	}
 }
 

@@ -29,7 +29,9 @@ func (Knowledge) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
 func (Knowledge) Fields() []ent.Field {
 	return []ent.Field{
 		field.Int("owner_id").Immutable(),
-		field.String("title").Annotations(entgql.OrderField("TITLE")),
+		field.String("title"),
+		field.String("title_key").Annotations(entgql.OrderField("TITLE")).
+			Comment("the title in lower case: SQLite folds ASCII alone"),
 		field.Time("updated_at").Default(now).UpdateDefault(now).Annotations(entgql.OrderField("UPDATED_AT")),
 	}
 }
@@ -46,7 +48,7 @@ func (Knowledge) Edges() []ent.Edge {
 
 func (Knowledge) Indexes() []ent.Index {
 	return []ent.Index{
-		index.Fields("created_at"), index.Fields("updated_at"), index.Fields("title"),
+		index.Fields("created_at"), index.Fields("updated_at"), index.Fields("title_key"),
 		index.Fields("owner_id", "created_at"),
 	}
 }
@@ -94,6 +96,7 @@ func tidyKnowledge(next ent.Mutator) ent.Mutator {
 				return nil, err
 			}
 			m.SetTitle(title)
+			m.SetTitleKey(rule.Fold(title))
 		}
 		return next.Mutate(ctx, m)
 	})

@@ -23,14 +23,16 @@ func (User) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
 
 func (User) Fields() []ent.Field {
 	return []ent.Field{
-		field.String("name").Annotations(entgql.OrderField("NAME")),
+		field.String("name"),
+		field.String("name_key").Annotations(entgql.OrderField("NAME")).
+			Comment("the name in lower case: SQLite folds ASCII alone"),
 		field.String("email").Unique().Annotations(entgql.Skip()),
 		field.String("password_hash").Sensitive().Annotations(entgql.Skip()),
 	}
 }
 
 func (User) Indexes() []ent.Index {
-	return []ent.Index{index.Fields("name")}
+	return []ent.Index{index.Fields("name_key")}
 }
 
 func (User) Annotations() []schema.Annotation {
@@ -57,6 +59,7 @@ func tidyUser(next ent.Mutator) ent.Mutator {
 				return nil, err
 			}
 			m.SetName(name)
+			m.SetNameKey(rule.Fold(name))
 		}
 		if email, ok := m.Email(); ok {
 			email, err := rule.Email("email", email)

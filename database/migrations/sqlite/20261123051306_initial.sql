@@ -12,16 +12,20 @@ CREATE INDEX `events_unread` ON `events` (`recipient_id`, `created_at`) WHERE re
 CREATE INDEX `event_request_id` ON `events` (`request_id`);
 -- Create index "event_knowledge_id" to table: "events"
 CREATE INDEX `event_knowledge_id` ON `events` (`knowledge_id`);
+-- Create index "event_read_at" to table: "events"
+CREATE INDEX `event_read_at` ON `events` (`read_at`) WHERE read_at IS NOT NULL;
+-- Create index "event_relayed_at" to table: "events"
+CREATE INDEX `event_relayed_at` ON `events` (`relayed_at`) WHERE recipient_id IS NULL;
 -- Create "knowledge" table
-CREATE TABLE `knowledge` (`id` integer NOT NULL PRIMARY KEY AUTOINCREMENT, `created_at` datetime NOT NULL, `title` text NOT NULL, `updated_at` datetime NOT NULL, `owner_id` integer NOT NULL, CONSTRAINT `knowledge_users_owner` FOREIGN KEY (`owner_id`) REFERENCES `users` (`id`) ON DELETE NO ACTION);
+CREATE TABLE `knowledge` (`id` integer NOT NULL PRIMARY KEY AUTOINCREMENT, `created_at` datetime NOT NULL, `title` text NOT NULL, `title_key` text NOT NULL, `updated_at` datetime NOT NULL, `owner_id` integer NOT NULL, CONSTRAINT `knowledge_users_owner` FOREIGN KEY (`owner_id`) REFERENCES `users` (`id`) ON DELETE NO ACTION);
 -- Set sequence for "knowledge" table
 INSERT INTO sqlite_sequence (name, seq) VALUES ("knowledge", 4294967296);
 -- Create index "knowledge_created_at" to table: "knowledge"
 CREATE INDEX `knowledge_created_at` ON `knowledge` (`created_at`);
 -- Create index "knowledge_updated_at" to table: "knowledge"
 CREATE INDEX `knowledge_updated_at` ON `knowledge` (`updated_at`);
--- Create index "knowledge_title" to table: "knowledge"
-CREATE INDEX `knowledge_title` ON `knowledge` (`title`);
+-- Create index "knowledge_title_key" to table: "knowledge"
+CREATE INDEX `knowledge_title_key` ON `knowledge` (`title_key`);
 -- Create index "knowledge_owner_id_created_at" to table: "knowledge"
 CREATE INDEX `knowledge_owner_id_created_at` ON `knowledge` (`owner_id`, `created_at`);
 -- Create "knowledge_contents" table
@@ -67,8 +71,8 @@ CREATE INDEX `session_user_id` ON `sessions` (`user_id`);
 -- Create index "session_expires_at" to table: "sessions"
 CREATE INDEX `session_expires_at` ON `sessions` (`expires_at`);
 -- Create "users" table
-CREATE TABLE `users` (`id` integer NOT NULL PRIMARY KEY AUTOINCREMENT, `created_at` datetime NOT NULL, `name` text NOT NULL, `email` text NOT NULL, `password_hash` text NOT NULL);
+CREATE TABLE `users` (`id` integer NOT NULL PRIMARY KEY AUTOINCREMENT, `created_at` datetime NOT NULL, `name` text NOT NULL, `name_key` text NOT NULL, `email` text NOT NULL, `password_hash` text NOT NULL);
 -- Create index "users_email_key" to table: "users"
 CREATE UNIQUE INDEX `users_email_key` ON `users` (`email`);
--- Create index "user_name" to table: "users"
-CREATE INDEX `user_name` ON `users` (`name`);
+-- Create index "user_name_key" to table: "users"
+CREATE INDEX `user_name_key` ON `users` (`name_key`);

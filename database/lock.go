@@ -1,0 +1,44 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// ErrInUse says that another server runs on this database. Two would each relay the events of both, and neither in order.
+var ErrInUse = errors.New("another lorebridge runs on this database: stop it first")
+
+// lockSuffix follows the name of the database in that of its lock.
+const lockSuffix = ".lock"
+
+// lock keeps other servers away from the database at path until it is closed, or the process ends, however it ends:
+// it is a transaction that holds a second, empty database exclusively. Servers that restart each other get some
+// seconds to hand over.
+type lock struct {
+	db *sql.DB
+	tx *sql.Tx
+}
+
+func acquire(ctx context.Context, path string) (_ *lock, err error) {
+	db, err := sql.Open("sqlite3", fileURL(path+lockSuffix, url.Values{
+		"_busy_timeout": {"5000"}, "_txlock": {"exclusive"}, "_journal_mode": {"OFF"},
+	}))
+	if err != nil {
+		return nil, err
+	}
+	tx, err := db.BeginTx(context.WithoutCancel(ctx), nil)
+	if err == nil {
+		return &lock{db: db, tx: tx}, nil
+	}
+	if busy, ok := errors.AsType[sqlite3.Error](err); ok && busy.Code == sqlite3.ErrBusy {
+		err = ErrInUse
+	}
+	return nil, errors.Join(err, db.Close())
+}
+
+// Close lets others have the database.
+func (l *lock) Close() error { return errors.Join(l.tx.Rollback(), l.db.Close()) }
