@@ -40,6 +40,7 @@ const shutdownTimeout = 10 * time.Second
 type config struct {
 	ListenAddr string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" help:"where to listen, host:port"`
 	LogLevel   slog.Level `env:"LOG_LEVEL" envDefault:"INFO" help:"DEBUG, INFO, WARN or ERROR"`
+	MaxSockets int        `env:"MAX_SOCKETS" envDefault:"10000" help:"a whole number: live connections of the embedded Pusher server"`
 	Database   database.Config
 	Auth       auth.Config
 	Graph      graph.Settings
@@ -49,6 +50,7 @@ type config struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal does not wait
 	err := run(ctx, os.Args[1:], os.Stdout)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "lorebridge:", err)
@@ -75,16 +77,21 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		debug.SetGCPercent(400) // the heap is small: measured in docs/performance.md
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	listener, err := net.Listen("tcp", c.ListenAddr) // first: who cannot have the address should not migrate either
+	if err != nil {
+		return fmt.Errorf("LISTEN_ADDR: %w", err)
+	}
 	client, err := database.Open(ctx, c.Database)
 	if err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
-	return errors.Join(serve(ctx, c, client, log, out), client.Close())
+	return errors.Join(serve(ctx, c, listener, client, log, out), client.Close())
 }
 
 // serve wires the rooms and runs them. On a signal it stops accepting, lets requests finish, drains the relay, and
 // only then closes the sockets that the last events travel over.
-func serve(ctx context.Context, c config, client *ent.Client, log *slog.Logger, out io.Writer) (err error) {
+func serve(ctx context.Context, c config, listener net.Listener, client *ent.Client, log *slog.Logger, out io.Writer) (err error) {
+	defer func() { _ = listener.Close() }() // closed already, unless the wiring fails
 	accounts, err := auth.NewAccounts(client, c.Auth)
 	if err != nil {
 		return err
@@ -104,7 +111,7 @@ func serve(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 		}
 		sockets, err := pusherserver.New(pusherserver.Config{
 			Apps:   []pusherserver.App{{ID: c.Pusher.AppID, Key: c.Pusher.Key, Secret: c.Pusher.Secret}},
-			Logger: log,
+			Logger: log, MaxConnections: c.MaxSockets,
 		})
 		if err != nil {
 			return err
@@ -121,10 +128,6 @@ func serve(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.ListenAddr)
-	if err != nil {
-		return fmt.Errorf("LISTEN_ADDR: %w", err)
-	}
 	api, err := graph.NewHandler(c.Graph, graph.Parts{
 		Client: client, WithTx: relay.WithTx, Accounts: accounts, Logger: log,
 		Realtime:      connection(pusher),
@@ -132,14 +135,14 @@ func serve(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 		Introspection: listener.Addr().(*net.TCPAddr).IP.IsLoopback(),
 	})
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
 	var stopping atomic.Bool
 	mux.Handle("/graphql", identify(api))
 	mux.Handle("/pusher/auth", identify(pusher))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { report(w, []string{}) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { report(w, relay, []string{}) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		report(w, problems(r.Context(), client, relay, &stopping))
+		report(w, relay, problems(r.Context(), relay, &stopping))
 	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "Lorebridge is running. Its API is POST /graphql; its README has a tour.\n")
@@ -151,7 +154,7 @@ func serve(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 		WriteTimeout:      graph.DefaultTimeout + 15*time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	relayCtx, stopRelay := context.WithCancel(context.WithoutCancel(ctx))
@@ -217,13 +220,15 @@ func keepTidy(ctx context.Context, client *ent.Client, accounts *auth.Accounts, 
 }
 
 // problems are why this server should get no requests now.
-func problems(ctx context.Context, client *ent.Client, relay *outbox.Relay, stopping *atomic.Bool) []string {
+func problems(ctx context.Context, relay *outbox.Relay, stopping *atomic.Bool) []string {
 	found := []string{}
 	if stopping.Load() {
 		found = append(found, "the server is stopping")
 	}
-	if _, err := client.User.Query().Exist(auth.AsSystem(ctx)); err != nil {
-		found = append(found, "the database does not answer")
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := relay.WithTx(ctx, func(context.Context, *ent.Client) error { return nil }); err != nil {
+		found = append(found, "the database cannot be written: "+err.Error())
 	}
 	if err := relay.Status().Err; errors.Is(err, outbox.ErrUnauthorized) {
 		found = append(found, "events wait: "+err.Error()+": check PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET and the account")
@@ -231,20 +236,24 @@ func problems(ctx context.Context, client *ent.Client, relay *outbox.Relay, stop
 	return found
 }
 
-func report(w http.ResponseWriter, problems []string) {
+func report(w http.ResponseWriter, relay *outbox.Relay, problems []string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if len(problems) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"ok": len(problems) == 0, "problems": problems}) // the asker may be gone
+	status := relay.Status()
+	_ = json.NewEncoder(w).Encode(map[string]any{ // the asker may be gone
+		"ok": len(problems) == 0, "problems": problems, "eventsWaiting": status.Waiting, "moreInTable": status.Behind,
+	})
 }
 
 // readConfig reads the process's environment, then .env.local, then .env.
 func readConfig() (config, error) {
 	for _, name := range []string{".env.local", ".env"} { // Load keeps what is set already
 		if err := godotenv.Load(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return config{}, fmt.Errorf("read %s: %w", name, err)
+			// Not with the library's words: they quote the line, and with it a secret.
+			return config{}, fmt.Errorf("%s cannot be read: it must be lines of NAME=value, as in .env.example", name)
 		}
 	}
 	var c config
@@ -258,6 +267,9 @@ func readConfig() (config, error) {
 	}
 	if err != nil {
 		return config{}, err
+	}
+	if c.MaxSockets < 1 {
+		return config{}, fmt.Errorf("MAX_SOCKETS is %d: it must be at least 1", c.MaxSockets)
 	}
 	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
 		return config{}, fmt.Errorf("LISTEN_ADDR is %q: it must be host:port, such as 127.0.0.1:8080", c.ListenAddr)
