@@ -109,7 +109,7 @@ func setCookie(ctx context.Context, value string, maxAge int) error {
 	if !ok {
 		return errNoCookies
 	}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is where browsers speak TLS to us
 		Name:     CookieName,
 		Value:    value,
 		Path:     "/",

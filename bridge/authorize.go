@@ -143,7 +143,7 @@ func (b *Bridge) write(w http.ResponseWriter, status int, answer []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	if _, err := w.Write(answer); err != nil {
+	if _, err := w.Write(answer); err != nil { //nolint:gosec // JSON, and not to be sniffed
 		b.log.Debug("the client of /pusher/auth is gone", slog.Any("error", err))
 	}
 }

@@ -174,13 +174,17 @@ func (repeatLimit) MutateOperationParameters(_ context.Context, request *graphql
 	seen := make(map[string]int)
 	for range maxTokens {
 		token, err := document.ReadToken()
-		if err != nil || token.Kind == lexer.EOF {
-			return nil // the parser says what is wrong
+		if err != nil {
+			return nil //nolint:nilerr // the parser says what is wrong
+		}
+		if token.Kind == lexer.EOF {
+			return nil
 		}
 		if token.Kind != lexer.Name {
 			continue
 		}
-		if seen[token.Value]++; seen[token.Value] > maxRepeats {
+		seen[token.Value]++
+		if seen[token.Value] > maxRepeats {
 			return failure(codeComplexity, fmt.Sprintf("the document has the name %.40s over %d times: ask for less at once", token.Value, maxRepeats))
 		}
 	}
