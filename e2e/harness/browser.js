@@ -1,0 +1,93 @@
+import Pusher from 'pusher-js';
+
+import { onEnd } from './teardown.js';
+import { Watch } from './wait.js';
+
+// Some timers of pusher-js outlive disconnect(): 30 s after a server's close with 4009, for ever where it was about to
+// connect again. None of them must keep this process; while a test waits, the servers that it runs do.
+const { setTimeout } = globalThis;
+globalThis.setTimeout = (...args) => setTimeout(...args).unref();
+
+/** Browser is pusher-js as a page would use it, listening on one channel, the person's own unless told otherwise. */
+export class Browser {
+  events = []; // { name, data, raw } of the channel, raw being the data as it came over the wire
+  states = [];
+  errors = []; // codes of the connection's errors: close codes among them
+  subscriptions = 0; // how often the channel was joined, as after each reconnect
+  refusal = null; // what pusher:subscription_error said
+  #watch = new Watch();
+
+  constructor(server, realtime, { headers, channel = realtime.channel, customHandler } = {}) {
+    const { key, cluster, host, port, tls, authEndpoint } = realtime;
+    // As schema.graphqls documents it, but that Node.js has no page to which a path could be relative.
+    this.pusher = new Pusher(key, {
+      cluster: cluster ?? '', wsHost: host, wsPort: port, wssPort: port, forceTLS: tls,
+      channelAuthorization: { endpoint: server.url + authEndpoint, headers, customHandler },
+    });
+    this.pusher.connection.bind('state_change', ({ current }) => {
+      this.states.push(current);
+      if (current === 'connected') this.#tap();
+      this.#watch.changed();
+    });
+    this.pusher.connection.bind('error', ({ error, data }) => this.errors.push((data ?? error?.data)?.code));
+    this.channel = this.pusher.subscribe(channel);
+    this.channel.bind_global((name, data) => this.#note(name, data));
+  }
+
+  #note(name, data) {
+    if (name === 'pusher:subscription_succeeded') this.subscriptions += 1;
+    else if (name === 'pusher:subscription_error') this.refusal = data;
+    else this.events.push({ name, data });
+    // What arrived in the same frame is complete once this turn is over.
+    queueMicrotask(() => this.#watch.changed());
+  }
+
+  /** #tap listens beneath pusher-js, which hands out data only after parsing it. */
+  #tap() {
+    this.pusher.connection.connection.transport.bind('message', ({ data }) => {
+      const frame = JSON.parse(data);
+      const event = this.events.at(-1);
+      if (frame.channel === this.channel.name && frame.event === event?.name) event.raw ??= frame.data;
+    });
+  }
+
+  get state() {
+    return this.pusher.connection.state;
+  }
+
+  until(isTrue, what, ms) {
+    const told = () => `${what}; it is ${this.state} after ${this.states}, ${this.subscriptions} times subscribed, `
+      + `refused: ${JSON.stringify(this.refusal)}, with ${this.events.length} events: … ${this.events.at(-1)?.raw}`;
+    return this.#watch.until(() => isTrue(this), told, ms);
+  }
+
+  /** received returns the first n events once they are there. More may follow: a fence tells. */
+  async received(n) {
+    await this.until(() => this.events.length >= n, `${n} events arrive on ${this.channel.name}`);
+    return this.events.slice(0, n);
+  }
+
+  subscribed(times = 1) {
+    return this.until(() => this.subscriptions >= times || this.refusal, `${this.channel.name} is joined`);
+  }
+
+  close() {
+    this.pusher.disconnect();
+  }
+}
+
+/** openBrowser connects a person's browser to their channel until the test ends. */
+export async function openBrowser(t, person) {
+  const browser = await tryBrowser(t, person);
+  if (browser.refusal) throw new Error(`${browser.channel.name} is refused: ${JSON.stringify(browser.refusal)}`);
+  return browser;
+}
+
+/** tryBrowser connects a person's browser to any channel, and returns it joined or refused. */
+export async function tryBrowser(t, person, options = {}) {
+  const realtime = await person.query('realtime');
+  const browser = new Browser(person.server, realtime, { headers: person.headers, ...options });
+  onEnd(t, () => browser.close());
+  await browser.subscribed();
+  return browser;
+}

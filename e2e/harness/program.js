@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+import { Watch, within } from './wait.js';
+
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+// What a server must never write, whatever a client does to it.
+const complaint = /panic|level=ERROR|DATA RACE|fatal error/;
+
+/** Program is a running process of a binary under test. It sees no variables but its own and where it is. */
+export class Program {
+  lines = []; // of standard output
+  stderr = '';
+  #watch = new Watch();
+
+  constructor(binary, { args = [], cwd, env = {} }) {
+    const { PATH, HOME, GORACE = '' } = process.env;
+    this.child = spawn(binary, args, {
+      // The race detector would let each exit wait a second, and a browser come back to nobody meanwhile.
+      cwd, env: { PATH, HOME, GORACE: `${GORACE} atexit_sleep_ms=0`, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    running.add(this.child);
+    this.child.stderr.setEncoding('utf8').on('data', (text) => { this.stderr += text; });
+    createInterface({ input: this.child.stdout }).on('line', (line) => {
+      this.lines.push(line);
+      this.#watch.changed();
+    });
+    this.exited = new Promise((resolve, reject) => {
+      this.child.once('error', reject);
+      this.child.once('close', (code, signal) => {
+        running.delete(this.child);
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  /** printed waits for the first n lines. */
+  printed(n) {
+    return this.#watch.until(() => this.lines.length >= n, () => `${n} lines; there are ${this.lines}\n${this.stderr}`);
+  }
+
+  /** announced returns what pattern finds in the first line, which a server prints once it listens. */
+  async announced(pattern) {
+    const died = this.exited.then(({ code, signal }) => {
+      throw new Error(`ended with ${code ?? signal} before it listened:\n${this.stderr}`);
+    });
+    died.catch(() => {}); // it ends some day
+    await Promise.race([this.printed(1), died]);
+    assert.match(this.lines[0], pattern);
+    return pattern.exec(this.lines[0])[1];
+  }
+
+  /** stop asks the program to end and checks that it does so in good order; expected are complaints that may be. */
+  async stop(expected = []) {
+    this.child.kill('SIGTERM');
+    const exit = await within(this.exited, () => `the program ends after SIGTERM\n${this.stderr}`);
+    assert.deepEqual(exit, { code: 0, signal: null }, this.stderr);
+    this.assertNoComplaints(expected);
+  }
+
+  /** kill is kill -9. */
+  async kill(expected = []) {
+    this.child.kill('SIGKILL');
+    assert.equal((await within(this.exited, 'the program is dead')).signal, 'SIGKILL', this.stderr);
+    this.assertNoComplaints(expected);
+  }
+
+  get ended() {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  assertNoComplaints(expected = []) {
+    const found = this.stderr.split('\n').filter((line) => complaint.test(line) && !expected.some((e) => e.test(line)));
+    assert.deepEqual(found, [], `the program wrote:\n${this.stderr}`);
+  }
+}

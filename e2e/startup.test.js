@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import * as binaries from './harness/binaries.js';
+import { openBrowser } from './harness/browser.js';
+import { signUpAll } from './harness/person.js';
+import { Program } from './harness/program.js';
+import { app } from './harness/pusher.js';
+import { emptyFolder, startServer } from './harness/server.js';
+import { scenario } from './harness/setups.js';
+import { within } from './harness/wait.js';
+
+/** runToEnd runs the server where it is expected to end by itself. */
+async function runToEnd(cwd, env = {}, args = []) {
+  const program = new Program(binaries.lorebridge(), { cwd, env: { LISTEN_ADDR: '127.0.0.1:0', ...env }, args });
+  try {
+    const { code } = await within(program.exited, () => `it ends; it said: ${program.lines}`, 10_000);
+    return { code, stdout: program.lines.join('\n'), stderr: program.stderr };
+  } finally {
+    if (!program.ended) await program.kill();
+  }
+}
+
+const masterKey = Buffer.alloc(32).toString('base64');
+const { PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET } = app;
+
+// Each with what the message must name besides.
+const wrong = [
+  [{ LISTEN_ADDR: 'nonsense' }, 'LISTEN_ADDR'],
+  [{ LISTEN_ADDR: '127.0.0.1:99999' }, 'LISTEN_ADDR'],
+  [{ LOG_LEVEL: 'LOUD' }, 'LOG_LEVEL', 'DEBUG'],
+  [{ DATABASE_URL: 'mysql://localhost' }, 'DATABASE_URL', 'sqlite:'],
+  [{ DATABASE_URL: 'postgres://localhost/lore' }, 'DATABASE_URL', 'not supported yet'],
+  [{ DATABASE_URL: 'sqlite:' }, 'DATABASE_URL'],
+  [{ DATABASE_URL: 'sqlite::memory:' }, 'DATABASE_URL'],
+  [{ PUBLIC_URL: 'lore.example' }, 'PUBLIC_URL'],
+  [{ PUBLIC_URL: 'https://lore.example/path' }, 'PUBLIC_URL'],
+  [{ TRUSTED_PROXIES: '10.0.0.0/8,nonsense' }, 'TRUSTED_PROXIES', 'nonsense'],
+  [{ CORS_ORIGINS: '*' }, 'CORS_ORIGINS'],
+  [{ CORS_ORIGINS: 'https://good.example,bad' }, 'CORS_ORIGINS', 'bad'],
+  [{ SIGN_INS_PER_ADDRESS: '0' }, 'SIGN_INS_PER_ADDRESS', 'at least 1'],
+  [{ SIGN_INS_PER_ACCOUNT: 'many' }, 'SIGN_INS_PER_ACCOUNT', 'number'],
+  [{ SIGN_UPS_PER_ADDRESS: '-1' }, 'SIGN_UPS_PER_ADDRESS', 'at least 1'],
+  [{ REQUESTS_PER_MINUTE: '1.5' }, 'REQUESTS_PER_MINUTE', 'number'],
+  [{ MAX_SOCKETS: '-1' }, 'MAX_SOCKETS'],
+  [{ PUSHER_KEY }, 'PUSHER_APP_ID', 'PUSHER_SECRET'],
+  [{ PUSHER_APP_ID, PUSHER_KEY }, 'PUSHER_SECRET'],
+  [{ PUSHER_CLUSTER: 'eu' }, 'PUSHER_APP_ID', 'PUSHER_KEY', 'PUSHER_SECRET'],
+  [{ PUSHER_HOST: 'localhost:6001', PUSHER_APP_ID, PUSHER_SECRET }, 'PUSHER_KEY'],
+  [{ ...app, PUSHER_APP_ID: 'a/b' }, 'PUSHER_APP_ID'],
+  [{ ...app, PUSHER_CLUSTER: 'eu', PUSHER_HOST: 'localhost:6001' }, 'PUSHER_CLUSTER', 'PUSHER_HOST'],
+  [{ ...app, PUSHER_CLUSTER: 'eu.example/' }, 'PUSHER_CLUSTER'],
+  [{ ...app, PUSHER_HOST: 'http://localhost:6001' }, 'PUSHER_HOST', 'host:port'],
+  [{ ...app, PUSHER_HOST: 'localhost:6001', PUSHER_SCHEME: 'ws' }, 'PUSHER_SCHEME', 'http or https'],
+  [{ ...app, PUSHER_PUBLIC_HOST: 'localhost' }, 'PUSHER_PUBLIC_HOST', 'PUSHER_HOST'],
+  [{ ...app, PUSHER_HOST: 'localhost:6001', PUSHER_PUBLIC_HOST: 'a b' }, 'PUSHER_PUBLIC_HOST'],
+  [{ PUSHER_ENCRYPTION_MASTER_KEY: 'short' }, 'PUSHER_ENCRYPTION_MASTER_KEY', '32 bytes'],
+  [{ PUSHER_ENCRYPTION_MASTER_KEY: masterKey.slice(4) }, 'PUSHER_ENCRYPTION_MASTER_KEY', '32 bytes'],
+];
+
+scenario('a configuration that is wrong is refused at the start, and the message names the variable', async (t) => {
+  const folder = await emptyFolder(t);
+  for (const [env, ...names] of wrong) {
+    const given = Object.entries(env).map(([k, v]) => `${k}=${v}`).join(' ');
+    await t.test(given, async () => {
+      const { code, stdout, stderr } = await runToEnd(folder, env);
+      assert.equal(code, 1, stderr);
+      for (const name of names) assert.ok(stderr.includes(name), `no ${name} in: ${stderr}`);
+      assert.equal(stderr.trim().split('\n').length, 1, stderr);
+      assert.equal(stdout, '');
+      assert.ok(!stderr.includes(PUSHER_SECRET), 'it tells a secret');
+    });
+  }
+});
+
+scenario('an argument is refused, and points to -h', async (t) => {
+  const { code, stderr } = await runToEnd(await emptyFolder(t), {}, ['serve']);
+  assert.equal(code, 1);
+  assert.match(stderr, /serve.*-h/);
+});
+
+scenario('-h lists every variable, and ends with 0', async (t) => {
+  const { code, stdout } = await runToEnd(await emptyFolder(t), {}, ['-h']);
+  assert.equal(code, 0);
+  const variables = `LISTEN_ADDR DATABASE_URL LOG_LEVEL PUBLIC_URL TRUSTED_PROXIES CORS_ORIGINS
+    SIGN_INS_PER_ADDRESS SIGN_INS_PER_ACCOUNT SIGN_UPS_PER_ADDRESS REQUESTS_PER_MINUTE MAX_SOCKETS
+    PUSHER_APP_ID PUSHER_KEY PUSHER_SECRET PUSHER_CLUSTER PUSHER_HOST PUSHER_SCHEME PUSHER_PUBLIC_HOST
+    PUSHER_ENCRYPTION_MASTER_KEY`.split(/\s+/);
+  const listed = [...stdout.matchAll(/^\s+([A-Z][A-Z_]+)\s+\S/gm)].map((m) => m[1]);
+  assert.deepEqual(variables.filter((variable) => !listed.includes(variable)), []);
+  for (const usual of ['127.0.0.1:8080', 'sqlite:lorebridge.db', 'https']) assert.ok(stdout.includes(usual), usual);
+});
+
+scenario('variables come from the process, then .env.local, then .env', async (t) => {
+  const folder = await emptyFolder(t);
+  await writeFile(path.join(folder, '.env'), 'LOG_LEVEL=from-env\nPUSHER_SCHEME=from-env\nUNKNOWN=fine\n');
+  assert.match((await runToEnd(folder)).stderr, /LOG_LEVEL is "from-env"/);
+  await writeFile(path.join(folder, '.env.local'), 'LOG_LEVEL=from-env-local\n');
+  assert.match((await runToEnd(folder)).stderr, /LOG_LEVEL is "from-env-local"/);
+  assert.match((await runToEnd(folder, { LOG_LEVEL: 'from-process' })).stderr, /LOG_LEVEL is "from-process"/);
+  assert.match((await runToEnd(folder, { LOG_LEVEL: 'INFO' })).stderr, /PUSHER_SCHEME is "from-env"/);
+});
+
+scenario('an address that is taken is refused by name', async (t) => {
+  const server = await startServer(t);
+  const { code, stderr } = await runToEnd(await emptyFolder(t), { LISTEN_ADDR: server.address });
+  assert.equal(code, 1);
+  assert.match(stderr, /LISTEN_ADDR/);
+});
+
+scenario('a database that a newer version has migrated is refused and left alone', async (t) => {
+  const server = await startServer(t);
+  await signUpAll(server, 'Ada');
+  await server.stop();
+  const file = path.join(server.folder, 'lorebridge.db');
+  // Migrations are named by their time: in the file, those that were applied become some of the year 2926.
+  const text = (await readFile(file)).toString('latin1');
+  const future = text.replaceAll(/20(\d{12}_\w)/g, '29$1');
+  assert.notEqual(future, text);
+  await writeFile(file, future, 'latin1');
+
+  const { code, stderr } = await runToEnd(server.folder);
+  assert.equal(code, 1);
+  assert.match(stderr, /newer/);
+  assert.ok(stderr.includes('lorebridge.db'), stderr);
+
+  await writeFile(file, text, 'latin1');
+  await server.start();
+});
+
+scenario('the embedded Pusher keeps its app: browsers that were connected stay valid over a kill -9', async (t) => {
+  const server = await startServer(t);
+  const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
+  const bobs = await openBrowser(t, bob);
+  const file = path.join(server.folder, 'lorebridge.db.pusher.json');
+  const mode = async (name) => (await stat(path.join(server.folder, name))).mode & 0o777;
+  const before = await readFile(file, 'utf8');
+  const { key } = await bob.query('realtime');
+  assert.equal(JSON.parse(before).key, key);
+  assert.equal(await mode('lorebridge.db.pusher.json'), 0o600);
+  assert.equal(await mode('lorebridge.db'), 0o600, 'it holds password hashes');
+
+  await server.kill();
+  await server.start();
+  assert.equal(await readFile(file, 'utf8'), before);
+  assert.equal((await bob.query('realtime')).key, key);
+  await bobs.subscribed(2);
+  await ada.ask(bob, 'The same app?');
+  assert.equal((await bobs.received(1))[0].data.question, 'The same app?');
+});
+
+scenario('it serves a moment after its start, and says that it is well', async (t) => {
+  const started = performance.now();
+  const server = await startServer(t);
+  const took = performance.now() - started;
+  t.diagnostic(`serving after ${Math.round(took)} ms`);
+  assert.ok(took < 5_000); // a second, on a machine that does nothing else and without the race detector
+  for (const path of ['/healthz', '/readyz']) {
+    const answer = await fetch(server.url + path);
+    assert.equal(answer.status, 200);
+    const { ok, problems } = await answer.json();
+    assert.deepEqual({ ok, problems }, { ok: true, problems: [] });
+  }
+  assert.equal(server.program.lines.length, 1, 'one line with the URL');
+});
