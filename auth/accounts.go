@@ -12,7 +12,7 @@ import (
 )
 
 // errCredentials is one answer for an unknown address and a wrong password.
-var errCredentials = fmt.Errorf("%w: this e-mail address and password do not fit together", ErrUnauthenticated)
+const errCredentials = unauthenticated("this e-mail address and password do not fit together")
 
 // Accounts keeps people's accounts and sessions. It may be used concurrently.
 type Accounts struct {

@@ -16,7 +16,7 @@ import (
 const SessionLifetime = 30 * 24 * time.Hour
 
 // errEnded is told apart from nobody signed in, so that a client knows to sign in again.
-var errEnded = fmt.Errorf("%w: this session has expired or been signed out, or never was; sign in again", ErrUnauthenticated)
+const errEnded = unauthenticated("this session has expired or been signed out, or never was: sign in again")
 
 // Session is what its holder gets when one begins.
 type Session struct {

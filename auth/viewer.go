@@ -10,6 +10,13 @@ import (
 // ErrUnauthenticated says that nobody is signed in, or not with these credentials. Compare with errors.Is.
 var ErrUnauthenticated = errors.New("sign in first: nobody is signed in")
 
+// unauthenticated is an ErrUnauthenticated that says which of its reasons it is.
+type unauthenticated string
+
+func (e unauthenticated) Error() string { return string(e) }
+
+func (unauthenticated) Is(target error) bool { return target == ErrUnauthenticated }
+
 // Viewer is who is asking.
 type Viewer struct {
 	UserID    int
