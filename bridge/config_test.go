@@ -201,15 +201,18 @@ func TestManyStartAtOnceWithOneApp(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	apps := make([]bridge.Config, 20)
+	start := make(chan struct{})
 	var group sync.WaitGroup
 	for i := range apps {
 		group.Go(func() {
 			var err error
+			<-start
 			if apps[i], err = (bridge.Config{Scheme: "https"}).WithOwnApp(filepath.Join(dir, "app.json")); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+	close(start)
 	group.Wait()
 	for _, app := range apps {
 		if app != apps[0] || app.Secret == "" {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -22,12 +23,18 @@ import (
 	"lorebridge/ent/knowledgerequest"
 )
 
-// asProcess is the path that a child process of this test opens.
-const asProcess = "LOREBRIDGE_TEST_OPEN"
+const (
+	asProcess = "LOREBRIDGE_TEST_OPEN" // the path that a child process of this test opens
+	andStay   = "LOREBRIDGE_TEST_STAY" // it keeps it open until its input ends
+)
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(asProcess); path != "" {
 		client, err := database.Open(context.Background(), config(path))
+		if err == nil && os.Getenv(andStay) != "" {
+			fmt.Fprint(os.Stdout, "!")
+			_, err = io.ReadAll(os.Stdin)
+		}
 		if err == nil {
 			err = client.Close()
 		}
@@ -299,7 +306,12 @@ func TestATransactionThatHasBegunOutlivesItsContext(t *testing.T) {
 	tx, err := client.Tx(ctx)
 	must(t, err)
 	must(t, tx.User.Create().SetName("Ada").SetEmail("ada@example.com").SetPasswordHash("none").Exec(ctx))
-	cancel()
+	// Long enough to be interrupted, if it could be: SQLite would roll back all of it.
+	time.AfterFunc(10*time.Millisecond, cancel)
+	_, err = tx.Client().ExecContext(ctx, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
+		UPDATE users SET name = (SELECT count(*) FROM n)`)
+	must(t, err)
+	<-ctx.Done()
 	must(t, tx.User.Create().SetName("Bob").SetEmail("bob@example.com").SetPasswordHash("none").Exec(ctx))
 	must(t, tx.Commit())
 	if n := client.User.Query().CountX(auth.AsSystem(t.Context())); n != 2 {
@@ -390,5 +402,29 @@ func TestTheConstraintsHoldTheRules(t *testing.T) {
 	}
 	if n := client.KnowledgeRequest.Query().Where(knowledgerequest.KnowledgeIDIsNil()).CountX(ctx); n != 7 {
 		t.Errorf("%d of 7 requests are left without an item", n)
+	}
+}
+
+// A server that is killed leaves its database to the next one at once.
+func TestAKilledServerHoldsNothing(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	process := exec.CommandContext(t.Context(), os.Args[0])
+	process.Env = append(os.Environ(), asProcess+"="+path, andStay+"=1")
+	stdin, err := process.StdinPipe()
+	must(t, err)
+	stdout, err := process.StdoutPipe()
+	must(t, err)
+	must(t, process.Start())
+	ready := make([]byte, 1)
+	_, err = stdout.Read(ready) // it has the database now
+	must(t, err)
+	must(t, process.Process.Kill())
+	if err := process.Wait(); err == nil {
+		t.Error("the process ended by itself")
+	}
+	_ = stdin.Close() // of a process that is gone
+	if u := person(t, open(t, path), "ada"); u.ID != 1 {
+		t.Errorf("the first account is %d", u.ID)
 	}
 }

@@ -183,6 +183,7 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 			).Order(ent.Asc(knowledgerequest.FieldID)).All(ctx)
 			return err
 		}, "SEARCH knowledge_requests USING INDEX "},
+		"what nobody needs any more":        {func() error { return outbox.RemoveOld(t.Context(), client) }, "SEARCH events USING INDEX event_re"},
 		"what the relay finds at its start": {func() error { return relay.Run(ended) }, "SCAN events USING INDEX events_pending"},
 	} {
 		l.take()

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { CombinedGraphQLErrors } from '@apollo/client';
 
 import { openBrowser } from './harness/browser.js';
+import { startGated } from './harness/gated.js';
 import { signUpAll } from './harness/person.js';
 import { app, startPusher } from './harness/pusher.js';
 import { startServer } from './harness/server.js';
@@ -31,6 +32,19 @@ inBothSetups('SIGTERM delivers what has been committed, and ends with 0', async 
   const ids = (await bob.notifications()).map((n) => n.id);
   // As sets: mutations that overlap may come either way.
   assert.deepEqual(new Set(bobs.events.map((e) => e.data.eventId)), new Set(ids), 'nothing is left to send');
+});
+
+scenario('SIGTERM waits for events that could not be sent until now', async (t) => {
+  const { server, gate } = await startGated(t);
+  const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
+  const bobs = await openBrowser(t, bob);
+  await gate.set('refuse');
+  const questions = Array.from({ length: 20 }, (_, i) => `question ${i}`);
+  for (const question of questions) await ada.ask(bob, question);
+  assert.equal(bobs.events.length, 0);
+  await gate.set('pass'); // the relay is still waiting for its next attempt
+  await server.stop();
+  assert.deepEqual((await bobs.received(20)).map((e) => e.data.question), questions);
 });
 
 scenario('after SIGTERM pusher-js comes back to the embedded Pusher by itself', async (t) => {

@@ -140,6 +140,7 @@ func TestPagesShowEachItemOnce(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	s := h.set()
+	s.keep(s.owner, strings.Repeat("𝄞", 200), "the longest title, and its cursor")
 	for i := range 5 {
 		s.keep(s.owner, "Same", strconv.Itoa(i))
 		s.request(s.requester, "", "owner", "Question "+strconv.Itoa(i))

@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"lorebridge/graph"
 )
@@ -252,6 +254,26 @@ func TestABodyThatEndsTooEarlyIs400(t *testing.T) {
 	}
 }
 
+func TestABodyThatComesTooSlowlyIs408(t *testing.T) {
+	t.Parallel()
+	slow := httptest.NewUnstartedServer(build(t).handler)
+	slow.Config.ReadTimeout = 100 * time.Millisecond
+	slow.Start()
+	t.Cleanup(slow.Close)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", slow.Listener.Addr().String())
+	must(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n%s", me)
+	must(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	must(t, err)
+	body, err := io.ReadAll(response.Body)
+	must(t, err)
+	if response.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(body), `"code":"TIMEOUT"`) {
+		t.Errorf("answered %d %s", response.StatusCode, body)
+	}
+}
+
 func TestPersistedQueries(t *testing.T) {
 	t.Parallel()
 	h := build(t)
@@ -291,5 +313,12 @@ func TestPersistedQueries(t *testing.T) {
 	sum = sha256.Sum256([]byte(long))
 	quoted = `"` + hex.EncodeToString(sum[:]) + `"`
 	persisted(`"query":"`+long+`",`, "1", quoted).into(&struct{}{})
+	persisted("", "1", quoted).refused("PERSISTED_QUERY_NOT_FOUND")
+
+	// What is refused for what is in it does not come in by its hash.
+	bomb := "{ me { " + strings.Repeat("name ", 1000) + "} }"
+	sum = sha256.Sum256([]byte(bomb))
+	quoted = `"` + hex.EncodeToString(sum[:]) + `"`
+	persisted(`"query":"`+bomb+`",`, "1", quoted).refused("COMPLEXITY_LIMIT_EXCEEDED")
 	persisted("", "1", quoted).refused("PERSISTED_QUERY_NOT_FOUND")
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -29,7 +30,10 @@ import (
 	"lorebridge/pusherserver"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	debug.SetMaxStack(64 << 20) // nothing that a stranger sends may need more: beyond it the test binary crashes
+	goleak.VerifyTestMain(m)
+}
 
 // plan is what a test changes of the house before it is built.
 type plan struct {
@@ -37,6 +41,7 @@ type plan struct {
 	graph         graph.Settings
 	pusher        bridge.Config
 	introspection bool
+	realtime      func(context.Context, int) (*graph.Realtime, error)
 }
 
 // house is the server as server.go joins it, behind a real listener, with its log kept.
@@ -46,6 +51,7 @@ type house struct {
 	relay    *outbox.Relay
 	accounts *auth.Accounts
 	db       *sql.DB // the same file, past ent: for what must not have been written
+	handler  http.Handler
 	url      string
 	http     *http.Client
 	journal  *journal
@@ -104,9 +110,12 @@ func build(t testing.TB, change ...func(*plan)) *house {
 		must(t, <-relayed)
 	})
 
+	if p.realtime == nil {
+		p.realtime = connection(pusher)
+	}
 	api, err := graph.NewHandler(p.graph, graph.Parts{
 		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log,
-		Realtime: connection(pusher),
+		Realtime: p.realtime,
 		SessionEnded: func(sessionID int) {
 			pusher.EndSession(sessionID)
 			h.journal.end(sessionID)
@@ -114,7 +123,8 @@ func build(t testing.TB, change ...func(*plan)) *house {
 		Introspection: p.introspection,
 	})
 	must(t, err)
-	server := httptest.NewServer(identify(api))
+	h.handler = identify(api)
+	server := httptest.NewServer(h.handler)
 	t.Cleanup(server.Close)
 	h.url, h.http = server.URL, server.Client()
 	return h

@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,5 +115,47 @@ func TestAMutationThatFailsHalfWayLeavesNothing(t *testing.T) {
 		if diff := cmp.Diff(before, h.rows()); diff != "" {
 			t.Errorf("%s left something:\n%s", title(test.operation), diff)
 		}
+	}
+}
+
+// Asking for an item, answering and deleting it at the same moment: whoever asked in time is answered once and told once,
+// whoever comes late finds nothing.
+func TestNobodyIsLeftWaitingForAnItemThatGoes(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	s := h.set()
+	askers := make(chan person, 10)
+	for range cap(askers) {
+		askers <- h.person("Asker")
+	}
+	var turn atomic.Int32
+	for code := range atOnce(12, func() string {
+		switch turn.Add(1) {
+		case 5:
+			return s.perform(s.owner, `mutation { deleteKnowledge(id: $item) { deletedId } }`).code()
+		case 4:
+			return s.perform(s.owner, `mutation { respondToRequest(input: {requestId: $pending, status: APPROVED}) { knowledgeRequest { id } } }`).code()
+		default:
+			return s.perform(<-askers, `mutation { createKnowledgeRequest(input: {knowledgeId: $item, question: "Me too?"}) { alreadyExists } }`).code()
+		}
+	}) {
+		if code != "" && code != "NOT_FOUND" && code != "ALREADY_ANSWERED" {
+			t.Errorf("somebody is told %s", code)
+		}
+	}
+	requests, err := h.client.KnowledgeRequest.Query().All(h.system())
+	must(t, err)
+	for _, request := range requests {
+		if request.Status == knowledgerequest.StatusPending {
+			t.Errorf("%v is left pending", request)
+		}
+		s.eventOf(event.KindKnowledgeRequest, request.ID)
+		s.eventOf(event.KindKnowledgeResponse, request.ID)
+	}
+	if n := h.count("events"); n != 2*len(requests) {
+		t.Errorf("%d requests, %d events", len(requests), n)
+	}
+	if h.count("knowledge_shares") != 1 || h.count("knowledge") != 2 {
+		t.Errorf("%d shares, %d items", h.count("knowledge_shares"), h.count("knowledge"))
 	}
 }

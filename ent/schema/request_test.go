@@ -167,8 +167,8 @@ func TestEventsFollowTheirChanges(t *testing.T) {
 		}
 		return nil
 	})
-	if got := s.events(event.KindKnowledgeRequest); !slices.Equal(got, want) {
-		t.Errorf("events about %v, want %v", got, want)
+	if got := s.events(event.KindKnowledgeRequest); !slices.Equal(got, want) || len(want) != 4 {
+		t.Fatalf("events about %v, want %v", got, want)
 	}
 	s.must(s.owner, func(ctx context.Context, tx *ent.Client) error { return tx.Knowledge.DeleteOneID(s.item.ID).Exec(ctx) })
 	if got, want := s.events(event.KindKnowledgeResponse), []int{s.approved.ID, s.pending.ID, want[3]}; !slices.Equal(got, want) {
