@@ -32,7 +32,7 @@ type Payload struct {
 // FormatTime writes a moment as events carry it: UTC with three decimals.
 func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// EncodeJSON writes v as JSON without HTML escaping, as events are stored and sent.
+// EncodeJSON writes v as JSON without HTML escaping, as events are sent.
 func EncodeJSON(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	encoder := json.NewEncoder(&buf)

@@ -345,6 +345,11 @@ var (
 				Unique:  false,
 				Columns: []*schema.Column{UsersColumns[3]},
 			},
+			{
+				Name:    "user_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{UsersColumns[1]},
+			},
 		},
 	}
 	// Tables holds all the tables in the schema.

@@ -95,7 +95,8 @@ func (KnowledgeRequest) Policy() ent.Policy {
 	}
 }
 
-// Hooks make the events. Those of many rows at once are refused: such a hook would not see the rows.
+// Hooks make the events. Updates and deletions of many rows at once are refused: a hook would not see the rows. Nobody
+// should use CreateBulk either: its hooks run from the last row to the first, and so would the events.
 func (KnowledgeRequest) Hooks() []ent.Hook {
 	return []ent.Hook{
 		outbox.RequireTx,

@@ -32,7 +32,7 @@ func (User) Fields() []ent.Field {
 }
 
 func (User) Indexes() []ent.Index {
-	return []ent.Index{index.Fields("name_key")}
+	return []ent.Index{index.Fields("name_key"), index.Fields("created_at")}
 }
 
 func (User) Annotations() []schema.Annotation {

@@ -76,3 +76,5 @@ CREATE TABLE `users` (`id` integer NOT NULL PRIMARY KEY AUTOINCREMENT, `created_
 CREATE UNIQUE INDEX `users_email_key` ON `users` (`email`);
 -- Create index "user_name_key" to table: "users"
 CREATE INDEX `user_name_key` ON `users` (`name_key`);
+-- Create index "user_created_at" to table: "users"
+CREATE INDEX `user_created_at` ON `users` (`created_at`);
