@@ -29,6 +29,7 @@ import (
 	"lorebridge/bridge"
 	"lorebridge/database"
 	"lorebridge/ent"
+	"lorebridge/ent/rule"
 	"lorebridge/graph"
 	"lorebridge/outbox"
 	"lorebridge/pusherserver"
@@ -190,8 +191,8 @@ func serve(ctx context.Context, c config, listener net.Listener, client *ent.Cli
 func connection(b *bridge.Bridge) func(context.Context, int) (*graph.Realtime, error) {
 	return func(ctx context.Context, userID int) (*graph.Realtime, error) {
 		c, err := b.Connection(auth.ClientFrom(ctx), userID)
-		if err != nil {
-			return nil, err
+		if err != nil { // the request's Host is all that can be wrong
+			return nil, rule.Inputf("Host", "%v: call the server by its name, or set PUBLIC_URL", err)
 		}
 		r := &graph.Realtime{Key: c.Key, TLS: c.TLS, AuthEndpoint: "/pusher/auth", Channel: c.Channel}
 		if c.Cluster != "" {
