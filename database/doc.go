@@ -4,7 +4,7 @@
 //	sqlite:PATH   one file beside the server; one connection writes, a few read
 //
 // Open applies the migrations that the file has not seen, inside a lock, and refuses a database that a newer
-// binary has migrated. Committed means durable: the write is on the disk (synchronous=FULL).
+// binary has migrated, and one that another process has open. Committed means durable: the write is on the disk (synchronous=FULL).
 //
 // Nothing outside of this package may assume SQLite. What it returns may be used concurrently.
 //
