@@ -322,3 +322,20 @@ func TestPersistedQueries(t *testing.T) {
 	persisted(`"query":"`+bomb+`",`, "1", quoted).refused("COMPLEXITY_LIMIT_EXCEEDED")
 	persisted("", "1", quoted).refused("PERSISTED_QUERY_NOT_FOUND")
 }
+
+func TestWhatIsWrongBeforeAnythingRunsIsNamed(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	for body, field := range map[string]string{
+		`{`:                                 "body",
+		`[]`:                                "body",
+		`{"query":"{ me { id } }"} {}`:      "body",
+		"{\"query\":\"{ me { id } }\xff\"}": "body",
+		`{}`:                                "query",
+		`{"query":1}`:                       "query",
+		`{"query":"{ me { id } }","variables":1}`:                                    "variables",
+		`{"query":"mutation { a: signOut { signedOut } b: signOut { signedOut } }"}`: "signOut",
+	} {
+		h.post(nobody, body).refused("BAD_USER_INPUT:" + field)
+	}
+}

@@ -131,7 +131,14 @@ func recoverer(log *slog.Logger) graphql.RecoverFunc {
 	}
 }
 
-// failure makes an error that the transport tells before anything runs.
+// badInput makes a BAD_USER_INPUT that is told before anything runs.
+func badInput(field, message string) *gqlerror.Error {
+	err := failure(codeBadUserInput, message)
+	err.Extensions["field"] = field
+	return err
+}
+
+// failure makes an error that is told before anything runs.
 func failure(code, message string) *gqlerror.Error {
 	return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": code}}
 }

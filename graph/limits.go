@@ -146,7 +146,7 @@ func (sessionAlone) MutateOperationContext(_ context.Context, operation *graphql
 		switch field.Name {
 		case "signUp", "signIn", "signOut":
 			if len(fields) > 1 {
-				return failure(codeBadUserInput, field.Name+" must be the only field of its mutation: send the others by themselves")
+				return badInput(field.Name, field.Name+" must be the only field of its mutation: send the others by themselves")
 			}
 		}
 	}

@@ -131,13 +131,13 @@ func readParams(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, http.StatusRequestTimeout, failure(codeTimeout, "the body came too slowly: send it again")
 	case err != nil:
-		return nil, http.StatusBadRequest, failure(codeBadUserInput, "the body could not be read to its end")
+		return nil, http.StatusBadRequest, badInput("body", "the body could not be read to its end")
 	case !utf8.Valid(body):
-		return nil, http.StatusBadRequest, failure(codeBadUserInput, "the body is not valid UTF-8")
+		return nil, http.StatusBadRequest, badInput("body", "the body is not valid UTF-8")
 	}
 	params, problem := decodeParams(body)
-	if problem != "" {
-		return nil, http.StatusBadRequest, failure(codeBadUserInput, problem)
+	if problem != nil {
+		return nil, http.StatusBadRequest, problem
 	}
 	params.Headers = r.Header
 	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
@@ -153,13 +153,13 @@ func acceptsContent(header http.Header) bool {
 
 // decodeParams reads the JSON of a request, or says what is wrong with it. Unknown keys are reserved by the
 // specification and left alone.
-func decodeParams(body []byte) (*graphql.RawParams, string) {
+func decodeParams(body []byte) (*graphql.RawParams, *gqlerror.Error) {
 	const (
 		form  = `an object such as {"query":"{ me { name } }","variables":{}}`
 		blank = " \t\r\n"
 	)
 	if trimmed := bytes.TrimLeft(body, blank); len(trimmed) == 0 || trimmed[0] != '{' {
-		return nil, "the body must be " + form + "; batches are not served"
+		return nil, badInput("body", "the body must be "+form+"; batches are not served")
 	}
 	params := &graphql.RawParams{}
 	decoder := json.NewDecoder(bytes.NewReader(body))
@@ -168,18 +168,18 @@ func decodeParams(body []byte) (*graphql.RawParams, string) {
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrongType):
-		return nil, wrongType.Field + " is a " + wrongType.Value + ": the body must be " + form
+		return nil, badInput(wrongType.Field, wrongType.Field+" is a "+wrongType.Value+": the body must be "+form)
 	case err != nil:
-		return nil, "the body is not JSON: it must be " + form
+		return nil, badInput("body", "the body is not JSON: it must be "+form)
 	case len(bytes.Trim(body[decoder.InputOffset():], blank)) > 0: // decoder.More overlooks brackets that close
-		return nil, "there is something behind the JSON object: send one operation at a time"
+		return nil, badInput("body", "there is something behind the JSON object: send one operation at a time")
 	case params.Query == "" && params.Extensions["persistedQuery"] == nil:
-		return nil, "query is missing: the body must be " + form
+		return nil, badInput("query", "query is missing: the body must be "+form)
 	}
 	for name, value := range params.Variables {
 		params.Variables[name] = plain(value)
 	}
-	return params, ""
+	return params, nil
 }
 
 // plain makes Go's numbers of a variable's: a json.Number is a string to the validator, and would pass for a title.
