@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ const DefaultTimeout = 5 * time.Second
 
 // Sockets is the embedded server, as far as sessions are concerned.
 type Sockets interface {
-	// Tag remembers to which session a connected socket belongs, and says whether there is such a socket.
+	// Tag remembers to which session a connected socket belongs, for good. It says false if there is no such socket, or it
+	// belongs to another session.
 	Tag(socketID, tag string) bool
 	// CloseTagged closes the sockets of a session for good and says how many there were.
 	CloseTagged(tag string) int
@@ -80,7 +82,7 @@ func New(c Config, parts Parts) (*Bridge, error) {
 	b.client = pusher.Client{
 		AppID: c.AppID, Key: c.Key, Secret: c.Secret,
 		Host: c.Host, Cluster: c.Cluster,
-		Secure:                    c.Cluster != "" || (c.Host != "" && c.Scheme == "https"),
+		Secure:                    c.secure(),
 		EncryptionMasterKeyBase64: c.MasterKey,
 	}
 	if c.Embedded() {
@@ -120,33 +122,20 @@ func (b *Bridge) Connection(client auth.Client, userID int) (Connection, error) 
 		c.Cluster, c.TLS = b.config.Cluster, true
 		return c, nil
 	case b.config.Embedded():
-		c.TLS = client.TLS
-		err := c.setAddress(Config{Scheme: schemeOf(client.TLS)}, client.Host)
-		return c, err
+		return c.at(client.Host, client.TLS)
 	default:
-		c.TLS = b.config.Scheme == "https"
-		host := b.config.PublicHost
-		if host == "" {
-			host = b.config.Host
-		}
-		err := c.setAddress(b.config, host)
-		return c, err
+		return c.at(cmp.Or(b.config.PublicHost, b.config.Host), b.config.secure())
 	}
 }
 
-func (c *Connection) setAddress(scheme Config, hostport string) (err error) {
-	c.Host, c.Port, err = scheme.address(hostport)
+// at returns c with an address.
+func (c Connection) at(hostport string, tls bool) (Connection, error) {
+	host, port, err := splitAddress(hostport, tls)
 	if err != nil {
-		return fmt.Errorf("find the address of pusher: %w", err)
+		return Connection{}, fmt.Errorf("find the address of pusher: %w", err)
 	}
-	return nil
-}
-
-func schemeOf(tls bool) string {
-	if tls {
-		return "https"
-	}
-	return "http"
+	c.Host, c.Port, c.TLS = host, port, tls
+	return c, nil
 }
 
 // EndSession closes the sockets that a session has authorized, where the server is our own. Another Pusher has no

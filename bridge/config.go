@@ -27,6 +27,9 @@ type Config struct {
 // Embedded says that the server's own pusherserver is the Pusher.
 func (c Config) Embedded() bool { return c.Cluster == "" && c.Host == "" }
 
+// secure says that Pusher's HTTP API and its WebSockets are reached over TLS; the embedded server is reached as we are.
+func (c Config) secure() bool { return c.Cluster != "" || (c.Host != "" && c.Scheme == "https") }
+
 // HasApp says that the app's credentials are configured.
 func (c Config) HasApp() bool { return c.AppID != "" }
 
@@ -48,12 +51,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("PUSHER_SCHEME is %q: it must be http or https", c.Scheme)
 	}
 	if c.Host != "" {
-		if _, _, err := c.address(c.Host); err != nil {
+		if _, _, err := splitAddress(c.Host, c.secure()); err != nil {
 			return fmt.Errorf("PUSHER_HOST is %q: it must be host:port, such as pusher.internal:6001", c.Host)
 		}
 	}
 	if c.PublicHost != "" {
-		if _, _, err := c.address(c.PublicHost); err != nil {
+		if _, _, err := splitAddress(c.PublicHost, c.secure()); err != nil {
 			return fmt.Errorf("PUSHER_PUBLIC_HOST is %q: it must be host or host:port, such as ws.example.com", c.PublicHost)
 		}
 	}
@@ -94,23 +97,20 @@ func (c Config) validateApp() error {
 	return nil
 }
 
-// address splits host[:port]; without a port it is the scheme's. Only what a URL can have as its host is one.
-func (c Config) address(hostport string) (host string, port int, err error) {
+// splitAddress splits host[:port]; without a port it is that of HTTPS or HTTP. Only what a URL can have as its host is one.
+func splitAddress(hostport string, tls bool) (host string, port int, err error) {
 	u, err := url.Parse("//" + hostport)
 	if err != nil || u.Host != hostport || u.Hostname() == "" || strings.HasSuffix(hostport, ":") ||
 		strings.Contains(u.Hostname(), ":") && hostport[0] != '[' {
 		return "", 0, errors.New("not host:port")
 	}
-	port, err = strconv.Atoi(cmp.Or(u.Port(), c.defaultPort()))
+	text := cmp.Or(u.Port(), "80")
+	if u.Port() == "" && tls {
+		text = "443"
+	}
+	port, err = strconv.Atoi(text)
 	if err != nil || port < 1 || port > 65535 {
 		return "", 0, errors.New("not host:port")
 	}
 	return u.Hostname(), port, nil
-}
-
-func (c Config) defaultPort() string {
-	if c.Scheme == "https" {
-		return "443"
-	}
-	return "80"
 }

@@ -87,7 +87,7 @@ func create(path string) error {
 	return file.Close()
 }
 
-// readersPerCore was measured: more readers are faster at reading and make writers wait.
+// readersPerCore is low because more readers take the cores from the writer, for whom everybody waits.
 const readersPerCore = 1
 
 func dsn(path string, more url.Values) string {

@@ -16,7 +16,8 @@ import (
 	"lorebridge/ent/rule"
 )
 
-// The codes in extensions.code. Product contract.
+// The codes in extensions.code that are ours to give; gqlgen gives GRAPHQL_PARSE_FAILED and PERSISTED_QUERY_NOT_FOUND. Product
+// contract.
 const (
 	codeUnauthenticated      = "UNAUTHENTICATED"
 	codeForbidden            = "FORBIDDEN"
@@ -26,7 +27,6 @@ const (
 	codeAlreadyShared        = "ALREADY_SHARED"
 	codeAlreadyAnswered      = "ALREADY_ANSWERED"
 	codeRateLimited          = "RATE_LIMITED"
-	codeParseFailed          = "GRAPHQL_PARSE_FAILED"
 	codeValidationFailed     = "GRAPHQL_VALIDATION_FAILED"
 	codeComplexity           = "COMPLEXITY_LIMIT_EXCEEDED"
 	codeTimeout              = "TIMEOUT"

@@ -9,7 +9,6 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/predicate"
-	"lorebridge/ent/rule"
 )
 
 func (r *Resolver) createKnowledgeRequest(ctx context.Context, input CreateKnowledgeRequestInput) (*CreateKnowledgeRequestPayload, error) {
@@ -19,9 +18,6 @@ func (r *Resolver) createKnowledgeRequest(ctx context.Context, input CreateKnowl
 	}
 	if err := r.requests.Allow(viewer.UserID); err != nil {
 		return nil, err
-	}
-	if (input.KnowledgeID == nil) == (input.OwnerID == nil) {
-		return nil, rule.Inputf("input", "give exactly one of knowledgeId and ownerId")
 	}
 	var request *ent.KnowledgeRequest
 	exists := false
