@@ -1,17 +1,27 @@
 package pusherserver
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
-// signed is the door of the HTTP API: it calls serve with the body of a request that a publisher of the app has signed.
-func (s *Server) signed(serve func(http.ResponseWriter, *app, []byte)) http.HandlerFunc {
+// apiRequest is a request to the HTTP API that a publisher of the app has signed.
+type apiRequest struct {
+	app    *app
+	params requestSignature // the whole query, with its keys in lower case
+	body   []byte
+
+	channel string // in the path, if it is about one
+}
+
+// signed is the door of the HTTP API: it calls serve with requests of this method that a publisher has signed.
+func (s *Server) signed(method string, serve func(http.ResponseWriter, apiRequest)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !allowMethod(w, r, http.MethodPost) {
+		if !allowMethod(w, r, method) {
 			return
 		}
 		a, ok := s.appsByID[r.PathValue("id")]
@@ -19,50 +29,59 @@ func (s *Server) signed(serve func(http.ResponseWriter, *app, []byte)) http.Hand
 			writeError(w, http.StatusNotFound, "no app has this id")
 			return
 		}
-		body, err := s.readSigned(w, r, a)
+		params, body, err := s.readSigned(w, r, a)
 		if err != nil {
 			writeFailure(w, err)
 			return
 		}
-		serve(w, a, body)
+		serve(w, apiRequest{app: a, params: params, body: body, channel: r.PathValue("channel")})
 	}
 }
 
 // readSigned looks at the signature before it reads, so that a stranger cannot make it hold a body.
-func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, a *app) ([]byte, error) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
+func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, a *app) (requestSignature, []byte, error) {
+	// To url.ParseQuery a semicolon is an error. But pusher-http-go does not escape it, and it may be part of a channel.
+	values, err := url.ParseQuery(strings.ReplaceAll(r.URL.RawQuery, ";", "%3B"))
 	if err != nil {
-		return nil, fmt.Errorf("parse query: %w", err)
+		return nil, nil, fmt.Errorf("parse query: %w", err)
 	}
 	signature, err := parseRequestSignature(values)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := signature.verify(a.App, r.Method, r.URL.Path, s.config.Now()); err != nil {
-		return nil, &apiError{http.StatusUnauthorized, err.Error()}
+		return nil, nil, &apiError{http.StatusUnauthorized, err.Error()}
 	}
+	body, err := s.readBody(w, r, signature)
+	return signature, body, err
+}
+
+// readBody returns the body if it is the one that was signed.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, signature requestSignature) ([]byte, error) {
 	limit := largestBody(s.config.MaxEventDataBytes)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var body bytes.Buffer
+	body.Grow(int(min(max(r.ContentLength, 0), limit)) + bytes.MinRead)
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 		return nil, &apiError{http.StatusRequestEntityTooLarge, fmt.Sprintf("body is larger than %d bytes", tooLarge.Limit)}
 	}
 	if err != nil {
 		return nil, &apiError{http.StatusBadRequest, "body could not be read"}
 	}
-	if err := signature.verifyBody(body); err != nil {
+	if err := signature.verifyBody(body.Bytes()); err != nil {
 		return nil, &apiError{http.StatusUnauthorized, err.Error()}
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 // serveEvents is POST /apps/{id}/events: one event for up to maxEventChannels channels.
-func (s *Server) serveEvents(w http.ResponseWriter, a *app, body []byte) {
-	e, err := s.parseEvent(body)
+func (s *Server) serveEvents(w http.ResponseWriter, r apiRequest) {
+	e, err := s.parseEvent(r.body)
 	if err != nil {
 		writeFailure(w, err)
 		return
 	}
-	counts := s.publish(a, e)
+	counts := s.publish(r.app, e)
 	if !e.wantsCount {
 		writeJSON(w, http.StatusOK, struct{}{})
 		return
@@ -78,8 +97,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, a *app, body []byte) {
 
 // serveBatch is POST /apps/{id}/batch_events: up to maxBatchEvents events for one channel each. The answer lists
 // information in the order of the events, if any of them asks for it.
-func (s *Server) serveBatch(w http.ResponseWriter, a *app, body []byte) {
-	batch, err := s.parseBatch(body)
+func (s *Server) serveBatch(w http.ResponseWriter, r apiRequest) {
+	batch, err := s.parseBatch(r.body)
 	if err != nil {
 		writeFailure(w, err)
 		return
@@ -87,7 +106,7 @@ func (s *Server) serveBatch(w http.ResponseWriter, a *app, body []byte) {
 	infos := make([]channelInfo, len(batch))
 	anyInfo := false
 	for i, e := range batch {
-		counts := s.publish(a, e)
+		counts := s.publish(r.app, e)
 		if e.wantsCount {
 			infos[i].SubscriptionCount = &counts[0]
 			anyInfo = true
@@ -113,7 +132,7 @@ func (s *Server) publish(a *app, e event) []int {
 	counts := make([]int, len(e.channels))
 	encoder := newEventEncoder(e.name, e.data)
 	for i, channel := range e.channels {
-		delivered, subscribed := a.hub.publish(channel, encoder.frame(channel), e.except)
+		delivered, subscribed := a.hub.publish(channel, encoder, e.except)
 		counts[i] = subscribed
 		s.counters.events.Add(1)
 		s.counters.deliveries.Add(delivered)

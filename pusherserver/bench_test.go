@@ -1,10 +1,15 @@
 package pusherserver_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // BenchmarkPublishTo1000 measures one event of 512 bytes until all of 1000 subscribers on TCP have it, the HTTP request
@@ -20,6 +25,7 @@ func BenchmarkPublishTo1000(b *testing.B) {
 		c := s.connect()
 		clients[i] = c
 		c.subscribe("news")
+		c.conn.SetReadDeadline(time.Time{}) // the measurement may outlast the patience of subscribe
 		go func() {
 			buffer := make([]byte, 4<<10)
 			for {
@@ -66,5 +72,111 @@ func BenchmarkConnect(b *testing.B) {
 	for b.Loop() {
 		c := s.connect()
 		c.conn.Close()
+	}
+}
+
+// BenchmarkFanOut measures one event for 2000 channels with one subscriber each: 20 requests for 100 channels, as one
+// event of a GraphQL subscription is for everybody who has one. It ends when all sockets have it; the requests come
+// without TCP, and the reading clients are in the figures.
+func BenchmarkFanOut(b *testing.B) {
+	const subscribers = 2000
+	s := start(b, nil)
+	arrived := make(chan struct{}, subscribers)
+	data := strings.Repeat("x", 512)
+	requests := make([]fanOutRequest, subscribers/100)
+	clients := make([]*client, subscribers)
+	for i := range clients {
+		channel := fanOutChannel(i)
+		c := s.connect()
+		clients[i] = c
+		c.subscribe(channel)
+		requests[i/100].channels = append(requests[i/100].channels, channel)
+		frame := len(fmt.Sprintf(`{"event":"edited","channel":%q,"data":%q}`, channel, data)) + 4
+		c.conn.SetReadDeadline(time.Time{}) // the measurement may outlast the patience of subscribe
+		go func() {
+			buffer := make([]byte, frame)
+			for {
+				if _, err := io.ReadFull(c.conn, buffer); err != nil {
+					return
+				}
+				arrived <- struct{}{}
+			}
+		}()
+	}
+	for i := range requests {
+		requests[i].sign(b, data)
+	}
+	var before, after syscall.Rusage
+	b.ReportAllocs()
+	b.ResetTimer()
+	cpu(b, &before)
+	for range b.N {
+		for _, request := range requests {
+			request.send(b, s.RoundTripper())
+		}
+		for range subscribers {
+			<-arrived
+		}
+	}
+	b.StopTimer()
+	cpu(b, &after)
+	deliveries := float64(b.N) * subscribers
+	spent := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+	b.ReportMetric(float64(spent)/deliveries, "cpu-ns/delivery")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/deliveries, "ns/delivery")
+	for _, c := range clients {
+		c.conn.Close()
+	}
+}
+
+// BenchmarkFanOutToNobody measures what one request for 100 channels costs before any subscriber comes into it.
+func BenchmarkFanOutToNobody(b *testing.B) {
+	s := newServer(b, nil)
+	var request fanOutRequest
+	for i := range 100 {
+		request.channels = append(request.channels, fanOutChannel(i))
+	}
+	request.sign(b, strings.Repeat("x", 512))
+	b.ReportAllocs()
+	for b.Loop() {
+		request.send(b, s.RoundTripper())
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/channel")
+}
+
+// fanOutRequest is one event for many channels, signed once: what a publisher spends is not measured.
+type fanOutRequest struct {
+	channels []string
+	url      string
+	body     string
+}
+
+func fanOutChannel(i int) string { return fmt.Sprintf("private-graphql-%032x", i) }
+
+func (r *fanOutRequest) sign(b *testing.B, data string) {
+	b.Helper()
+	body, err := json.Marshal(map[string]any{"name": "edited", "channels": r.channels, "data": data})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const path = "/apps/" + appID + "/events"
+	r.url, r.body = "http://loopback"+path+"?"+signedQuery(path, string(body), time.Now()), string(body)
+}
+
+func (r *fanOutRequest) send(b *testing.B, transport http.RoundTripper) {
+	b.Helper()
+	request, err := http.NewRequest(http.MethodPost, r.url, strings.NewReader(r.body))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if status, answer := do(b, transport, request); status != http.StatusOK {
+		b.Fatal(status, answer)
+	}
+}
+
+func cpu(b *testing.B, usage *syscall.Rusage) {
+	b.Helper()
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, usage); err != nil {
+		b.Fatal(err)
 	}
 }

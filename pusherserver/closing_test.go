@@ -286,19 +286,22 @@ func TestQueueIsBoundedInBytesToo(t *testing.T) {
 	})
 }
 
-func TestCloseTaggedDropsWhatWaits(t *testing.T) {
+func TestCloseTaggedSendsWhatWaitsAndNothingMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startInBubble(t, nil)
 		c := s.connect()
 		c.subscribe("a")
 		s.Tag(c.socketID, "x")
-		for _, event := range []string{"taken by the writer", "waiting", "waiting"} {
+		before := []string{"taken by the writer", "waiting", "waiting, too"}
+		for _, event := range before {
 			s.trigger("a", event, "{}")
 			synctest.Wait()
 		}
 		s.CloseTagged("x")
 		s.trigger("a", "too late", "{}")
-		c.want("taken by the writer")
+		for _, event := range before {
+			c.want(event)
+		}
 		c.want("pusher:error")
 		c.wantClose(4009)
 	})

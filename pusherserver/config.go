@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,6 +25,15 @@ const (
 	DefaultMaxEventDataBytes    = 10 << 10
 	DefaultMaxQueuedFrames      = 4096
 	DefaultMaxQueuedBytes       = 1 << 20
+
+	DefaultCacheTTL        = 30 * time.Minute
+	DefaultMaxCachedEvents = 10_000
+	DefaultMaxCachedBytes  = 32 << 20
+
+	DefaultVacatedDelay           = 3 * time.Second
+	DefaultWebhookDelay           = 250 * time.Millisecond
+	DefaultMaxWebhookEvents       = 20
+	DefaultMaxQueuedWebhookEvents = 50_000
 )
 
 // App is one tenant: what is published in it is heard only in it. Key is public, Secret signs requests and subscriptions.
@@ -30,6 +41,8 @@ type App struct {
 	ID     string // in the paths of the HTTP API: letters, digits, '-' and '_'
 	Key    string // in the path of the WebSocket: as ID
 	Secret string
+
+	Webhooks []Webhook // each is told of all channels; none is usual
 }
 
 // Config is the input of New. The zero of every field but Apps is usable.
@@ -50,6 +63,24 @@ type Config struct {
 	MaxEventDataBytes    int // of the data of one published event
 	MaxQueuedFrames      int // waiting for one connection, above which it is closed as too slow
 	MaxQueuedBytes       int // as MaxQueuedFrames; room for at least one event of MaxEventDataBytes
+
+	CacheTTL        time.Duration // how long a cache channel keeps its last event; 30 min is the most that the service does
+	MaxCachedEvents int           // per app; above, the oldest are forgotten
+	MaxCachedBytes  int           // as MaxCachedEvents; room for at least one event of MaxEventDataBytes
+
+	VacatedDelay           time.Duration // how long a channel must stay empty before a webhook says so
+	WebhookDelay           time.Duration // how long an event of a webhook waits for others to be sent along
+	MaxWebhookEvents       int           // in one request
+	MaxQueuedWebhookEvents int           // waiting for one URL, above which the oldest are dropped; also those in VacatedDelay
+
+	// WebhookTransport carries the requests of webhooks; redirects are not followed. Nil is a transport of its own, which
+	// goes through the proxy of the environment, if any, as http.DefaultTransport does.
+	WebhookTransport http.RoundTripper
+
+	// OnSubscription, if not nil, is told of every subscription that begins or ends, of all apps, in the order in which it
+	// happens on that channel. It is called with a lock of the server held, from several goroutines at once: it must return
+	// at once and call no method of Server.
+	OnSubscription func(SubscriptionChange)
 
 	// Now is the clock for liveness and for the timestamps of requests. Nil is time.Now. Socket deadlines always
 	// follow the system clock.
@@ -90,6 +121,13 @@ func (c Config) withDefaults() Config {
 	c.MaxEventDataBytes = cmp.Or(c.MaxEventDataBytes, DefaultMaxEventDataBytes)
 	c.MaxQueuedFrames = cmp.Or(c.MaxQueuedFrames, DefaultMaxQueuedFrames)
 	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, DefaultMaxQueuedBytes)
+	c.CacheTTL = cmp.Or(c.CacheTTL, DefaultCacheTTL)
+	c.MaxCachedEvents = cmp.Or(c.MaxCachedEvents, DefaultMaxCachedEvents)
+	c.MaxCachedBytes = cmp.Or(c.MaxCachedBytes, DefaultMaxCachedBytes)
+	c.VacatedDelay = cmp.Or(c.VacatedDelay, DefaultVacatedDelay)
+	c.WebhookDelay = cmp.Or(c.WebhookDelay, DefaultWebhookDelay)
+	c.MaxWebhookEvents = cmp.Or(c.MaxWebhookEvents, DefaultMaxWebhookEvents)
+	c.MaxQueuedWebhookEvents = cmp.Or(c.MaxQueuedWebhookEvents, DefaultMaxQueuedWebhookEvents)
 	return c
 }
 
@@ -107,6 +145,9 @@ func (c Config) validate() error {
 		{"PongTimeout", c.PongTimeout, time.Second},
 		{"WriteTimeout", c.WriteTimeout, time.Millisecond},
 		{"ShutdownTimeout", c.ShutdownTimeout, time.Millisecond},
+		{"CacheTTL", c.CacheTTL, time.Second},
+		{"VacatedDelay", c.VacatedDelay, time.Millisecond},
+		{"WebhookDelay", c.WebhookDelay, time.Millisecond},
 	} {
 		if timeout.value < timeout.least {
 			return &ConfigError{timeout.field, fmt.Sprintf("must be at least %v, it is %v", timeout.least, timeout.value)}
@@ -124,6 +165,10 @@ func (c Config) validate() error {
 		{"MaxEventDataBytes", c.MaxEventDataBytes, 1},
 		{"MaxQueuedFrames", c.MaxQueuedFrames, 2},
 		{"MaxQueuedBytes", c.MaxQueuedBytes, largestEvent(c.MaxEventDataBytes)},
+		{"MaxCachedEvents", c.MaxCachedEvents, 1},
+		{"MaxCachedBytes", c.MaxCachedBytes, largestEvent(c.MaxEventDataBytes) + maxChannelNameLength + cachedEventOverhead},
+		{"MaxWebhookEvents", c.MaxWebhookEvents, 1},
+		{"MaxQueuedWebhookEvents", c.MaxQueuedWebhookEvents, 1},
 	} {
 		if limit.value < limit.least {
 			return &ConfigError{limit.field, fmt.Sprintf("must be at least %d, it is %d", limit.least, limit.value)}
@@ -156,6 +201,14 @@ func validateApps(apps []App) error {
 			return &ConfigError{field("Key"), "must be unique"}
 		}
 		ids[app.ID], keys[app.Key] = true, true
+		for j, w := range app.Webhooks {
+			if err := w.validate(); err != nil {
+				return &ConfigError{field(fmt.Sprintf("Webhooks[%d].URL", j)), err.Error()}
+			}
+			if slices.Contains(app.Webhooks[:j], w) {
+				return &ConfigError{field(fmt.Sprintf("Webhooks[%d].URL", j)), "must be unique within the app"}
+			}
+		}
 	}
 	return nil
 }

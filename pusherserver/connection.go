@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -45,9 +46,15 @@ func newConnection(s *Server, a *app, socket net.Conn, source io.Reader) *connec
 func (c *connection) run() {
 	c.queue.send(establishedFrame(c.socketID, c.server.config.ActivityTimeout))
 	err := c.read()
+	// Asked before the queue is abandoned, for after that the server would have closed it in any case.
+	inGoodOrder := c.leftInGoodOrder(err)
 	c.queue.abandon()
+	var heard time.Time
+	if !inGoodOrder {
+		heard = c.lastHeard()
+	}
 	for channel := range c.subscriptions {
-		c.app.hub.unsubscribe(channel, c)
+		c.app.hub.unsubscribe(channel, c, heard)
 	}
 	c.server.registry.leave(c)
 	c.logEnd(err)
@@ -75,11 +82,29 @@ func (c *connection) read() error {
 		case ws.OpClose:
 			// RFC 6455 section 5.5.1: the answer echoes the code.
 			code, _ := ws.ParseCloseFrameData(payload)
-			c.queue.close(farewell{code: code, within: closeTimeout})
+			c.queue.close(farewell{code: code, fromClient: true, within: closeTimeout})
 			c.queue.flushed()
 			return nil
 		}
 	}
+}
+
+// leftInGoodOrder reports whether it was the client who ended the connection, with err from read.
+func (c *connection) leftInGoodOrder(err error) bool {
+	if err == nil {
+		return c.queue.ending().fromClient
+	}
+	atEnd := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	return atEnd && !c.queue.isClosed()
+}
+
+// lastHeard is SubscriptionChange.Heard where the client did not leave in good order. The queue must be abandoned.
+func (c *connection) lastHeard() time.Time {
+	heard := c.lastSeen.Load()
+	if since, lost := c.queue.lostSince(); lost {
+		heard = min(heard, since)
+	}
+	return c.server.started.Add(time.Duration(heard))
 }
 
 // checkAlive pings a client that was silent for ActivityTimeout and closes it PongTimeout later. It is called by

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -126,6 +125,7 @@ func (s *Server) checkChannels(b eventBody) ([]string, error) {
 		return nil, fmt.Errorf("channels holds %d names, at most %d are allowed", len(channels), maxEventChannels)
 	}
 	distinct := make([]string, 0, len(channels))
+	seen := make(map[string]struct{}, len(channels))
 	for _, channel := range channels {
 		if err := checkChannel(channel, s.config.MaxChannelNameLength); err != nil {
 			return nil, err
@@ -133,7 +133,8 @@ func (s *Server) checkChannels(b eventBody) ([]string, error) {
 		if isEncrypted(channel) && len(channels) > 1 {
 			return nil, errors.New("an event for a private-encrypted- channel can have no other channel: each has its own key")
 		}
-		if !slices.Contains(distinct, channel) {
+		if _, again := seen[channel]; !again {
+			seen[channel] = struct{}{}
 			distinct = append(distinct, channel)
 		}
 	}

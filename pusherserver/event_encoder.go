@@ -20,9 +20,13 @@ func newEventEncoder(name, data string) eventEncoder {
 	}
 }
 
-// frame needs a channel that passed checkChannel: such a name has nothing to escape.
+// frame needs a channel that passed checkChannel: such a name has nothing to escape. It allocates once, for an event may
+// have a frame for each of its subscribers.
 func (e eventEncoder) frame(channel string) []byte {
-	return textFrame(slices.Concat(e.beforeChannel, []byte(channel), e.afterChannel))
+	frame := newTextFrame(len(e.beforeChannel) + len(channel) + len(e.afterChannel))
+	frame = append(frame, e.beforeChannel...)
+	frame = append(frame, channel...)
+	return append(frame, e.afterChannel...)
 }
 
 const (

@@ -38,6 +38,7 @@ func FuzzClientMessage(f *testing.F) {
 		`{"event":"pusher:ping","data":{}}`, `{"event":"pusher:subscribe","data":{"channel":"a"}}`,
 		`{"event":"pusher:subscribe","data":{"channel":"private-a","auth":"278d425bdf160c739803:58"}}`,
 		`{"event":"pusher:subscribe","data":"{\"channel\":\"a\"}"}`, `{"event":"pusher:unsubscribe","data":{"channel":"a"}}`,
+		`{"event":"pusher:subscribe","data":{"channel":"cache-a"}}`, `{"event":"pusher:subscribe","data":{"channel":"private-cache-a"}}`,
 		`{"event":"client-x","channel":"a","data":1}`, `{"event":1}`, `[`, ``, `null`, "\xff",
 	} {
 		f.Add([]byte(seed), []byte(seed))
@@ -54,7 +55,7 @@ func FuzzClientMessage(f *testing.F) {
 			if checkChannel(channel, maxChannelNameLength) != nil || isPrivate(channel) {
 				t.Errorf("subscribed to %q without the right", channel)
 			}
-			c.app.hub.unsubscribe(channel, c)
+			c.app.hub.unsubscribe(channel, c, time.Time{})
 		}
 		c.queue.abandon()
 		if channels, subscribed := c.app.hub.count(); channels != 0 || subscribed != 0 {

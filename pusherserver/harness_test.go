@@ -113,11 +113,16 @@ func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 func startInBubble(t *testing.T, change func(*pusherserver.Config)) *running {
 	t.Helper()
 	s := newServer(t, change)
+	return servePipes(t, run(t, s))
+}
+
+// servePipes lets clients connect to r within a bubble.
+func servePipes(t *testing.T, r *running) *running {
+	t.Helper()
 	listener := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	web := &http.Server{Handler: s}
+	web := &http.Server{Handler: r}
 	go func() { _ = web.Serve(listener) }()
 	t.Cleanup(func() { web.Close() })
-	r := run(t, s)
 	r.url = "http://pipe"
 	r.dial = func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -321,15 +326,30 @@ func do(t testing.TB, transport http.RoundTripper, request *http.Request) (int, 
 	return response.StatusCode, string(answer)
 }
 
-// signedQuery signs by the document, independently of the server. extra are further pairs that sort after "body_md5".
+// get sends a signed request without a body to the HTTP API, and returns status and body. extra is as for signedQuery.
+func get(t testing.TB, transport http.RoundTripper, base, path string, extra ...string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, base+path+"?"+signedQueryOf(http.MethodGet, path, "", time.Now(), extra...), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return do(t, transport, request)
+}
+
+// signedQuery signs a POST by the document, independently of the server. extra are further pairs that sort after
+// "body_md5".
 func signedQuery(path, body string, at time.Time, extra ...string) string {
+	return signedQueryOf(http.MethodPost, path, body, at, extra...)
+}
+
+func signedQueryOf(method, path, body string, at time.Time, extra ...string) string {
 	sum := md5.Sum([]byte(body))
 	pairs := []string{"auth_key=" + appKey, fmt.Sprintf("auth_timestamp=%d", at.Unix()), "auth_version=1.0"}
 	if body != "" {
 		pairs = append(pairs, "body_md5="+hex.EncodeToString(sum[:]))
 	}
 	query := strings.Join(append(pairs, extra...), "&")
-	return query + "&auth_signature=" + url.QueryEscape(sign(appSecret, "POST\n"+path+"\n"+query))
+	return query + "&auth_signature=" + url.QueryEscape(sign(appSecret, method+"\n"+path+"\n"+query))
 }
 
 func (r *running) trigger(channel, event, data string) {

@@ -2,7 +2,9 @@ package pusherserver
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"math"
 	"strings"
 	"time"
 
@@ -22,6 +24,7 @@ const (
 	eventUnsubscribe       = "pusher:unsubscribe"
 	eventSubscribed        = "pusher_internal:subscription_succeeded"
 	eventSubscriptionError = "pusher:subscription_error"
+	eventCacheMiss         = "pusher:cache_miss"
 )
 
 // message is an event on its way to a client. Data is JSON within a string, as the stricter client libraries demand;
@@ -29,7 +32,7 @@ const (
 type message struct {
 	Event   string `json:"event"`
 	Channel string `json:"channel,omitempty"`
-	Data    any    `json:"data"`
+	Data    any    `json:"data,omitempty"` // absent if nil
 }
 
 // frame returns m ready for the socket.
@@ -47,6 +50,11 @@ func pongFrame() []byte { return message{Event: eventPong, Data: "{}"}.frame() }
 
 func subscribedFrame(channel string) []byte {
 	return message{Event: eventSubscribed, Channel: channel, Data: "{}"}.frame()
+}
+
+// cacheMissFrame says that a cache channel has no event to begin with.
+func cacheMissFrame(channel string) []byte {
+	return message{Event: eventCacheMiss, Channel: channel}.frame()
 }
 
 // subscriptionErrorFrame has the form in which pusher-js reports a failing authorization endpoint, so that clients bind
@@ -77,7 +85,20 @@ func closeFrame(code ws.StatusCode, reason string) []byte {
 }
 
 // textFrame returns payload as one unmasked frame, ready for any number of sockets.
-func textFrame(payload []byte) []byte { return ws.MustCompileFrame(ws.NewTextFrame(payload)) }
+func textFrame(payload []byte) []byte { return append(newTextFrame(len(payload)), payload...) }
+
+// newTextFrame returns the header of an unmasked text frame (RFC 6455 section 5.2), with room for its payload.
+func newTextFrame(payloadLength int) []byte {
+	const final, lengthIn2Bytes, lengthIn8Bytes = 0x80, 126, 127
+	frame := append(make([]byte, 0, ws.MaxHeaderSize+payloadLength), final|byte(ws.OpText))
+	switch {
+	case payloadLength < lengthIn2Bytes:
+		return append(frame, byte(payloadLength)) //nolint:gosec // it is below 126
+	case payloadLength <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(frame, lengthIn2Bytes), uint16(payloadLength))
+	}
+	return binary.BigEndian.AppendUint64(append(frame, lengthIn8Bytes), uint64(payloadLength))
+}
 
 // encode leaves '<' and its like as they are: data goes to clients byte for byte. It cannot fail, for v is always one
 // of our own types and they hold strings and numbers.

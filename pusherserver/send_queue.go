@@ -28,6 +28,8 @@ type farewell struct {
 	announce bool          // with a pusher:error before the close frame
 	flush    bool          // after what is queued; else that is dropped
 	within   time.Duration // for all of it, the answer of the client included
+
+	fromClient bool // it answers the close frame of the client
 }
 
 // sendQueue holds the frames that wait for one socket and writes them in order, with a goroutine that exists only while
@@ -46,7 +48,9 @@ type sendQueue struct {
 	retiring bool      // the writer is told to end
 	closed   bool      // nothing is accepted any more
 	deadline time.Time // of all writes, once closed
-	last     farewell  // what closed the queue; zero if that was the client or its network
+	last     farewell  // what closed the queue; zero if that was the network of the client
+	behind   int64     // Server.uptime at which everything before was written; kept only for Config.OnSubscription
+	lost     bool      // frames that were queued after behind were not written
 }
 
 // init must come before anything else; a sendQueue is part of its connection and never copied.
@@ -65,6 +69,7 @@ func (q *sendQueue) send(frame []byte) bool {
 	}
 	if len(q.frames) == q.server.config.MaxQueuedFrames || q.bytes+len(frame) > q.server.config.MaxQueuedBytes {
 		q.server.counters.slowReaders.Add(1)
+		q.lost = true
 		q.beginClose(farewell{code: codeOverCapacity, reason: "too slow to receive its events", within: closeTimeout})
 		return false
 	}
@@ -93,7 +98,7 @@ func (q *sendQueue) beginClose(f farewell) {
 	q.deadline = time.Now().Add(f.within)
 	q.socket.SetDeadline(q.deadline)
 	if !f.flush {
-		q.frames, q.bytes = nil, 0
+		q.drop()
 	}
 	if f.announce {
 		q.push(errorFrame(f.code, f.reason))
@@ -106,8 +111,17 @@ func (q *sendQueue) beginClose(f farewell) {
 	q.closed, q.last = true, f
 }
 
+// drop needs queueMu.
+func (q *sendQueue) drop() {
+	q.lost = q.lost || len(q.frames) > 0
+	q.frames, q.bytes = nil, 0
+}
+
 // push needs queueMu.
 func (q *sendQueue) push(frame []byte) {
+	if q.server.config.OnSubscription != nil && (!q.writing || q.parked) {
+		q.behind = q.server.uptime()
+	}
 	q.frames = append(q.frames, frame)
 	q.bytes += len(frame)
 	if !q.writing {
@@ -124,7 +138,8 @@ func (q *sendQueue) push(frame []byte) {
 func (q *sendQueue) abandon() {
 	q.queueMu.Lock()
 	q.closed = true
-	q.frames, q.bytes = nil, 0
+	q.drop()
+	q.lost = q.lost || q.writing && !q.parked
 	q.changed.Broadcast()
 	q.queueMu.Unlock()
 	q.socket.Close()
@@ -137,6 +152,14 @@ func (q *sendQueue) flushed() {
 	for q.writing {
 		q.changed.Wait()
 	}
+}
+
+// lostSince returns the Server.uptime before which everything that was queued was written. It reports false if nothing
+// was lost at all. The queue must be abandoned.
+func (q *sendQueue) lostSince() (uptime int64, lost bool) {
+	q.queueMu.Lock()
+	defer q.queueMu.Unlock()
+	return q.behind, q.lost
 }
 
 // ending returns what closed the queue.
@@ -163,9 +186,7 @@ func (q *sendQueue) retireWriter() {
 
 // write is the writer. It ends when the queue is closed and empty, when it is retired, or when the socket fails.
 func (q *sendQueue) write() {
-	_, vectored := q.socket.(*net.TCPConn)
 	batch := make(net.Buffers, 0, 4)
-	var unwritten net.Buffers // outlives the loop because WriteTo lets it escape
 	for {
 		batch = q.nextBatch(batch[:0])
 		if len(batch) == 0 {
@@ -174,16 +195,27 @@ func (q *sendQueue) write() {
 			}
 			return
 		}
-		unwritten = batch
-		if !vectored {
-			// There is no writev on TLS: each frame would be a record and a system call of its own.
-			unwritten = net.Buffers{slices.Concat(batch...)}
-		}
-		if _, err := unwritten.WriteTo(q.socket); err != nil {
+		if err := q.writeBatch(batch); err != nil {
 			q.writeFailed(err)
 			return
 		}
 	}
+}
+
+// writeBatch writes all of batch, which is not empty, with one system call if the socket takes it.
+func (q *sendQueue) writeBatch(batch net.Buffers) error {
+	if len(batch) == 1 {
+		_, err := q.socket.Write(batch[0])
+		return err
+	}
+	if _, vectored := q.socket.(*net.TCPConn); !vectored {
+		// There is no writev on TLS: each frame would be a record and a system call of its own.
+		_, err := q.socket.Write(slices.Concat(batch...))
+		return err
+	}
+	unwritten := batch // a copy, for WriteTo lets it escape
+	_, err := unwritten.WriteTo(q.socket)
+	return err
 }
 
 // nextBatch moves frames from the front of the queue to batch. It parks while there are none, and returns none when the
@@ -233,7 +265,7 @@ func (q *sendQueue) writeFailed(err error) {
 		// In the middle of a frame there is no room for a close frame.
 		q.last = farewell{code: codeOverCapacity, reason: "took no data for the write timeout"}
 	}
-	q.writing = false
+	q.writing, q.lost = false, true
 	q.queueMu.Unlock()
 	q.abandon()
 }

@@ -32,25 +32,31 @@ var _ http.Handler = (*Server)(nil)
 // app is an App with those who listen to it.
 type app struct {
 	App
-	hub *hub
+	hub      *hub
+	webhooks *webhooks // nil if there are none
 }
 
 // counters are the source of the totals in Stats.
 type counters struct {
-	refused, slowReaders, events, deliveries atomic.Uint64
+	refused, slowReaders, events, deliveries, webhookEvents, webhookDrops atomic.Uint64
 }
 
-// Stats is a snapshot. The first four fields are gauges; the others count since New.
+// Stats is a snapshot. The first group of fields are gauges; the others count since New.
 type Stats struct {
 	Connections   int
 	Refusing      int // sockets kept open only until they know why they are refused
 	Channels      int // with at least one subscriber
 	Subscriptions int
+	CachedEvents  int // of cache channels; those that expired count until the next look at them
+	WebhookQueue  int // events that wait for a webhook URL, once for each
 
 	Refused     uint64 // sockets that were not let in after their upgrade
 	SlowReaders uint64 // connections closed because they did not take their events
 	Events      uint64 // published, once for each channel
 	Deliveries  uint64 // of an event to a connection
+
+	WebhookEvents uint64 // accepted by a webhook URL, once for each
+	WebhookDrops  uint64 // events that a webhook URL did not get: it did not accept them in time, or too many waited
 }
 
 // New returns a server that is ready to serve, or a *ConfigError.
@@ -68,13 +74,17 @@ func New(config Config) (*Server, error) {
 	}
 	s.registry = newRegistry(&s.goroutines, config.MaxConnections, config.MaxRefused)
 	for _, a := range config.Apps {
-		served := &app{App: a, hub: newHub()}
+		hooks := newWebhooks(s, a)
+		served := &app{App: a, hub: newHub(a.ID, &s.config, hooks), webhooks: hooks}
 		s.appsByID[a.ID], s.appsByKey[a.Key] = served, served
 	}
 	s.mux.HandleFunc("/app/{key}", s.serveSocket)
 	s.mux.HandleFunc("/app/", s.serveSocket)
-	s.mux.HandleFunc("/apps/{id}/events", s.signed(s.serveEvents))
-	s.mux.HandleFunc("/apps/{id}/batch_events", s.signed(s.serveBatch))
+	s.mux.HandleFunc("/apps/{id}/events", s.signed(http.MethodPost, s.serveEvents))
+	s.mux.HandleFunc("/apps/{id}/batch_events", s.signed(http.MethodPost, s.serveBatch))
+	s.mux.HandleFunc("/apps/{id}/channels", s.signed(http.MethodGet, s.serveChannels))
+	s.mux.HandleFunc("/apps/{id}/channels/{channel}", s.signed(http.MethodGet, s.serveChannel))
+	s.mux.HandleFunc("/apps/{id}/channels/{channel}/users", s.signed(http.MethodGet, s.serveUsers))
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusNotFound, "not found")
 	})
@@ -85,14 +95,26 @@ func New(config Config) (*Server, error) {
 // without it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Run watches over the connections until ctx ends. Then it refuses new ones with 503, closes the others with 4100 after
-// what is queued for them, which takes at most ShutdownTimeout, and returns nil when no goroutine of the server is left.
-// It can be called once.
+// Run watches over the connections and sends the webhooks until ctx ends. Then it refuses new connections with 503, closes
+// the others with 4100 after what is queued for them, and returns nil when no goroutine of the server is left, which takes
+// at most ShutdownTimeout. It can be called once.
+//
+// Webhooks that wait are sent once more within the same time, among them channel_vacated of channels that were empty when
+// ctx ended, whether or not VacatedDelay is over. That the end of Run empties the others is not sent: their clients come
+// back, to this program started again or to another.
 func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
 		return errors.New("run pusher server: it was run before")
 	}
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSending()
+	for _, a := range s.appsByID {
+		if a.webhooks != nil {
+			a.webhooks.start(sending, &s.goroutines)
+		}
+	}
 	s.sweepUntil(ctx)
+	defer time.AfterFunc(s.config.ShutdownTimeout, stopSending).Stop()
 	s.shutDown()
 	return nil
 }
@@ -102,11 +124,12 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Tag(socketID, tag string) bool { return s.registry.tag(socketID, tag) }
 
 // CloseTagged closes the sockets with this tag, of all apps, with 4009: pusher-js does not connect again by itself. What
-// is queued for them is dropped, and nothing more reaches them once CloseTagged returns. It returns how many it closed.
+// was published before it is called is still sent, as far as they take it at once; nothing that is published later reaches
+// them. It returns how many it closed.
 func (s *Server) CloseTagged(tag string) int {
 	closed := 0
 	for _, c := range s.registry.withTag(tag) {
-		if c.queue.close(farewell{code: codeUnauthorized, reason: "Unauthorized", announce: true, within: closeTimeout}) {
+		if c.queue.close(farewell{code: codeUnauthorized, reason: "Unauthorized", announce: true, flush: true, within: closeTimeout}) {
 			closed++
 		}
 	}
@@ -120,17 +143,24 @@ func (s *Server) Stats() Stats {
 		SlowReaders: s.counters.slowReaders.Load(),
 		Events:      s.counters.events.Load(),
 		Deliveries:  s.counters.deliveries.Load(),
+
+		WebhookEvents: s.counters.webhookEvents.Load(),
+		WebhookDrops:  s.counters.webhookDrops.Load(),
 	}
 	stats.Connections, stats.Refusing = s.registry.count()
 	for _, a := range s.appsByID {
 		channels, subscriptions := a.hub.count()
 		stats.Channels += channels
 		stats.Subscriptions += subscriptions
+		stats.CachedEvents += a.hub.cache.count()
+		if a.webhooks != nil {
+			stats.WebhookQueue += a.webhooks.count()
+		}
 	}
 	return stats
 }
 
-// sweepUntil looks at all connections in turn: one goroutine instead of a timer for each.
+// sweepUntil looks at all connections, and at what is cached, in turn: one goroutine instead of a timer for each.
 func (s *Server) sweepUntil(ctx context.Context) {
 	interval := min(s.config.ActivityTimeout/4, s.config.PongTimeout/4, maxSweepInterval)
 	ticker := time.NewTicker(interval)
@@ -149,11 +179,20 @@ func (s *Server) sweepUntil(ctx context.Context) {
 			c.queue.retireWriter()
 		}
 		clear(connections)
+		for _, a := range s.appsByID {
+			a.hub.cache.sweep()
+		}
 	}
 }
 
 // shutDown returns when no goroutine is left. Deadlines on all sockets see to it that this comes to pass.
 func (s *Server) shutDown() {
+	// Before any socket is closed, so that the channels that this empties are not told.
+	for _, a := range s.appsByID {
+		if a.webhooks != nil {
+			a.webhooks.stop()
+		}
+	}
 	connections, refused := s.registry.drain()
 	s.config.Logger.Info("pusher server closes its sockets", "connections", len(connections), "refused", len(refused))
 	for _, c := range connections {

@@ -123,15 +123,13 @@ func TestChannelsThatAreNotServedAreRefusedByName(t *testing.T) {
 	s := start(t, nil)
 	c := s.connect()
 	for channel, want := range map[string]subscriptionError{
-		"presence-a":                {Type: "UnsupportedChannel", Status: 501, Error: "presence-"},
-		"cache-a":                   {Type: "UnsupportedChannel", Status: 501, Error: "cache-"},
-		"private-cache-a":           {Type: "UnsupportedChannel", Status: 501, Error: "private-cache-"},
-		"private-encrypted-cache-a": {Type: "UnsupportedChannel", Status: 501, Error: "private-encrypted-cache-"},
-		"#server-to-user-1":         {Type: "UnsupportedChannel", Status: 501, Error: "#server-to-user-"},
-		"":                          {Type: "InvalidChannel", Status: 400, Error: "missing"},
-		"a b":                       {Type: "InvalidChannel", Status: 400, Error: "invalid"},
-		"é":                         {Type: "InvalidChannel", Status: 400, Error: "invalid"},
-		strings.Repeat("a", 165):    {Type: "InvalidChannel", Status: 400, Error: "at most 164"},
+		"presence-a":             {Type: "UnsupportedChannel", Status: 501, Error: "presence-"},
+		"presence-cache-a":       {Type: "UnsupportedChannel", Status: 501, Error: "presence-"},
+		"#server-to-user-1":      {Type: "UnsupportedChannel", Status: 501, Error: "#server-to-user-"},
+		"":                       {Type: "InvalidChannel", Status: 400, Error: "missing"},
+		"a b":                    {Type: "InvalidChannel", Status: 400, Error: "invalid"},
+		"é":                      {Type: "InvalidChannel", Status: 400, Error: "invalid"},
+		strings.Repeat("a", 165): {Type: "InvalidChannel", Status: 400, Error: "at most 164"},
 	} {
 		c.send("pusher:subscribe", map[string]string{"channel": channel})
 		got := c.wantSubscriptionError(channel)

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -35,6 +36,17 @@ type config struct {
 	AppID      string `env:"PUSHER_APP_ID" envDefault:"1"`
 	Key        string `env:"PUSHER_KEY"`
 	Secret     string `env:"PUSHER_SECRET"`
+	// Empty parts are kept, so that New refuses them: a comma too many may stand for a URL that got lost.
+	WebhookURLs []string `env:"PUSHER_WEBHOOK_URL"`
+}
+
+// webhooks returns what PUSHER_WEBHOOK_URL lists.
+func (c config) webhooks() []pusherserver.Webhook {
+	var webhooks []pusherserver.Webhook
+	for _, url := range c.WebhookURLs {
+		webhooks = append(webhooks, pusherserver.Webhook{URL: strings.TrimSpace(url)})
+	}
+	return webhooks
 }
 
 const usage = `Usage: pusherserver
@@ -47,6 +59,9 @@ Environment:
   PUSHER_APP_ID  app id in the paths of the HTTP API: letters, digits, - and _ (1)
   PUSHER_KEY     public key of the app: letters, digits, - and _ (required)
   PUSHER_SECRET  secret that signs requests and subscriptions (required)
+  PUSHER_WEBHOOK_URL
+                 http or https URL that is told of channel_occupied, channel_vacated and cache_miss; several are separated
+                 by commas (none)
 `
 
 func main() {
@@ -77,7 +92,7 @@ func run(ctx context.Context, args []string, environment map[string]string, stdo
 		return fmt.Errorf("read environment: %w", err)
 	}
 	server, err := pusherserver.New(pusherserver.Config{
-		Apps:   []pusherserver.App{{ID: c.AppID, Key: c.Key, Secret: c.Secret}},
+		Apps:   []pusherserver.App{{ID: c.AppID, Key: c.Key, Secret: c.Secret, Webhooks: c.webhooks()}},
 		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 	if err != nil {
@@ -129,8 +144,16 @@ func nameVariable(err error) error {
 	variables := map[string]string{
 		"Apps[0].ID": "PUSHER_APP_ID", "Apps[0].Key": "PUSHER_KEY", "Apps[0].Secret": "PUSHER_SECRET",
 	}
-	if wrong := new(pusherserver.ConfigError); errors.As(err, &wrong) && variables[wrong.Field] != "" {
-		return fmt.Errorf("%s %s", variables[wrong.Field], wrong.Reason)
+	wrong := new(pusherserver.ConfigError)
+	if !errors.As(err, &wrong) {
+		return err
 	}
-	return err
+	variable := variables[wrong.Field]
+	if strings.HasPrefix(wrong.Field, "Apps[0].Webhooks") {
+		variable = "PUSHER_WEBHOOK_URL"
+	}
+	if variable == "" {
+		return err
+	}
+	return fmt.Errorf("%s %s", variable, wrong.Reason)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -60,10 +61,48 @@ func TestServesUntilTheSignalAndClosesWith4100(t *testing.T) {
 	}
 }
 
+func TestEveryWebhookURLIsTold(t *testing.T) {
+	told := make(chan string, 2)
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.URL.Path }))
+	defer web.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	output, stdout := io.Pipe()
+	ended := make(chan error)
+	go func() {
+		ended <- run(ctx, nil, map[string]string{
+			"LISTEN_ADDR": "127.0.0.1:0", "PUSHER_KEY": "key", "PUSHER_SECRET": "secret",
+			"PUSHER_WEBHOOK_URL": web.URL + "/1, " + web.URL + "/2",
+		}, stdout, io.Discard)
+	}()
+	line, err := bufio.NewReader(output).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, address, _ := strings.Cut(strings.TrimSpace(line), "http://")
+	conn, _, _, err := ws.Dial(t.Context(), "ws://"+address+"/app/key?protocol=7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	subscribe := ws.MaskFrame(ws.NewTextFrame([]byte(`{"event":"pusher:subscribe","data":{"channel":"a"}}`)))
+	if err := ws.WriteFrame(conn, subscribe); err != nil {
+		t.Fatal(err)
+	}
+	if first, second := <-told, <-told; first == second {
+		t.Errorf("%s was told twice", first)
+	}
+	conn.Close()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestErrorsNameTheVariable(t *testing.T) {
 	valid := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "PUSHER_KEY": "key", "PUSHER_SECRET": "secret"}
 	for variable, value := range map[string]string{
 		"LISTEN_ADDR": "nowhere", "PUSHER_APP_ID": "a b", "PUSHER_KEY": "", "PUSHER_SECRET": "",
+		"PUSHER_WEBHOOK_URL": "https://example.com, ftp://example.com",
 	} {
 		environment := map[string]string{variable: value}
 		for name, value := range valid {
@@ -83,7 +122,7 @@ func TestHelpListsEveryVariable(t *testing.T) {
 	if err := run(t.Context(), []string{"-h"}, nil, io.Discard, &help); err != nil {
 		t.Fatal(err)
 	}
-	for _, variable := range []string{"LISTEN_ADDR", "PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET"} {
+	for _, variable := range []string{"LISTEN_ADDR", "PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET", "PUSHER_WEBHOOK_URL"} {
 		if !strings.Contains(help.String(), variable) {
 			t.Errorf("%s is missing", variable)
 		}
