@@ -54,7 +54,7 @@ type WithTx func(ctx context.Context, fn func(ctx context.Context, tx *ent.Clien
 // SignUp makes an account and begins its first session, in one transaction. A taken address or a text against the
 // rules is a *rule.InputError, too many accounts from one client address a *RateLimitError.
 func (a *Accounts) SignUp(ctx context.Context, withTx WithTx, n NewAccount) (s Session, err error) {
-	if err := a.signUps.Allow(ClientFrom(ctx).key()); err != nil {
+	if err := a.signUps.Allow(ClientFrom(ctx).Key()); err != nil {
 		return Session{}, err
 	}
 	hash, err := a.passwords.hash(ctx, n.Password)
@@ -84,7 +84,7 @@ func (a *Accounts) SignUp(ctx context.Context, withTx WithTx, n NewAccount) (s S
 // fit, after the same work; too many attempts are a *RateLimitError.
 func (a *Accounts) SignIn(ctx context.Context, withTx WithTx, email, password string) (s Session, err error) {
 	email, invalid := rule.Email("email", email)
-	address := ClientFrom(ctx).key()
+	address := ClientFrom(ctx).Key()
 	if err := a.perClient.Allow(address); err != nil {
 		return Session{}, err
 	}

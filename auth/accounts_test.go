@@ -170,6 +170,10 @@ func TestASessionHoldsUntilItEnds(t *testing.T) {
 	if viewer.UserID != s.User.ID {
 		t.Errorf("the token is of %+v", viewer)
 	}
+	of, err := h.accounts.ViewerOf(t.Context(), s.Token)
+	if err != nil || of.SessionID != viewer.SessionID || of.UserID != viewer.UserID || !of.ExpiresAt.Equal(s.ExpiresAt) {
+		t.Errorf("the token is of %+v, %v", of, err)
+	}
 	holds := func() bool {
 		t.Helper()
 		holds, err := h.accounts.Holds(t.Context(), viewer)
@@ -187,6 +191,9 @@ func TestASessionHoldsUntilItEnds(t *testing.T) {
 	}
 	if _, err := auth.FromContext(h.ctx("Authorization", "Bearer "+s.Token)); !errors.Is(err, auth.ErrUnauthenticated) {
 		t.Errorf("the token of an ended session: %v", err)
+	}
+	if of, err := h.accounts.ViewerOf(t.Context(), s.Token); !errors.Is(err, auth.ErrUnauthenticated) {
+		t.Errorf("the token of an ended session is of %+v, %v", of, err)
 	}
 	if _, err := auth.FromContext(h.ctx("Authorization", "Bearer "+other.Token)); err != nil {
 		t.Errorf("the other session: %v", err)

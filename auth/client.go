@@ -28,8 +28,8 @@ func ClientFrom(ctx context.Context) Client {
 	return c
 }
 
-// key is what limits count: an IPv4 address, or the /64 network that an IPv6 client chooses its addresses from.
-func (c Client) key() string {
+// Key is what limits count: an IPv4 address, or the /64 network that an IPv6 client chooses its addresses from.
+func (c Client) Key() string {
 	if address := c.Address.Unmap(); address.Is6() {
 		if network, err := address.Prefix(64); err == nil {
 			return network.String()

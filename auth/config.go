@@ -21,6 +21,19 @@ type Config struct {
 	SignUpsPerAddress int `env:"SIGN_UPS_PER_ADDRESS" envDefault:"10" help:"a whole number: attempts a minute to sign up from one client address"`
 }
 
+// TrustedOrigins are those whose pages may call the API: Origins, and the server's own where it is configured, for browsers name it
+// beside a Host that a proxy may have changed.
+func (c Config) TrustedOrigins() []string {
+	var trusted []string
+	if c.PublicURL != "" {
+		trusted = append(trusted, strings.TrimSuffix(c.PublicURL, "/"))
+	}
+	for _, origin := range c.Origins {
+		trusted = append(trusted, strings.TrimSuffix(origin, "/"))
+	}
+	return trusted
+}
+
 // Validate names the variable that is wrong and what it may be.
 func (c Config) Validate() error {
 	if c.PublicURL != "" {

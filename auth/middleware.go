@@ -24,12 +24,8 @@ func Middleware(accounts *Accounts, c Config) (func(http.Handler) http.Handler, 
 		return nil, err
 	}
 	protection := http.NewCrossOriginProtection()
-	trusted := c.Origins
-	if c.PublicURL != "" { // browsers that send Origin alone are compared with a Host that a proxy may have changed
-		trusted = append([]string{c.PublicURL}, trusted...)
-	}
-	for _, origin := range trusted {
-		if err := protection.AddTrustedOrigin(strings.TrimSuffix(origin, "/")); err != nil {
+	for _, origin := range c.TrustedOrigins() {
+		if err := protection.AddTrustedOrigin(origin); err != nil {
 			return nil, err
 		}
 	}
@@ -58,9 +54,13 @@ func allowOrigins(origins []string, next http.Handler) http.Handler {
 		allowed[i] = strings.TrimSuffix(origin, "/")
 	}
 	return cors.New(cors.Options{
-		AllowedOrigins:   allowed,
-		AllowedMethods:   []string{http.MethodPost},
-		AllowedHeaders:   []string{"Accept", "Authorization", "Content-Type"},
+		AllowedOrigins: allowed,
+		AllowedMethods: []string{http.MethodPost, http.MethodGet},
+		AllowedHeaders: []string{
+			"Accept", "Authorization", "Content-Type",
+			"X-Subscription-ID", "X-Subscription-Protocol", "X-Subscription-Compress", "X-Socket-ID",
+		},
+		ExposedHeaders:   []string{"X-Subscription-ID"},
 		AllowCredentials: true,
 		MaxAge:           int((10 * time.Minute).Seconds()),
 	}).Handler(next)
@@ -72,7 +72,7 @@ func (a *Accounts) identify(ctx context.Context, r *http.Request) context.Contex
 	if !shown {
 		return ctx
 	}
-	viewer, err := a.viewer(ctx, token)
+	viewer, err := a.ViewerOf(ctx, token)
 	if err != nil {
 		return context.WithValue(ctx, refusalKey{}, err)
 	}

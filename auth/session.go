@@ -36,8 +36,8 @@ func (a *Accounts) begin(ctx context.Context, tx *ent.Client, user *ent.User) (S
 	return s, nil
 }
 
-// viewer returns whose session the token is, or an error that wraps ErrUnauthenticated.
-func (a *Accounts) viewer(ctx context.Context, token string) (Viewer, error) {
+// ViewerOf returns whose session the token is, or an error that wraps ErrUnauthenticated where no session holds.
+func (a *Accounts) ViewerOf(ctx context.Context, token string) (Viewer, error) {
 	if len(token) != tokenLength {
 		return Viewer{}, errEnded
 	}
@@ -50,7 +50,7 @@ func (a *Accounts) viewer(ctx context.Context, token string) (Viewer, error) {
 	case err != nil:
 		return Viewer{}, fmt.Errorf("read a session: %w", err)
 	}
-	return Viewer{UserID: s.UserID, SessionID: s.ID}, nil
+	return Viewer{UserID: s.UserID, SessionID: s.ID, ExpiresAt: s.ExpiresAt}, nil
 }
 
 // Holds says whether the viewer's session still holds: neither ended nor expired since the request began.

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"time"
 
 	"lorebridge/ent/privacy"
 )
@@ -21,6 +22,8 @@ func (unauthenticated) Is(target error) bool { return target == ErrUnauthenticat
 type Viewer struct {
 	UserID    int
 	SessionID int
+	// ExpiresAt is when the session ends by itself.
+	ExpiresAt time.Time
 }
 
 type viewerKey struct{}
