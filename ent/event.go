@@ -33,7 +33,7 @@ type Event struct {
 	KnowledgeID *int `json:"knowledge_id,omitempty"`
 	// outbox.Payload as JSON
 	Payload json.RawMessage `json:"payload,omitempty"`
-	// when Pusher took it
+	// when Pusher took it, for its recipient and for every subscription that was listening
 	RelayedAt *time.Time `json:"relayed_at,omitempty"`
 	// Attempts holds the value of the "attempts" field.
 	Attempts int `json:"attempts,omitempty"`

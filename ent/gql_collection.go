@@ -7,6 +7,7 @@ import (
 	"lorebridge/ent/event"
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgerequest"
+	"lorebridge/ent/subscriber"
 	"lorebridge/ent/user"
 
 	"entgo.io/contrib/entgql"
@@ -518,6 +519,165 @@ func newKnowledgeRequestPaginateArgs(rv map[string]any) *knowledgerequestPaginat
 	}
 	if v, ok := rv[whereField].(*KnowledgeRequestWhereInput); ok {
 		args.opts = append(args.opts, WithKnowledgeRequestFilter(v.Filter))
+	}
+	return args
+}
+
+// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
+func (_q *SubscriberQuery) CollectFields(ctx context.Context, satisfies ...string) (*SubscriberQuery, error) {
+	fc := graphql.GetFieldContext(ctx)
+	if fc == nil {
+		return _q, nil
+	}
+	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
+		return nil, err
+	}
+	return _q, nil
+}
+
+func (_q *SubscriberQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
+	path = append([]string(nil), path...)
+	var (
+		unknownSeen    bool
+		fieldSeen      = make(map[string]struct{}, len(subscriber.Columns))
+		selectedFields = []string{subscriber.FieldID}
+	)
+	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
+		switch field.Name {
+
+		case "user":
+			var (
+				alias = field.Alias
+				path  = append(path, alias)
+				query = (&UserClient{config: _q.config}).Query()
+			)
+			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, userImplementors)...); err != nil {
+				return err
+			}
+			_q.withUser = query
+			if _, ok := fieldSeen[subscriber.FieldUserID]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldUserID)
+				fieldSeen[subscriber.FieldUserID] = struct{}{}
+			}
+		case "createdAt":
+			if _, ok := fieldSeen[subscriber.FieldCreatedAt]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldCreatedAt)
+				fieldSeen[subscriber.FieldCreatedAt] = struct{}{}
+			}
+		case "channel":
+			if _, ok := fieldSeen[subscriber.FieldChannel]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldChannel)
+				fieldSeen[subscriber.FieldChannel] = struct{}{}
+			}
+		case "state":
+			if _, ok := fieldSeen[subscriber.FieldState]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldState)
+				fieldSeen[subscriber.FieldState] = struct{}{}
+			}
+		case "userID":
+			if _, ok := fieldSeen[subscriber.FieldUserID]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldUserID)
+				fieldSeen[subscriber.FieldUserID] = struct{}{}
+			}
+		case "topic":
+			if _, ok := fieldSeen[subscriber.FieldTopic]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldTopic)
+				fieldSeen[subscriber.FieldTopic] = struct{}{}
+			}
+		case "field":
+			if _, ok := fieldSeen[subscriber.FieldField]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldField)
+				fieldSeen[subscriber.FieldField] = struct{}{}
+			}
+		case "authorizedAt":
+			if _, ok := fieldSeen[subscriber.FieldAuthorizedAt]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldAuthorizedAt)
+				fieldSeen[subscriber.FieldAuthorizedAt] = struct{}{}
+			}
+		case "lastDeliveredAt":
+			if _, ok := fieldSeen[subscriber.FieldLastDeliveredAt]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldLastDeliveredAt)
+				fieldSeen[subscriber.FieldLastDeliveredAt] = struct{}{}
+			}
+		case "lastError":
+			if _, ok := fieldSeen[subscriber.FieldLastError]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldLastError)
+				fieldSeen[subscriber.FieldLastError] = struct{}{}
+			}
+		case "expiresAt":
+			if _, ok := fieldSeen[subscriber.FieldExpiresAt]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldExpiresAt)
+				fieldSeen[subscriber.FieldExpiresAt] = struct{}{}
+			}
+		case "closedAt":
+			if _, ok := fieldSeen[subscriber.FieldClosedAt]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldClosedAt)
+				fieldSeen[subscriber.FieldClosedAt] = struct{}{}
+			}
+		case "closedReason":
+			if _, ok := fieldSeen[subscriber.FieldClosedReason]; !ok {
+				selectedFields = append(selectedFields, subscriber.FieldClosedReason)
+				fieldSeen[subscriber.FieldClosedReason] = struct{}{}
+			}
+		case "id":
+		case "__typename":
+		default:
+			unknownSeen = true
+		}
+	}
+	if !unknownSeen {
+		_q.Select(selectedFields...)
+	}
+	return nil
+}
+
+type subscriberPaginateArgs struct {
+	first, last   *int
+	after, before *Cursor
+	opts          []SubscriberPaginateOption
+}
+
+func newSubscriberPaginateArgs(rv map[string]any) *subscriberPaginateArgs {
+	args := &subscriberPaginateArgs{}
+	if rv == nil {
+		return args
+	}
+	if v := rv[firstField]; v != nil {
+		args.first = v.(*int)
+	}
+	if v := rv[lastField]; v != nil {
+		args.last = v.(*int)
+	}
+	if v := rv[afterField]; v != nil {
+		args.after = v.(*Cursor)
+	}
+	if v := rv[beforeField]; v != nil {
+		args.before = v.(*Cursor)
+	}
+	if v, ok := rv[orderByField]; ok {
+		switch v := v.(type) {
+		case map[string]any:
+			var (
+				err1, err2 error
+				order      = &SubscriberOrder{Field: &SubscriberOrderField{}, Direction: entgql.OrderDirectionAsc}
+			)
+			if d, ok := v[directionField]; ok {
+				err1 = order.Direction.UnmarshalGQL(d)
+			}
+			if f, ok := v[fieldField]; ok {
+				err2 = order.Field.UnmarshalGQL(f)
+			}
+			if err1 == nil && err2 == nil {
+				args.opts = append(args.opts, WithSubscriberOrder(order))
+			}
+		case *SubscriberOrder:
+			if v != nil {
+				args.opts = append(args.opts, WithSubscriberOrder(v))
+			}
+		}
+	}
+	if v, ok := rv[whereField].(*SubscriberWhereInput); ok {
+		args.opts = append(args.opts, WithSubscriberFilter(v.Filter))
 	}
 	return args
 }

@@ -11,6 +11,7 @@ import (
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgerequest"
+	"lorebridge/ent/subscriber"
 	"lorebridge/ent/user"
 
 	"entgo.io/contrib/entgql"
@@ -42,6 +43,11 @@ var knowledgerequestImplementors = []string{"KnowledgeRequest", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
 func (*KnowledgeRequest) IsNode() {}
+
+var subscriberImplementors = []string{"Subscriber", "Node"}
+
+// IsNode implements the Node interface check for GQLGen.
+func (*Subscriber) IsNode() {}
 
 var userImplementors = []string{"User", "Node"}
 
@@ -157,6 +163,15 @@ func (c *Client) noder(ctx context.Context, table string, id int) (Noder, error)
 			Where(knowledgerequest.ID(id))
 		if fc := graphql.GetFieldContext(ctx); fc != nil {
 			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, knowledgerequestImplementors...); err != nil {
+				return nil, err
+			}
+		}
+		return query.Only(ctx)
+	case subscriber.Table:
+		query := c.Subscriber.Query().
+			Where(subscriber.ID(id))
+		if fc := graphql.GetFieldContext(ctx); fc != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, subscriberImplementors...); err != nil {
 				return nil, err
 			}
 		}
@@ -295,6 +310,22 @@ func (c *Client) noders(ctx context.Context, table string, ids []int) ([]Noder, 
 		query := c.KnowledgeRequest.Query().
 			Where(knowledgerequest.IDIn(ids...))
 		query, err := query.CollectFields(ctx, knowledgerequestImplementors...)
+		if err != nil {
+			return nil, err
+		}
+		nodes, err := query.All(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range nodes {
+			for _, noder := range idmap[node.ID] {
+				*noder = node
+			}
+		}
+	case subscriber.Table:
+		query := c.Subscriber.Query().
+			Where(subscriber.IDIn(ids...))
+		query, err := query.CollectFields(ctx, subscriberImplementors...)
 		if err != nil {
 			return nil, err
 		}

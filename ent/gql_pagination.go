@@ -11,6 +11,7 @@ import (
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgerequest"
+	"lorebridge/ent/subscriber"
 	"lorebridge/ent/user"
 	"strconv"
 
@@ -1273,6 +1274,302 @@ func (_m *KnowledgeRequest) ToEdge(order *KnowledgeRequestOrder) *KnowledgeReque
 		order = DefaultKnowledgeRequestOrder
 	}
 	return &KnowledgeRequestEdge{
+		Node:   _m,
+		Cursor: order.Field.toCursor(_m),
+	}
+}
+
+// SubscriberEdge is the edge representation of Subscriber.
+type SubscriberEdge struct {
+	Node   *Subscriber `json:"node"`
+	Cursor Cursor      `json:"cursor"`
+}
+
+// SubscriberConnection is the connection containing edges to Subscriber.
+type SubscriberConnection struct {
+	Edges      []*SubscriberEdge `json:"edges"`
+	PageInfo   PageInfo          `json:"pageInfo"`
+	TotalCount int               `json:"totalCount"`
+}
+
+func (c *SubscriberConnection) build(nodes []*Subscriber, pager *subscriberPager, after *Cursor, first *int, before *Cursor, last *int) {
+	c.PageInfo.HasNextPage = before != nil
+	c.PageInfo.HasPreviousPage = after != nil
+	if first != nil && *first+1 == len(nodes) {
+		c.PageInfo.HasNextPage = true
+		nodes = nodes[:len(nodes)-1]
+	} else if last != nil && *last+1 == len(nodes) {
+		c.PageInfo.HasPreviousPage = true
+		nodes = nodes[:len(nodes)-1]
+	}
+	var nodeAt func(int) *Subscriber
+	if last != nil {
+		n := len(nodes) - 1
+		nodeAt = func(i int) *Subscriber {
+			return nodes[n-i]
+		}
+	} else {
+		nodeAt = func(i int) *Subscriber {
+			return nodes[i]
+		}
+	}
+	c.Edges = make([]*SubscriberEdge, len(nodes))
+	for i := range nodes {
+		node := nodeAt(i)
+		c.Edges[i] = &SubscriberEdge{
+			Node:   node,
+			Cursor: pager.toCursor(node),
+		}
+	}
+	if l := len(c.Edges); l > 0 {
+		c.PageInfo.StartCursor = &c.Edges[0].Cursor
+		c.PageInfo.EndCursor = &c.Edges[l-1].Cursor
+	}
+	if c.TotalCount == 0 {
+		c.TotalCount = len(nodes)
+	}
+}
+
+// SubscriberPaginateOption enables pagination customization.
+type SubscriberPaginateOption func(*subscriberPager) error
+
+// WithSubscriberOrder configures pagination ordering.
+func WithSubscriberOrder(order *SubscriberOrder) SubscriberPaginateOption {
+	if order == nil {
+		order = DefaultSubscriberOrder
+	}
+	o := *order
+	return func(pager *subscriberPager) error {
+		if err := o.Direction.Validate(); err != nil {
+			return err
+		}
+		if o.Field == nil {
+			o.Field = DefaultSubscriberOrder.Field
+		}
+		pager.order = &o
+		return nil
+	}
+}
+
+// WithSubscriberFilter configures pagination filter.
+func WithSubscriberFilter(filter func(*SubscriberQuery) (*SubscriberQuery, error)) SubscriberPaginateOption {
+	return func(pager *subscriberPager) error {
+		if filter == nil {
+			return errors.New("SubscriberQuery filter cannot be nil")
+		}
+		pager.filter = filter
+		return nil
+	}
+}
+
+type subscriberPager struct {
+	reverse bool
+	order   *SubscriberOrder
+	filter  func(*SubscriberQuery) (*SubscriberQuery, error)
+}
+
+func newSubscriberPager(opts []SubscriberPaginateOption, reverse bool) (*subscriberPager, error) {
+	pager := &subscriberPager{reverse: reverse}
+	for _, opt := range opts {
+		if err := opt(pager); err != nil {
+			return nil, err
+		}
+	}
+	if pager.order == nil {
+		pager.order = DefaultSubscriberOrder
+	}
+	return pager, nil
+}
+
+func (p *subscriberPager) applyFilter(query *SubscriberQuery) (*SubscriberQuery, error) {
+	if p.filter != nil {
+		return p.filter(query)
+	}
+	return query, nil
+}
+
+func (p *subscriberPager) toCursor(_m *Subscriber) Cursor {
+	return p.order.Field.toCursor(_m)
+}
+
+func (p *subscriberPager) applyCursors(query *SubscriberQuery, after, before *Cursor) (*SubscriberQuery, error) {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultSubscriberOrder.Field.column, p.order.Field.column, direction) {
+		query = query.Where(predicate)
+	}
+	return query, nil
+}
+
+func (p *subscriberPager) applyOrder(query *SubscriberQuery) *SubscriberQuery {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultSubscriberOrder.Field {
+		query = query.Order(DefaultSubscriberOrder.Field.toTerm(direction.OrderTermOption()))
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return query
+}
+
+func (p *subscriberPager) orderExpr(query *SubscriberQuery) sql.Querier {
+	direction := p.order.Direction
+	if p.reverse {
+		direction = direction.Reverse()
+	}
+	if len(query.ctx.Fields) > 0 {
+		query.ctx.AppendFieldOnce(p.order.Field.column)
+	}
+	return sql.ExprFunc(func(b *sql.Builder) {
+		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultSubscriberOrder.Field {
+			b.Comma().Ident(DefaultSubscriberOrder.Field.column).Pad().WriteString(string(direction))
+		}
+	})
+}
+
+// Paginate executes the query and returns a relay based cursor connection to Subscriber.
+func (_m *SubscriberQuery) Paginate(
+	ctx context.Context, after *Cursor, first *int,
+	before *Cursor, last *int, opts ...SubscriberPaginateOption,
+) (*SubscriberConnection, error) {
+	if err := validateFirstLast(first, last); err != nil {
+		return nil, err
+	}
+	pager, err := newSubscriberPager(opts, last != nil)
+	if err != nil {
+		return nil, err
+	}
+	if _m, err = pager.applyFilter(_m); err != nil {
+		return nil, err
+	}
+	conn := &SubscriberConnection{Edges: []*SubscriberEdge{}}
+	ignoredEdges := !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField)
+	if hasCollectedField(ctx, totalCountField) {
+		hasPagination := after != nil || first != nil || before != nil || last != nil
+		if hasPagination || ignoredEdges {
+			c := _m.Clone()
+			c.ctx.Fields = nil
+			if conn.TotalCount, err = c.Count(ctx); err != nil {
+				return nil, err
+			}
+			conn.PageInfo.HasNextPage = first != nil && conn.TotalCount > 0
+			conn.PageInfo.HasPreviousPage = last != nil && conn.TotalCount > 0
+		}
+	}
+	if ignoredEdges || (first != nil && *first == 0) || (last != nil && *last == 0) {
+		return conn, nil
+	}
+	if _m, err = pager.applyCursors(_m, after, before); err != nil {
+		return nil, err
+	}
+	limit := paginateLimit(first, last)
+	if limit != 0 {
+		_m.Limit(limit)
+	}
+	if field := collectedField(ctx, edgesField, nodeField); field != nil {
+		if err := _m.collectField(ctx, limit == 1, graphql.GetOperationContext(ctx), *field, []string{edgesField, nodeField}); err != nil {
+			return nil, err
+		}
+	}
+	_m = pager.applyOrder(_m)
+	nodes, err := _m.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn.build(nodes, pager, after, first, before, last)
+	return conn, nil
+}
+
+var (
+	// SubscriberOrderFieldCreatedAt orders Subscriber by created_at.
+	SubscriberOrderFieldCreatedAt = &SubscriberOrderField{
+		Value: func(_m *Subscriber) (ent.Value, error) {
+			return _m.CreatedAt, nil
+		},
+		column: subscriber.FieldCreatedAt,
+		toTerm: subscriber.ByCreatedAt,
+		toCursor: func(_m *Subscriber) Cursor {
+			return Cursor{
+				ID:    _m.ID,
+				Value: _m.CreatedAt,
+			}
+		},
+	}
+)
+
+// String implement fmt.Stringer interface.
+func (f SubscriberOrderField) String() string {
+	var str string
+	switch f.column {
+	case SubscriberOrderFieldCreatedAt.column:
+		str = "CREATED_AT"
+	}
+	return str
+}
+
+// MarshalGQL implements graphql.Marshaler interface.
+func (f SubscriberOrderField) MarshalGQL(w io.Writer) {
+	io.WriteString(w, strconv.Quote(f.String()))
+}
+
+// UnmarshalGQL implements graphql.Unmarshaler interface.
+func (f *SubscriberOrderField) UnmarshalGQL(v interface{}) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("SubscriberOrderField %T must be a string", v)
+	}
+	switch str {
+	case "CREATED_AT":
+		*f = *SubscriberOrderFieldCreatedAt
+	default:
+		return fmt.Errorf("%s is not a valid SubscriberOrderField", str)
+	}
+	return nil
+}
+
+// SubscriberOrderField defines the ordering field of Subscriber.
+type SubscriberOrderField struct {
+	// Value extracts the ordering value from the given Subscriber.
+	Value    func(*Subscriber) (ent.Value, error)
+	column   string // field or computed.
+	toTerm   func(...sql.OrderTermOption) subscriber.OrderOption
+	toCursor func(*Subscriber) Cursor
+}
+
+// SubscriberOrder defines the ordering of Subscriber.
+type SubscriberOrder struct {
+	Direction OrderDirection        `json:"direction"`
+	Field     *SubscriberOrderField `json:"field"`
+}
+
+// DefaultSubscriberOrder is the default ordering of Subscriber.
+var DefaultSubscriberOrder = &SubscriberOrder{
+	Direction: entgql.OrderDirectionAsc,
+	Field: &SubscriberOrderField{
+		Value: func(_m *Subscriber) (ent.Value, error) {
+			return _m.ID, nil
+		},
+		column: subscriber.FieldID,
+		toTerm: subscriber.ByID,
+		toCursor: func(_m *Subscriber) Cursor {
+			return Cursor{ID: _m.ID}
+		},
+	},
+}
+
+// ToEdge converts Subscriber into SubscriberEdge.
+func (_m *Subscriber) ToEdge(order *SubscriberOrder) *SubscriberEdge {
+	if order == nil {
+		order = DefaultSubscriberOrder
+	}
+	return &SubscriberEdge{
 		Node:   _m,
 		Cursor: order.Field.toCursor(_m),
 	}

@@ -10,6 +10,7 @@ import (
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/predicate"
+	"lorebridge/ent/subscriber"
 	"lorebridge/ent/user"
 	"time"
 )
@@ -1321,6 +1322,668 @@ func (i *KnowledgeRequestWhereInput) P() (predicate.KnowledgeRequest, error) {
 		return predicates[0], nil
 	default:
 		return knowledgerequest.And(predicates...), nil
+	}
+}
+
+// SubscriberWhereInput represents a where input for filtering Subscriber queries.
+type SubscriberWhereInput struct {
+	Predicates []predicate.Subscriber  `json:"-"`
+	Not        *SubscriberWhereInput   `json:"not,omitempty"`
+	Or         []*SubscriberWhereInput `json:"or,omitempty"`
+	And        []*SubscriberWhereInput `json:"and,omitempty"`
+
+	// "id" field predicates.
+	ID      *int  `json:"id,omitempty"`
+	IDNEQ   *int  `json:"idNEQ,omitempty"`
+	IDIn    []int `json:"idIn,omitempty"`
+	IDNotIn []int `json:"idNotIn,omitempty"`
+	IDGT    *int  `json:"idGT,omitempty"`
+	IDGTE   *int  `json:"idGTE,omitempty"`
+	IDLT    *int  `json:"idLT,omitempty"`
+	IDLTE   *int  `json:"idLTE,omitempty"`
+
+	// "created_at" field predicates.
+	CreatedAt      *time.Time  `json:"createdAt,omitempty"`
+	CreatedAtNEQ   *time.Time  `json:"createdAtNEQ,omitempty"`
+	CreatedAtIn    []time.Time `json:"createdAtIn,omitempty"`
+	CreatedAtNotIn []time.Time `json:"createdAtNotIn,omitempty"`
+	CreatedAtGT    *time.Time  `json:"createdAtGT,omitempty"`
+	CreatedAtGTE   *time.Time  `json:"createdAtGTE,omitempty"`
+	CreatedAtLT    *time.Time  `json:"createdAtLT,omitempty"`
+	CreatedAtLTE   *time.Time  `json:"createdAtLTE,omitempty"`
+
+	// "channel" field predicates.
+	Channel             *string  `json:"channel,omitempty"`
+	ChannelNEQ          *string  `json:"channelNEQ,omitempty"`
+	ChannelIn           []string `json:"channelIn,omitempty"`
+	ChannelNotIn        []string `json:"channelNotIn,omitempty"`
+	ChannelGT           *string  `json:"channelGT,omitempty"`
+	ChannelGTE          *string  `json:"channelGTE,omitempty"`
+	ChannelLT           *string  `json:"channelLT,omitempty"`
+	ChannelLTE          *string  `json:"channelLTE,omitempty"`
+	ChannelContains     *string  `json:"channelContains,omitempty"`
+	ChannelHasPrefix    *string  `json:"channelHasPrefix,omitempty"`
+	ChannelHasSuffix    *string  `json:"channelHasSuffix,omitempty"`
+	ChannelEqualFold    *string  `json:"channelEqualFold,omitempty"`
+	ChannelContainsFold *string  `json:"channelContainsFold,omitempty"`
+
+	// "state" field predicates.
+	State      *subscriber.State  `json:"state,omitempty"`
+	StateNEQ   *subscriber.State  `json:"stateNEQ,omitempty"`
+	StateIn    []subscriber.State `json:"stateIn,omitempty"`
+	StateNotIn []subscriber.State `json:"stateNotIn,omitempty"`
+
+	// "user_id" field predicates.
+	UserID      *int  `json:"userID,omitempty"`
+	UserIDNEQ   *int  `json:"userIDNEQ,omitempty"`
+	UserIDIn    []int `json:"userIDIn,omitempty"`
+	UserIDNotIn []int `json:"userIDNotIn,omitempty"`
+
+	// "topic" field predicates.
+	Topic             *string  `json:"topic,omitempty"`
+	TopicNEQ          *string  `json:"topicNEQ,omitempty"`
+	TopicIn           []string `json:"topicIn,omitempty"`
+	TopicNotIn        []string `json:"topicNotIn,omitempty"`
+	TopicGT           *string  `json:"topicGT,omitempty"`
+	TopicGTE          *string  `json:"topicGTE,omitempty"`
+	TopicLT           *string  `json:"topicLT,omitempty"`
+	TopicLTE          *string  `json:"topicLTE,omitempty"`
+	TopicContains     *string  `json:"topicContains,omitempty"`
+	TopicHasPrefix    *string  `json:"topicHasPrefix,omitempty"`
+	TopicHasSuffix    *string  `json:"topicHasSuffix,omitempty"`
+	TopicEqualFold    *string  `json:"topicEqualFold,omitempty"`
+	TopicContainsFold *string  `json:"topicContainsFold,omitempty"`
+
+	// "field" field predicates.
+	Field             *string  `json:"field,omitempty"`
+	FieldNEQ          *string  `json:"fieldNEQ,omitempty"`
+	FieldIn           []string `json:"fieldIn,omitempty"`
+	FieldNotIn        []string `json:"fieldNotIn,omitempty"`
+	FieldGT           *string  `json:"fieldGT,omitempty"`
+	FieldGTE          *string  `json:"fieldGTE,omitempty"`
+	FieldLT           *string  `json:"fieldLT,omitempty"`
+	FieldLTE          *string  `json:"fieldLTE,omitempty"`
+	FieldContains     *string  `json:"fieldContains,omitempty"`
+	FieldHasPrefix    *string  `json:"fieldHasPrefix,omitempty"`
+	FieldHasSuffix    *string  `json:"fieldHasSuffix,omitempty"`
+	FieldEqualFold    *string  `json:"fieldEqualFold,omitempty"`
+	FieldContainsFold *string  `json:"fieldContainsFold,omitempty"`
+
+	// "authorized_at" field predicates.
+	AuthorizedAt       *time.Time  `json:"authorizedAt,omitempty"`
+	AuthorizedAtNEQ    *time.Time  `json:"authorizedAtNEQ,omitempty"`
+	AuthorizedAtIn     []time.Time `json:"authorizedAtIn,omitempty"`
+	AuthorizedAtNotIn  []time.Time `json:"authorizedAtNotIn,omitempty"`
+	AuthorizedAtGT     *time.Time  `json:"authorizedAtGT,omitempty"`
+	AuthorizedAtGTE    *time.Time  `json:"authorizedAtGTE,omitempty"`
+	AuthorizedAtLT     *time.Time  `json:"authorizedAtLT,omitempty"`
+	AuthorizedAtLTE    *time.Time  `json:"authorizedAtLTE,omitempty"`
+	AuthorizedAtIsNil  bool        `json:"authorizedAtIsNil,omitempty"`
+	AuthorizedAtNotNil bool        `json:"authorizedAtNotNil,omitempty"`
+
+	// "last_delivered_at" field predicates.
+	LastDeliveredAt       *time.Time  `json:"lastDeliveredAt,omitempty"`
+	LastDeliveredAtNEQ    *time.Time  `json:"lastDeliveredAtNEQ,omitempty"`
+	LastDeliveredAtIn     []time.Time `json:"lastDeliveredAtIn,omitempty"`
+	LastDeliveredAtNotIn  []time.Time `json:"lastDeliveredAtNotIn,omitempty"`
+	LastDeliveredAtGT     *time.Time  `json:"lastDeliveredAtGT,omitempty"`
+	LastDeliveredAtGTE    *time.Time  `json:"lastDeliveredAtGTE,omitempty"`
+	LastDeliveredAtLT     *time.Time  `json:"lastDeliveredAtLT,omitempty"`
+	LastDeliveredAtLTE    *time.Time  `json:"lastDeliveredAtLTE,omitempty"`
+	LastDeliveredAtIsNil  bool        `json:"lastDeliveredAtIsNil,omitempty"`
+	LastDeliveredAtNotNil bool        `json:"lastDeliveredAtNotNil,omitempty"`
+
+	// "last_error" field predicates.
+	LastError             *string  `json:"lastError,omitempty"`
+	LastErrorNEQ          *string  `json:"lastErrorNEQ,omitempty"`
+	LastErrorIn           []string `json:"lastErrorIn,omitempty"`
+	LastErrorNotIn        []string `json:"lastErrorNotIn,omitempty"`
+	LastErrorGT           *string  `json:"lastErrorGT,omitempty"`
+	LastErrorGTE          *string  `json:"lastErrorGTE,omitempty"`
+	LastErrorLT           *string  `json:"lastErrorLT,omitempty"`
+	LastErrorLTE          *string  `json:"lastErrorLTE,omitempty"`
+	LastErrorContains     *string  `json:"lastErrorContains,omitempty"`
+	LastErrorHasPrefix    *string  `json:"lastErrorHasPrefix,omitempty"`
+	LastErrorHasSuffix    *string  `json:"lastErrorHasSuffix,omitempty"`
+	LastErrorIsNil        bool     `json:"lastErrorIsNil,omitempty"`
+	LastErrorNotNil       bool     `json:"lastErrorNotNil,omitempty"`
+	LastErrorEqualFold    *string  `json:"lastErrorEqualFold,omitempty"`
+	LastErrorContainsFold *string  `json:"lastErrorContainsFold,omitempty"`
+
+	// "expires_at" field predicates.
+	ExpiresAt      *time.Time  `json:"expiresAt,omitempty"`
+	ExpiresAtNEQ   *time.Time  `json:"expiresAtNEQ,omitempty"`
+	ExpiresAtIn    []time.Time `json:"expiresAtIn,omitempty"`
+	ExpiresAtNotIn []time.Time `json:"expiresAtNotIn,omitempty"`
+	ExpiresAtGT    *time.Time  `json:"expiresAtGT,omitempty"`
+	ExpiresAtGTE   *time.Time  `json:"expiresAtGTE,omitempty"`
+	ExpiresAtLT    *time.Time  `json:"expiresAtLT,omitempty"`
+	ExpiresAtLTE   *time.Time  `json:"expiresAtLTE,omitempty"`
+
+	// "closed_at" field predicates.
+	ClosedAt       *time.Time  `json:"closedAt,omitempty"`
+	ClosedAtNEQ    *time.Time  `json:"closedAtNEQ,omitempty"`
+	ClosedAtIn     []time.Time `json:"closedAtIn,omitempty"`
+	ClosedAtNotIn  []time.Time `json:"closedAtNotIn,omitempty"`
+	ClosedAtGT     *time.Time  `json:"closedAtGT,omitempty"`
+	ClosedAtGTE    *time.Time  `json:"closedAtGTE,omitempty"`
+	ClosedAtLT     *time.Time  `json:"closedAtLT,omitempty"`
+	ClosedAtLTE    *time.Time  `json:"closedAtLTE,omitempty"`
+	ClosedAtIsNil  bool        `json:"closedAtIsNil,omitempty"`
+	ClosedAtNotNil bool        `json:"closedAtNotNil,omitempty"`
+
+	// "closed_reason" field predicates.
+	ClosedReason             *string  `json:"closedReason,omitempty"`
+	ClosedReasonNEQ          *string  `json:"closedReasonNEQ,omitempty"`
+	ClosedReasonIn           []string `json:"closedReasonIn,omitempty"`
+	ClosedReasonNotIn        []string `json:"closedReasonNotIn,omitempty"`
+	ClosedReasonGT           *string  `json:"closedReasonGT,omitempty"`
+	ClosedReasonGTE          *string  `json:"closedReasonGTE,omitempty"`
+	ClosedReasonLT           *string  `json:"closedReasonLT,omitempty"`
+	ClosedReasonLTE          *string  `json:"closedReasonLTE,omitempty"`
+	ClosedReasonContains     *string  `json:"closedReasonContains,omitempty"`
+	ClosedReasonHasPrefix    *string  `json:"closedReasonHasPrefix,omitempty"`
+	ClosedReasonHasSuffix    *string  `json:"closedReasonHasSuffix,omitempty"`
+	ClosedReasonIsNil        bool     `json:"closedReasonIsNil,omitempty"`
+	ClosedReasonNotNil       bool     `json:"closedReasonNotNil,omitempty"`
+	ClosedReasonEqualFold    *string  `json:"closedReasonEqualFold,omitempty"`
+	ClosedReasonContainsFold *string  `json:"closedReasonContainsFold,omitempty"`
+
+	// "user" edge predicates.
+	HasUser     *bool             `json:"hasUser,omitempty"`
+	HasUserWith []*UserWhereInput `json:"hasUserWith,omitempty"`
+}
+
+// AddPredicates adds custom predicates to the where input to be used during the filtering phase.
+func (i *SubscriberWhereInput) AddPredicates(predicates ...predicate.Subscriber) {
+	i.Predicates = append(i.Predicates, predicates...)
+}
+
+// Filter applies the SubscriberWhereInput filter on the SubscriberQuery builder.
+func (i *SubscriberWhereInput) Filter(q *SubscriberQuery) (*SubscriberQuery, error) {
+	if i == nil {
+		return q, nil
+	}
+	p, err := i.P()
+	if err != nil {
+		if err == ErrEmptySubscriberWhereInput {
+			return q, nil
+		}
+		return nil, err
+	}
+	return q.Where(p), nil
+}
+
+// ErrEmptySubscriberWhereInput is returned in case the SubscriberWhereInput is empty.
+var ErrEmptySubscriberWhereInput = errors.New("ent: empty predicate SubscriberWhereInput")
+
+// P returns a predicate for filtering subscribers.
+// An error is returned if the input is empty or invalid.
+func (i *SubscriberWhereInput) P() (predicate.Subscriber, error) {
+	var predicates []predicate.Subscriber
+	if i.Not != nil {
+		p, err := i.Not.P()
+		if err != nil {
+			return nil, fmt.Errorf("%w: field 'not'", err)
+		}
+		predicates = append(predicates, subscriber.Not(p))
+	}
+	switch n := len(i.Or); {
+	case n == 1:
+		p, err := i.Or[0].P()
+		if err != nil {
+			return nil, fmt.Errorf("%w: field 'or'", err)
+		}
+		predicates = append(predicates, p)
+	case n > 1:
+		or := make([]predicate.Subscriber, 0, n)
+		for _, w := range i.Or {
+			p, err := w.P()
+			if err != nil {
+				return nil, fmt.Errorf("%w: field 'or'", err)
+			}
+			or = append(or, p)
+		}
+		predicates = append(predicates, subscriber.Or(or...))
+	}
+	switch n := len(i.And); {
+	case n == 1:
+		p, err := i.And[0].P()
+		if err != nil {
+			return nil, fmt.Errorf("%w: field 'and'", err)
+		}
+		predicates = append(predicates, p)
+	case n > 1:
+		and := make([]predicate.Subscriber, 0, n)
+		for _, w := range i.And {
+			p, err := w.P()
+			if err != nil {
+				return nil, fmt.Errorf("%w: field 'and'", err)
+			}
+			and = append(and, p)
+		}
+		predicates = append(predicates, subscriber.And(and...))
+	}
+	predicates = append(predicates, i.Predicates...)
+	if i.ID != nil {
+		predicates = append(predicates, subscriber.IDEQ(*i.ID))
+	}
+	if i.IDNEQ != nil {
+		predicates = append(predicates, subscriber.IDNEQ(*i.IDNEQ))
+	}
+	if len(i.IDIn) > 0 {
+		predicates = append(predicates, subscriber.IDIn(i.IDIn...))
+	}
+	if len(i.IDNotIn) > 0 {
+		predicates = append(predicates, subscriber.IDNotIn(i.IDNotIn...))
+	}
+	if i.IDGT != nil {
+		predicates = append(predicates, subscriber.IDGT(*i.IDGT))
+	}
+	if i.IDGTE != nil {
+		predicates = append(predicates, subscriber.IDGTE(*i.IDGTE))
+	}
+	if i.IDLT != nil {
+		predicates = append(predicates, subscriber.IDLT(*i.IDLT))
+	}
+	if i.IDLTE != nil {
+		predicates = append(predicates, subscriber.IDLTE(*i.IDLTE))
+	}
+	if i.CreatedAt != nil {
+		predicates = append(predicates, subscriber.CreatedAtEQ(*i.CreatedAt))
+	}
+	if i.CreatedAtNEQ != nil {
+		predicates = append(predicates, subscriber.CreatedAtNEQ(*i.CreatedAtNEQ))
+	}
+	if len(i.CreatedAtIn) > 0 {
+		predicates = append(predicates, subscriber.CreatedAtIn(i.CreatedAtIn...))
+	}
+	if len(i.CreatedAtNotIn) > 0 {
+		predicates = append(predicates, subscriber.CreatedAtNotIn(i.CreatedAtNotIn...))
+	}
+	if i.CreatedAtGT != nil {
+		predicates = append(predicates, subscriber.CreatedAtGT(*i.CreatedAtGT))
+	}
+	if i.CreatedAtGTE != nil {
+		predicates = append(predicates, subscriber.CreatedAtGTE(*i.CreatedAtGTE))
+	}
+	if i.CreatedAtLT != nil {
+		predicates = append(predicates, subscriber.CreatedAtLT(*i.CreatedAtLT))
+	}
+	if i.CreatedAtLTE != nil {
+		predicates = append(predicates, subscriber.CreatedAtLTE(*i.CreatedAtLTE))
+	}
+	if i.Channel != nil {
+		predicates = append(predicates, subscriber.ChannelEQ(*i.Channel))
+	}
+	if i.ChannelNEQ != nil {
+		predicates = append(predicates, subscriber.ChannelNEQ(*i.ChannelNEQ))
+	}
+	if len(i.ChannelIn) > 0 {
+		predicates = append(predicates, subscriber.ChannelIn(i.ChannelIn...))
+	}
+	if len(i.ChannelNotIn) > 0 {
+		predicates = append(predicates, subscriber.ChannelNotIn(i.ChannelNotIn...))
+	}
+	if i.ChannelGT != nil {
+		predicates = append(predicates, subscriber.ChannelGT(*i.ChannelGT))
+	}
+	if i.ChannelGTE != nil {
+		predicates = append(predicates, subscriber.ChannelGTE(*i.ChannelGTE))
+	}
+	if i.ChannelLT != nil {
+		predicates = append(predicates, subscriber.ChannelLT(*i.ChannelLT))
+	}
+	if i.ChannelLTE != nil {
+		predicates = append(predicates, subscriber.ChannelLTE(*i.ChannelLTE))
+	}
+	if i.ChannelContains != nil {
+		predicates = append(predicates, subscriber.ChannelContains(*i.ChannelContains))
+	}
+	if i.ChannelHasPrefix != nil {
+		predicates = append(predicates, subscriber.ChannelHasPrefix(*i.ChannelHasPrefix))
+	}
+	if i.ChannelHasSuffix != nil {
+		predicates = append(predicates, subscriber.ChannelHasSuffix(*i.ChannelHasSuffix))
+	}
+	if i.ChannelEqualFold != nil {
+		predicates = append(predicates, subscriber.ChannelEqualFold(*i.ChannelEqualFold))
+	}
+	if i.ChannelContainsFold != nil {
+		predicates = append(predicates, subscriber.ChannelContainsFold(*i.ChannelContainsFold))
+	}
+	if i.State != nil {
+		predicates = append(predicates, subscriber.StateEQ(*i.State))
+	}
+	if i.StateNEQ != nil {
+		predicates = append(predicates, subscriber.StateNEQ(*i.StateNEQ))
+	}
+	if len(i.StateIn) > 0 {
+		predicates = append(predicates, subscriber.StateIn(i.StateIn...))
+	}
+	if len(i.StateNotIn) > 0 {
+		predicates = append(predicates, subscriber.StateNotIn(i.StateNotIn...))
+	}
+	if i.UserID != nil {
+		predicates = append(predicates, subscriber.UserIDEQ(*i.UserID))
+	}
+	if i.UserIDNEQ != nil {
+		predicates = append(predicates, subscriber.UserIDNEQ(*i.UserIDNEQ))
+	}
+	if len(i.UserIDIn) > 0 {
+		predicates = append(predicates, subscriber.UserIDIn(i.UserIDIn...))
+	}
+	if len(i.UserIDNotIn) > 0 {
+		predicates = append(predicates, subscriber.UserIDNotIn(i.UserIDNotIn...))
+	}
+	if i.Topic != nil {
+		predicates = append(predicates, subscriber.TopicEQ(*i.Topic))
+	}
+	if i.TopicNEQ != nil {
+		predicates = append(predicates, subscriber.TopicNEQ(*i.TopicNEQ))
+	}
+	if len(i.TopicIn) > 0 {
+		predicates = append(predicates, subscriber.TopicIn(i.TopicIn...))
+	}
+	if len(i.TopicNotIn) > 0 {
+		predicates = append(predicates, subscriber.TopicNotIn(i.TopicNotIn...))
+	}
+	if i.TopicGT != nil {
+		predicates = append(predicates, subscriber.TopicGT(*i.TopicGT))
+	}
+	if i.TopicGTE != nil {
+		predicates = append(predicates, subscriber.TopicGTE(*i.TopicGTE))
+	}
+	if i.TopicLT != nil {
+		predicates = append(predicates, subscriber.TopicLT(*i.TopicLT))
+	}
+	if i.TopicLTE != nil {
+		predicates = append(predicates, subscriber.TopicLTE(*i.TopicLTE))
+	}
+	if i.TopicContains != nil {
+		predicates = append(predicates, subscriber.TopicContains(*i.TopicContains))
+	}
+	if i.TopicHasPrefix != nil {
+		predicates = append(predicates, subscriber.TopicHasPrefix(*i.TopicHasPrefix))
+	}
+	if i.TopicHasSuffix != nil {
+		predicates = append(predicates, subscriber.TopicHasSuffix(*i.TopicHasSuffix))
+	}
+	if i.TopicEqualFold != nil {
+		predicates = append(predicates, subscriber.TopicEqualFold(*i.TopicEqualFold))
+	}
+	if i.TopicContainsFold != nil {
+		predicates = append(predicates, subscriber.TopicContainsFold(*i.TopicContainsFold))
+	}
+	if i.Field != nil {
+		predicates = append(predicates, subscriber.FieldEQ(*i.Field))
+	}
+	if i.FieldNEQ != nil {
+		predicates = append(predicates, subscriber.FieldNEQ(*i.FieldNEQ))
+	}
+	if len(i.FieldIn) > 0 {
+		predicates = append(predicates, subscriber.FieldIn(i.FieldIn...))
+	}
+	if len(i.FieldNotIn) > 0 {
+		predicates = append(predicates, subscriber.FieldNotIn(i.FieldNotIn...))
+	}
+	if i.FieldGT != nil {
+		predicates = append(predicates, subscriber.FieldGT(*i.FieldGT))
+	}
+	if i.FieldGTE != nil {
+		predicates = append(predicates, subscriber.FieldGTE(*i.FieldGTE))
+	}
+	if i.FieldLT != nil {
+		predicates = append(predicates, subscriber.FieldLT(*i.FieldLT))
+	}
+	if i.FieldLTE != nil {
+		predicates = append(predicates, subscriber.FieldLTE(*i.FieldLTE))
+	}
+	if i.FieldContains != nil {
+		predicates = append(predicates, subscriber.FieldContains(*i.FieldContains))
+	}
+	if i.FieldHasPrefix != nil {
+		predicates = append(predicates, subscriber.FieldHasPrefix(*i.FieldHasPrefix))
+	}
+	if i.FieldHasSuffix != nil {
+		predicates = append(predicates, subscriber.FieldHasSuffix(*i.FieldHasSuffix))
+	}
+	if i.FieldEqualFold != nil {
+		predicates = append(predicates, subscriber.FieldEqualFold(*i.FieldEqualFold))
+	}
+	if i.FieldContainsFold != nil {
+		predicates = append(predicates, subscriber.FieldContainsFold(*i.FieldContainsFold))
+	}
+	if i.AuthorizedAt != nil {
+		predicates = append(predicates, subscriber.AuthorizedAtEQ(*i.AuthorizedAt))
+	}
+	if i.AuthorizedAtNEQ != nil {
+		predicates = append(predicates, subscriber.AuthorizedAtNEQ(*i.AuthorizedAtNEQ))
+	}
+	if len(i.AuthorizedAtIn) > 0 {
+		predicates = append(predicates, subscriber.AuthorizedAtIn(i.AuthorizedAtIn...))
+	}
+	if len(i.AuthorizedAtNotIn) > 0 {
+		predicates = append(predicates, subscriber.AuthorizedAtNotIn(i.AuthorizedAtNotIn...))
+	}
+	if i.AuthorizedAtGT != nil {
+		predicates = append(predicates, subscriber.AuthorizedAtGT(*i.AuthorizedAtGT))
+	}
+	if i.AuthorizedAtGTE != nil {
+		predicates = append(predicates, subscriber.AuthorizedAtGTE(*i.AuthorizedAtGTE))
+	}
+	if i.AuthorizedAtLT != nil {
+		predicates = append(predicates, subscriber.AuthorizedAtLT(*i.AuthorizedAtLT))
+	}
+	if i.AuthorizedAtLTE != nil {
+		predicates = append(predicates, subscriber.AuthorizedAtLTE(*i.AuthorizedAtLTE))
+	}
+	if i.AuthorizedAtIsNil {
+		predicates = append(predicates, subscriber.AuthorizedAtIsNil())
+	}
+	if i.AuthorizedAtNotNil {
+		predicates = append(predicates, subscriber.AuthorizedAtNotNil())
+	}
+	if i.LastDeliveredAt != nil {
+		predicates = append(predicates, subscriber.LastDeliveredAtEQ(*i.LastDeliveredAt))
+	}
+	if i.LastDeliveredAtNEQ != nil {
+		predicates = append(predicates, subscriber.LastDeliveredAtNEQ(*i.LastDeliveredAtNEQ))
+	}
+	if len(i.LastDeliveredAtIn) > 0 {
+		predicates = append(predicates, subscriber.LastDeliveredAtIn(i.LastDeliveredAtIn...))
+	}
+	if len(i.LastDeliveredAtNotIn) > 0 {
+		predicates = append(predicates, subscriber.LastDeliveredAtNotIn(i.LastDeliveredAtNotIn...))
+	}
+	if i.LastDeliveredAtGT != nil {
+		predicates = append(predicates, subscriber.LastDeliveredAtGT(*i.LastDeliveredAtGT))
+	}
+	if i.LastDeliveredAtGTE != nil {
+		predicates = append(predicates, subscriber.LastDeliveredAtGTE(*i.LastDeliveredAtGTE))
+	}
+	if i.LastDeliveredAtLT != nil {
+		predicates = append(predicates, subscriber.LastDeliveredAtLT(*i.LastDeliveredAtLT))
+	}
+	if i.LastDeliveredAtLTE != nil {
+		predicates = append(predicates, subscriber.LastDeliveredAtLTE(*i.LastDeliveredAtLTE))
+	}
+	if i.LastDeliveredAtIsNil {
+		predicates = append(predicates, subscriber.LastDeliveredAtIsNil())
+	}
+	if i.LastDeliveredAtNotNil {
+		predicates = append(predicates, subscriber.LastDeliveredAtNotNil())
+	}
+	if i.LastError != nil {
+		predicates = append(predicates, subscriber.LastErrorEQ(*i.LastError))
+	}
+	if i.LastErrorNEQ != nil {
+		predicates = append(predicates, subscriber.LastErrorNEQ(*i.LastErrorNEQ))
+	}
+	if len(i.LastErrorIn) > 0 {
+		predicates = append(predicates, subscriber.LastErrorIn(i.LastErrorIn...))
+	}
+	if len(i.LastErrorNotIn) > 0 {
+		predicates = append(predicates, subscriber.LastErrorNotIn(i.LastErrorNotIn...))
+	}
+	if i.LastErrorGT != nil {
+		predicates = append(predicates, subscriber.LastErrorGT(*i.LastErrorGT))
+	}
+	if i.LastErrorGTE != nil {
+		predicates = append(predicates, subscriber.LastErrorGTE(*i.LastErrorGTE))
+	}
+	if i.LastErrorLT != nil {
+		predicates = append(predicates, subscriber.LastErrorLT(*i.LastErrorLT))
+	}
+	if i.LastErrorLTE != nil {
+		predicates = append(predicates, subscriber.LastErrorLTE(*i.LastErrorLTE))
+	}
+	if i.LastErrorContains != nil {
+		predicates = append(predicates, subscriber.LastErrorContains(*i.LastErrorContains))
+	}
+	if i.LastErrorHasPrefix != nil {
+		predicates = append(predicates, subscriber.LastErrorHasPrefix(*i.LastErrorHasPrefix))
+	}
+	if i.LastErrorHasSuffix != nil {
+		predicates = append(predicates, subscriber.LastErrorHasSuffix(*i.LastErrorHasSuffix))
+	}
+	if i.LastErrorIsNil {
+		predicates = append(predicates, subscriber.LastErrorIsNil())
+	}
+	if i.LastErrorNotNil {
+		predicates = append(predicates, subscriber.LastErrorNotNil())
+	}
+	if i.LastErrorEqualFold != nil {
+		predicates = append(predicates, subscriber.LastErrorEqualFold(*i.LastErrorEqualFold))
+	}
+	if i.LastErrorContainsFold != nil {
+		predicates = append(predicates, subscriber.LastErrorContainsFold(*i.LastErrorContainsFold))
+	}
+	if i.ExpiresAt != nil {
+		predicates = append(predicates, subscriber.ExpiresAtEQ(*i.ExpiresAt))
+	}
+	if i.ExpiresAtNEQ != nil {
+		predicates = append(predicates, subscriber.ExpiresAtNEQ(*i.ExpiresAtNEQ))
+	}
+	if len(i.ExpiresAtIn) > 0 {
+		predicates = append(predicates, subscriber.ExpiresAtIn(i.ExpiresAtIn...))
+	}
+	if len(i.ExpiresAtNotIn) > 0 {
+		predicates = append(predicates, subscriber.ExpiresAtNotIn(i.ExpiresAtNotIn...))
+	}
+	if i.ExpiresAtGT != nil {
+		predicates = append(predicates, subscriber.ExpiresAtGT(*i.ExpiresAtGT))
+	}
+	if i.ExpiresAtGTE != nil {
+		predicates = append(predicates, subscriber.ExpiresAtGTE(*i.ExpiresAtGTE))
+	}
+	if i.ExpiresAtLT != nil {
+		predicates = append(predicates, subscriber.ExpiresAtLT(*i.ExpiresAtLT))
+	}
+	if i.ExpiresAtLTE != nil {
+		predicates = append(predicates, subscriber.ExpiresAtLTE(*i.ExpiresAtLTE))
+	}
+	if i.ClosedAt != nil {
+		predicates = append(predicates, subscriber.ClosedAtEQ(*i.ClosedAt))
+	}
+	if i.ClosedAtNEQ != nil {
+		predicates = append(predicates, subscriber.ClosedAtNEQ(*i.ClosedAtNEQ))
+	}
+	if len(i.ClosedAtIn) > 0 {
+		predicates = append(predicates, subscriber.ClosedAtIn(i.ClosedAtIn...))
+	}
+	if len(i.ClosedAtNotIn) > 0 {
+		predicates = append(predicates, subscriber.ClosedAtNotIn(i.ClosedAtNotIn...))
+	}
+	if i.ClosedAtGT != nil {
+		predicates = append(predicates, subscriber.ClosedAtGT(*i.ClosedAtGT))
+	}
+	if i.ClosedAtGTE != nil {
+		predicates = append(predicates, subscriber.ClosedAtGTE(*i.ClosedAtGTE))
+	}
+	if i.ClosedAtLT != nil {
+		predicates = append(predicates, subscriber.ClosedAtLT(*i.ClosedAtLT))
+	}
+	if i.ClosedAtLTE != nil {
+		predicates = append(predicates, subscriber.ClosedAtLTE(*i.ClosedAtLTE))
+	}
+	if i.ClosedAtIsNil {
+		predicates = append(predicates, subscriber.ClosedAtIsNil())
+	}
+	if i.ClosedAtNotNil {
+		predicates = append(predicates, subscriber.ClosedAtNotNil())
+	}
+	if i.ClosedReason != nil {
+		predicates = append(predicates, subscriber.ClosedReasonEQ(*i.ClosedReason))
+	}
+	if i.ClosedReasonNEQ != nil {
+		predicates = append(predicates, subscriber.ClosedReasonNEQ(*i.ClosedReasonNEQ))
+	}
+	if len(i.ClosedReasonIn) > 0 {
+		predicates = append(predicates, subscriber.ClosedReasonIn(i.ClosedReasonIn...))
+	}
+	if len(i.ClosedReasonNotIn) > 0 {
+		predicates = append(predicates, subscriber.ClosedReasonNotIn(i.ClosedReasonNotIn...))
+	}
+	if i.ClosedReasonGT != nil {
+		predicates = append(predicates, subscriber.ClosedReasonGT(*i.ClosedReasonGT))
+	}
+	if i.ClosedReasonGTE != nil {
+		predicates = append(predicates, subscriber.ClosedReasonGTE(*i.ClosedReasonGTE))
+	}
+	if i.ClosedReasonLT != nil {
+		predicates = append(predicates, subscriber.ClosedReasonLT(*i.ClosedReasonLT))
+	}
+	if i.ClosedReasonLTE != nil {
+		predicates = append(predicates, subscriber.ClosedReasonLTE(*i.ClosedReasonLTE))
+	}
+	if i.ClosedReasonContains != nil {
+		predicates = append(predicates, subscriber.ClosedReasonContains(*i.ClosedReasonContains))
+	}
+	if i.ClosedReasonHasPrefix != nil {
+		predicates = append(predicates, subscriber.ClosedReasonHasPrefix(*i.ClosedReasonHasPrefix))
+	}
+	if i.ClosedReasonHasSuffix != nil {
+		predicates = append(predicates, subscriber.ClosedReasonHasSuffix(*i.ClosedReasonHasSuffix))
+	}
+	if i.ClosedReasonIsNil {
+		predicates = append(predicates, subscriber.ClosedReasonIsNil())
+	}
+	if i.ClosedReasonNotNil {
+		predicates = append(predicates, subscriber.ClosedReasonNotNil())
+	}
+	if i.ClosedReasonEqualFold != nil {
+		predicates = append(predicates, subscriber.ClosedReasonEqualFold(*i.ClosedReasonEqualFold))
+	}
+	if i.ClosedReasonContainsFold != nil {
+		predicates = append(predicates, subscriber.ClosedReasonContainsFold(*i.ClosedReasonContainsFold))
+	}
+
+	if i.HasUser != nil {
+		p := subscriber.HasUser()
+		if !*i.HasUser {
+			p = subscriber.Not(p)
+		}
+		predicates = append(predicates, p)
+	}
+	if len(i.HasUserWith) > 0 {
+		with := make([]predicate.User, 0, len(i.HasUserWith))
+		for _, w := range i.HasUserWith {
+			p, err := w.P()
+			if err != nil {
+				return nil, fmt.Errorf("%w: field 'HasUserWith'", err)
+			}
+			with = append(with, p)
+		}
+		predicates = append(predicates, subscriber.HasUserWith(with...))
+	}
+	switch len(predicates) {
+	case 0:
+		return nil, ErrEmptySubscriberWhereInput
+	case 1:
+		return predicates[0], nil
+	default:
+		return subscriber.And(predicates...), nil
 	}
 }
 

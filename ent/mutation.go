@@ -14,6 +14,7 @@ import (
 	"lorebridge/ent/knowledgeshare"
 	"lorebridge/ent/predicate"
 	"lorebridge/ent/session"
+	"lorebridge/ent/subscriber"
 	"lorebridge/ent/user"
 	"sync"
 	"time"
@@ -37,6 +38,7 @@ const (
 	TypeKnowledgeRequest = "KnowledgeRequest"
 	TypeKnowledgeShare   = "KnowledgeShare"
 	TypeSession          = "Session"
+	TypeSubscriber       = "Subscriber"
 	TypeUser             = "User"
 )
 
@@ -4494,6 +4496,1636 @@ func (m *SessionMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown Session edge %s", name)
+}
+
+// SubscriberMutation represents an operation that mutates the Subscriber nodes in the graph.
+type SubscriberMutation struct {
+	config
+	op                Op
+	typ               string
+	id                *int
+	created_at        *time.Time
+	channel           *string
+	state             *subscriber.State
+	session_id        *int
+	addsession_id     *int
+	topic             *string
+	field             *string
+	operation_name    *string
+	document          *string
+	variables         *map[string]interface{}
+	protocol          *subscriber.Protocol
+	compress          *bool
+	cursor            *int
+	addcursor         *int
+	authorized_at     *time.Time
+	vacated_at        *time.Time
+	last_delivered_at *time.Time
+	last_error        *string
+	expires_at        *time.Time
+	closed_at         *time.Time
+	closed_reason     *string
+	clearedFields     map[string]struct{}
+	user              *int
+	cleareduser       bool
+	done              bool
+	oldValue          func(context.Context) (*Subscriber, error)
+	predicates        []predicate.Subscriber
+}
+
+var _ ent.Mutation = (*SubscriberMutation)(nil)
+
+// subscriberOption allows management of the mutation configuration using functional options.
+type subscriberOption func(*SubscriberMutation)
+
+// newSubscriberMutation creates new mutation for the Subscriber entity.
+func newSubscriberMutation(c config, op Op, opts ...subscriberOption) *SubscriberMutation {
+	m := &SubscriberMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeSubscriber,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withSubscriberID sets the ID field of the mutation.
+func withSubscriberID(id int) subscriberOption {
+	return func(m *SubscriberMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Subscriber
+		)
+		m.oldValue = func(ctx context.Context) (*Subscriber, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Subscriber.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withSubscriber sets the old Subscriber of the mutation.
+func withSubscriber(node *Subscriber) subscriberOption {
+	return func(m *SubscriberMutation) {
+		m.oldValue = func(context.Context) (*Subscriber, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m SubscriberMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m SubscriberMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *SubscriberMutation) ID() (id int, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *SubscriberMutation) IDs(ctx context.Context) ([]int, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Subscriber.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *SubscriberMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *SubscriberMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *SubscriberMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetChannel sets the "channel" field.
+func (m *SubscriberMutation) SetChannel(s string) {
+	m.channel = &s
+}
+
+// Channel returns the value of the "channel" field in the mutation.
+func (m *SubscriberMutation) Channel() (r string, exists bool) {
+	v := m.channel
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldChannel returns the old "channel" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldChannel(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldChannel is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldChannel requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldChannel: %w", err)
+	}
+	return oldValue.Channel, nil
+}
+
+// ResetChannel resets all changes to the "channel" field.
+func (m *SubscriberMutation) ResetChannel() {
+	m.channel = nil
+}
+
+// SetState sets the "state" field.
+func (m *SubscriberMutation) SetState(s subscriber.State) {
+	m.state = &s
+}
+
+// State returns the value of the "state" field in the mutation.
+func (m *SubscriberMutation) State() (r subscriber.State, exists bool) {
+	v := m.state
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldState returns the old "state" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldState(ctx context.Context) (v subscriber.State, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldState is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldState requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldState: %w", err)
+	}
+	return oldValue.State, nil
+}
+
+// ResetState resets all changes to the "state" field.
+func (m *SubscriberMutation) ResetState() {
+	m.state = nil
+}
+
+// SetUserID sets the "user_id" field.
+func (m *SubscriberMutation) SetUserID(i int) {
+	m.user = &i
+}
+
+// UserID returns the value of the "user_id" field in the mutation.
+func (m *SubscriberMutation) UserID() (r int, exists bool) {
+	v := m.user
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUserID returns the old "user_id" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldUserID(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUserID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUserID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUserID: %w", err)
+	}
+	return oldValue.UserID, nil
+}
+
+// ResetUserID resets all changes to the "user_id" field.
+func (m *SubscriberMutation) ResetUserID() {
+	m.user = nil
+}
+
+// SetSessionID sets the "session_id" field.
+func (m *SubscriberMutation) SetSessionID(i int) {
+	m.session_id = &i
+	m.addsession_id = nil
+}
+
+// SessionID returns the value of the "session_id" field in the mutation.
+func (m *SubscriberMutation) SessionID() (r int, exists bool) {
+	v := m.session_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSessionID returns the old "session_id" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldSessionID(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSessionID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSessionID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSessionID: %w", err)
+	}
+	return oldValue.SessionID, nil
+}
+
+// AddSessionID adds i to the "session_id" field.
+func (m *SubscriberMutation) AddSessionID(i int) {
+	if m.addsession_id != nil {
+		*m.addsession_id += i
+	} else {
+		m.addsession_id = &i
+	}
+}
+
+// AddedSessionID returns the value that was added to the "session_id" field in this mutation.
+func (m *SubscriberMutation) AddedSessionID() (r int, exists bool) {
+	v := m.addsession_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetSessionID resets all changes to the "session_id" field.
+func (m *SubscriberMutation) ResetSessionID() {
+	m.session_id = nil
+	m.addsession_id = nil
+}
+
+// SetTopic sets the "topic" field.
+func (m *SubscriberMutation) SetTopic(s string) {
+	m.topic = &s
+}
+
+// Topic returns the value of the "topic" field in the mutation.
+func (m *SubscriberMutation) Topic() (r string, exists bool) {
+	v := m.topic
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldTopic returns the old "topic" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldTopic(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldTopic is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldTopic requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldTopic: %w", err)
+	}
+	return oldValue.Topic, nil
+}
+
+// ResetTopic resets all changes to the "topic" field.
+func (m *SubscriberMutation) ResetTopic() {
+	m.topic = nil
+}
+
+// SetFieldField sets the "field" field.
+func (m *SubscriberMutation) SetFieldField(s string) {
+	m.field = &s
+}
+
+// GetField returns the value of the "field" field in the mutation.
+func (m *SubscriberMutation) GetField() (r string, exists bool) {
+	v := m.field
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// GetOldField returns the old "field" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) GetOldField(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("GetOldField is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("GetOldField requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for GetOldField: %w", err)
+	}
+	return oldValue.Field, nil
+}
+
+// ResetFieldField resets all changes to the "field" field.
+func (m *SubscriberMutation) ResetFieldField() {
+	m.field = nil
+}
+
+// SetOperationName sets the "operation_name" field.
+func (m *SubscriberMutation) SetOperationName(s string) {
+	m.operation_name = &s
+}
+
+// OperationName returns the value of the "operation_name" field in the mutation.
+func (m *SubscriberMutation) OperationName() (r string, exists bool) {
+	v := m.operation_name
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldOperationName returns the old "operation_name" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldOperationName(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldOperationName is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldOperationName requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldOperationName: %w", err)
+	}
+	return oldValue.OperationName, nil
+}
+
+// ClearOperationName clears the value of the "operation_name" field.
+func (m *SubscriberMutation) ClearOperationName() {
+	m.operation_name = nil
+	m.clearedFields[subscriber.FieldOperationName] = struct{}{}
+}
+
+// OperationNameCleared returns if the "operation_name" field was cleared in this mutation.
+func (m *SubscriberMutation) OperationNameCleared() bool {
+	_, ok := m.clearedFields[subscriber.FieldOperationName]
+	return ok
+}
+
+// ResetOperationName resets all changes to the "operation_name" field.
+func (m *SubscriberMutation) ResetOperationName() {
+	m.operation_name = nil
+	delete(m.clearedFields, subscriber.FieldOperationName)
+}
+
+// SetDocument sets the "document" field.
+func (m *SubscriberMutation) SetDocument(s string) {
+	m.document = &s
+}
+
+// Document returns the value of the "document" field in the mutation.
+func (m *SubscriberMutation) Document() (r string, exists bool) {
+	v := m.document
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDocument returns the old "document" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldDocument(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDocument is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDocument requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDocument: %w", err)
+	}
+	return oldValue.Document, nil
+}
+
+// ResetDocument resets all changes to the "document" field.
+func (m *SubscriberMutation) ResetDocument() {
+	m.document = nil
+}
+
+// SetVariables sets the "variables" field.
+func (m *SubscriberMutation) SetVariables(value map[string]interface{}) {
+	m.variables = &value
+}
+
+// Variables returns the value of the "variables" field in the mutation.
+func (m *SubscriberMutation) Variables() (r map[string]interface{}, exists bool) {
+	v := m.variables
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVariables returns the old "variables" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldVariables(ctx context.Context) (v map[string]interface{}, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVariables is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVariables requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVariables: %w", err)
+	}
+	return oldValue.Variables, nil
+}
+
+// ClearVariables clears the value of the "variables" field.
+func (m *SubscriberMutation) ClearVariables() {
+	m.variables = nil
+	m.clearedFields[subscriber.FieldVariables] = struct{}{}
+}
+
+// VariablesCleared returns if the "variables" field was cleared in this mutation.
+func (m *SubscriberMutation) VariablesCleared() bool {
+	_, ok := m.clearedFields[subscriber.FieldVariables]
+	return ok
+}
+
+// ResetVariables resets all changes to the "variables" field.
+func (m *SubscriberMutation) ResetVariables() {
+	m.variables = nil
+	delete(m.clearedFields, subscriber.FieldVariables)
+}
+
+// SetProtocol sets the "protocol" field.
+func (m *SubscriberMutation) SetProtocol(s subscriber.Protocol) {
+	m.protocol = &s
+}
+
+// Protocol returns the value of the "protocol" field in the mutation.
+func (m *SubscriberMutation) Protocol() (r subscriber.Protocol, exists bool) {
+	v := m.protocol
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldProtocol returns the old "protocol" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldProtocol(ctx context.Context) (v subscriber.Protocol, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldProtocol is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldProtocol requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldProtocol: %w", err)
+	}
+	return oldValue.Protocol, nil
+}
+
+// ResetProtocol resets all changes to the "protocol" field.
+func (m *SubscriberMutation) ResetProtocol() {
+	m.protocol = nil
+}
+
+// SetCompress sets the "compress" field.
+func (m *SubscriberMutation) SetCompress(b bool) {
+	m.compress = &b
+}
+
+// Compress returns the value of the "compress" field in the mutation.
+func (m *SubscriberMutation) Compress() (r bool, exists bool) {
+	v := m.compress
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCompress returns the old "compress" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldCompress(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCompress is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCompress requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCompress: %w", err)
+	}
+	return oldValue.Compress, nil
+}
+
+// ResetCompress resets all changes to the "compress" field.
+func (m *SubscriberMutation) ResetCompress() {
+	m.compress = nil
+}
+
+// SetCursor sets the "cursor" field.
+func (m *SubscriberMutation) SetCursor(i int) {
+	m.cursor = &i
+	m.addcursor = nil
+}
+
+// Cursor returns the value of the "cursor" field in the mutation.
+func (m *SubscriberMutation) Cursor() (r int, exists bool) {
+	v := m.cursor
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCursor returns the old "cursor" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldCursor(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCursor is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCursor requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCursor: %w", err)
+	}
+	return oldValue.Cursor, nil
+}
+
+// AddCursor adds i to the "cursor" field.
+func (m *SubscriberMutation) AddCursor(i int) {
+	if m.addcursor != nil {
+		*m.addcursor += i
+	} else {
+		m.addcursor = &i
+	}
+}
+
+// AddedCursor returns the value that was added to the "cursor" field in this mutation.
+func (m *SubscriberMutation) AddedCursor() (r int, exists bool) {
+	v := m.addcursor
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetCursor resets all changes to the "cursor" field.
+func (m *SubscriberMutation) ResetCursor() {
+	m.cursor = nil
+	m.addcursor = nil
+}
+
+// SetAuthorizedAt sets the "authorized_at" field.
+func (m *SubscriberMutation) SetAuthorizedAt(t time.Time) {
+	m.authorized_at = &t
+}
+
+// AuthorizedAt returns the value of the "authorized_at" field in the mutation.
+func (m *SubscriberMutation) AuthorizedAt() (r time.Time, exists bool) {
+	v := m.authorized_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAuthorizedAt returns the old "authorized_at" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldAuthorizedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAuthorizedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAuthorizedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAuthorizedAt: %w", err)
+	}
+	return oldValue.AuthorizedAt, nil
+}
+
+// ClearAuthorizedAt clears the value of the "authorized_at" field.
+func (m *SubscriberMutation) ClearAuthorizedAt() {
+	m.authorized_at = nil
+	m.clearedFields[subscriber.FieldAuthorizedAt] = struct{}{}
+}
+
+// AuthorizedAtCleared returns if the "authorized_at" field was cleared in this mutation.
+func (m *SubscriberMutation) AuthorizedAtCleared() bool {
+	_, ok := m.clearedFields[subscriber.FieldAuthorizedAt]
+	return ok
+}
+
+// ResetAuthorizedAt resets all changes to the "authorized_at" field.
+func (m *SubscriberMutation) ResetAuthorizedAt() {
+	m.authorized_at = nil
+	delete(m.clearedFields, subscriber.FieldAuthorizedAt)
+}
+
+// SetVacatedAt sets the "vacated_at" field.
+func (m *SubscriberMutation) SetVacatedAt(t time.Time) {
+	m.vacated_at = &t
+}
+
+// VacatedAt returns the value of the "vacated_at" field in the mutation.
+func (m *SubscriberMutation) VacatedAt() (r time.Time, exists bool) {
+	v := m.vacated_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldVacatedAt returns the old "vacated_at" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldVacatedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldVacatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldVacatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldVacatedAt: %w", err)
+	}
+	return oldValue.VacatedAt, nil
+}
+
+// ClearVacatedAt clears the value of the "vacated_at" field.
+func (m *SubscriberMutation) ClearVacatedAt() {
+	m.vacated_at = nil
+	m.clearedFields[subscriber.FieldVacatedAt] = struct{}{}
+}
+
+// VacatedAtCleared returns if the "vacated_at" field was cleared in this mutation.
+func (m *SubscriberMutation) VacatedAtCleared() bool {
+	_, ok := m.clearedFields[subscriber.FieldVacatedAt]
+	return ok
+}
+
+// ResetVacatedAt resets all changes to the "vacated_at" field.
+func (m *SubscriberMutation) ResetVacatedAt() {
+	m.vacated_at = nil
+	delete(m.clearedFields, subscriber.FieldVacatedAt)
+}
+
+// SetLastDeliveredAt sets the "last_delivered_at" field.
+func (m *SubscriberMutation) SetLastDeliveredAt(t time.Time) {
+	m.last_delivered_at = &t
+}
+
+// LastDeliveredAt returns the value of the "last_delivered_at" field in the mutation.
+func (m *SubscriberMutation) LastDeliveredAt() (r time.Time, exists bool) {
+	v := m.last_delivered_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastDeliveredAt returns the old "last_delivered_at" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldLastDeliveredAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastDeliveredAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastDeliveredAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastDeliveredAt: %w", err)
+	}
+	return oldValue.LastDeliveredAt, nil
+}
+
+// ClearLastDeliveredAt clears the value of the "last_delivered_at" field.
+func (m *SubscriberMutation) ClearLastDeliveredAt() {
+	m.last_delivered_at = nil
+	m.clearedFields[subscriber.FieldLastDeliveredAt] = struct{}{}
+}
+
+// LastDeliveredAtCleared returns if the "last_delivered_at" field was cleared in this mutation.
+func (m *SubscriberMutation) LastDeliveredAtCleared() bool {
+	_, ok := m.clearedFields[subscriber.FieldLastDeliveredAt]
+	return ok
+}
+
+// ResetLastDeliveredAt resets all changes to the "last_delivered_at" field.
+func (m *SubscriberMutation) ResetLastDeliveredAt() {
+	m.last_delivered_at = nil
+	delete(m.clearedFields, subscriber.FieldLastDeliveredAt)
+}
+
+// SetLastError sets the "last_error" field.
+func (m *SubscriberMutation) SetLastError(s string) {
+	m.last_error = &s
+}
+
+// LastError returns the value of the "last_error" field in the mutation.
+func (m *SubscriberMutation) LastError() (r string, exists bool) {
+	v := m.last_error
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldLastError returns the old "last_error" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldLastError(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldLastError is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldLastError requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldLastError: %w", err)
+	}
+	return oldValue.LastError, nil
+}
+
+// ClearLastError clears the value of the "last_error" field.
+func (m *SubscriberMutation) ClearLastError() {
+	m.last_error = nil
+	m.clearedFields[subscriber.FieldLastError] = struct{}{}
+}
+
+// LastErrorCleared returns if the "last_error" field was cleared in this mutation.
+func (m *SubscriberMutation) LastErrorCleared() bool {
+	_, ok := m.clearedFields[subscriber.FieldLastError]
+	return ok
+}
+
+// ResetLastError resets all changes to the "last_error" field.
+func (m *SubscriberMutation) ResetLastError() {
+	m.last_error = nil
+	delete(m.clearedFields, subscriber.FieldLastError)
+}
+
+// SetExpiresAt sets the "expires_at" field.
+func (m *SubscriberMutation) SetExpiresAt(t time.Time) {
+	m.expires_at = &t
+}
+
+// ExpiresAt returns the value of the "expires_at" field in the mutation.
+func (m *SubscriberMutation) ExpiresAt() (r time.Time, exists bool) {
+	v := m.expires_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldExpiresAt returns the old "expires_at" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldExpiresAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldExpiresAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldExpiresAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldExpiresAt: %w", err)
+	}
+	return oldValue.ExpiresAt, nil
+}
+
+// ResetExpiresAt resets all changes to the "expires_at" field.
+func (m *SubscriberMutation) ResetExpiresAt() {
+	m.expires_at = nil
+}
+
+// SetClosedAt sets the "closed_at" field.
+func (m *SubscriberMutation) SetClosedAt(t time.Time) {
+	m.closed_at = &t
+}
+
+// ClosedAt returns the value of the "closed_at" field in the mutation.
+func (m *SubscriberMutation) ClosedAt() (r time.Time, exists bool) {
+	v := m.closed_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldClosedAt returns the old "closed_at" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldClosedAt(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldClosedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldClosedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldClosedAt: %w", err)
+	}
+	return oldValue.ClosedAt, nil
+}
+
+// ClearClosedAt clears the value of the "closed_at" field.
+func (m *SubscriberMutation) ClearClosedAt() {
+	m.closed_at = nil
+	m.clearedFields[subscriber.FieldClosedAt] = struct{}{}
+}
+
+// ClosedAtCleared returns if the "closed_at" field was cleared in this mutation.
+func (m *SubscriberMutation) ClosedAtCleared() bool {
+	_, ok := m.clearedFields[subscriber.FieldClosedAt]
+	return ok
+}
+
+// ResetClosedAt resets all changes to the "closed_at" field.
+func (m *SubscriberMutation) ResetClosedAt() {
+	m.closed_at = nil
+	delete(m.clearedFields, subscriber.FieldClosedAt)
+}
+
+// SetClosedReason sets the "closed_reason" field.
+func (m *SubscriberMutation) SetClosedReason(s string) {
+	m.closed_reason = &s
+}
+
+// ClosedReason returns the value of the "closed_reason" field in the mutation.
+func (m *SubscriberMutation) ClosedReason() (r string, exists bool) {
+	v := m.closed_reason
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldClosedReason returns the old "closed_reason" field's value of the Subscriber entity.
+// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *SubscriberMutation) OldClosedReason(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldClosedReason is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldClosedReason requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldClosedReason: %w", err)
+	}
+	return oldValue.ClosedReason, nil
+}
+
+// ClearClosedReason clears the value of the "closed_reason" field.
+func (m *SubscriberMutation) ClearClosedReason() {
+	m.closed_reason = nil
+	m.clearedFields[subscriber.FieldClosedReason] = struct{}{}
+}
+
+// ClosedReasonCleared returns if the "closed_reason" field was cleared in this mutation.
+func (m *SubscriberMutation) ClosedReasonCleared() bool {
+	_, ok := m.clearedFields[subscriber.FieldClosedReason]
+	return ok
+}
+
+// ResetClosedReason resets all changes to the "closed_reason" field.
+func (m *SubscriberMutation) ResetClosedReason() {
+	m.closed_reason = nil
+	delete(m.clearedFields, subscriber.FieldClosedReason)
+}
+
+// ClearUser clears the "user" edge to the User entity.
+func (m *SubscriberMutation) ClearUser() {
+	m.cleareduser = true
+	m.clearedFields[subscriber.FieldUserID] = struct{}{}
+}
+
+// UserCleared reports if the "user" edge to the User entity was cleared.
+func (m *SubscriberMutation) UserCleared() bool {
+	return m.cleareduser
+}
+
+// UserIDs returns the "user" edge IDs in the mutation.
+// Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
+// UserID instead. It exists only for internal usage by the builders.
+func (m *SubscriberMutation) UserIDs() (ids []int) {
+	if id := m.user; id != nil {
+		ids = append(ids, *id)
+	}
+	return
+}
+
+// ResetUser resets all changes to the "user" edge.
+func (m *SubscriberMutation) ResetUser() {
+	m.user = nil
+	m.cleareduser = false
+}
+
+// Where appends a list predicates to the SubscriberMutation builder.
+func (m *SubscriberMutation) Where(ps ...predicate.Subscriber) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the SubscriberMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *SubscriberMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Subscriber, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *SubscriberMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *SubscriberMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Subscriber).
+func (m *SubscriberMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *SubscriberMutation) Fields() []string {
+	fields := make([]string, 0, 20)
+	if m.created_at != nil {
+		fields = append(fields, subscriber.FieldCreatedAt)
+	}
+	if m.channel != nil {
+		fields = append(fields, subscriber.FieldChannel)
+	}
+	if m.state != nil {
+		fields = append(fields, subscriber.FieldState)
+	}
+	if m.user != nil {
+		fields = append(fields, subscriber.FieldUserID)
+	}
+	if m.session_id != nil {
+		fields = append(fields, subscriber.FieldSessionID)
+	}
+	if m.topic != nil {
+		fields = append(fields, subscriber.FieldTopic)
+	}
+	if m.field != nil {
+		fields = append(fields, subscriber.FieldField)
+	}
+	if m.operation_name != nil {
+		fields = append(fields, subscriber.FieldOperationName)
+	}
+	if m.document != nil {
+		fields = append(fields, subscriber.FieldDocument)
+	}
+	if m.variables != nil {
+		fields = append(fields, subscriber.FieldVariables)
+	}
+	if m.protocol != nil {
+		fields = append(fields, subscriber.FieldProtocol)
+	}
+	if m.compress != nil {
+		fields = append(fields, subscriber.FieldCompress)
+	}
+	if m.cursor != nil {
+		fields = append(fields, subscriber.FieldCursor)
+	}
+	if m.authorized_at != nil {
+		fields = append(fields, subscriber.FieldAuthorizedAt)
+	}
+	if m.vacated_at != nil {
+		fields = append(fields, subscriber.FieldVacatedAt)
+	}
+	if m.last_delivered_at != nil {
+		fields = append(fields, subscriber.FieldLastDeliveredAt)
+	}
+	if m.last_error != nil {
+		fields = append(fields, subscriber.FieldLastError)
+	}
+	if m.expires_at != nil {
+		fields = append(fields, subscriber.FieldExpiresAt)
+	}
+	if m.closed_at != nil {
+		fields = append(fields, subscriber.FieldClosedAt)
+	}
+	if m.closed_reason != nil {
+		fields = append(fields, subscriber.FieldClosedReason)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *SubscriberMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case subscriber.FieldCreatedAt:
+		return m.CreatedAt()
+	case subscriber.FieldChannel:
+		return m.Channel()
+	case subscriber.FieldState:
+		return m.State()
+	case subscriber.FieldUserID:
+		return m.UserID()
+	case subscriber.FieldSessionID:
+		return m.SessionID()
+	case subscriber.FieldTopic:
+		return m.Topic()
+	case subscriber.FieldField:
+		return m.GetField()
+	case subscriber.FieldOperationName:
+		return m.OperationName()
+	case subscriber.FieldDocument:
+		return m.Document()
+	case subscriber.FieldVariables:
+		return m.Variables()
+	case subscriber.FieldProtocol:
+		return m.Protocol()
+	case subscriber.FieldCompress:
+		return m.Compress()
+	case subscriber.FieldCursor:
+		return m.Cursor()
+	case subscriber.FieldAuthorizedAt:
+		return m.AuthorizedAt()
+	case subscriber.FieldVacatedAt:
+		return m.VacatedAt()
+	case subscriber.FieldLastDeliveredAt:
+		return m.LastDeliveredAt()
+	case subscriber.FieldLastError:
+		return m.LastError()
+	case subscriber.FieldExpiresAt:
+		return m.ExpiresAt()
+	case subscriber.FieldClosedAt:
+		return m.ClosedAt()
+	case subscriber.FieldClosedReason:
+		return m.ClosedReason()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *SubscriberMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case subscriber.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case subscriber.FieldChannel:
+		return m.OldChannel(ctx)
+	case subscriber.FieldState:
+		return m.OldState(ctx)
+	case subscriber.FieldUserID:
+		return m.OldUserID(ctx)
+	case subscriber.FieldSessionID:
+		return m.OldSessionID(ctx)
+	case subscriber.FieldTopic:
+		return m.OldTopic(ctx)
+	case subscriber.FieldField:
+		return m.GetOldField(ctx)
+	case subscriber.FieldOperationName:
+		return m.OldOperationName(ctx)
+	case subscriber.FieldDocument:
+		return m.OldDocument(ctx)
+	case subscriber.FieldVariables:
+		return m.OldVariables(ctx)
+	case subscriber.FieldProtocol:
+		return m.OldProtocol(ctx)
+	case subscriber.FieldCompress:
+		return m.OldCompress(ctx)
+	case subscriber.FieldCursor:
+		return m.OldCursor(ctx)
+	case subscriber.FieldAuthorizedAt:
+		return m.OldAuthorizedAt(ctx)
+	case subscriber.FieldVacatedAt:
+		return m.OldVacatedAt(ctx)
+	case subscriber.FieldLastDeliveredAt:
+		return m.OldLastDeliveredAt(ctx)
+	case subscriber.FieldLastError:
+		return m.OldLastError(ctx)
+	case subscriber.FieldExpiresAt:
+		return m.OldExpiresAt(ctx)
+	case subscriber.FieldClosedAt:
+		return m.OldClosedAt(ctx)
+	case subscriber.FieldClosedReason:
+		return m.OldClosedReason(ctx)
+	}
+	return nil, fmt.Errorf("unknown Subscriber field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SubscriberMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case subscriber.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case subscriber.FieldChannel:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetChannel(v)
+		return nil
+	case subscriber.FieldState:
+		v, ok := value.(subscriber.State)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetState(v)
+		return nil
+	case subscriber.FieldUserID:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUserID(v)
+		return nil
+	case subscriber.FieldSessionID:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSessionID(v)
+		return nil
+	case subscriber.FieldTopic:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetTopic(v)
+		return nil
+	case subscriber.FieldField:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFieldField(v)
+		return nil
+	case subscriber.FieldOperationName:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetOperationName(v)
+		return nil
+	case subscriber.FieldDocument:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDocument(v)
+		return nil
+	case subscriber.FieldVariables:
+		v, ok := value.(map[string]interface{})
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVariables(v)
+		return nil
+	case subscriber.FieldProtocol:
+		v, ok := value.(subscriber.Protocol)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetProtocol(v)
+		return nil
+	case subscriber.FieldCompress:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCompress(v)
+		return nil
+	case subscriber.FieldCursor:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCursor(v)
+		return nil
+	case subscriber.FieldAuthorizedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAuthorizedAt(v)
+		return nil
+	case subscriber.FieldVacatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetVacatedAt(v)
+		return nil
+	case subscriber.FieldLastDeliveredAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastDeliveredAt(v)
+		return nil
+	case subscriber.FieldLastError:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetLastError(v)
+		return nil
+	case subscriber.FieldExpiresAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetExpiresAt(v)
+		return nil
+	case subscriber.FieldClosedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetClosedAt(v)
+		return nil
+	case subscriber.FieldClosedReason:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetClosedReason(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Subscriber field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *SubscriberMutation) AddedFields() []string {
+	var fields []string
+	if m.addsession_id != nil {
+		fields = append(fields, subscriber.FieldSessionID)
+	}
+	if m.addcursor != nil {
+		fields = append(fields, subscriber.FieldCursor)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *SubscriberMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case subscriber.FieldSessionID:
+		return m.AddedSessionID()
+	case subscriber.FieldCursor:
+		return m.AddedCursor()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *SubscriberMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case subscriber.FieldSessionID:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddSessionID(v)
+		return nil
+	case subscriber.FieldCursor:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddCursor(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Subscriber numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *SubscriberMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(subscriber.FieldOperationName) {
+		fields = append(fields, subscriber.FieldOperationName)
+	}
+	if m.FieldCleared(subscriber.FieldVariables) {
+		fields = append(fields, subscriber.FieldVariables)
+	}
+	if m.FieldCleared(subscriber.FieldAuthorizedAt) {
+		fields = append(fields, subscriber.FieldAuthorizedAt)
+	}
+	if m.FieldCleared(subscriber.FieldVacatedAt) {
+		fields = append(fields, subscriber.FieldVacatedAt)
+	}
+	if m.FieldCleared(subscriber.FieldLastDeliveredAt) {
+		fields = append(fields, subscriber.FieldLastDeliveredAt)
+	}
+	if m.FieldCleared(subscriber.FieldLastError) {
+		fields = append(fields, subscriber.FieldLastError)
+	}
+	if m.FieldCleared(subscriber.FieldClosedAt) {
+		fields = append(fields, subscriber.FieldClosedAt)
+	}
+	if m.FieldCleared(subscriber.FieldClosedReason) {
+		fields = append(fields, subscriber.FieldClosedReason)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *SubscriberMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *SubscriberMutation) ClearField(name string) error {
+	switch name {
+	case subscriber.FieldOperationName:
+		m.ClearOperationName()
+		return nil
+	case subscriber.FieldVariables:
+		m.ClearVariables()
+		return nil
+	case subscriber.FieldAuthorizedAt:
+		m.ClearAuthorizedAt()
+		return nil
+	case subscriber.FieldVacatedAt:
+		m.ClearVacatedAt()
+		return nil
+	case subscriber.FieldLastDeliveredAt:
+		m.ClearLastDeliveredAt()
+		return nil
+	case subscriber.FieldLastError:
+		m.ClearLastError()
+		return nil
+	case subscriber.FieldClosedAt:
+		m.ClearClosedAt()
+		return nil
+	case subscriber.FieldClosedReason:
+		m.ClearClosedReason()
+		return nil
+	}
+	return fmt.Errorf("unknown Subscriber nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *SubscriberMutation) ResetField(name string) error {
+	switch name {
+	case subscriber.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case subscriber.FieldChannel:
+		m.ResetChannel()
+		return nil
+	case subscriber.FieldState:
+		m.ResetState()
+		return nil
+	case subscriber.FieldUserID:
+		m.ResetUserID()
+		return nil
+	case subscriber.FieldSessionID:
+		m.ResetSessionID()
+		return nil
+	case subscriber.FieldTopic:
+		m.ResetTopic()
+		return nil
+	case subscriber.FieldField:
+		m.ResetFieldField()
+		return nil
+	case subscriber.FieldOperationName:
+		m.ResetOperationName()
+		return nil
+	case subscriber.FieldDocument:
+		m.ResetDocument()
+		return nil
+	case subscriber.FieldVariables:
+		m.ResetVariables()
+		return nil
+	case subscriber.FieldProtocol:
+		m.ResetProtocol()
+		return nil
+	case subscriber.FieldCompress:
+		m.ResetCompress()
+		return nil
+	case subscriber.FieldCursor:
+		m.ResetCursor()
+		return nil
+	case subscriber.FieldAuthorizedAt:
+		m.ResetAuthorizedAt()
+		return nil
+	case subscriber.FieldVacatedAt:
+		m.ResetVacatedAt()
+		return nil
+	case subscriber.FieldLastDeliveredAt:
+		m.ResetLastDeliveredAt()
+		return nil
+	case subscriber.FieldLastError:
+		m.ResetLastError()
+		return nil
+	case subscriber.FieldExpiresAt:
+		m.ResetExpiresAt()
+		return nil
+	case subscriber.FieldClosedAt:
+		m.ResetClosedAt()
+		return nil
+	case subscriber.FieldClosedReason:
+		m.ResetClosedReason()
+		return nil
+	}
+	return fmt.Errorf("unknown Subscriber field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *SubscriberMutation) AddedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.user != nil {
+		edges = append(edges, subscriber.EdgeUser)
+	}
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *SubscriberMutation) AddedIDs(name string) []ent.Value {
+	switch name {
+	case subscriber.EdgeUser:
+		if id := m.user; id != nil {
+			return []ent.Value{*id}
+		}
+	}
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *SubscriberMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 1)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *SubscriberMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *SubscriberMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 1)
+	if m.cleareduser {
+		edges = append(edges, subscriber.EdgeUser)
+	}
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *SubscriberMutation) EdgeCleared(name string) bool {
+	switch name {
+	case subscriber.EdgeUser:
+		return m.cleareduser
+	}
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *SubscriberMutation) ClearEdge(name string) error {
+	switch name {
+	case subscriber.EdgeUser:
+		m.ClearUser()
+		return nil
+	}
+	return fmt.Errorf("unknown Subscriber unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *SubscriberMutation) ResetEdge(name string) error {
+	switch name {
+	case subscriber.EdgeUser:
+		m.ResetUser()
+		return nil
+	}
+	return fmt.Errorf("unknown Subscriber edge %s", name)
 }
 
 // UserMutation represents an operation that mutates the User nodes in the graph.

@@ -26,6 +26,8 @@ type Tx struct {
 	KnowledgeShare *KnowledgeShareClient
 	// Session is the client for interacting with the Session builders.
 	Session *SessionClient
+	// Subscriber is the client for interacting with the Subscriber builders.
+	Subscriber *SubscriberClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
 
@@ -165,6 +167,7 @@ func (tx *Tx) init() {
 	tx.KnowledgeRequest = NewKnowledgeRequestClient(tx.config)
 	tx.KnowledgeShare = NewKnowledgeShareClient(tx.config)
 	tx.Session = NewSessionClient(tx.config)
+	tx.Subscriber = NewSubscriberClient(tx.config)
 	tx.User = NewUserClient(tx.config)
 }
 

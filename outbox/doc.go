@@ -3,17 +3,20 @@
 //
 //	Relay.WithTx ─ begin ─ fn ─ hook: Append ─ COMMIT ─ offer ─► queue ─► lane per recipient ─► Sender
 //	                                             │                 │            (batches)         │
-//	                                           Event rows ◄── full: rows are read again           └─► rows marked
+//	                                           Event rows ◄── full: rows are read again           └─► Publisher ─► rows marked
 //
 // What it guarantees:
 //
 //   - What rolled back is never sent, and nothing is sent inside a transaction.
 //   - What has committed is sent until the Sender takes it or refuses it for good: not a crash between commit and
 //     send loses it, nor a Sender that is down. A repeat is possible after a crash, under the same event id.
-//   - A change that was answered before another was asked for reaches their common recipient first.
+//   - A change that was answered before another was asked for reaches their common recipient first. The Publisher, for the GraphQL
+//     subscriptions, gets events after that: those of one recipient in the order of their ids, and those of nobody too.
 //   - No commit waits for the Sender. While the relay keeps up, nothing is read back from the database; beyond
 //     Config.QueueSize events in memory only a flag is set and the rows are read, in the order of their ids.
-//   - A row is relayed by one path only: from the queue or from the table.
+//   - A row is relayed by one path only: from the queue or from the table, and counts as relayed once the Publisher is done with it.
+//   - An event counts as relayed once the Publisher is done with it, too: a crash before that publishes it again. Those without a
+//     recipient go to the Publisher alone.
 //
 // WithTx and Append may be called concurrently. Run is called once; it owns everything between queue and Sender.
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,10 +48,24 @@ type Sender interface {
 	Send(ctx context.Context, batch []*ent.Event) (verdicts []error, err error)
 }
 
+// Publisher hands events on to the GraphQL subscriptions on their topics.
+type Publisher interface {
+	// Publish takes an event that has been sent to its recipient, or has none: those of one recipient in the order of their ids, and
+	// those without one in that order, too. It is called by Run's goroutine and must not block.
+	//
+	// It calls done once, from whichever goroutine, when no subscription waits for the event any more. Only then does the
+	// event's row count as relayed: a crash before that means that it is sent and published again.
+	//
+	// answered, unless it is nil, is closed when the request that made the event has been answered. What takes long
+	// should wait for that, though not for ever.
+	Publish(e *ent.Event, answered <-chan struct{}, done func())
+}
+
 // Config is what a Relay needs. Zero numbers mean the defaults above.
 type Config struct {
 	Client    *ent.Client
 	Sender    Sender
+	Publisher Publisher // nil where nobody subscribes
 	Logger    *slog.Logger
 	QueueSize int
 	BatchSize int
@@ -64,6 +79,7 @@ type Config struct {
 type Relay struct {
 	client    *ent.Client
 	sender    Sender
+	publisher Publisher
 	log       *slog.Logger
 	queueSize int
 	pageSize  int
@@ -75,16 +91,18 @@ type Relay struct {
 
 	// mu guards what commits share with Run.
 	mu       sync.Mutex
-	expected map[int]struct{} // committing at this moment: offer decides, not a reader of rows
-	queue    []*ent.Event     // committed, not yet taken by Run
-	held     int              // events that Run holds
-	behind   bool             // rows that are not in memory wait in the table
+	expected map[int]struct{}        // committing at this moment: offer decides, not a reader of rows
+	queue    []*ent.Event            // committed, not yet taken by Run, in the order of their ids
+	held     int                     // events that Run holds
+	answered map[int]<-chan struct{} // by event, for those in memory; see Publisher
+	done     []int                   // published, not yet taken by Run
+	behind   bool                    // rows that are not in memory wait in the table
 	status   Status
 }
 
 // Status is how the relay fares, for the person on call.
 type Status struct {
-	// Waiting is how many events are in memory, not yet taken by the Sender.
+	// Waiting is how many events are in memory: not yet taken by the Sender, or on their way to subscriptions.
 	Waiting int
 	// Behind says that there are more in the table.
 	Behind bool
@@ -108,6 +126,7 @@ func New(c Config) (*Relay, error) {
 	return &Relay{
 		client:    c.Client,
 		sender:    c.Sender,
+		publisher: c.Publisher,
 		log:       c.Logger,
 		queueSize: queueSize,
 		pageSize:  min(maxPage, queueSize),
@@ -117,6 +136,7 @@ func New(c Config) (*Relay, error) {
 		jitter:    jitter,
 		wake:      make(chan struct{}, 1),
 		expected:  make(map[int]struct{}),
+		answered:  make(map[int]<-chan struct{}),
 		behind:    true,
 	}, nil
 }
@@ -141,7 +161,8 @@ func (r *Relay) expect(events []*ent.Event) {
 
 // offer takes over committed events. A commit that failed may have committed all the same (a lost connection):
 // then the table is asked.
-func (r *Relay) offer(events []*ent.Event, committed bool) {
+func (r *Relay) offer(s *scope, committed bool) {
+	events := s.events
 	if len(events) == 0 {
 		return
 	}
@@ -149,26 +170,45 @@ func (r *Relay) offer(events []*ent.Event, committed bool) {
 	for _, e := range events {
 		delete(r.expected, e.ID)
 	}
-	switch {
-	case !committed, len(r.queue)+r.held+len(events) > r.queueSize:
+	// Transactions that were committed together come here in any order.
+	at, _ := slices.BinarySearchFunc(r.queue, events[0].ID, func(e *ent.Event, id int) int { return cmp.Compare(e.ID, id) })
+	if r.behind || !committed || len(r.queue)+r.held+len(events) > r.queueSize {
 		r.behind = true
-	case !r.behind:
-		r.queue = append(r.queue, events...)
+		r.queue = slices.Delete(r.queue, at, len(r.queue)) // what comes after them waits in the table with them
+	} else {
+		r.queue = slices.Insert(r.queue, at, events...)
+		if s.answered != nil && r.publisher != nil {
+			for _, e := range events {
+				r.answered[e.ID] = s.answered
+			}
+		}
 	}
 	r.mu.Unlock()
+	r.wakeRun()
+}
+
+func (r *Relay) wakeRun() {
 	select {
 	case r.wake <- struct{}{}:
 	default: // Run knows already
 	}
 }
 
-// take moves what has been offered into the caller's hands.
+// take moves what has been offered into the caller's hands, but for what comes after an event that is yet to be offered.
 func (r *Relay) take() []*ent.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	events := r.queue
-	r.queue = nil
-	r.held += len(events)
+	n := len(r.queue)
+	for id := range r.expected {
+		for n > 0 && r.queue[n-1].ID > id {
+			n--
+		}
+	}
+	events := r.queue[:n:n]
+	if r.queue = r.queue[n:]; len(r.queue) == 0 {
+		r.queue = nil // let go of the array behind it
+	}
+	r.held += n
 	return events
 }
 
@@ -176,21 +216,55 @@ func (r *Relay) take() []*ent.Event {
 // send waits in the table for the next start. It returns nil; it must be called once.
 func (r *Relay) Run(ctx context.Context) error {
 	run := &run{
-		Relay:   r,
-		lanes:   make(map[int]*lane),
-		results: make(chan result, r.inFlight),
-		written: make(chan error, 1),
+		Relay:      r,
+		lanes:      make(map[int]*lane),
+		results:    make(chan result, r.inFlight),
+		publishing: make(map[int]mark),
+		written:    make(chan error, 1),
 	}
 	run.loop(ctx)
 	return nil
 }
 
-// settled tells the outside that n events have left memory, and how the last send went.
-func (r *Relay) settled(n int, sendErr error) {
+// outcome tells the outside how the last send went.
+func (r *Relay) outcome(sendErr error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Err = sendErr
+}
+
+// release tells the outside that n events have left memory.
+func (r *Relay) release(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.held -= n
-	r.status.Err = sendErr
+}
+
+// answeredOf hands over, once, what tells that the request behind an event has been answered.
+func (r *Relay) answeredOf(id int) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	answered := r.answered[id]
+	delete(r.answered, id)
+	return answered
+}
+
+// finished is what the Publisher calls.
+func (r *Relay) finished(id int) {
+	r.mu.Lock()
+	r.done = append(r.done, id)
+	r.mu.Unlock()
+	r.wakeRun()
+}
+
+// takeDone moves what the Publisher is done with into the caller's hands.
+func (r *Relay) takeDone() []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	done := r.done
+	r.done = nil
+	r.held -= len(done)
+	return done
 }
 
 // backoff returns full jitter over a limit that doubles with each attempt from firstBackoff to maxBackoff.

@@ -38,6 +38,8 @@ type run struct {
 	failures int       // sends in a row that failed for a whole batch
 	paused   time.Time // nothing is sent before: the last such failure's backoff
 
+	publishing map[int]mark // with the Publisher: what their rows will say
+
 	marks   marks      // to be written
 	writing marks      // being written
 	written chan error // how that went
@@ -54,6 +56,7 @@ func (r *run) loop(ctx context.Context) {
 	var drainEnd time.Time
 	for {
 		r.accept(r.take())
+		r.collect()
 		now := time.Now()
 		if drainEnd.IsZero() {
 			r.readTable(work, now)
@@ -87,6 +90,7 @@ func (r *run) finish(ctx context.Context) {
 	if len(r.writing.rows) > 0 {
 		r.flushed(<-r.written)
 	}
+	r.collect()
 	ctx, cancel := context.WithTimeout(ctx, r.drain)
 	defer cancel()
 	if err := r.marks.write(ctx, r.client); err != nil {
@@ -101,16 +105,18 @@ func (r *run) finish(ctx context.Context) {
 func (r *run) accept(events []*ent.Event) {
 	forgotten := 0
 	for _, e := range events {
-		l := r.lane(recipient(e))
+		if e.RecipientID == nil { // nobody's browser is to be told
+			r.publish(e, mark{attempts: 1})
+			continue
+		}
+		l := r.lane(*e.RecipientID)
 		if l.fromTable {
 			forgotten++
 			continue
 		}
 		r.enqueue(l, e)
 	}
-	if forgotten > 0 {
-		r.release(forgotten)
-	}
+	r.release(forgotten)
 }
 
 func (r *run) enqueue(l *lane, e *ent.Event) {
@@ -129,12 +135,23 @@ func (r *run) lane(recipient int) *lane {
 	return l
 }
 
-// recipient is the lane of an event; those for nobody in particular share lane 0, which is no user's id.
-func recipient(e *ent.Event) int {
-	if e.RecipientID == nil {
-		return 0
+// publish hands on an event that has nothing left to be sent; its row is marked once the subscriptions are done with it.
+func (r *run) publish(e *ent.Event, became mark) {
+	r.publishing[e.ID] = became
+	if r.publisher == nil {
+		r.finished(e.ID)
+		return
 	}
-	return *e.RecipientID
+	r.publisher.Publish(e, r.answeredOf(e.ID), func() { r.finished(e.ID) })
+}
+
+// collect marks what the Publisher is done with.
+func (r *run) collect() {
+	done := r.takeDone()
+	for _, id := range done {
+		r.marks.add(id, r.publishing[id])
+		delete(r.publishing, id)
+	}
 }
 
 // dispatch gives batches to the Sender: as many at a time as allowed, one at a time after a failure.
@@ -170,27 +187,27 @@ func (r *run) settle(res result) {
 		return
 	}
 	var lastErr error
-	settled := 0
+	forgotten := 0
 	for i, l := range res.lanes {
 		l.busy = false
 		e, verdict := l.events[0], res.verdicts[i]
 		var refused *RefusedError
 		switch {
 		case verdict == nil:
-			r.marks.add(e.ID, mark{attempts: l.attempts + 1})
+			r.publish(e, mark{attempts: l.attempts + 1})
 		case errors.As(verdict, &refused):
 			r.log.Error("pusher refuses an event for good; it stays in the recipient's notifications", "event", e.ID, "reason", refused.Reason)
-			r.marks.add(e.ID, mark{attempts: l.attempts + 1, reason: refused.Reason})
+			r.publish(e, mark{attempts: l.attempts + 1, reason: refused.Reason})
 		default:
 			lastErr = verdict
-			settled += r.block(l, verdict)
+			forgotten += r.block(l, verdict)
 			continue
 		}
-		settled++
 		r.next(l)
 	}
 	r.failures = 0
-	r.settled(settled, lastErr)
+	r.release(forgotten)
+	r.outcome(lastErr)
 }
 
 // next lets go of a lane's first event.
@@ -218,7 +235,7 @@ func (r *run) retryAll(res result) {
 		r.paused = now.Add(r.backoff(r.failures))
 	}
 	r.report(res.err, "events", len(res.lanes), "next attempt", time.Until(r.paused))
-	r.settled(0, res.err)
+	r.outcome(res.err)
 }
 
 // block lets one recipient wait while the others go on. It returns how many events left memory.
@@ -246,7 +263,9 @@ func (r *run) report(err error, attrs ...any) {
 func (r *run) empty() bool { return len(r.ready) == 0 && r.sending == 0 }
 
 // idle says that nothing can be done any more but what waits in the table.
-func (r *run) idle() bool { return r.empty() && len(r.marks.rows) == 0 && len(r.writing.rows) == 0 }
+func (r *run) idle() bool {
+	return r.empty() && len(r.publishing) == 0 && len(r.marks.rows) == 0 && len(r.writing.rows) == 0
+}
 
 // untilNext is how long the loop may sleep if nothing wakes it.
 func (r *run) untilNext(now, drainEnd time.Time) time.Duration {

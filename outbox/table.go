@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"lorebridge/ent"
@@ -59,15 +58,14 @@ func (r *run) readPage(ctx context.Context) error {
 	}
 	rows, err := r.pending(ctx, where...)
 	r.mu.Lock()
-	switch {
-	case err != nil, len(rows) == r.pageSize:
+	free, more := r.unclaimed(rows)
+	if err != nil || len(rows) == r.pageSize || more {
 		r.behind = true
 		r.queue = nil
 	}
-	rows = r.unclaimed(rows)
-	r.held += len(rows)
+	r.held += len(free)
 	r.mu.Unlock()
-	r.accept(rows)
+	r.accept(free)
 	return err
 }
 
@@ -79,16 +77,16 @@ func (r *run) readLanes(ctx context.Context, lanes []*lane) error {
 			return err
 		}
 		r.mu.Lock()
-		complete := len(rows) < r.pageSize
-		rows = r.unclaimed(rows)
-		r.held += len(rows)
+		free, more := r.unclaimed(rows)
+		complete := len(rows) < r.pageSize && !more
+		r.held += len(free)
 		r.mu.Unlock()
-		for _, e := range rows {
+		for _, e := range free {
 			r.enqueue(l, e)
 		}
 		l.fromTable = !complete
 		switch {
-		case len(rows) > 0:
+		case len(free) > 0:
 		case complete:
 			delete(r.lanes, l.recipient)
 		default: // a page of rows that are settled and do not say so yet: once they do, the next ones come
@@ -99,20 +97,31 @@ func (r *run) readLanes(ctx context.Context, lanes []*lane) error {
 	return nil
 }
 
-// unclaimed leaves out the rows that come from a commit, and those that are settled and do not say so yet.
-// r.mu is held.
-func (r *run) unclaimed(rows []*ent.Event) []*ent.Event {
+// unclaimed leaves out the rows that come from a commit, and those that are handed on and do not say so yet. It ends before a row that
+// comes after one from a commit, and says so: that one goes first. r.mu is held.
+func (r *run) unclaimed(rows []*ent.Event) (free []*ent.Event, more bool) {
 	queued := make(map[int]struct{}, len(r.queue))
 	for _, e := range r.queue {
 		queued[e.ID] = struct{}{}
 	}
-	return slices.DeleteFunc(rows, func(e *ent.Event) bool {
+	committed := false
+	for _, e := range rows {
 		_, committing := r.expected[e.ID]
 		_, offered := queued[e.ID]
+		_, publishing := r.publishing[e.ID]
 		_, settled := r.marks.rows[e.ID]
 		_, writing := r.writing.rows[e.ID]
-		return committing || offered || settled || writing
-	})
+		switch {
+		case committing, offered:
+			committed = true
+		case publishing, settled, writing:
+		case committed:
+			return free, true
+		default:
+			free = append(free, e)
+		}
+	}
+	return free, false
 }
 
 func (r *run) lanesFromTable() []int {
@@ -123,12 +132,6 @@ func (r *run) lanesFromTable() []int {
 		}
 	}
 	return recipients
-}
-
-func (r *run) release(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.held -= n
 }
 
 // pending reads the oldest page of rows that are neither relayed nor refused.

@@ -18,7 +18,11 @@ var ErrNoTx = errors.New("a change that makes events belongs inside Relay.WithTx
 var ErrNestedTx = errors.New("a transaction is under way: use the client that WithTx gave")
 
 // scope collects the events of one transaction. It belongs to the goroutine that runs WithTx.
-type scope struct{ events []*ent.Event }
+type scope struct {
+	events []*ent.Event
+	// answered is closed when whoever asked for the change has been answered.
+	answered <-chan struct{}
+}
 
 type scopeKey struct{}
 
@@ -36,12 +40,12 @@ func (r *Relay) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	s := &scope{}
+	s := &scope{answered: ctx.Done()}
 	tx.OnCommit(func(next ent.Committer) ent.Committer {
 		return ent.CommitFunc(func(ctx context.Context, tx *ent.Tx) error {
 			r.expect(s.events)
 			err := next.Commit(ctx, tx)
-			r.offer(s.events, err == nil)
+			r.offer(s, err == nil)
 			return err
 		})
 	})
@@ -82,7 +86,8 @@ func RequireTx(next ent.Mutator) ent.Mutator {
 	})
 }
 
-// Change is what Append makes an event of.
+// Change is what Append makes an event of. What it is not about is zero. A change for nobody in particular has no payload: only
+// subscriptions tell of it.
 type Change struct {
 	Kind        event.Kind
 	RecipientID int
@@ -101,14 +106,19 @@ func Append(ctx context.Context, tx *ent.Client, c Change) error {
 	if len(c.Payload.ResponseContent) > MaxPayload {
 		c.Payload.ResponseContent = ""
 	}
-	payload, err := EncodeJSON(c.Payload)
-	if err != nil {
-		return err
+	create := tx.Event.Create().SetKind(c.Kind).SetNillableKnowledgeID(c.KnowledgeID)
+	payload := []byte("{}")
+	if c.RecipientID != 0 {
+		var err error
+		if payload, err = EncodeJSON(c.Payload); err != nil {
+			return err
+		}
+		create.SetRecipientID(c.RecipientID)
 	}
-	row, err := tx.Event.Create().
-		SetKind(c.Kind).SetRecipientID(c.RecipientID).SetRequestID(c.RequestID).SetNillableKnowledgeID(c.KnowledgeID).
-		SetPayload(json.RawMessage(payload)).
-		Save(privacy.DecisionContext(ctx, privacy.Allow))
+	if c.RequestID != 0 {
+		create.SetRequestID(c.RequestID)
+	}
+	row, err := create.SetPayload(json.RawMessage(payload)).Save(privacy.DecisionContext(ctx, privacy.Allow))
 	if err != nil {
 		return fmt.Errorf("append the event: %w", err)
 	}

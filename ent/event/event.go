@@ -113,8 +113,9 @@ type Kind string
 
 // Kind values.
 const (
-	KindKnowledgeRequest  Kind = "KNOWLEDGE_REQUEST"
-	KindKnowledgeResponse Kind = "KNOWLEDGE_RESPONSE"
+	KindKnowledgeRequest   Kind = "KNOWLEDGE_REQUEST"
+	KindKnowledgeResponse  Kind = "KNOWLEDGE_RESPONSE"
+	KindKnowledgePublished Kind = "KNOWLEDGE_PUBLISHED"
 )
 
 func (k Kind) String() string {
@@ -124,7 +125,7 @@ func (k Kind) String() string {
 // KindValidator is a validator for the "kind" field enum values. It is called by the builders before save.
 func KindValidator(k Kind) error {
 	switch k {
-	case KindKnowledgeRequest, KindKnowledgeResponse:
+	case KindKnowledgeRequest, KindKnowledgeResponse, KindKnowledgePublished:
 		return nil
 	default:
 		return fmt.Errorf("event: invalid enum value for kind field: %q", k)

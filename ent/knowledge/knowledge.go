@@ -82,7 +82,7 @@ func ValidColumn(column string) bool {
 //
 //	import _ "lorebridge/ent/runtime"
 var (
-	Hooks  [5]ent.Hook
+	Hooks  [6]ent.Hook
 	Policy ent.Policy
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time

@@ -13,7 +13,7 @@ var (
 	EventsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeInt, Increment: true},
 		{Name: "created_at", Type: field.TypeTime},
-		{Name: "kind", Type: field.TypeEnum, Enums: []string{"KNOWLEDGE_REQUEST", "KNOWLEDGE_RESPONSE"}},
+		{Name: "kind", Type: field.TypeEnum, Enums: []string{"KNOWLEDGE_REQUEST", "KNOWLEDGE_RESPONSE", "KNOWLEDGE_PUBLISHED"}},
 		{Name: "payload", Type: field.TypeJSON},
 		{Name: "relayed_at", Type: field.TypeTime, Nullable: true},
 		{Name: "attempts", Type: field.TypeInt, Default: 0},
@@ -325,6 +325,74 @@ var (
 			},
 		},
 	}
+	// SubscribersColumns holds the columns for the "subscribers" table.
+	SubscribersColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt, Increment: true},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "channel", Type: field.TypeString, Unique: true},
+		{Name: "state", Type: field.TypeEnum, Enums: []string{"PENDING", "JOINING", "LIVE", "VACATED", "CLOSED"}, Default: "PENDING"},
+		{Name: "session_id", Type: field.TypeInt},
+		{Name: "topic", Type: field.TypeString},
+		{Name: "field", Type: field.TypeString},
+		{Name: "operation_name", Type: field.TypeString, Nullable: true},
+		{Name: "document", Type: field.TypeString, Size: 2147483647},
+		{Name: "variables", Type: field.TypeJSON, Nullable: true},
+		{Name: "protocol", Type: field.TypeEnum, Enums: []string{"BOTH", "GRAPHQL_RUBY", "LIGHTHOUSE", "LIGHTHOUSE_ECHO"}, Default: "BOTH"},
+		{Name: "compress", Type: field.TypeBool, Default: false},
+		{Name: "cursor", Type: field.TypeInt},
+		{Name: "authorized_at", Type: field.TypeTime, Nullable: true},
+		{Name: "vacated_at", Type: field.TypeTime, Nullable: true},
+		{Name: "last_delivered_at", Type: field.TypeTime, Nullable: true},
+		{Name: "last_error", Type: field.TypeString, Nullable: true},
+		{Name: "expires_at", Type: field.TypeTime},
+		{Name: "closed_at", Type: field.TypeTime, Nullable: true},
+		{Name: "closed_reason", Type: field.TypeString, Nullable: true},
+		{Name: "user_id", Type: field.TypeInt},
+	}
+	// SubscribersTable holds the schema information for the "subscribers" table.
+	SubscribersTable = &schema.Table{
+		Name:       "subscribers",
+		Columns:    SubscribersColumns,
+		PrimaryKey: []*schema.Column{SubscribersColumns[0]},
+		ForeignKeys: []*schema.ForeignKey{
+			{
+				Symbol:     "subscribers_users_user",
+				Columns:    []*schema.Column{SubscribersColumns[20]},
+				RefColumns: []*schema.Column{UsersColumns[0]},
+				OnDelete:   schema.Cascade,
+			},
+		},
+		Indexes: []*schema.Index{
+			{
+				Name:    "subscriber_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{SubscribersColumns[1]},
+			},
+			{
+				Name:    "subscriber_user_id",
+				Unique:  false,
+				Columns: []*schema.Column{SubscribersColumns[20]},
+			},
+			{
+				Name:    "subscriber_state_created_at",
+				Unique:  false,
+				Columns: []*schema.Column{SubscribersColumns[3], SubscribersColumns[1]},
+			},
+			{
+				Name:    "subscriber_topic_state",
+				Unique:  false,
+				Columns: []*schema.Column{SubscribersColumns[5], SubscribersColumns[3]},
+			},
+			{
+				Name:    "subscriber_closed_at",
+				Unique:  false,
+				Columns: []*schema.Column{SubscribersColumns[18]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "closed_at IS NOT NULL",
+				},
+			},
+		},
+	}
 	// UsersColumns holds the columns for the "users" table.
 	UsersColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeInt, Increment: true},
@@ -360,6 +428,7 @@ var (
 		KnowledgeRequestsTable,
 		KnowledgeSharesTable,
 		SessionsTable,
+		SubscribersTable,
 		UsersTable,
 	}
 )
@@ -395,6 +464,10 @@ func init() {
 	SessionsTable.ForeignKeys[0].RefTable = UsersTable
 	SessionsTable.Annotation = &entsql.Annotation{
 		IncrementStart: func(i int) *int { return &i }(21474836480),
+	}
+	SubscribersTable.ForeignKeys[0].RefTable = UsersTable
+	SubscribersTable.Annotation = &entsql.Annotation{
+		IncrementStart: func(i int) *int { return &i }(30064771072),
 	}
 	UsersTable.Annotation = &entsql.Annotation{
 		IncrementStart: func(i int) *int { return &i }(0),

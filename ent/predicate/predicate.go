@@ -24,5 +24,8 @@ type KnowledgeShare func(*sql.Selector)
 // Session is the predicate function for session builders.
 type Session func(*sql.Selector)
 
+// Subscriber is the predicate function for subscriber builders.
+type Subscriber func(*sql.Selector)
+
 // User is the predicate function for user builders.
 type User func(*sql.Selector)

@@ -11,6 +11,7 @@ import (
 	"lorebridge/ent/knowledgeshare"
 	"lorebridge/ent/schema"
 	"lorebridge/ent/session"
+	"lorebridge/ent/subscriber"
 	"lorebridge/ent/user"
 	"time"
 
@@ -63,6 +64,8 @@ func init() {
 	knowledge.Hooks[3] = knowledgeHooks[2]
 
 	knowledge.Hooks[4] = knowledgeHooks[3]
+
+	knowledge.Hooks[5] = knowledgeHooks[4]
 	knowledgeMixinFields0 := knowledgeMixin[0].Fields()
 	_ = knowledgeMixinFields0
 	knowledgeFields := schema.Knowledge{}.Fields()
@@ -152,6 +155,28 @@ func init() {
 	sessionDescCreatedAt := sessionMixinFields0[0].Descriptor()
 	// session.DefaultCreatedAt holds the default value on creation for the created_at field.
 	session.DefaultCreatedAt = sessionDescCreatedAt.Default.(func() time.Time)
+	subscriberMixin := schema.Subscriber{}.Mixin()
+	subscriber.Policy = privacy.NewPolicies(schema.Subscriber{})
+	subscriber.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := subscriber.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	subscriberMixinFields0 := subscriberMixin[0].Fields()
+	_ = subscriberMixinFields0
+	subscriberFields := schema.Subscriber{}.Fields()
+	_ = subscriberFields
+	// subscriberDescCreatedAt is the schema descriptor for created_at field.
+	subscriberDescCreatedAt := subscriberMixinFields0[0].Descriptor()
+	// subscriber.DefaultCreatedAt holds the default value on creation for the created_at field.
+	subscriber.DefaultCreatedAt = subscriberDescCreatedAt.Default.(func() time.Time)
+	// subscriberDescCompress is the schema descriptor for compress field.
+	subscriberDescCompress := subscriberFields[10].Descriptor()
+	// subscriber.DefaultCompress holds the default value on creation for the compress field.
+	subscriber.DefaultCompress = subscriberDescCompress.Default.(bool)
 	userMixin := schema.User{}.Mixin()
 	user.Policy = privacy.NewPolicies(schema.User{})
 	user.Hooks[0] = func(next ent.Mutator) ent.Mutator {

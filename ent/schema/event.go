@@ -27,14 +27,15 @@ func (Event) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
 func (Event) Fields() []ent.Field {
 	return []ent.Field{
 		field.Enum("kind").Immutable().Annotations(entgql.Type("NotificationKind")).
-			NamedValues("KnowledgeRequest", "KNOWLEDGE_REQUEST", "KnowledgeResponse", "KNOWLEDGE_RESPONSE"),
+			NamedValues("KnowledgeRequest", "KNOWLEDGE_REQUEST", "KnowledgeResponse", "KNOWLEDGE_RESPONSE",
+				"KnowledgePublished", "KNOWLEDGE_PUBLISHED"),
 		field.Int("recipient_id").Optional().Nillable().Immutable(),
 		field.Int("request_id").Optional().Nillable(),
 		field.Int("knowledge_id").Optional().Nillable(),
 		field.JSON("payload", json.RawMessage{}).Immutable().Annotations(entgql.Skip()).
 			Comment("outbox.Payload as JSON"),
 		field.Time("relayed_at").Optional().Nillable().Annotations(entgql.Skip()).
-			Comment("when Pusher took it"),
+			Comment("when Pusher took it, for its recipient and for every subscription that was listening"),
 		field.Int("attempts").Default(0).Annotations(entgql.Skip()),
 		field.String("last_error").Optional().Nillable().Annotations(entgql.Skip()).
 			Comment("why Pusher refused it for good; such an event is not sent again"),

@@ -12,6 +12,7 @@ import (
 	"entgo.io/ent/schema/index"
 
 	gen "lorebridge/ent"
+	"lorebridge/ent/event"
 	"lorebridge/ent/hook"
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgerequest"
@@ -81,10 +82,11 @@ func (Knowledge) Policy() ent.Policy {
 
 func (Knowledge) Hooks() []ent.Hook {
 	return []ent.Hook{
-		hook.On(outbox.RequireTx, ent.OpDelete|ent.OpDeleteOne),
+		hook.On(outbox.RequireTx, ent.OpCreate|ent.OpDelete|ent.OpDeleteOne),
 		hook.On(tidyKnowledge, ent.OpCreate|ent.OpUpdateOne|ent.OpUpdate),
 		hook.On(explainKnowledge, ent.OpUpdateOne|ent.OpDeleteOne),
 		hook.On(denyPendingRequests, ent.OpDeleteOne),
+		hook.On(publish, ent.OpCreate),
 	}
 }
 
@@ -99,6 +101,19 @@ func tidyKnowledge(next ent.Mutator) ent.Mutator {
 			m.SetTitleKey(rule.Fold(title))
 		}
 		return next.Mutate(ctx, m)
+	})
+}
+
+// publish appends the event of a new item, for whoever subscribes to them.
+func publish(next ent.Mutator) ent.Mutator {
+	return hook.KnowledgeFunc(func(ctx context.Context, m *gen.KnowledgeMutation) (ent.Value, error) {
+		v, err := next.Mutate(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		return v, outbox.Append(ctx, m.Client(), outbox.Change{
+			Kind: event.KindKnowledgePublished, KnowledgeID: &v.(*gen.Knowledge).ID,
+		})
 	})
 }
 

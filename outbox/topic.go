@@ -1,0 +1,122 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"lorebridge/ent"
+	"lorebridge/ent/event"
+	"lorebridge/ent/predicate"
+)
+
+// Topic is what a subscription listens to: the events that have all that is set in it. The zero of a field is not set. Topics are
+// made by the functions below and can be compared.
+type Topic struct {
+	Kind        event.Kind
+	RecipientID int
+	RequestID   int
+}
+
+// ErrGap says that a subscription missed events that it cannot get any more.
+var ErrGap = errors.New("updates were missed: read the present state with a query")
+
+// Feed is what one subscription gets of a topic. A resolver tells its client what Fresh and Event ask for, and then what comes from Events,
+// unless it is nil.
+type Feed struct {
+	// Fresh says that the subscription begins now: what it begins with, such as a present state, is to be told.
+	Fresh bool
+	// Event is the one event to be told, or nil.
+	Event *ent.Event
+	// Events are the events from now on. Closed, it means that the stream ends; Err then says why.
+	Events <-chan *ent.Event
+	// Err is nil where the stream ended in good order, and ErrGap where its reader was too slow. It is to be called after Events was closed.
+	Err func() error
+	// End is for the resolver to say that nothing will follow what it tells.
+	End func()
+}
+
+// PublishedKnowledge is every new knowledge item.
+func PublishedKnowledge() Topic { return Topic{Kind: event.KindKnowledgePublished} }
+
+// RequestsTo is the requests for what a person knows.
+func RequestsTo(ownerID int) Topic {
+	return Topic{Kind: event.KindKnowledgeRequest, RecipientID: ownerID}
+}
+
+// AnswersTo is the answers to a person's requests.
+func AnswersTo(requesterID int) Topic {
+	return Topic{Kind: event.KindKnowledgeResponse, RecipientID: requesterID}
+}
+
+// AnswerOf is the answer to one request.
+func AnswerOf(requestID int) Topic {
+	return Topic{Kind: event.KindKnowledgeResponse, RequestID: requestID}
+}
+
+// NotificationsOf is whatever happens for a person.
+func NotificationsOf(userID int) Topic { return Topic{RecipientID: userID} }
+
+// TopicsOf returns every topic that an event is on.
+func TopicsOf(e *ent.Event) []Topic {
+	if e.RecipientID == nil {
+		return []Topic{{Kind: e.Kind}}
+	}
+	topics := []Topic{{Kind: e.Kind, RecipientID: *e.RecipientID}, {RecipientID: *e.RecipientID}}
+	if e.RequestID != nil {
+		topics = append(topics, Topic{Kind: e.Kind, RequestID: *e.RequestID})
+	}
+	return topics
+}
+
+// Events selects the rows of the topic.
+func (t Topic) Events() predicate.Event {
+	var all []predicate.Event
+	if t.Kind != "" {
+		all = append(all, event.KindEQ(t.Kind))
+	}
+	if t.RecipientID != 0 {
+		all = append(all, event.RecipientID(t.RecipientID))
+	}
+	if t.RequestID != 0 {
+		all = append(all, event.RequestID(t.RequestID))
+	}
+	return event.And(all...)
+}
+
+// String writes the topic as it is stored and shown: what is set, in words with spaces between.
+func (t Topic) String() string {
+	var words []string
+	if t.Kind != "" {
+		words = append(words, t.Kind.String())
+	}
+	if t.RecipientID != 0 {
+		words = append(words, "recipient:"+strconv.Itoa(t.RecipientID))
+	}
+	if t.RequestID != 0 {
+		words = append(words, "request:"+strconv.Itoa(t.RequestID))
+	}
+	return strings.Join(words, " ")
+}
+
+// ParseTopic reads what String wrote.
+func ParseTopic(s string) (Topic, error) {
+	var t Topic
+	for word := range strings.FieldsSeq(s) {
+		name, value, numbered := strings.Cut(word, ":")
+		id, err := strconv.Atoi(value)
+		switch {
+		case !numbered && event.KindValidator(event.Kind(word)) == nil:
+			t.Kind = event.Kind(word)
+		case name == "recipient" && err == nil && id > 0:
+			t.RecipientID = id
+		case name == "request" && err == nil && id > 0:
+			t.RequestID = id
+		}
+	}
+	if t == (Topic{}) || t.String() != s {
+		return Topic{}, fmt.Errorf("read the topic %q: it must be as Topic.String wrote it", s)
+	}
+	return t, nil
+}
