@@ -46,6 +46,8 @@ type config struct {
 	Auth       auth.Config
 	Graph      graph.Settings
 	Pusher     bridge.Config
+	// Subscriptions live in the bridge, too.
+	Subscriptions bridge.SubscriptionsConfig
 }
 
 func main() {
@@ -89,76 +91,127 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return errors.Join(serve(ctx, c, listener, client, log, out), client.Close())
 }
 
-// serve wires the rooms and runs them. On a signal it stops accepting, lets requests finish, drains the relay, and
-// only then closes the sockets that the last events travel over.
-func serve(ctx context.Context, c config, listener net.Listener, client *ent.Client, log *slog.Logger, out io.Writer) (err error) {
+// serve joins the rooms and runs them until ctx ends.
+func serve(ctx context.Context, c config, listener net.Listener, client *ent.Client, log *slog.Logger, out io.Writer) error {
 	defer func() { _ = listener.Close() }() // closed already, unless the wiring fails
-	accounts, err := auth.NewAccounts(client, c.Auth)
+	h, err := build(ctx, c, client, log, listener.Addr().(*net.TCPAddr).IP.IsLoopback())
 	if err != nil {
 		return err
 	}
-	identify, err := auth.Middleware(accounts, c.Auth)
-	if err != nil {
-		return err
+	fmt.Fprintf(out, "Lorebridge is running at %s\n", cmp.Or(c.Auth.PublicURL, "http://"+listener.Addr().String()))
+	return h.run(ctx, listener)
+}
+
+// house is the rooms, joined.
+type house struct {
+	client        *ent.Client
+	accounts      *auth.Accounts
+	relay         *outbox.Relay
+	pusher        *bridge.Bridge
+	subscriptions *bridge.Subscriptions
+	sockets       *pusherserver.Server // nil where Pusher is another
+	api           *graph.Handler
+	identify      func(http.Handler) http.Handler
+	log           *slog.Logger
+	stopping      atomic.Bool
+}
+
+func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, introspection bool) (h *house, err error) {
+	h = &house{client: client, log: log}
+	if h.accounts, err = auth.NewAccounts(client, c.Auth); err != nil {
+		return nil, err
 	}
-	mux := http.NewServeMux()
-	parts := bridge.Parts{Sessions: accounts, Logger: log}
-	runSockets := func(context.Context) error { return nil }
+	if h.identify, err = auth.Middleware(h.accounts, c.Auth); err != nil {
+		return nil, err
+	}
+	if err := h.buildPusher(c); err != nil {
+		return nil, err
+	}
+	h.relay, err = outbox.New(outbox.Config{Client: client, Sender: h.pusher, Publisher: h.subscriptions, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	h.api, err = graph.NewHandler(c.Graph, graph.Parts{
+		Client: client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log,
+		Subscriptions: h.subscriptions,
+		Realtime:      h.realtime,
+		SessionEnded:  h.pusher.EndSession,
+		Origins:       c.Auth.TrustedOrigins(),
+		Introspection: introspection,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h, h.subscriptions.Load(ctx, h.api.Executor, h.relay.WithTx)
+}
+
+// buildPusher builds our side of Pusher, and where none is configured, Pusher itself.
+func (h *house) buildPusher(c config) (err error) {
+	parts := bridge.Parts{Sessions: h.accounts, Logger: h.log}
 	if c.Pusher.Embedded() {
 		if !c.Pusher.HasApp() {
 			if c.Pusher, err = c.Pusher.WithOwnApp(c.Database.Path() + ".pusher.json"); err != nil {
 				return err
 			}
 		}
-		sockets, err := pusherserver.New(pusherserver.Config{
+		h.sockets, err = pusherserver.New(pusherserver.Config{
 			Apps:   []pusherserver.App{{ID: c.Pusher.AppID, Key: c.Pusher.Key, Secret: c.Pusher.Secret}},
-			Logger: log, MaxConnections: c.MaxSockets,
+			Logger: h.log, MaxConnections: c.MaxSockets,
+			MaxEventDataBytes: max(c.Subscriptions.PayloadLimit, pusherserver.DefaultMaxEventDataBytes),
+			OnSubscription: func(s pusherserver.SubscriptionChange) {
+				h.subscriptions.Changed(bridge.Change{Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Heard: s.Heard})
+			},
 		})
 		if err != nil {
 			return err
 		}
-		parts.Transport, parts.Sockets, runSockets = sockets.RoundTripper(), sockets, sockets.Run
-		mux.Handle("/app/", sockets)
-		mux.Handle("/apps/", sockets)
+		parts.Transport, parts.Sockets = h.sockets.RoundTripper(), h.sockets
 	}
-	pusher, err := bridge.New(c.Pusher, parts)
-	if err != nil {
+	if h.pusher, err = bridge.New(c.Pusher, parts); err != nil {
 		return err
 	}
-	relay, err := outbox.New(outbox.Config{Client: client, Sender: pusher, Logger: log})
-	if err != nil {
-		return err
+	h.subscriptions, err = bridge.NewSubscriptions(c.Subscriptions, h.pusher, bridge.SubscriptionsParts{Client: h.client, Logger: h.log})
+	return err
+}
+
+// routes are the paths that are answered.
+func (h *house) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", h.identify(h.api))
+	mux.Handle("/graphql/subscriptions/result", h.identify(http.HandlerFunc(h.subscriptions.ServeResult)))
+	for _, path := range []string{"/pusher/auth", "/graphql/subscriptions/auth"} { // the second is where Lighthouse's clients ask
+		mux.Handle(path, h.identify(h.pusher))
 	}
-	api, err := graph.NewHandler(c.Graph, graph.Parts{
-		Client: client, WithTx: relay.WithTx, Accounts: accounts, Logger: log,
-		Realtime:      connection(pusher),
-		SessionEnded:  pusher.EndSession,
-		Introspection: listener.Addr().(*net.TCPAddr).IP.IsLoopback(),
-	})
-	if err != nil {
-		return err
+	for _, path := range []string{"/pusher/webhooks", "/graphql/subscriptions/webhook"} {
+		mux.HandleFunc(path, h.subscriptions.ServeWebhook)
 	}
-	var stopping atomic.Bool
-	mux.Handle("/graphql", identify(api))
-	mux.Handle("/pusher/auth", identify(pusher))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { report(w, relay, []string{}) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		report(w, relay, problems(r.Context(), relay, &stopping))
-	})
+	if h.sockets != nil {
+		mux.Handle("/app/", h.sockets)
+		mux.Handle("/apps/", h.sockets)
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { h.report(w, []string{}) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { h.report(w, h.problems(r.Context())) })
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "Lorebridge is running. Its API is POST /graphql; its README has a tour.\n")
 	})
+	return mux
+}
+
+// run serves until ctx ends. Then it stops accepting, ends the streams, lets requests finish, drains the relay and what it has
+// handed to the subscriptions, and only then closes the sockets that the last events travel over.
+func (h *house) run(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Handler:           mux,
+		Handler:           h.routes(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      graph.DefaultTimeout + 15*time.Second,
+		WriteTimeout:      graph.DefaultTimeout + 15*time.Second, // event streams have their own
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelWarn),
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	relayCtx, stopRelay := context.WithCancel(context.WithoutCancel(ctx))
+	subscriptionsCtx, stopSubscriptions := context.WithCancel(context.WithoutCancel(ctx))
 	socketsCtx, stopSockets := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -168,8 +221,9 @@ func serve(ctx context.Context, c config, listener net.Listener, client *ent.Cli
 	})
 	group.Go(func() error {
 		<-ctx.Done()
-		stopping.Store(true)
+		h.stopping.Store(true)
 		defer stopRelay()
+		h.api.Close()
 		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
 		if err := server.Shutdown(timeout); err != nil {
@@ -178,39 +232,43 @@ func serve(ctx context.Context, c config, listener net.Listener, client *ent.Cli
 		return nil
 	})
 	group.Go(func() error {
-		defer stopSockets()
-		return relay.Run(relayCtx)
+		defer stopSubscriptions()
+		return h.relay.Run(relayCtx)
 	})
-	group.Go(func() error { return runSockets(socketsCtx) })
-	group.Go(func() error { return keepTidy(ctx, client, accounts, log) })
-	fmt.Fprintf(out, "Lorebridge is running at %s\n", cmp.Or(c.Auth.PublicURL, "http://"+listener.Addr().String()))
+	group.Go(func() error {
+		defer stopSockets()
+		return h.subscriptions.Run(subscriptionsCtx)
+	})
+	if h.sockets != nil {
+		group.Go(func() error { return h.sockets.Run(socketsCtx) })
+	}
+	group.Go(func() error { return h.keepTidy(ctx) })
 	return group.Wait()
 }
 
-// connection joins what graph asks for to what bridge knows.
-func connection(b *bridge.Bridge) func(context.Context, int) (*graph.Realtime, error) {
-	return func(ctx context.Context, userID int) (*graph.Realtime, error) {
-		c, err := b.Connection(auth.ClientFrom(ctx), userID)
-		if err != nil { // the request's Host is all that can be wrong
-			return nil, rule.Inputf("Host", "%v: call the server by its name, or set PUBLIC_URL", err)
-		}
-		r := &graph.Realtime{Key: c.Key, TLS: c.TLS, AuthEndpoint: "/pusher/auth", Channel: c.Channel}
-		if c.Cluster != "" {
-			r.Cluster = &c.Cluster
-		} else {
-			r.Host, r.Port = &c.Host, &c.Port
-		}
-		return r, nil
+// realtime joins what graph asks for to what bridge knows.
+func (h *house) realtime(ctx context.Context, userID int) (*graph.Realtime, error) {
+	c, err := h.pusher.Connection(auth.ClientFrom(ctx), userID)
+	if err != nil { // the request's Host is all that can be wrong
+		return nil, rule.Inputf("Host", "%v: call the server by its name, or set PUBLIC_URL", err)
 	}
+	r := &graph.Realtime{Key: c.Key, TLS: c.TLS, AuthEndpoint: "/pusher/auth", Channel: c.Channel}
+	if c.Cluster != "" {
+		r.Cluster = &c.Cluster
+	} else {
+		r.Host, r.Port = &c.Host, &c.Port
+	}
+	return r, nil
 }
 
 // keepTidy removes, every hour, what nobody can use or see any more.
-func keepTidy(ctx context.Context, client *ent.Client, accounts *auth.Accounts, log *slog.Logger) error {
+func (h *house) keepTidy(ctx context.Context) error {
 	ticker := time.NewTicker(time.Hour)
 	defer ticker.Stop()
 	for {
-		if err := errors.Join(outbox.RemoveOld(ctx, client), accounts.RemoveExpired(ctx)); err != nil && ctx.Err() == nil {
-			log.ErrorContext(ctx, "old events and sessions could not be removed; trying again in an hour", slog.Any("error", err))
+		err := errors.Join(outbox.RemoveOld(ctx, h.client), h.accounts.RemoveExpired(ctx), h.subscriptions.RemoveClosed(ctx))
+		if err != nil && ctx.Err() == nil {
+			h.log.ErrorContext(ctx, "old events, sessions and subscriptions could not be removed; trying again in an hour", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():
@@ -221,31 +279,32 @@ func keepTidy(ctx context.Context, client *ent.Client, accounts *auth.Accounts, 
 }
 
 // problems are why this server should get no requests now.
-func problems(ctx context.Context, relay *outbox.Relay, stopping *atomic.Bool) []string {
+func (h *house) problems(ctx context.Context) []string {
 	found := []string{}
-	if stopping.Load() {
+	if h.stopping.Load() {
 		found = append(found, "the server is stopping")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := relay.WithTx(ctx, func(context.Context, *ent.Client) error { return nil }); err != nil {
+	if err := h.relay.WithTx(ctx, func(context.Context, *ent.Client) error { return nil }); err != nil {
 		found = append(found, "the database cannot be written: "+err.Error())
 	}
-	if err := relay.Status().Err; errors.Is(err, outbox.ErrUnauthorized) {
+	if err := h.relay.Status().Err; errors.Is(err, outbox.ErrUnauthorized) {
 		found = append(found, "events wait: "+err.Error()+": check PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET and the account")
 	}
 	return found
 }
 
-func report(w http.ResponseWriter, relay *outbox.Relay, problems []string) {
+func (h *house) report(w http.ResponseWriter, problems []string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if len(problems) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	status := relay.Status()
+	status := h.relay.Status()
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the asker may be gone
 		"ok": len(problems) == 0, "problems": problems, "eventsWaiting": status.Waiting, "moreInTable": status.Behind,
+		"subscriptions": h.subscriptions.Stats(),
 	})
 }
 
@@ -275,7 +334,7 @@ func readConfig() (config, error) {
 	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
 		return config{}, fmt.Errorf("LISTEN_ADDR is %q: it must be host:port, such as 127.0.0.1:8080", c.ListenAddr)
 	}
-	for _, room := range []interface{ Validate() error }{c.Database, c.Auth, c.Graph, c.Pusher} {
+	for _, room := range []interface{ Validate() error }{c.Database, c.Auth, c.Graph, c.Pusher, c.Subscriptions} {
 		if err := room.Validate(); err != nil {
 			return config{}, err
 		}

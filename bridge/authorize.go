@@ -10,8 +10,11 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"lorebridge/auth"
+	"lorebridge/ent/rule"
+	"lorebridge/ent/subscriber"
 )
 
 const (
@@ -33,8 +36,12 @@ type refusal struct {
 	reason string
 }
 
-// ServeHTTP is POST /pusher/auth, which pusher-js calls with socket_id and channel_name, as a form or as JSON,
-// each time it joins a private channel. It grants a person's channel to that person alone.
+// lighthouseAuth is where Lighthouse's clients ask. All others ask at /pusher/auth.
+const lighthouseAuth = "/graphql/subscriptions/auth"
+
+// ServeHTTP is POST /pusher/auth and POST /graphql/subscriptions/auth, which pusher-js calls with socket_id and channel_name, as a
+// form or as JSON, each time it joins a private channel. It grants a person's channel to that person alone, and the channel of a
+// subscription to its subscriber.
 func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
@@ -59,8 +66,9 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	if err != nil {
 		return nil, b.refusalOf(r, err)
 	}
-	if channel != b.Channel(viewer.UserID) && channel != privatePrefix+strconv.Itoa(viewer.UserID) {
-		return nil, &refusal{http.StatusForbidden, "this channel is not yours: realtime { channel } names the one that is"}
+	channel = strings.TrimPrefix(channel, presencePrefix)
+	if !b.grants(channel, viewer.UserID) {
+		return nil, &refusal{http.StatusForbidden, "this channel is not yours: realtime { channel } names the one that is, and a subscription's answer its own"}
 	}
 	if b.sockets != nil && !b.sockets.Tag(socketID, sessionTag(viewer.SessionID)) {
 		return nil, &refusal{http.StatusForbidden, "there is no such socket, or another session has joined with it: connect anew"}
@@ -73,6 +81,15 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	case !holds:
 		return nil, b.refusalOf(r, auth.ErrUnauthenticated)
 	}
+	if isSubscriptionChannel(channel) {
+		hint := subscriber.ProtocolGraphqlRuby
+		if r.URL.Path == lighthouseAuth {
+			hint = subscriber.ProtocolLighthouse
+		}
+		if err := b.subscriptions.Authorize(r.Context(), channel, viewer, hint); err != nil {
+			return nil, b.refusalOf(r, err)
+		}
+	}
 	client := b.client // a copy: the library writes to it
 	answer, err := client.AuthorizePrivateChannel([]byte(url.Values{"socket_id": {socketID}, "channel_name": {channel}}.Encode()))
 	if err != nil {
@@ -81,11 +98,25 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	return answer, nil
 }
 
-func (b *Bridge) refusalOf(r *http.Request, err error) *refusal {
-	if errors.Is(err, auth.ErrUnauthenticated) {
-		return &refusal{http.StatusUnauthorized, err.Error()}
+// presencePrefix is what Lighthouse's Echo clients put before the name that they were given.
+const presencePrefix = "presence-"
+
+// grants says whose channel it is.
+func (b *Bridge) grants(channel string, userID int) bool {
+	if isSubscriptionChannel(channel) {
+		return b.subscriptions != nil && b.subscriptions.owns(channel, userID)
 	}
-	b.log.ErrorContext(r.Context(), "a channel could not be authorized", slog.Any("error", err))
+	return channel == b.Channel(userID) || channel == privatePrefix+strconv.Itoa(userID)
+}
+
+func (b *Bridge) refusalOf(r *http.Request, err error) *refusal {
+	switch {
+	case errors.Is(err, auth.ErrUnauthenticated):
+		return &refusal{http.StatusUnauthorized, err.Error()}
+	case errors.Is(err, rule.ErrForbidden): // it ended at this moment
+		return &refusal{http.StatusForbidden, "this subscription has ended"}
+	}
+	b.log.ErrorContext(r.Context(), "a request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 	return &refusal{http.StatusInternalServerError, "internal error"}
 }
 

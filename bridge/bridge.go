@@ -52,6 +52,8 @@ type Bridge struct {
 	log      *slog.Logger
 	// transport is the way to Pusher's HTTP API.
 	transport http.RoundTripper
+	// subscriptions have channels too; nil where there are none. NewSubscriptions sets it.
+	subscriptions *Subscriptions
 }
 
 // New returns a bridge to the app that c names. The credentials must be set, also for the embedded server.
@@ -138,9 +140,12 @@ func (c Connection) at(hostport string, tls bool) (Connection, error) {
 	return c, nil
 }
 
-// EndSession closes the sockets that a session has authorized, where the server is our own. Another Pusher has no
-// such call: there a socket lives until it closes by itself, and can join no further channel.
+// EndSession ends the subscriptions of a session, and closes the sockets that it has authorized, where the server is our own. Another
+// Pusher has no such call: there a socket lives until it closes by itself, and can join no further channel.
 func (b *Bridge) EndSession(sessionID int) {
+	if b.subscriptions != nil {
+		b.subscriptions.endSession(context.Background(), sessionID)
+	}
 	if b.sockets != nil {
 		b.sockets.CloseTagged(sessionTag(sessionID))
 	}

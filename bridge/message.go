@@ -31,7 +31,7 @@ func (b *Bridge) newMessage(e *ent.Event) (pusher.Event, error) {
 	if err != nil {
 		return pusher.Event{}, err
 	}
-	if b.sizeOnWire(len(data)) > outbox.MaxPayload {
+	if b.wireSize(len(data), b.config.MasterKey != "") > outbox.MaxPayload {
 		m.Question, m.ResponseContent = "", ""
 		if data, err = outbox.EncodeJSON(m); err != nil {
 			return pusher.Event{}, err
@@ -40,12 +40,9 @@ func (b *Bridge) newMessage(e *ent.Event) (pusher.Event, error) {
 	return pusher.Event{Channel: b.Channel(*e.RecipientID), Name: m.Type, Data: string(data)}, nil
 }
 
-// sizeOnWire is how many bytes n bytes of data become: where they are encrypted, a JSON object of a nonce and of
-// the sealed box, which is 16 bytes longer, both in base64.
-func (b *Bridge) sizeOnWire(n int) int {
-	if b.config.MasterKey == "" {
-		return n
-	}
+// sealedSize is how many bytes n bytes of data become where they are encrypted: a JSON object of a nonce and of the sealed
+// box, which is 16 bytes longer, both in base64.
+func sealedSize(n int) int {
 	const overhead = len(`{"nonce":"","ciphertext":""}`) + 32
 	return overhead + (n+16+2)/3*4
 }

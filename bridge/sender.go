@@ -86,8 +86,12 @@ func (b *Bridge) call(ctx context.Context, do func(*pusher.Client) error) error 
 // stayHere follows no redirect: what answers there is not Pusher, and its 200 would lose the events.
 func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// maxReason is how many bytes of Pusher's words are kept.
-const maxReason = 200
+const (
+	// maxAnswer is how many bytes of an answer are read. The longest one lists the occupied channels, each with some 50.
+	maxAnswer = 16 << 20
+	// maxReason is how many bytes of Pusher's words are kept.
+	maxReason = 200
+)
 
 // exchange is the http.RoundTripper of one call: it adds the context and remembers the outcome. The library's own
 // errors are not used once a request has gone out: they hold the URL, and with it the signature.
@@ -109,7 +113,7 @@ func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 		e.err = err
 		return nil, err
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	stop()
 	cancel(nil)
 	err = errors.Join(err, response.Body.Close())

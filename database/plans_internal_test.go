@@ -15,6 +15,7 @@ import (
 	"entgo.io/ent/dialect"
 
 	"lorebridge/auth"
+	"lorebridge/bridge"
 	"lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/ent/knowledgecontent"
@@ -92,9 +93,10 @@ func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 	must(t, err)
 	api, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, graph.Parts{
 		Client: client, Accounts: accounts, Logger: slog.New(slog.DiscardHandler),
-		WithTx:       func(context.Context, func(context.Context, *ent.Client) error) error { return nil },
-		Realtime:     func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },
-		SessionEnded: func(int) {},
+		WithTx:        func(context.Context, func(context.Context, *ent.Client) error) error { return nil },
+		Realtime:      func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },
+		SessionEnded:  func(int) {},
+		Subscriptions: &bridge.Subscriptions{}, // nobody subscribes
 	})
 	must(t, err)
 	// Cursors as the server makes them: of a moment, and of a name.

@@ -8,6 +8,7 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
+	"lorebridge/ent/rule"
 	"lorebridge/ent/user"
 )
 
@@ -36,6 +37,9 @@ func (r *Resolver) email(ctx context.Context, u *ent.User) (*string, error) {
 }
 
 func (r *Resolver) signUp(ctx context.Context, input SignUpInput) (*SessionPayload, error) {
+	if err := deliverable(ctx, input.Session); err != nil {
+		return nil, err
+	}
 	session, err := r.Accounts.SignUp(ctx, r.WithTx, auth.NewAccount{
 		Name: input.Name, Email: input.Email, Password: input.Password,
 	})
@@ -43,6 +47,9 @@ func (r *Resolver) signUp(ctx context.Context, input SignUpInput) (*SessionPaylo
 }
 
 func (r *Resolver) signIn(ctx context.Context, input SignInInput) (*SessionPayload, error) {
+	if err := deliverable(ctx, input.Session); err != nil {
+		return nil, err
+	}
 	session, err := r.Accounts.SignIn(ctx, r.WithTx, input.Email, input.Password)
 	return begun(ctx, session, input.Session, err)
 }
@@ -60,7 +67,27 @@ func begun(ctx context.Context, session auth.Session, kind SessionKind, err erro
 	return payload, auth.GiveCookie(ctx, session)
 }
 
+type cookielessKey struct{}
+
+// withoutCookies marks the operations of a connection whose headers are long gone: none can give a cookie, or take it.
+func withoutCookies(ctx context.Context) context.Context {
+	return context.WithValue(ctx, cookielessKey{}, true)
+}
+
+func cookieless(ctx context.Context) bool { return ctx.Value(cookielessKey{}) != nil }
+
+// deliverable refuses a session that could not be handed over, before it begins.
+func deliverable(ctx context.Context, kind SessionKind) error {
+	if kind == SessionKindCookie && cookieless(ctx) {
+		return rule.Inputf("session", "a WebSocket cannot carry a cookie: send this by POST, or ask for TOKEN")
+	}
+	return nil
+}
+
 func (r *Resolver) signOut(ctx context.Context) (*SignOutPayload, error) {
+	if cookieless(ctx) {
+		return nil, rule.Inputf("signOut", "a WebSocket cannot take the cookie, and ends with its session: send this by POST")
+	}
 	if err := auth.TakeCookie(ctx); err != nil {
 		return nil, err
 	}
@@ -76,6 +103,7 @@ func (r *Resolver) signOut(ctx context.Context) (*SignOutPayload, error) {
 	}); err != nil {
 		return nil, err
 	}
+	r.connections.endSession(viewer.SessionID)
 	r.SessionEnded(viewer.SessionID)
 	return &SignOutPayload{SignedOut: true}, nil
 }

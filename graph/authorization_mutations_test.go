@@ -55,6 +55,9 @@ var mutations = []row{
 	{`mutation { deleteKnowledge(id: $pending) { deletedId } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
 	{`mutation { deleteKnowledge(id: $content) { deletedId } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
 
+	// Subscriptions.
+	{`mutation { endSubscription(input: {id: 30064771073}) { endedId } }`, `UNAUTHENTICATED`, `FORBIDDEN`, same, same},
+
 	// Requests.
 	{
 		`mutation { createKnowledgeRequest(input: {knowledgeId: $item, question: "Me too?"}) ` +

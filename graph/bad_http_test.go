@@ -98,7 +98,7 @@ func TestTheAnswerIsWhatTheClientAccepts(t *testing.T) {
 		"application/json; charset=utf-16, application/graphql-response+json; q=0.1": graphql,
 		"nonsense/, ,;;, application/json":                                           plain,
 		"text/html":                                                                  "",
-		"text/event-stream":                                                          "",
+		"text/event-stream;q=0":                                                      "",
 		"multipart/mixed":                                                            "",
 		"application/json;q=0":                                                       "",
 		"application/json;q=much":                                                    "",

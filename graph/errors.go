@@ -14,6 +14,7 @@ import (
 	"lorebridge/auth"
 	"lorebridge/ent"
 	"lorebridge/ent/rule"
+	"lorebridge/outbox"
 )
 
 // The codes in extensions.code that are ours to give; gqlgen gives GRAPHQL_PARSE_FAILED and PERSISTED_QUERY_NOT_FOUND. Product
@@ -30,6 +31,7 @@ const (
 	codeValidationFailed     = "GRAPHQL_VALIDATION_FAILED"
 	codeComplexity           = "COMPLEXITY_LIMIT_EXCEEDED"
 	codeTimeout              = "TIMEOUT"
+	codeSubscriptionGap      = "SUBSCRIPTION_GAP"
 	codePayloadTooLarge      = "PAYLOAD_TOO_LARGE"
 	codeMethodNotAllowed     = "METHOD_NOT_ALLOWED"
 	codeUnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
@@ -43,11 +45,14 @@ var codes = []struct {
 	code string
 }{
 	{auth.ErrUnauthenticated, codeUnauthenticated},
+	{errSessionEnded, codeUnauthenticated},
 	{rule.ErrForbidden, codeForbidden},
+	{errAdministrators, codeForbidden},
 	{rule.ErrNotFound, codeNotFound},
 	{rule.ErrOwnKnowledge, codeOwnKnowledge},
 	{rule.ErrAlreadyShared, codeAlreadyShared},
 	{rule.ErrAlreadyAnswered, codeAlreadyAnswered},
+	{outbox.ErrGap, codeSubscriptionGap},
 }
 
 // presenter turns every error of an operation into what the client sees of it.

@@ -86,7 +86,7 @@ func TestAHandlerNeedsItsParts(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	whole := graph.Parts{
-		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: slog.New(slog.DiscardHandler),
+		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: slog.New(slog.DiscardHandler), Subscriptions: h.subscriptions,
 		Realtime: func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil }, SessionEnded: func(int) {},
 	}
 	if _, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, whole); err != nil {
@@ -100,6 +100,7 @@ func TestAHandlerNeedsItsParts(t *testing.T) {
 		"transactions":  func(p *graph.Parts) { p.WithTx = nil },
 		"accounts":      func(p *graph.Parts) { p.Accounts = nil },
 		"a logger":      func(p *graph.Parts) { p.Logger = nil },
+		"subscriptions": func(p *graph.Parts) { p.Subscriptions = nil },
 		"realtime":      func(p *graph.Parts) { p.Realtime = nil },
 		"ends sessions": func(p *graph.Parts) { p.SessionEnded = nil },
 	} {
@@ -116,7 +117,7 @@ func TestAMutationWhoseTransactionCannotBeginIsInternal(t *testing.T) {
 	h := build(t)
 	ada := h.person("Ada")
 	broken := graph.Parts{
-		Client: h.client, Accounts: h.accounts, Logger: slog.New(h.journal),
+		Client: h.client, Accounts: h.accounts, Logger: slog.New(h.journal), Subscriptions: h.subscriptions,
 		WithTx: func(context.Context, func(context.Context, *ent.Client) error) error {
 			return errors.New("disk I/O error")
 		},

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/coder/websocket"
 )
 
 // FuzzPost sends anything as the body of a request.
@@ -51,6 +53,39 @@ func FuzzOperation(f *testing.F) {
 		body, err := json.Marshal(request)
 		must(t, err)
 		s.survives(t, string(body))
+	})
+}
+
+// FuzzSocket sends anything as the second message of a WebSocket: it is answered, or the connection closed with a code of the protocol.
+func FuzzSocket(f *testing.F) {
+	s := build(f).set()
+	for _, message := range []string{
+		"", "{", "[]", "null", `{"type":"ping"} `, `{"type":"pong","payload":null}`, `{"type":"connection_init"}`, "\xff",
+		`{"type":"subscribe","id":"1","payload":{"query":"{ me { name } }"}}`, `{"TYPE":"subscribe","id":"\u0000","payload":{"query":"{"}}`,
+		`{"type":"subscribe","id":1,"payload":{}}`, `{"type":"subscribe","id":"1","payload":null}`, `{"type":"complete","id":"1"}`,
+		`{"type":"subscribe","id":"1","payload":{"query":"subscription { knowledgePublished { id } }","variables":{"v":1e99}}}`,
+	} {
+		f.Add(message)
+	}
+	f.Fuzz(func(t *testing.T, message string) {
+		h := *s.house
+		h.t = t
+		socket := h.socket(s.owner)
+		socket.send(message)
+		socket.send(`{"type":"ping"}`)
+		for {
+			answered, err := socket.read()
+			if code := int(websocket.CloseStatus(err)); err != nil && code != 1009 && (code < 4400 || code > 4429) {
+				t.Errorf("closed with %v", err)
+			}
+			if err != nil || answered.Type == "pong" {
+				break
+			}
+			if answered.Type != "complete" && answered.code(t) == "INTERNAL" {
+				t.Errorf("answered %s", answered.Payload)
+			}
+		}
+		s.journal.check(t)
 	})
 }
 

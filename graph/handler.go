@@ -1,16 +1,20 @@
 package graph
 
 import (
+	"log/slog"
 	"net/http"
+	"runtime/debug"
 
 	"entgo.io/contrib/entgql"
-	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"lorebridge/ent"
 	"lorebridge/ent/knowledgerequest"
+	"lorebridge/ent/subscriber"
 )
 
 // What is kept for the next time, by anybody: a parsed document takes some fifty times the memory of its text.
@@ -24,14 +28,22 @@ const (
 // cursor is a place in a list, as ent writes it.
 type cursor = entgql.Cursor[int]
 
-// NewHandler returns the handler of POST /graphql.
-func NewHandler(s Settings, p Parts) (http.Handler, error) {
+// Handler is the handler of /graphql.
+type Handler struct {
+	// Executor runs operations besides those that the handler is asked for, with the same limits and errors.
+	Executor    graphql.GraphExecutor
+	transports  []graphql.Transport
+	connections *connections
+	log         *slog.Logger
+}
+
+// NewHandler returns the handler of /graphql.
+func NewHandler(s Settings, p Parts) (*Handler, error) {
 	resolver, err := newResolver(s, p)
 	if err != nil {
 		return nil, err
 	}
-	server := handler.New(NewExecutableSchema(config(resolver)))
-	server.AddTransport(httpTransport{log: p.Logger, timeout: DefaultTimeout})
+	server := executor.New(NewExecutableSchema(config(resolver)))
 	server.SetQueryCache(selected[*ast.QueryDocument]{
 		lru.New[*ast.QueryDocument](cachedDocuments),
 		func(query string, _ *ast.QueryDocument) bool { return len(query) <= maxCachedParsed },
@@ -51,7 +63,40 @@ func NewHandler(s Settings, p Parts) (http.Handler, error) {
 	server.Use(extentLimit{introspection: p.Introspection})
 	server.Use(extension.FixedComplexityLimit(maxComplexity))
 	server.Use(sessionAlone{})
-	return server, nil
+	server.Use(oneSubscription{})
+	post := httpTransport{log: p.Logger, timeout: DefaultTimeout, subscriptions: p.Subscriptions}
+	times := p.Times.withDefaults()
+	return &Handler{
+		Executor: server,
+		transports: []graphql.Transport{
+			webSockets{http: post, connections: resolver.connections, origins: originPatterns(p.Origins), times: times},
+			eventStreams{http: post, connections: resolver.connections, times: times},
+			post,
+		},
+		connections: resolver.connections,
+		log:         p.Logger,
+	}, nil
+}
+
+// Close ends all WebSockets and event streams, which http.Server.Shutdown would leave or wait for, and returns when nothing of them is
+// left. From then on there are no new ones. Other requests go on.
+func (h *Handler) Close() { h.connections.stop() }
+
+// ServeHTTP gives the request to the first transport that supports it; the last one supports every request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			h.log.ErrorContext(r.Context(), "a request panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
+			httpTransport{log: h.log}.refuse(w, typeJSON, http.StatusInternalServerError, failure(codeInternal, "internal error"))
+		}
+	}()
+	r = r.WithContext(graphql.StartOperationTrace(r.Context()))
+	for _, transport := range h.transports {
+		if transport.Supports(r) {
+			transport.Do(w, r, h.Executor)
+			return
+		}
+	}
 }
 
 // config binds the resolvers, and weighs what costs more than a field: a list by its page, a search and a count by the
@@ -89,12 +134,18 @@ func config(r *Resolver) Config {
 	weights.Query.Notifications = func(child int, _ bool, first *int, _ *cursor, last *int, _ *cursor, _ *ent.NotificationOrder) int {
 		return list(child, first, last, nil)
 	}
+	weights.Query.Subscribers = func(child int, _ *subscriber.State, _ *string, first *int, _ *cursor, last *int, _ *cursor,
+		_ *ent.SubscriberOrder,
+	) int {
+		return list(child, first, last, nil)
+	}
 	weights.Knowledge.Content = text
 	weights.KnowledgeRequest.ResponseContent = text
 	weights.UserConnection.TotalCount = count
 	weights.KnowledgeConnection.TotalCount = count
 	weights.KnowledgeRequestConnection.TotalCount = count
 	weights.NotificationConnection.TotalCount = count
+	weights.SubscriberConnection.TotalCount = count
 	weights.NotificationConnection.UnreadCount = count
 	return c
 }

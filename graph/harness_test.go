@@ -40,21 +40,27 @@ type plan struct {
 	auth          auth.Config
 	graph         graph.Settings
 	pusher        bridge.Config
+	subscriptions bridge.SubscriptionsConfig
 	introspection bool
+	origins       []string
+	times         graph.StreamTimes
+	tap           func(graph.Subscriptions) graph.Subscriptions
 	realtime      func(context.Context, int) (*graph.Realtime, error)
 }
 
 // house is the server as server.go joins it, behind a real listener, with its log kept.
 type house struct {
-	t        testing.TB
-	client   *ent.Client
-	relay    *outbox.Relay
-	accounts *auth.Accounts
-	db       *sql.DB // the same file, past ent: for what must not have been written
-	handler  http.Handler
-	url      string
-	http     *http.Client
-	journal  *journal
+	t             testing.TB
+	client        *ent.Client
+	relay         *outbox.Relay
+	subscriptions *bridge.Subscriptions
+	accounts      *auth.Accounts
+	db            *sql.DB // the same file, past ent: for what must not have been written
+	api           *graph.Handler
+	handler       http.Handler
+	url           string
+	http          *http.Client
+	journal       *journal
 }
 
 // build starts a house that ends with the test. Whatever it logs as an error fails the test.
@@ -64,6 +70,10 @@ func build(t testing.TB, change ...func(*plan)) *house {
 		auth:   auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
 		graph:  graph.Settings{RequestsPerMinute: 1000},
 		pusher: bridge.Config{AppID: "lorebridge", Key: "key", Secret: "secret", Scheme: "https"},
+		subscriptions: bridge.SubscriptionsConfig{
+			PerPerson: 100, Grace: time.Minute, Lease: time.Hour, Lifetime: time.Hour, Sweep: time.Minute,
+			Oversize: bridge.OversizeError, PayloadLimit: outbox.MaxPayload,
+		},
 	}
 	for _, change := range change {
 		change(&p)
@@ -90,6 +100,9 @@ func build(t testing.TB, change ...func(*plan)) *house {
 		sockets, err := pusherserver.New(pusherserver.Config{
 			Apps:   []pusherserver.App{{ID: p.pusher.AppID, Key: p.pusher.Key, Secret: p.pusher.Secret}},
 			Logger: log,
+			OnSubscription: func(s pusherserver.SubscriptionChange) {
+				h.subscriptions.Changed(bridge.Change{Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Heard: s.Heard})
+			},
 		})
 		must(t, err)
 		parts.Transport, parts.Sockets = sockets.RoundTripper(), sockets
@@ -100,32 +113,44 @@ func build(t testing.TB, change ...func(*plan)) *house {
 	if !p.pusher.Embedded() {
 		sender = nowhere{} // there is no such Pusher in a test
 	}
-	h.relay, err = outbox.New(outbox.Config{Client: h.client, Sender: sender, Logger: log})
+	h.subscriptions, err = bridge.NewSubscriptions(p.subscriptions, pusher, bridge.SubscriptionsParts{Client: h.client, Logger: log})
 	must(t, err)
-	relayed := make(chan error, 1)
-	ctx, stop := context.WithCancel(context.Background())
-	go func() { relayed <- h.relay.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		must(t, <-relayed)
-	})
+	h.relay, err = outbox.New(outbox.Config{Client: h.client, Sender: sender, Publisher: h.subscriptions, Logger: log})
+	must(t, err)
 
 	if p.realtime == nil {
 		p.realtime = connection(pusher)
 	}
+	var subscriptions graph.Subscriptions = h.subscriptions
+	if p.tap != nil {
+		subscriptions = p.tap(subscriptions)
+	}
 	api, err := graph.NewHandler(p.graph, graph.Parts{
-		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log,
+		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log, Subscriptions: subscriptions,
 		Realtime: p.realtime,
 		SessionEnded: func(sessionID int) {
 			pusher.EndSession(sessionID)
 			h.journal.end(sessionID)
 		},
+		Origins:       p.origins,
+		Times:         p.times,
 		Introspection: p.introspection,
 	})
 	must(t, err)
-	h.handler = identify(api)
+	must(t, h.subscriptions.Load(t.Context(), api.Executor, h.relay.WithTx))
+	for _, part := range []interface{ Run(context.Context) error }{h.subscriptions, h.relay} { // the last one ends first
+		ended := make(chan error, 1)
+		ctx, stop := context.WithCancel(context.Background())
+		go func() { ended <- part.Run(ctx) }()
+		t.Cleanup(func() {
+			stop()
+			must(t, <-ended)
+		})
+	}
+	h.api, h.handler = api, identify(api)
 	server := httptest.NewServer(h.handler)
 	t.Cleanup(server.Close)
+	t.Cleanup(api.Close) // before the server, which waits for streams
 	h.url, h.http = server.URL, server.Client()
 	return h
 }

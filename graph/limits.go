@@ -153,6 +153,29 @@ func (sessionAlone) MutateOperationContext(_ context.Context, operation *graphql
 	return nil
 }
 
+// oneSubscription refuses subscriptions to two fields or none: two of the same name and a skipped one pass the rules of validation,
+// and would be an error of ours.
+type oneSubscription struct{}
+
+var _ interface {
+	graphql.HandlerExtension
+	graphql.OperationContextMutator
+} = oneSubscription{}
+
+func (oneSubscription) ExtensionName() string { return "OneSubscription" }
+
+func (oneSubscription) Validate(graphql.ExecutableSchema) error { return nil }
+
+func (oneSubscription) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+	if operation.Operation.Operation != ast.Subscription {
+		return nil
+	}
+	if n := len(graphql.CollectFields(operation, operation.Operation.SelectionSet, []string{"Subscription"})); n != 1 {
+		return failure(codeValidationFailed, fmt.Sprintf("the subscription has %d fields: it must have one", n))
+	}
+	return nil
+}
+
 // repeatLimit refuses long documents that repeat one name very often, before they are validated: the rule that
 // fields of one name must fit together compares each with each.
 type repeatLimit struct{}

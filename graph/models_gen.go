@@ -43,6 +43,18 @@ type DeleteKnowledgePayload struct {
 	DeletedID int `json:"deletedId"`
 }
 
+// Which subscription to end.
+type EndSubscriptionInput struct {
+	// Its id, from `subscribers`.
+	ID int `json:"id"`
+}
+
+// A subscription that has ended.
+type EndSubscriptionPayload struct {
+	// Its id.
+	EndedID int `json:"endedId"`
+}
+
 // A knowledge item that was written.
 type KnowledgePayload struct {
 	// The item as it is now.
@@ -136,6 +148,11 @@ type SignUpInput struct {
 	Password string `json:"password"`
 	// How to carry the session that signing up begins.
 	Session SessionKind `json:"session"`
+}
+
+// What is told the moment it happens, to everybody signed in: over Pusher where the subscription is sent by POST, or as a stream over
+// WebSocket (`graphql-transport-ws`) or server-sent events. One field per subscription. docs/protocol.md has the wire.
+type Subscription struct {
 }
 
 // A change of one's own knowledge item. What is not given stays.

@@ -8,10 +8,13 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
+	"lorebridge/ent/rule"
 )
 
-// Settings say how much one person may do. (Config is gqlgen's.)
+// Settings say who may do how much. (Config is gqlgen's.)
 type Settings struct {
+	// Administrators are the e-mail addresses of those who see and end everybody's subscriptions.
+	Administrators []string `env:"ADMIN_EMAILS" help:"e-mail addresses of the accounts that may see and end subscriptions, separated by commas"`
 	// RequestsPerMinute is how many knowledge requests a person may make a minute.
 	RequestsPerMinute int `env:"REQUESTS_PER_MINUTE" envDefault:"60" help:"a whole number: knowledge requests a minute per person"`
 }
@@ -20,6 +23,11 @@ type Settings struct {
 func (s Settings) Validate() error {
 	if s.RequestsPerMinute < 1 {
 		return fmt.Errorf("REQUESTS_PER_MINUTE is %d: it must be at least 1", s.RequestsPerMinute)
+	}
+	for _, address := range s.Administrators {
+		if _, err := rule.Email("ADMIN_EMAILS", address); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -30,10 +38,16 @@ type Parts struct {
 	WithTx   auth.WithTx
 	Accounts *auth.Accounts
 	Logger   *slog.Logger
+	// Subscriptions carries what the Subscription fields tell.
+	Subscriptions Subscriptions
 	// Realtime tells a person's browser how to connect.
 	Realtime func(ctx context.Context, userID int) (*Realtime, error)
 	// SessionEnded is called after a session has been signed out.
 	SessionEnded func(sessionID int)
+	// Origins are the origins whose pages may open WebSockets, besides the server's own as its requests name it.
+	Origins []string
+	// Times are how long WebSockets and event streams wait; its zero is what they should.
+	Times StreamTimes
 	// Introspection lets clients read the schema.
 	Introspection bool
 }
@@ -41,19 +55,30 @@ type Parts struct {
 // Resolver resolves the root fields, each concept in a file of its own.
 type Resolver struct {
 	Parts
-	requests *auth.Limiter[int] // by user
+	connections    *connections
+	requests       *auth.Limiter[int] // by user
+	administrators []string           // their addresses as accounts have them
 }
 
 func newResolver(s Settings, p Parts) (*Resolver, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	if p.Client == nil || p.WithTx == nil || p.Accounts == nil || p.Logger == nil || p.Realtime == nil || p.SessionEnded == nil {
+	if p.Client == nil || p.WithTx == nil || p.Accounts == nil || p.Logger == nil || p.Subscriptions == nil ||
+		p.Realtime == nil || p.SessionEnded == nil {
 		return nil, errors.New("graph: Parts needs all its fields")
 	}
 	requests, err := auth.NewLimiter[int](s.RequestsPerMinute)
 	if err != nil {
 		return nil, err
 	}
-	return &Resolver{Parts: p, requests: requests}, nil
+	r := &Resolver{Parts: p, connections: newConnections(p.Accounts), requests: requests}
+	for _, address := range s.Administrators {
+		address, err := rule.Email("ADMIN_EMAILS", address)
+		if err != nil {
+			return nil, err
+		}
+		r.administrators = append(r.administrators, address)
+	}
+	return r, nil
 }

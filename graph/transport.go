@@ -29,13 +29,15 @@ const (
 
 	typeJSON    = "application/json"
 	typeGraphQL = "application/graphql-response+json"
+	typeEvents  = "text/event-stream"
 )
 
 // httpTransport answers POST as the GraphQL-over-HTTP specification says, and everything else with why not. It is
 // the last transport: it supports every request. GET is not served, so no link can make a browser act.
 type httpTransport struct {
-	log     *slog.Logger
-	timeout time.Duration
+	log           *slog.Logger
+	timeout       time.Duration
+	subscriptions Subscriptions
 }
 
 var _ graphql.Transport = httpTransport{}
@@ -50,7 +52,7 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	switch {
 	case answerType == "":
 		t.refuse(w, typeJSON, http.StatusNotAcceptable,
-			failure(codeNotAcceptable, "accept "+typeGraphQL+" or "+typeJSON))
+			failure(codeNotAcceptable, "accept "+typeGraphQL+", "+typeJSON+" or "+typeEvents))
 		return
 	case refused != nil:
 		t.refuse(w, answerType, status, refused)
@@ -66,7 +68,11 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		return
 	}
 	if operation.Operation.Operation == ast.Subscription {
-		t.refuse(w, answerType, http.StatusBadRequest, failure(codeValidationFailed, "subscriptions are not served over POST"))
+		response, channel := t.subscriptions.Register(ctx, exec, operation)
+		if channel != "" {
+			w.Header().Set("X-Subscription-ID", channel)
+		}
+		t.write(w, answerType, http.StatusOK, response, true)
 		return
 	}
 	responses, ctx := exec.DispatchOperation(ctx, operation)
@@ -77,7 +83,7 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	t.write(w, answerType, http.StatusOK, response, true)
 }
 
-// negotiate picks the media type of the answer, or none that the client accepts.
+// negotiate picks the media type of the answer, or none that the client accepts. Of those it likes as much, the first counts.
 func negotiate(accept []string) string {
 	if len(accept) == 0 {
 		return typeJSON
@@ -94,6 +100,8 @@ func negotiate(accept []string) string {
 			offer = typeGraphQL
 		case typeJSON, "application/*", "*/*":
 			offer = typeJSON
+		case typeEvents:
+			offer = typeEvents
 		}
 		quality := 1.0
 		if q, ok := params["q"]; ok {
@@ -210,8 +218,26 @@ func (t httpTransport) refuse(w http.ResponseWriter, answerType string, status i
 	t.write(w, answerType, status, &graphql.Response{Errors: gqlerror.List{err}}, false)
 }
 
-// write writes the response without a second pass over its data, which is JSON already.
+// write answers the request with the response.
 func (t httpTransport) write(w http.ResponseWriter, answerType string, status int, response *graphql.Response, ran bool) {
+	body := encode(t.log, response, ran)
+	header := w.Header()
+	header.Set("Content-Type", answerType+"; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, err := w.Write(body)
+	if err == nil { // now: what waits for the answer to be out, waits for the end of this request
+		err = http.NewResponseController(w).Flush()
+	}
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		t.log.Debug("the client is gone before its answer", slog.Any("error", err))
+	}
+}
+
+// encode writes a response without a second pass over its data, which is JSON already. There is data only where an operation ran.
+func encode(log *slog.Logger, response *graphql.Response, ran bool) []byte {
 	var buf bytes.Buffer
 	buf.Grow(len(response.Data) + 256)
 	separator := byte('{')
@@ -221,16 +247,16 @@ func (t httpTransport) write(w http.ResponseWriter, answerType string, status in
 		buf.Write(value)
 		separator = ','
 	}
-	encode := func(name string, value any) {
+	marshal := func(name string, value any) {
 		encoded, err := json.Marshal(value)
 		if err != nil { // an extension that is no JSON: the rest of the answer is worth more than it
-			t.log.Error("a part of an answer could not be written", slog.String("part", name), slog.Any("error", err))
+			log.Error("a part of an answer could not be written", slog.String("part", name), slog.Any("error", err))
 			return
 		}
 		member(name, encoded)
 	}
 	if len(response.Errors) > 0 {
-		encode("errors", response.Errors)
+		marshal("errors", response.Errors)
 	}
 	if ran && len(response.Data) > 0 {
 		member("data", response.Data)
@@ -238,16 +264,8 @@ func (t httpTransport) write(w http.ResponseWriter, answerType string, status in
 		member("data", []byte("null"))
 	}
 	if len(response.Extensions) > 0 {
-		encode("extensions", response.Extensions)
+		marshal("extensions", response.Extensions)
 	}
 	buf.WriteByte('}')
-	header := w.Header()
-	header.Set("Content-Type", answerType+"; charset=utf-8")
-	header.Set("Content-Length", strconv.Itoa(buf.Len()))
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	if _, err := w.Write(buf.Bytes()); err != nil {
-		t.log.Debug("the client is gone before its answer", slog.Any("error", err))
-	}
+	return buf.Bytes()
 }

@@ -1,0 +1,143 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/ent/event"
+	"lorebridge/ent/subscriber"
+)
+
+// maxCatchUp is how many events are sent to a client that comes back; one that missed more is told so instead.
+const maxCatchUp = 50
+
+// catchUp sends a client that has just joined what it missed since the cursor, from the table and in order, and then has the
+// subscription looked at again: once nothing is missing it becomes live. Others have their turn in between. It gives up where the
+// client leaves meanwhile: whoever joins next begins anew.
+func (s *Subscriptions) catchUp(ctx context.Context, sub *subscription) {
+	missing, ok := s.chase(sub)
+	if !ok {
+		return
+	}
+	err := s.sendMissed(ctx, sub, missing)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		s.log.ErrorContext(ctx, "a subscription could not catch up; trying again", slog.String("channel", sub.channel), slog.Any("error", err))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub.chasing = false
+	if err != nil && sub.closedReason == "" {
+		sub.lastError = err.Error()
+		s.dirty[sub] = struct{}{}
+		time.AfterFunc(catchUpPause, func() { s.schedule(task{catchUp: sub}) })
+		return
+	}
+	s.tasks = append(s.tasks, task{catchUp: sub})
+	s.signal(1)
+}
+
+// chase is what a subscription may have missed: events after cursor, of which published was the last one handed to Publish.
+type chase struct{ cursor, published, joins int }
+
+// chase says where a subscription stands that is to be caught up, and whether it is the caller's to do so. Where nothing is missing it
+// makes the subscription live.
+func (s *Subscriptions) chase(sub *subscription) (chase, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case sub.chasing, sub.catching == 0:
+		return chase{}, false
+	case sub.state != subscriber.StateJoining || sub.catching != sub.joins: // left, and perhaps about to join again
+		sub.catching = 0
+		return chase{}, false
+	case sub.sending:
+		return chase{}, false // what is on its way goes first: its end calls for another go
+	}
+	published := s.topics[sub.topic].last
+	if published <= sub.cursor && !sub.restored {
+		sub.state = subscriber.StateLive
+		sub.catching = 0
+		sub.liveAt, sub.liveCursor = s.now(), sub.cursor
+		s.dirty[sub] = struct{}{}
+		return chase{}, false
+	}
+	sub.chasing = true
+	return chase{cursor: sub.cursor, published: published, joins: sub.joins}, true
+}
+
+// sendMissed sends what was missed, unless the client leaves. An error says that it could not be read, or that Pusher did not take it.
+func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c chase) error {
+	rows, tooMany, err := s.missed(ctx, sub, c.cursor)
+	if err != nil {
+		return err
+	}
+	if tooMany {
+		o := gap(rows[0])
+		_, err := s.tell(ctx, sub, &o, c.joins)
+		return err
+	}
+	for _, e := range rows {
+		o := s.execute(ctx, sub.operation, sub.viewer, sub.topic, e)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if there, err := s.tell(ctx, sub, &o, c.joins); err != nil || !there {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sub.joins == c.joins {
+		sub.cursor = max(sub.cursor, c.published)
+		sub.restored = false
+	}
+	return nil
+}
+
+// missed reads the events of the subscription's topic after the cursor. tooMany says that they are more, or older, than what can be
+// sent again: then the last one is the newest of them.
+func (s *Subscriptions) missed(ctx context.Context, sub *subscription, cursor int) (rows []*ent.Event, tooMany bool, err error) {
+	ctx, cancel := context.WithTimeout(auth.AsSystem(ctx), databaseTimeout)
+	defer cancel()
+	missed := s.client.Event.Query().Where(sub.topic.Events(), event.IDGT(cursor))
+	rows, err = missed.Clone().Order(ent.Asc(event.FieldID)).Limit(maxCatchUp + 1).All(ctx)
+	if err != nil {
+		return nil, false, fmt.Errorf("read the events that a subscription missed: %w", err)
+	}
+	// What it was sent before it left may be as old as the window, and it may have been away for the grace.
+	if len(rows) == 0 || len(rows) <= maxCatchUp && s.now().Sub(rows[0].CreatedAt) <= catchUpWindow+s.config.Grace {
+		return rows, false, nil
+	}
+	newest, err := missed.Order(ent.Desc(event.FieldID)).First(ctx)
+	if err != nil {
+		return nil, false, fmt.Errorf("read the newest event that a subscription missed: %w", err)
+	}
+	return []*ent.Event{newest}, true, nil
+}
+
+// tell sends one outcome to a subscription that is catching up, and says whether its client is still there. Where Pusher did not take
+// what is due, nothing may be sent after it: that is the error.
+func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome, joins int) (there bool, err error) {
+	m := mail{sub, s.render(o, sub)}
+	verdict := s.push(ctx, []mail{m})[0]
+	if ctx.Err() != nil {
+		return false, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle(m, verdict, o.seq, joins, s.now())
+	if verdict != nil && !isFinal(verdict) {
+		return false, verdict
+	}
+	return sub.state == subscriber.StateJoining && sub.joins == joins, nil
+}
+
+// catchUpPause is the wait after the database or Pusher failed.
+const catchUpPause = time.Second

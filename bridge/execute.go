@@ -1,0 +1,139 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/outbox"
+)
+
+// executionTimeout is how long one execution may take.
+const executionTimeout = 10 * time.Second
+
+// outcome is what an execution gave.
+type outcome struct {
+	seq     int       // the event's id
+	at      time.Time // when it happened
+	result  []byte    // the GraphQL result as JSON; nil where nothing is to be told
+	end     string    // why the subscription ends with this; empty where it goes on
+	failure string    // what went wrong, for whoever looks after the server
+
+	variants map[variant]rendering // for all who need the same
+}
+
+// Why subscriptions end.
+const (
+	reasonCompleted   = "nothing more will follow"
+	reasonRevoked     = "the rights have been revoked: "
+	reasonInvalid     = "the schema no longer accepts its document: "
+	reasonExpired     = "its session has ended"
+	reasonNeverJoined = "its client never joined the channel"
+	reasonLeft        = "its client left and did not come back"
+	reasonLease       = "its client was not seen for too long"
+	reasonLifetime    = "it has reached its greatest age"
+	reasonTooLarge    = "a result was too large for Pusher"
+	reasonEncryption  = "encryption was turned on or off"
+)
+
+// revoking are the codes of errors that say that the viewer may no longer subscribe. Contract: graph gives them.
+var revoking = map[any]bool{"UNAUTHENTICATED": true, "FORBIDDEN": true, "NOT_FOUND": true}
+
+// execute runs a stored operation for one event with the rights of now. Whatever happens in it, only its outcome suffers.
+func (s *Subscriptions) execute(ctx context.Context, op operation, viewer auth.Viewer, t outbox.Topic, e *ent.Event) (o outcome) {
+	select {
+	case s.running <- struct{}{}:
+		defer func() { <-s.running }()
+	case <-ctx.Done():
+		return outcome{seq: e.ID, at: e.CreatedAt, failure: "the server is stopping"}
+	}
+	defer func() {
+		if reason := recover(); reason != nil {
+			s.log.ErrorContext(ctx, "a subscription panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
+			o = newOutcome(e, &graphql.Response{Errors: gqlerror.List{{
+				Message: "internal error", Extensions: map[string]any{"code": "INTERNAL"},
+			}}}, false)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(auth.NewContext(ctx, viewer), executionTimeout)
+	defer cancel()
+	call := &delivering{topic: t, event: e}
+	ctx = graphql.StartOperationTrace(context.WithValue(ctx, callKey{}, call))
+	oc, errs := s.exec.CreateOperationContext(ctx, &graphql.RawParams{
+		Query: op.document, OperationName: op.name, Variables: copyVariables(op.variables),
+	})
+	if errs != nil {
+		return outcome{seq: e.ID, at: e.CreatedAt, end: reasonInvalid + errs.Error(), failure: errs.Error()}
+	}
+	responses, ctx := s.exec.DispatchOperation(ctx, oc)
+	response := responses(ctx)
+	if response == nil && ctx.Err() != nil { // not that there is nothing to tell: it came to no end
+		response = s.exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(ctx.Err())})
+	}
+	return newOutcome(e, response, call.last)
+}
+
+// copyVariables protects what is stored: coercing writes to its map.
+func copyVariables(variables map[string]any) map[string]any {
+	fresh := make(map[string]any, len(variables))
+	maps.Copy(fresh, variables)
+	return fresh
+}
+
+// newOutcome reads a response. Without one there is nothing to tell. Errors beside data are sent as GraphQL has them; where there is
+// no data they say that the subscription has ended, or are sent, for they stand for an update that its client would else miss.
+func newOutcome(e *ent.Event, response *graphql.Response, last bool) outcome {
+	o := outcome{seq: e.ID, at: e.CreatedAt}
+	if last {
+		o.end = reasonCompleted
+	}
+	if response == nil {
+		return o
+	}
+	if len(response.Errors) > 0 {
+		o.failure = response.Errors.Error()
+		if code := response.Errors[0].Extensions["code"]; len(response.Data) == 0 && revoking[code] {
+			o.end = reasonRevoked + response.Errors[0].Message
+			return o
+		}
+	}
+	result, err := encodeResult(o.seq, o.at, response.Data, response.Errors)
+	if err != nil {
+		o.failure = err.Error()
+		return o
+	}
+	o.result = result
+	return o
+}
+
+// encodeResult writes a GraphQL result with its place in the sequence of events: the event's id, and when it happened.
+func encodeResult(seq int, at time.Time, data []byte, errs gqlerror.List) ([]byte, error) {
+	var text bytes.Buffer
+	text.WriteString(`{"data":`)
+	if len(data) == 0 {
+		text.WriteString("null")
+	} else {
+		text.Write(data)
+	}
+	if len(errs) > 0 {
+		encoded, err := json.Marshal(errs)
+		if err != nil {
+			return nil, fmt.Errorf("encode the errors of a result: %w", err)
+		}
+		text.WriteString(`,"errors":`)
+		text.Write(encoded)
+	}
+	text.WriteString(`,"extensions":{"subscription":{"seq":` + strconv.Itoa(seq) + `,"ts":"` + outbox.FormatTime(at) + `"}}}`)
+	return text.Bytes(), nil
+}

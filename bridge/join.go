@@ -1,0 +1,246 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/pusher/pusher-http-go/v5"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/ent/rule"
+	"lorebridge/ent/subscriber"
+)
+
+const (
+	// catchUpWindow is how far back a client can catch up, and what one is sent again that came back without a word of when it left.
+	catchUpWindow = 2 * time.Minute
+	// leaveMargin is how long before it left a client may have missed what was sent to it.
+	leaveMargin = 2 * time.Second
+
+	firstPoll = 100 * time.Millisecond // after the authorization, and then twice as long each time …
+	lastPoll  = 5 * time.Second        // … up to so long after it: then whoever was authorized counts as joined
+	// rejoinPoll is the first one for a client that comes back: its channel may still look occupied by its former connection.
+	rejoinPoll = time.Second
+)
+
+// Change is a socket of the embedded server that joined or left a channel.
+type Change struct {
+	Channel   string
+	Joined    bool
+	Listeners int // of the channel after the change
+	// Heard is when the client is last known to have received what was sent to it.
+	Heard time.Time
+}
+
+// Authorize grants a subscription's channel to its subscriber and takes it for the sign that the client is about to join. Anybody else
+// gets a rule.ErrForbidden, and so does whoever asks for a channel that is not there, or no more.
+func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer auth.Viewer, hint subscriber.Protocol) error {
+	now := s.now().UTC()
+	s.mu.Lock()
+	sub := s.byChannel[channel]
+	if sub == nil || sub.viewer.UserID != viewer.UserID || !sub.alive(now) {
+		s.mu.Unlock()
+		return rule.ErrForbidden
+	}
+	s.join(sub, hint, now)
+	id, protocol, cursor, expiresAt := sub.id, sub.protocol, sub.cursor, sub.expiresAt
+	s.mu.Unlock()
+	// Written before the answer leaves: a restart must know of every client that may be listening. What ended meanwhile stays so.
+	open := 0
+	if err := s.withTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
+		open, err = tx.Subscriber.Update().Where(subscriber.ID(id), subscriber.StateNEQ(subscriber.StateClosed)).
+			SetState(subscriber.StateJoining).SetProtocol(protocol).SetCursor(cursor).
+			SetAuthorizedAt(now).ClearVacatedAt().SetExpiresAt(expiresAt).
+			Save(auth.AsSystem(ctx))
+		return err
+	}); err != nil {
+		return fmt.Errorf("note that a subscription is joined: %w", err)
+	}
+	if open == 0 {
+		return rule.ErrForbidden
+	}
+	return nil
+}
+
+// owns says whether a channel is one of the person's subscriptions that goes on.
+func (s *Subscriptions) owns(channel string, userID int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub := s.byChannel[channel]
+	return sub != nil && sub.viewer.UserID == userID
+}
+
+// join notes that the client is about to join. Whether it was there before, and since when it is not, is not always known: then it is
+// sent again what it may have missed. s.mu is held.
+func (s *Subscriptions) join(sub *subscription, hint subscriber.Protocol, now time.Time) {
+	again := !sub.authorizedAt.IsZero()
+	if again {
+		sub.cursor = sub.believed(now.Add(-catchUpWindow))
+	}
+	if sub.protocol == subscriber.ProtocolBoth && hint != "" {
+		sub.protocol = hint
+	}
+	s.rejoin(sub)
+	sub.authorizedAt, sub.absent = now, 0
+	sub.expiresAt = now.Add(s.config.Lease)
+	if !s.bridge.config.Embedded() {
+		sub.occupied = false // as far as this connection goes; the embedded server knows
+		wait := firstPoll
+		if again {
+			wait = rejoinPoll
+		}
+		s.pollAfter(sub, wait, 1)
+	}
+}
+
+// Changed takes in what the embedded server tells. It does not block.
+func (s *Subscriptions) Changed(c Change) {
+	if !isSubscriptionChannel(c.Channel) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub := s.byChannel[c.Channel]
+	switch {
+	case sub == nil:
+	case c.Joined:
+		s.occupiedNow(sub)
+	case c.Listeners == 0:
+		s.vacate(sub, c.Heard.Add(-leaveMargin))
+	}
+}
+
+// occupiedNow notes that the client listens; what it missed is sent first. s.mu is held.
+func (s *Subscriptions) occupiedNow(sub *subscription) {
+	sub.occupied = true
+	if sub.state == subscriber.StateVacated { // it was its former connection that left, after this one was authorized
+		s.rejoin(sub)
+	}
+	if sub.state != subscriber.StateJoining || sub.catching == sub.joins {
+		return
+	}
+	sub.catching = sub.joins
+	s.tasks = append(s.tasks, task{catchUp: sub})
+	s.signal(1)
+}
+
+// again has a subscription whose results Pusher did not take for long sent them once more. s.mu is held.
+func (s *Subscriptions) again(sub *subscription) {
+	if !sub.live() {
+		return // it is being caught up, which goes on
+	}
+	s.rejoin(sub)
+	s.occupiedNow(sub)
+}
+
+// rejoin has a subscription begin anew after its cursor. s.mu is held.
+func (s *Subscriptions) rejoin(sub *subscription) {
+	sub.state, sub.vacatedAt = subscriber.StateJoining, time.Time{}
+	sub.joins++
+	sub.joinCursor = sub.cursor
+	s.dirty[sub] = struct{}{}
+}
+
+// vacate notes that the client left, and has what was sent by the moment to. s.mu is held.
+func (s *Subscriptions) vacate(sub *subscription, to time.Time) {
+	if !sub.occupied {
+		return // it has left, or only its former connection has
+	}
+	sub.occupied = false
+	sub.cursor = sub.believed(to)
+	sub.state = subscriber.StateVacated
+	sub.joins++
+	sub.vacatedAt = s.now().UTC()
+	s.dirty[sub] = struct{}{}
+}
+
+// pollAfter has Pusher asked whether the channel is occupied. s.mu is held.
+func (s *Subscriptions) pollAfter(sub *subscription, wait time.Duration, attempt int) {
+	joins := sub.joins
+	time.AfterFunc(wait, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if sub.joins == joins && sub.state == subscriber.StateJoining && !sub.occupied {
+			s.tasks = append(s.tasks, task{poll: sub, attempt: attempt})
+			s.signal(1)
+		}
+	})
+}
+
+// poll asks whether a channel is occupied. A Pusher that will not say leaves it at the authorization.
+func (s *Subscriptions) poll(ctx context.Context, sub *subscription, attempt int) {
+	s.mu.Lock()
+	joins := sub.joins
+	s.mu.Unlock()
+	var channel *pusher.Channel
+	err := s.bridge.call(ctx, func(c *pusher.Client) (err error) {
+		channel, err = c.Channel(sub.channel, pusher.ChannelParams{})
+		return err
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sub.state != subscriber.StateJoining || sub.joins != joins || sub.occupied {
+		return
+	}
+	if err == nil && channel != nil && channel.Occupied || s.now().Sub(sub.authorizedAt) > lastPoll {
+		s.occupiedNow(sub)
+		return
+	}
+	s.pollAfter(sub, firstPoll<<min(attempt, 6), attempt+1)
+}
+
+// close ends a subscription for good; tell says whether its client is to be told. s.mu is held.
+func (s *Subscriptions) close(sub *subscription, reason string, tell bool) {
+	if sub.closedReason != "" {
+		return
+	}
+	sub.closedReason, sub.closedAt, sub.state = reason, s.now().UTC(), subscriber.StateClosed
+	delete(s.byID, sub.id)
+	delete(s.byChannel, sub.channel)
+	delete(sub.group.members, sub)
+	if listeners := s.topics[sub.topic]; len(sub.group.members) == 0 && listeners.groups[sub.group.key] == sub.group {
+		delete(listeners.groups, sub.group.key)
+	}
+	s.release(sub.topic, sub.viewer.UserID)
+	s.dirty[sub] = struct{}{}
+	if tell && !sub.authorizedAt.IsZero() {
+		s.tasks = append(s.tasks, task{farewell: sub})
+		s.signal(1)
+	}
+}
+
+// End implements graph.Subscriptions: it is written down before it returns.
+func (s *Subscriptions) End(ctx context.Context, id int, reason string) error {
+	s.mu.Lock()
+	sub := s.byID[id]
+	if sub == nil {
+		s.mu.Unlock()
+		return rule.ErrNotFound
+	}
+	s.close(sub, reason, true)
+	s.mu.Unlock()
+	return s.persist(ctx)
+}
+
+// endSession ends the subscriptions of a session and tells their clients, which it waits for no longer than farewellTimeout.
+func (s *Subscriptions) endSession(ctx context.Context, sessionID int) {
+	var mails []mail
+	s.mu.Lock()
+	for _, sub := range s.byID {
+		if sub.viewer.SessionID == sessionID {
+			if !sub.authorizedAt.IsZero() {
+				mails = append(mails, mail{sub, rendering{packets: ends(sub.protocol)}})
+			}
+			s.close(sub, reasonExpired, false)
+		}
+	}
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, farewellTimeout)
+	defer cancel()
+	s.push(ctx, mails)
+}
+
+// farewellTimeout bounds what a sign-out waits for.
+const farewellTimeout = time.Second

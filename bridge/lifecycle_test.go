@@ -1,0 +1,344 @@
+package bridge_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lorebridge/bridge"
+	"lorebridge/ent/rule"
+	"lorebridge/ent/subscriber"
+)
+
+// houses are the ways to reach Pusher.
+var houses = map[string]func(*plan){
+	"embedded":                 func(*plan) {},
+	"encrypted":                func(p *plan) { p.pusher.MasterKey = masterKey },
+	"elsewhere":                func(p *plan) { p.elsewhere = true },
+	"elsewhere, with webhooks": func(p *plan) { p.elsewhere, p.webhooks = true, true },
+}
+
+// leave has the client of a channel go: the embedded server tells when it was last heard of.
+func (q *quiet) leave(channel string, heard time.Time) {
+	q.away(channel)
+	q.subscriptions.Changed(bridge.Change{Channel: channel, Heard: heard})
+	synctest.Wait()
+}
+
+// away has the client of a channel go without a word.
+func (q *quiet) away(channel string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.joined, channel)
+}
+
+// back has it listen again.
+func (q *quiet) back(channel string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.joined[channel] = struct{}{}
+}
+
+// may says whether a person is granted a channel.
+func (q *quiet) may(p person, channel string) bool {
+	q.t.Helper()
+	err := q.subscriptions.Authorize(q.t.Context(), channel, p.viewer(), subscriber.ProtocolGraphqlRuby)
+	if err != nil && !errors.Is(err, rule.ErrForbidden) {
+		q.t.Fatal(err)
+	}
+	return err == nil
+}
+
+// got is what a channel was sent since it was last asked for.
+func (q *quiet) got(channel string) []string {
+	q.t.Helper()
+	return titles(q.t, mail(q.taken(), channel))
+}
+
+// gets fails the test unless a channel was sent just this.
+func (q *quiet) gets(channel string, want ...string) {
+	q.t.Helper()
+	if got := q.got(channel); !slices.Equal(got, want) {
+		q.t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// over fails the test unless a subscription has ended for a reason, also in the database.
+func (q *quiet) over(channel, reason string) {
+	q.t.Helper()
+	row := q.row(channel)
+	if row.State != subscriber.StateClosed || row.ClosedAt == nil || row.ClosedReason == nil || !strings.Contains(*row.ClosedReason, reason) {
+		q.t.Errorf("got %v, want it ended because %s", row, reason)
+	}
+}
+
+// open fails the test unless a subscription goes on.
+func (q *quiet) open(channel string, state subscriber.State) {
+	q.t.Helper()
+	if row := q.row(channel); row.State != state || row.ClosedAt != nil {
+		q.t.Errorf("got %v, want %s", row, state)
+	}
+}
+
+func TestASubscriptionTellsWhatHappensToWhoeverJoins(t *testing.T) {
+	t.Parallel()
+	for name, change := range houses {
+		t.Run(name, func(t *testing.T) {
+			h := build(t, change)
+			ada, grace := h.person("Ada"), h.person("Grace")
+			l := h.listen(ada, h.subscribe(ada, title))
+			h.publish(grace, "compilers")
+			h.publish(grace, "parsers")
+			l.tells("compilers", "parsers")
+		})
+	}
+}
+
+func TestPoint23WhoeverNeverJoinsDoesNotKeepItsPlace(t *testing.T) {
+	t.Parallel()
+	for name, authorized := range map[string]bool{"authorized": true, "not even authorized": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuiet(t)
+				ada := q.person("Ada")
+				channel := q.subscribe(ada, title)
+				if authorized && !q.may(ada, channel) {
+					t.Fatal("refused")
+				}
+				q.wait(58 * time.Second)
+				if open := q.subscriptions.Stats().Open; open != 1 {
+					t.Fatalf("%d are open before their time is over", open)
+				}
+				q.wait(4 * time.Second)
+				if q.may(ada, channel) {
+					t.Error("it can still be joined")
+				}
+				q.over(channel, "never joined")
+				q.gets(channel)
+			})
+		})
+	}
+}
+
+func TestPoint23WhoeverLeavesHasTheGraceToComeBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t)
+		ada := q.person("Ada")
+		channel := q.attend(ada, title)
+		q.leave(channel, time.Now())
+		q.wait(58 * time.Second)
+		q.join(ada, channel, subscriber.ProtocolGraphqlRuby)
+		q.open(channel, subscriber.StateLive)
+		q.leave(channel, time.Now())
+		q.open(channel, subscriber.StateVacated)
+		q.wait(56 * time.Second)
+		if q.may(ada, channel) {
+			t.Error("it can still be joined")
+		}
+		q.over(channel, "did not come back")
+		q.gets(channel)
+	})
+}
+
+func TestTheLeaseOfWhomNobodySeesRunsOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t, elsewhere)
+		ada, grace := q.person("Ada"), q.person("Grace")
+		channel := q.attend(ada, title)
+		q.gate.on(func(r *http.Request, _ []sent) (int, error) { // whether anybody is there cannot be asked
+			if r.Method == http.MethodGet {
+				return http.StatusServiceUnavailable, nil
+			}
+			return 0, nil
+		})
+		q.wait(50 * time.Minute)
+		q.publish(grace, "compilers", "")
+		q.gets(channel, "compilers")
+		q.wait(50 * time.Minute)
+		q.open(channel, subscriber.StateLive) // a delivery prolongs it
+		q.wait(11 * time.Minute)
+		q.over(channel, "not seen")
+		q.gets(channel, "end")
+	})
+}
+
+func TestASubscriptionWhoseClientListensLivesUpToItsGreatestAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t, func(p *quietPlan) { p.subscriptions.Lifetime = 5 * time.Hour })
+		ada := q.person("Ada")
+		channel := q.attend(ada, title)
+		q.wait(5*time.Hour - time.Minute)
+		q.open(channel, subscriber.StateLive)
+		q.wait(time.Minute)
+		q.over(channel, "greatest age")
+		q.gets(channel, "end")
+	})
+}
+
+func TestTheSubscriptionsOfASessionEndWithIt(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		end  func(q *quiet, p person)
+		wait time.Duration
+	}{
+		"signed out":     {func(q *quiet, p person) { q.bridge.EndSession(p.session) }, 0},
+		"expired":        {func(*quiet, person) {}, 24 * time.Hour},
+		"deleted":        {func(q *quiet, p person) { must(q.t, q.client.Session.DeleteOneID(p.session).Exec(q.system())) }, 61 * time.Second},
+		"with its owner": {func(q *quiet, p person) { must(q.t, q.client.User.DeleteOneID(p.id).Exec(q.system())) }, 61 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuiet(t, func(p *quietPlan) { p.subscriptions.Lifetime = 48 * time.Hour })
+				ada, grace := q.person("Ada"), q.person("Grace")
+				channel, pending, others := q.attend(ada, title), q.subscribe(ada, title), q.attend(grace, title)
+				another := q.attend(q.session(ada), selection(1))
+				test.end(q, ada)
+				q.wait(test.wait)
+				calls := q.taken()
+				if got := titles(t, mail(calls, channel)); !slices.Equal(got, []string{"end"}) {
+					t.Errorf("got %v, want to be told the end", got)
+				}
+				if q.may(ada, channel) || q.may(ada, pending) {
+					t.Error("it can still be joined")
+				}
+				if name == "with its owner" {
+					if open := q.subscriptions.Stats().Open; open != 1 {
+						t.Errorf("%d are open, want the other person's", open)
+					}
+					return
+				}
+				q.over(channel, "session")
+				if name == "expired" {
+					return
+				}
+				q.open(others, subscriber.StateLive)
+				q.open(another, subscriber.StateLive)
+			})
+		})
+	}
+}
+
+func TestAnEndIsWrittenBeforeItIsConfirmed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t)
+		ada := q.person("Ada")
+		channel := q.attend(ada, title)
+		id := q.idOf(channel)
+		must(t, q.subscriptions.End(t.Context(), id, "an administrator said so"))
+		row, err := q.client.Subscriber.Get(q.system(), id)
+		must(t, err)
+		if row.State != subscriber.StateClosed || *row.ClosedReason != "an administrator said so" {
+			t.Errorf("its row: %v", row)
+		}
+		q.gets(channel, "end")
+		if err := q.subscriptions.End(t.Context(), id, "again"); !errors.Is(err, rule.ErrNotFound) {
+			t.Errorf("once more: %v", err)
+		}
+		if q.may(ada, channel) {
+			t.Error("it can still be joined")
+		}
+	})
+}
+
+func TestWhatHasEndedStaysEndedWhoeverJoinsAtThatMoment(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	ada := h.person("Ada")
+	channels := make([]string, 40)
+	var at sync.WaitGroup
+	for i := range channels {
+		channels[i] = h.subscribe(ada, title)
+		id := h.row(channels[i]).ID
+		at.Go(func() { h.post(ada, "{ __typename }", nil); h.authorize(ada, "1.1", channels[i]) })
+		at.Go(func() {
+			if err := h.subscriptions.Authorize(h.t.Context(), channels[i], ada.viewer(), ""); err != nil && !errors.Is(err, rule.ErrForbidden) {
+				t.Error(err)
+			}
+		})
+		at.Go(func() {
+			if err := h.subscriptions.End(h.t.Context(), id, "ended"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	at.Wait()
+	for _, channel := range channels {
+		if row := h.row(channel); row.State != subscriber.StateClosed {
+			t.Errorf("it is %s again", row.State)
+		}
+	}
+}
+
+func TestPoint23APersonHasSoManyAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t, func(p *quietPlan) { p.subscriptions.PerPerson = 2 })
+		ada, grace := q.person("Ada"), q.person("Grace")
+		first, second := q.attend(ada, title), q.subscribe(ada, title)
+		refused := q.post(ada, title, nil)
+		if refused.code() != "RATE_LIMITED" || refused.channel() != "" {
+			t.Errorf("the third one: %s", refused.body)
+		}
+		q.subscribe(grace, title)
+		q.wait(61 * time.Second) // nobody joined the second one
+		q.over(second, "never joined")
+		q.subscribe(ada, title)
+		must(t, q.subscriptions.End(t.Context(), q.idOf(first), "ended"))
+		q.subscribe(ada, title)
+		if refused := q.post(ada, title, nil); refused.code() != "RATE_LIMITED" {
+			t.Errorf("another third one: %s", refused.body)
+		}
+	})
+}
+
+func TestPoint8AChannelIsGrantedToItsSubscriberAlone(t *testing.T) {
+	t.Parallel()
+	h := build(t, func(p *plan) { p.elsewhere = true }) // which knows all sockets
+	ada, grace := h.person("Ada"), h.person("Grace")
+	channel, closed := h.subscribe(ada, title), h.subscribe(ada, title)
+	must(t, h.subscriptions.End(t.Context(), h.row(closed).ID, "ended"))
+	encoded := func(socketID, channel string) string { return "socket_id=" + socketID + "&channel_name=" + channel }
+	granted := fmt.Sprintf(`{"auth":%q}`, signed("12.34", channel))
+	for name, test := range map[string]struct {
+		who                     person
+		path, contentType, body string
+		status                  int
+		want                    string // in the answer
+	}{
+		"a form":                   {ada, "/pusher/auth", form, encoded("12.34", channel), 200, granted},
+		"JSON":                     {ada, "/pusher/auth", "application/json", fmt.Sprintf(`{"socket_id":"12.34","channel_name":%q}`, channel), 200, granted},
+		"where Lighthouse asks":    {ada, "/graphql/subscriptions/auth", form, encoded("12.34", channel), 200, granted},
+		"as Echo asks":             {ada, "/graphql/subscriptions/auth", form, encoded("12.34", "presence-"+channel), 200, granted},
+		"another session of hers":  {h.session(ada, time.Hour), "/pusher/auth", form, encoded("12.34", channel), 200, granted},
+		"somebody else":            {grace, "/pusher/auth", form, encoded("12.34", channel), 403, "not yours"},
+		"nobody":                   {nobody, "/pusher/auth", form, encoded("12.34", channel), 401, "sign in"},
+		"one that has ended":       {ada, "/pusher/auth", form, encoded("12.34", closed), 403, "not yours"},
+		"one that never was":       {ada, "/pusher/auth", form, encoded("12.34", "private-gql-aaaaaaaaaaaaaaaaaaaaaaaaaa"), 403, "not yours"},
+		"its encrypted twin":       {ada, "/pusher/auth", form, encoded("12.34", strings.Replace(channel, "private-", "private-encrypted-", 1)), 403, "not yours"},
+		"two prefixes":             {ada, "/pusher/auth", form, encoded("12.34", "presence-presence-"+channel), 403, "not yours"},
+		"another's socket in it":   {ada, "/pusher/auth", form, encoded("12.34:private-user-1", channel), 403, "socket_id"},
+		"a socket of words":        {ada, "/pusher/auth", form, encoded("a.b", channel), 403, "socket_id"},
+		"no socket":                {ada, "/pusher/auth", form, encoded("", channel), 403, "socket_id"},
+		"a socket with a new line": {ada, "/pusher/auth", form, encoded("12.34%0A", channel), 403, "socket_id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := h.send(test.who, http.MethodPost, test.path, test.body, "Content-Type", test.contentType)
+			if got.status != test.status || !strings.Contains(got.body, test.want) {
+				t.Errorf("got %d %s, want %d %s", got.status, got.body, test.status, test.want)
+			}
+		})
+	}
+	l := h.listen(ada, channel) // none of this has ended it
+	h.publish(grace, "compilers")
+	l.tells("compilers")
+}

@@ -1,0 +1,383 @@
+package bridge_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"lorebridge/auth"
+	"lorebridge/bridge"
+	"lorebridge/database"
+	"lorebridge/ent"
+	"lorebridge/ent/event"
+	"lorebridge/ent/subscriber"
+	"lorebridge/graph"
+	"lorebridge/outbox"
+	"lorebridge/pusherserver"
+)
+
+// quiet is a house without a network: requests are function calls, and whoever joins a channel is said to. In a bubble of synctest
+// it is known when nothing is left to do, and hours pass at once.
+type quiet struct {
+	t             testing.TB
+	plan          quietPlan
+	gate          *gate
+	path          string
+	client        *ent.Client
+	relay         *outbox.Relay
+	bridge        *bridge.Bridge
+	subscriptions *bridge.Subscriptions
+	api           *graph.Handler
+	stop          func() // in good order; start begins again on the same database
+
+	mu     sync.Mutex
+	joined map[string]struct{} // channels
+}
+
+// quietPlan is what a test changes of a quiet house before it is built.
+type quietPlan struct {
+	pusher        bridge.Config
+	subscriptions bridge.SubscriptionsConfig
+	// executor stands before the one that runs stored operations; nil: nothing does.
+	executor func(graphql.GraphExecutor) graphql.GraphExecutor
+	log      slog.Handler // nil: nowhere
+	direct   bool         // calls of Pusher's HTTP API are not looked at
+}
+
+// elsewhere has Pusher reached as over a network.
+func elsewhere(p *quietPlan) { p.pusher.Host, p.pusher.Scheme = "pusher.test", "http" }
+
+// encrypting turns encryption on.
+func encrypting(p *quietPlan) { p.pusher.MasterKey = masterKey }
+
+// newQuiet starts a quiet house that ends with the test.
+func newQuiet(t testing.TB, change ...func(*quietPlan)) *quiet {
+	t.Helper()
+	q := &quiet{t: t, gate: &gate{}, joined: make(map[string]struct{}), path: filepath.Join(t.TempDir(), "lorebridge.db"), plan: quietPlan{
+		pusher: app(),
+		subscriptions: bridge.SubscriptionsConfig{
+			PerPerson: 100_000, Grace: time.Minute, Lease: time.Hour, Lifetime: 24 * time.Hour, Sweep: time.Minute,
+			Oversize: bridge.OversizeError, PayloadLimit: outbox.MaxPayload,
+		},
+	}}
+	for _, change := range change {
+		change(&q.plan)
+	}
+	q.start()
+	t.Cleanup(func() { q.stop() })
+	return q
+}
+
+// start joins the parts and runs them.
+func (q *quiet) start() {
+	q.t.Helper()
+	handler := q.plan.log
+	if handler == nil {
+		handler = slog.DiscardHandler
+	}
+	log := slog.New(handler)
+	server, err := pusherserver.New(pusherserver.Config{
+		Apps: []pusherserver.App{{ID: appID, Key: key, Secret: secret}}, Logger: log,
+		MaxEventDataBytes: max(pusherserver.DefaultMaxEventDataBytes, q.plan.subscriptions.PayloadLimit),
+	})
+	must(q.t, err)
+	q.gate.next = carrier(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodGet {
+			return q.occupied(r)
+		}
+		return server.RoundTripper().RoundTrip(r)
+	})
+	q.client, err = database.Open(q.t.Context(), database.Config{URL: "sqlite:" + q.path})
+	must(q.t, err)
+	accounts, err := auth.NewAccounts(q.client, auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10})
+	must(q.t, err)
+	parts := bridge.Parts{Sessions: accounts, Logger: log, Transport: q.gate, Sockets: server}
+	if q.plan.direct {
+		parts.Transport = server.RoundTripper()
+	}
+	q.bridge, err = bridge.New(q.plan.pusher, parts)
+	must(q.t, err)
+	q.subscriptions, err = bridge.NewSubscriptions(q.plan.subscriptions, q.bridge, bridge.SubscriptionsParts{Client: q.client, Logger: log})
+	must(q.t, err)
+	q.relay, err = outbox.New(outbox.Config{Client: q.client, Sender: q.bridge, Publisher: q.subscriptions, Logger: log, Drain: 100 * time.Millisecond})
+	must(q.t, err)
+	q.api, err = graph.NewHandler(graph.Settings{RequestsPerMinute: 10_000_000}, graph.Parts{
+		Client: q.client, WithTx: q.relay.WithTx, Accounts: accounts, Logger: log, Subscriptions: q.subscriptions,
+		SessionEnded: q.bridge.EndSession,
+		Realtime:     func(context.Context, int) (*graph.Realtime, error) { return nil, nil },
+	})
+	must(q.t, err)
+	executor := q.api.Executor
+	if q.plan.executor != nil {
+		executor = q.plan.executor(executor)
+	}
+	must(q.t, q.subscriptions.Load(q.t.Context(), executor, q.relay.WithTx))
+	stopRelay, stopSubscriptions := q.run(q.relay), q.run(q.subscriptions)
+	q.stop = func() {
+		q.stop = func() {}
+		q.api.Close()
+		stopRelay()
+		stopSubscriptions()
+		must(q.t, q.client.Close())
+	}
+}
+
+// run runs a part and returns what stops it and waits for its end.
+func (q *quiet) run(part interface{ Run(context.Context) error }) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- part.Run(ctx) }()
+	return func() {
+		cancel()
+		must(q.t, <-ended)
+	}
+}
+
+// occupied answers what channels there are: those whose clients were said to have joined.
+func (q *quiet) occupied(r *http.Request) (*http.Response, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	body, err := json.Marshal(map[string]any{"channels": q.joined, "occupied": true})
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, err
+}
+
+// viewer is who asks with the person's session.
+func (p person) viewer() auth.Viewer {
+	return auth.Viewer{UserID: p.id, SessionID: p.session, ExpiresAt: time.Now().Add(24 * time.Hour)}
+}
+
+// person makes an account with a session.
+func (q *quiet) person(name string) person {
+	q.t.Helper()
+	account, err := q.client.User.Create().SetName(name).SetEmail(strings.ToLower(name) + "@example.com").SetPasswordHash("none").Save(q.system())
+	must(q.t, err)
+	return q.session(person{id: account.ID})
+}
+
+// people makes n accounts.
+func (q *quiet) people(n int) []person {
+	q.t.Helper()
+	all := make([]person, n)
+	for i := range all {
+		all[i] = q.person(fmt.Sprintf("Person%d", i))
+	}
+	return all
+}
+
+// session begins another session of a person.
+func (q *quiet) session(p person) person {
+	q.t.Helper()
+	p.token = fmt.Sprintf("%032d", q.count("sessions"))
+	row, err := q.client.Session.Create().SetUserID(p.id).SetTokenHash([]byte(p.token)).SetExpiresAt(time.Now().UTC().Add(24 * time.Hour)).Save(q.system())
+	must(q.t, err)
+	p.session = row.ID
+	return p
+}
+
+func (q *quiet) count(table string) int {
+	q.t.Helper()
+	n := 0
+	var err error
+	switch table {
+	case "sessions":
+		n, err = q.client.Session.Query().Count(q.system())
+	case "subscribers":
+		n, err = q.client.Subscriber.Query().Count(q.system())
+	}
+	must(q.t, err)
+	return n
+}
+
+// system is a context that sees everything.
+func (q *quiet) system() context.Context { return auth.AsSystem(q.t.Context()) }
+
+// reply is the answer to an operation.
+type reply struct {
+	t      testing.TB
+	body   string
+	header http.Header
+	Data   json.RawMessage
+	Errors []struct {
+		Message    string
+		Extensions map[string]any
+	}
+	Extensions map[string]any
+}
+
+// channel is what a subscription was given, or empty.
+func (r reply) channel() string { return r.header.Get("X-Subscription-ID") }
+
+// into reads the data of an answer without errors.
+func (r reply) into(v any) {
+	r.t.Helper()
+	if len(r.Errors) > 0 {
+		r.t.Fatal(r.body)
+	}
+	must(r.t, json.Unmarshal(r.Data, v))
+}
+
+// code is that of the first error, with its field behind a colon if it names one.
+func (r reply) code() string {
+	if len(r.Errors) == 0 {
+		return ""
+	}
+	code := fmt.Sprint(r.Errors[0].Extensions["code"])
+	if field, ok := r.Errors[0].Extensions["field"]; ok {
+		code += fmt.Sprint(":", field)
+	}
+	return code
+}
+
+// post sends an operation; nobody asks it signed out. header holds pairs.
+func (q *quiet) post(p person, query string, variables map[string]any, header ...string) reply {
+	q.t.Helper()
+	return q.send(p, map[string]any{"query": query, "variables": variables}, header...)
+}
+
+func (q *quiet) send(p person, request map[string]any, header ...string) reply {
+	q.t.Helper()
+	body, err := json.Marshal(request)
+	must(q.t, err)
+	ctx, answered := context.WithCancel(q.t.Context()) // as net/http's requests end
+	defer answered()
+	switch {
+	case p.id == -1: // the neutral viewer, as which subscriptions run what all share
+		ctx = auth.NewContext(ctx, auth.Viewer{})
+	case p.id != 0:
+		ctx = auth.NewContext(ctx, p.viewer())
+	}
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/graphql", strings.NewReader(string(body)))
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	q.api.ServeHTTP(w, r)
+	got := reply{t: q.t, body: w.Body.String(), header: w.Header()}
+	must(q.t, json.Unmarshal(w.Body.Bytes(), &got))
+	return got
+}
+
+// subscribe registers a subscription and returns its channel.
+func (q *quiet) subscribe(p person, document string, header ...string) string {
+	q.t.Helper()
+	a := q.post(p, document, nil, header...)
+	if a.channel() == "" || len(a.Errors) > 0 {
+		q.t.Fatalf("got %s, want a channel", a.body)
+	}
+	return a.channel()
+}
+
+// attend subscribes, and joins the channel with a client of graphql-ruby.
+func (q *quiet) attend(p person, document string) string {
+	q.t.Helper()
+	channel := q.subscribe(p, document)
+	q.join(p, channel, subscriber.ProtocolGraphqlRuby)
+	return channel
+}
+
+// join has a client join: granted its channel, and then there.
+func (q *quiet) join(p person, channel string, hint subscriber.Protocol) {
+	q.t.Helper()
+	must(q.t, q.subscriptions.Authorize(q.t.Context(), channel, p.viewer(), hint))
+	q.mu.Lock()
+	q.joined[channel] = struct{}{}
+	q.mu.Unlock()
+	q.subscriptions.Changed(bridge.Change{Channel: channel, Joined: true, Listeners: 1, Heard: time.Now()})
+}
+
+// publish adds an item to a person's knowledge, of which everybody is told.
+func (q *quiet) publish(p person, title, content string) (id string) {
+	q.t.Helper()
+	var data struct {
+		CreateKnowledge struct{ Knowledge struct{ ID string } }
+	}
+	q.post(p, `mutation ($title: String!, $content: String!) { createKnowledge(input: {title: $title, content: $content}) { knowledge { id } } }`,
+		map[string]any{"title": title, "content": content}).into(&data)
+	return data.CreateKnowledge.Knowledge.ID
+}
+
+// ask has one person ask another.
+func (q *quiet) ask(asker, owner person, question string) (id string) {
+	q.t.Helper()
+	var data struct {
+		CreateKnowledgeRequest struct{ KnowledgeRequest struct{ ID string } }
+	}
+	q.post(asker, `mutation ($owner: ID!, $question: String!) {
+		createKnowledgeRequest(input: {ownerId: $owner, question: $question}) { knowledgeRequest { id } }
+	}`, map[string]any{"owner": fmt.Sprint(owner.id), "question": question}).into(&data)
+	return data.CreateKnowledgeRequest.KnowledgeRequest.ID
+}
+
+// respond answers a request.
+func (q *quiet) respond(owner person, request, status string) {
+	q.t.Helper()
+	q.post(owner, `mutation ($id: ID!, $status: KnowledgeResponse!) {
+		respondToRequest(input: {requestId: $id, status: $status}) { knowledgeRequest { id } }
+	}`, map[string]any{"id": request, "status": status}).into(&struct{}{})
+}
+
+// row is what the database says of a subscription once what is in memory was written.
+func (q *quiet) row(channel string) *ent.Subscriber {
+	q.t.Helper()
+	q.wait(6 * time.Second)
+	row, err := q.client.Subscriber.Query().Where(subscriber.Channel(channel)).Only(q.system())
+	must(q.t, err)
+	return row
+}
+
+// idOf returns the id of a subscription.
+func (q *quiet) idOf(channel string) int {
+	q.t.Helper()
+	id, err := q.client.Subscriber.Query().Where(subscriber.Channel(channel)).OnlyID(q.system())
+	must(q.t, err)
+	return id
+}
+
+// wait lets time pass, and then whatever it brought about.
+func (q *quiet) wait(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+// taken returns the calls with events since it was last called, those of subscriptions alone.
+func (q *quiet) taken() []call {
+	synctest.Wait()
+	q.gate.mu.Lock()
+	defer q.gate.mu.Unlock()
+	calls := slices.DeleteFunc(q.gate.calls, func(c call) bool {
+		c.events = slices.DeleteFunc(c.events, func(e sent) bool { return strings.Contains(strings.Join(append(e.Channels, e.Channel), " "), "-user-") })
+		return len(c.events) == 0
+	})
+	q.gate.calls = nil
+	return calls
+}
+
+// mail returns, of these calls, what was taken for a channel, in order.
+func mail(calls []call, channel string) (events []sent) {
+	for _, c := range calls {
+		for _, e := range c.events {
+			if c.status == http.StatusOK && (e.Channel == channel || slices.Contains(e.Channels, channel)) {
+				events = append(events, e)
+			}
+		}
+	}
+	return events
+}
+
+// newest orders events.
+var newest = ent.Desc(event.FieldID)

@@ -1,0 +1,294 @@
+package bridge_test
+
+import (
+	"database/sql"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lorebridge/ent/subscriber"
+)
+
+// restart stops the house in good order and starts it again, with a change of the database in between.
+func (q *quiet) restart(statements ...string) {
+	q.t.Helper()
+	q.stop()
+	db, err := sql.Open("sqlite3", "file:"+q.path)
+	must(q.t, err)
+	for _, statement := range statements {
+		_, err := db.ExecContext(q.t.Context(), statement)
+		must(q.t, err)
+	}
+	must(q.t, db.Close())
+	q.start()
+}
+
+func TestPoint24ARestartKeepsSubscriptions(t *testing.T) {
+	t.Parallel()
+	t.Run("embedded", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQuiet(t)
+			ada := q.person("Ada")
+			live, pending := q.attend(ada, title), q.subscribe(ada, title)
+			q.publish(ada, "compilers", "")
+			q.wait(20 * time.Second)
+			q.restart()
+			q.open(live, subscriber.StateVacated)
+			q.publish(ada, "parsers", "")
+			q.wait(40 * time.Second)
+			q.gets(live, "compilers") // its socket did not outlive the process
+			q.join(ada, live, "")
+			q.join(ada, pending, subscriber.ProtocolGraphqlRuby)
+			q.publish(ada, "linkers", "")
+			calls := q.taken()
+			if got, want := titles(t, mail(calls, live)), []string{"parsers", "linkers"}; !slices.Equal(got, want) {
+				t.Errorf("the live one got %v, want %v", got, want)
+			}
+			if got, want := titles(t, mail(calls, pending)), []string{"compilers", "parsers", "linkers"}; !slices.Equal(got, want) {
+				t.Errorf("the pending one got %v, want %v", got, want)
+			}
+		})
+	})
+	t.Run("embedded, of whoever was away", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQuiet(t)
+			ada := q.person("Ada")
+			channel := q.attend(ada, title)
+			q.wait(5 * time.Second)
+			q.leave(channel, time.Now())
+			q.publish(ada, "compilers", "") // for nobody: it counts as relayed
+			q.wait(5 * time.Second)
+			q.restart()
+			q.wait(30 * time.Second)
+			q.join(ada, channel, "")
+			q.gets(channel, "compilers")
+		})
+	})
+	t.Run("embedded, and it does not come back", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQuiet(t)
+			ada := q.person("Ada")
+			channel := q.attend(ada, title)
+			q.restart()
+			q.wait(62 * time.Second)
+			q.over(channel, "did not come back")
+		})
+	})
+	t.Run("elsewhere", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQuiet(t, elsewhere)
+			ada := q.person("Ada")
+			live, joining := q.attend(ada, title), q.subscribe(ada, title)
+			q.wait(20 * time.Second)
+			q.may(ada, joining)
+			q.restart()
+			q.publish(ada, "compilers", "")
+			q.wait(10 * time.Second)
+			calls := q.taken()
+			for name, channel := range map[string]string{"live": live, "joining": joining} {
+				if got, want := titles(t, mail(calls, channel)), []string{"compilers"}; !slices.Equal(got, want) {
+					t.Errorf("the %s one got %v, want %v", name, got, want)
+				}
+				q.open(channel, subscriber.StateLive)
+			}
+		})
+	})
+}
+
+func TestPoint24ACrashOnlyRepeats(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*plan)
+		stays  bool // the client's connection outlives the crash
+	}{
+		"embedded":  {houses["embedded"], false},
+		"elsewhere": {houses["elsewhere"], true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := build(t, test.change)
+			ada, grace := h.person("Ada"), h.person("Grace")
+			channel := h.subscribe(ada, title)
+			l := h.listen(ada, channel)
+			h.publish(grace, "compilers")
+			l.tells("compilers")
+			h.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
+			h.publish(grace, "parsers") // and Pusher is down
+			h.crash()                   // before anything was written
+			h.start()
+			if !test.stays {
+				l = h.listen(ada, channel)
+			}
+			h.publish(grace, "linkers")
+			var got []string
+			for last := 0; !slices.Contains(got, "linkers"); {
+				value, seq := l.told("title")
+				if seq <= last {
+					t.Fatalf("got %q as number %d after %d", value, seq, last)
+				}
+				got, last = append(got, value), seq
+			}
+			if got[0] == "compilers" { // once more
+				got = got[1:]
+			}
+			if want := []string{"parsers", "linkers"}; !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// What was told last is not believed to have arrived at once, and must be later.
+func TestARestartLongAfterTheLastResultIsNoGap(t *testing.T) {
+	t.Parallel()
+	for offset := range 6 {
+		t.Run(fmt.Sprint(offset), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuiet(t)
+				ada := q.person("Ada")
+				channel := q.attend(ada, title)
+				q.wait(time.Duration(offset)*time.Second + time.Second/2)
+				q.publish(ada, "compilers", "")
+				q.wait(5 * time.Minute)
+				q.restart()
+				q.gets(channel, "compilers")
+				q.join(ada, channel, "")
+				q.publish(ada, "parsers", "")
+				q.gets(channel, "parsers")
+			})
+		})
+	}
+}
+
+func TestPoint30WhatCannotGoOnEndsAtTheStartAndItsClientIsTold(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		mend   []string
+		reason string
+	}{
+		"a document that the schema no longer accepts": {
+			[]string{`UPDATE subscribers SET document = 'subscription { knowledgeRetracted { title } }' WHERE id = (SELECT min(id) FROM subscribers)`},
+			"the schema no longer accepts",
+		},
+		"a document that cannot be read": {
+			[]string{`UPDATE subscribers SET document = '{{{' WHERE id = (SELECT min(id) FROM subscribers)`},
+			"the schema no longer accepts",
+		},
+		"a topic that cannot be read": {
+			[]string{`UPDATE subscribers SET topic = 'weather recipient:none' WHERE id = (SELECT min(id) FROM subscribers)`},
+			"read the topic",
+		},
+		"an empty topic": {
+			[]string{`UPDATE subscribers SET topic = '' WHERE id = (SELECT min(id) FROM subscribers)`},
+			"read the topic",
+		},
+		"a session that is gone": {
+			[]string{`DELETE FROM sessions WHERE id = (SELECT session_id FROM subscribers ORDER BY id LIMIT 1)`},
+			"session",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuiet(t, elsewhere)
+				ada, grace := q.person("Ada"), q.person("Grace")
+				broken, sound := q.attend(ada, title), q.attend(grace, title)
+				q.wait(10 * time.Second)
+				q.restart(test.mend...)
+				q.wait(time.Second)
+				q.publish(grace, "compilers", "")
+				calls := q.taken()
+				if got := titles(t, mail(calls, broken)); !slices.Equal(got, []string{"end"}) {
+					t.Errorf("got %v, want the end", got)
+				}
+				if got := titles(t, mail(calls, sound)); !slices.Equal(got, []string{"compilers"}) {
+					t.Errorf("the other one got %v", got)
+				}
+				if q.may(ada, broken) {
+					t.Error("it can still be joined")
+				}
+				q.over(broken, test.reason)
+				q.open(sound, subscriber.StateLive)
+				q.restart()
+				q.wait(time.Second)
+				q.gets(broken) // once is enough
+			})
+		})
+	}
+}
+
+func TestSubscriptionsEndWhereEncryptionIsTurnedOnOrOff(t *testing.T) {
+	t.Parallel()
+	for name, keys := range map[string][2]string{"on": {"", masterKey}, "off": {masterKey, ""}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuiet(t, func(p *quietPlan) { p.pusher.MasterKey = keys[0] })
+				ada := q.person("Ada")
+				channel := q.attend(ada, title)
+				q.plan.pusher.MasterKey = keys[1]
+				q.restart()
+				q.wait(time.Second)
+				if keys[1] != "" { // what is encrypted cannot be told any more
+					q.gets(channel, "end")
+				}
+				if q.may(ada, channel) {
+					t.Error("it can still be joined")
+				}
+				q.over(channel, "encryption")
+			})
+		})
+	}
+}
+
+func TestVariablesOutliveARestart(t *testing.T) {
+	t.Parallel()
+	const document = `subscription ($id: ID!, $text: Boolean!) { knowledgeRequestChanged(id: $id) { status question @include(if: $text) } }`
+	for name, number := range map[string]bool{"a number": true, "a string": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuiet(t, elsewhere)
+				ada, grace := q.person("Ada"), q.person("Grace")
+				request := q.ask(ada, grace, "How?")
+				var id any = request
+				if number {
+					var n int
+					_, err := fmt.Sscan(request, &n)
+					must(t, err)
+					id = n
+				}
+				a := q.post(ada, document, map[string]any{"id": id, "text": true})
+				channel := a.channel()
+				q.join(ada, channel, subscriber.ProtocolGraphqlRuby)
+				q.wait(5 * time.Second)
+				q.restart()
+				q.respond(grace, request, "APPROVED")
+				q.wait(time.Second)
+				got := q.got(channel)
+				slices.Sort(got)
+				if !slices.Equal(got, []string{"APPROVED", "How?", "end"}) {
+					t.Errorf("got %v", got)
+				}
+				q.over(channel, "nothing more will follow")
+			})
+		})
+	}
+}
+
+func TestWhatEndedLongAgoIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t)
+		ada := q.person("Ada")
+		channel, stays := q.attend(ada, title), q.attend(ada, title)
+		must(t, q.subscriptions.End(t.Context(), q.idOf(channel), "ended"))
+		q.wait(7*24*time.Hour - time.Hour)
+		must(t, q.subscriptions.RemoveClosed(t.Context()))
+		q.over(channel, "ended")
+		q.wait(2 * time.Hour)
+		must(t, q.subscriptions.RemoveClosed(t.Context()))
+		if left := q.count("subscribers"); left != 1 {
+			t.Errorf("%d are left, want %s", left, stays)
+		}
+	})
+}

@@ -1,0 +1,115 @@
+package bridge
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"strings"
+	"time"
+
+	"lorebridge/auth"
+	"lorebridge/ent/subscriber"
+	"lorebridge/outbox"
+)
+
+// Channels of subscriptions: the prefix lets Pusher list them, the rest cannot be guessed.
+const (
+	subscriptionPrefix          = "private-gql-"
+	encryptedSubscriptionPrefix = "private-encrypted-gql-"
+)
+
+// operation is what a subscription runs.
+type operation struct {
+	document  string
+	name      string // of the operation in the document, or empty
+	field     string // the root field
+	variables map[string]any
+}
+
+// subscription is one stored subscription, of one person, on a channel of its own.
+//
+//	pending ──auth──► joining ──occupied──► live ──vacated──► vacated ──grace──► closed
+//	   │ no auth         ▲        caught up   │                  │
+//	   └──► closed       └────────────────────┴───── auth ───────┘       any ── lease, lifetime, session, rights ──► closed
+//
+// What follows id is guarded by Subscriptions.mu, and so is the membership of its group.
+type subscription struct {
+	channel   string
+	topic     outbox.Topic
+	operation operation
+	viewer    auth.Viewer // who registered it: it ends with this session
+	compress  bool
+	createdAt time.Time
+	id        int
+
+	group    *group
+	state    subscriber.State
+	protocol subscriber.Protocol
+
+	// cursor is the last event that the subscription needs no more: it was sent, or came before the subscription. For a live
+	// one that is a promise of Pusher's, which a rollback takes back.
+	cursor     int
+	joinCursor int       // cursor when the last catching up began
+	liveCursor int       // cursor when it last became live
+	liveAt     time.Time // when that was
+
+	authorizedAt time.Time
+	vacatedAt    time.Time
+	deliveredAt  time.Time
+	expiresAt    time.Time
+	closedAt     time.Time
+	closedReason string
+	lastError    string
+
+	joins    int       // counts joinings and leavings, so that what began before the last one does not move the cursor
+	sending  bool      // a delivery to it is under way
+	occupied bool      // somebody listens, as far as is known
+	catching int       // the joining that it is caught up for; 0: none
+	chasing  bool      // a worker is at it
+	restored bool      // read at start: events before that are not in memory
+	absent   int       // sweeps in a row that did not find its channel
+	hookedAt time.Time // of the newest webhook about it
+}
+
+// live says that a delivery reaches the subscription.
+func (s *subscription) live() bool { return s.state == subscriber.StateLive }
+
+// alive says that the session it acts for has not expired.
+func (s *subscription) alive(now time.Time) bool { return now.Before(s.viewer.ExpiresAt) }
+
+// stamp is when an event was sent to a group.
+type stamp struct {
+	id int
+	at time.Time
+}
+
+// believed is the last event that the client can be believed to have received by the moment to. What was sent while it caught up
+// counts only once it was live by then.
+func (s *subscription) believed(to time.Time) int {
+	switch {
+	case s.live() && !to.Before(s.liveAt):
+		return min(s.cursor, max(s.liveCursor, s.group.sentBy(to)))
+	case s.live(), s.state == subscriber.StateJoining:
+		return min(s.cursor, s.joinCursor)
+	default: // nothing is being sent
+		return s.cursor
+	}
+}
+
+// newChannel names the channel of a new subscription.
+func (b *Bridge) newChannel() string {
+	var secret [16]byte
+	_, _ = rand.Read(secret[:]) // never fails, by its contract
+	prefix := subscriptionPrefix
+	if b.config.MasterKey != "" {
+		prefix = encryptedSubscriptionPrefix
+	}
+	return prefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret[:]))
+}
+
+// isSubscriptionChannel says that a channel can be a subscription's.
+func isSubscriptionChannel(channel string) bool {
+	return strings.HasPrefix(channel, subscriptionPrefix) || strings.HasPrefix(channel, encryptedSubscriptionPrefix)
+}
+
+// encrypted says that what is sent on a channel is encrypted end to end.
+func encrypted(channel string) bool { return strings.HasPrefix(channel, "private-encrypted-") }

@@ -1,0 +1,179 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/outbox"
+)
+
+// SubscriptionsConfig says how GraphQL subscriptions over Pusher live.
+type SubscriptionsConfig struct {
+	PerPerson    int           `env:"SUBSCRIPTIONS_PER_PERSON" envDefault:"100" help:"a whole number: GraphQL subscriptions that one person may have at a time"`
+	Grace        time.Duration `env:"SUBSCRIPTION_GRACE" envDefault:"60s" help:"how long a client that left its channel may stay away, such as 60s"`
+	Lease        time.Duration `env:"SUBSCRIPTION_LEASE" envDefault:"1h" help:"how long a subscription lives whose client is not seen, such as 1h"`
+	Lifetime     time.Duration `env:"SUBSCRIPTION_LIFETIME" envDefault:"720h" help:"how long any subscription lives, such as 720h"`
+	Sweep        time.Duration `env:"SUBSCRIPTION_SWEEP" envDefault:"1m" help:"how often channels and sessions are looked through, such as 1m"`
+	Oversize     Oversize      `env:"SUBSCRIPTION_OVERSIZE" envDefault:"error" help:"error, drop, terminate or fetch: what becomes of results that are too large for Pusher"`
+	PayloadLimit int           `env:"PUSHER_PAYLOAD_LIMIT" envDefault:"10240" help:"a whole number: bytes of data that Pusher takes in one event"`
+	// WebhookTokens are further app tokens whose webhooks count, while keys are exchanged.
+	WebhookTokens []string `env:"PUSHER_WEBHOOK_TOKENS" help:"further key:secret pairs that webhooks may be signed with, separated by commas"`
+}
+
+// Validate names the variable that is wrong and what it may be.
+func (c SubscriptionsConfig) Validate() error {
+	if c.PerPerson < 1 {
+		return fmt.Errorf("SUBSCRIPTIONS_PER_PERSON is %d: it must be at least 1", c.PerPerson)
+	}
+	for _, v := range []struct {
+		name  string
+		value time.Duration
+		least time.Duration
+	}{
+		{"SUBSCRIPTION_GRACE", c.Grace, time.Second},
+		{"SUBSCRIPTION_LEASE", c.Lease, time.Minute},
+		{"SUBSCRIPTION_LIFETIME", c.Lifetime, time.Minute},
+		{"SUBSCRIPTION_SWEEP", c.Sweep, time.Second},
+	} {
+		if v.value < v.least {
+			return fmt.Errorf("%s is %v: it must be a duration such as 90s or 1h, at least %v", v.name, v.value, v.least)
+		}
+	}
+	if !c.Oversize.known() {
+		return fmt.Errorf("SUBSCRIPTION_OVERSIZE is %q: it must be error, drop, terminate or fetch", c.Oversize)
+	}
+	if c.PayloadLimit < minPayloadLimit {
+		return fmt.Errorf("PUSHER_PAYLOAD_LIMIT is %d: it must be at least %d bytes", c.PayloadLimit, minPayloadLimit)
+	}
+	_, err := readTokens(c.WebhookTokens)
+	return err
+}
+
+// SubscriptionsParts are what Subscriptions work with besides their configuration.
+type SubscriptionsParts struct {
+	Client *ent.Client
+	Logger *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Subscriptions is the GraphQL subscriptions of everybody: those whose results travel over Pusher, and the streams. It may be used
+// concurrently.
+type Subscriptions struct {
+	config  SubscriptionsConfig
+	bridge  *Bridge
+	client  *ent.Client
+	withTx  auth.WithTx
+	log     *slog.Logger
+	now     func() time.Time
+	tokens  map[string]string // webhook keys and secrets
+	workers int
+	running chan struct{} // as many executions as may run at a time
+	exec    graphql.GraphExecutor
+
+	// persisting is held while rows are written, so that the older state of one never follows the newer.
+	persisting sync.Mutex
+
+	// mu guards everything below. It is never held while Pusher or the database is called.
+	mu        sync.Mutex
+	byID      map[int]*subscription
+	byChannel map[string]*subscription
+	topics    map[outbox.Topic]*topic
+	perUser   map[int]int // subscriptions and streams
+	dirty     map[*subscription]struct{}
+	tasks     []task
+	arrived   *sync.Cond // a task came, or the end
+	ended     bool
+	timers    sync.WaitGroup
+	stats     SubscriptionStats
+}
+
+// SubscriptionStats is a snapshot. Open is a gauge; the others count since the start.
+type SubscriptionStats struct {
+	Open       int    `json:"open"`       // stored subscriptions that have not ended
+	Executions uint64 `json:"executions"` // of stored operations
+	Updates    uint64 `json:"updates"`    // results sent, one for each subscription
+	Oversized  uint64 `json:"oversized"`  // results that were too large for Pusher
+	Failed     uint64 `json:"failed"`     // results with errors, or none because of them
+}
+
+var _ outbox.Publisher = (*Subscriptions)(nil)
+
+// networkWorkers is how many deliveries may wait for a Pusher elsewhere at a time.
+const networkWorkers = 8
+
+// NewSubscriptions returns the subscriptions of b's Pusher. Load and then Run make them live.
+func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts) (*Subscriptions, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if parts.Client == nil || parts.Logger == nil {
+		return nil, errors.New("bridge: SubscriptionsParts needs a Client and a Logger")
+	}
+	tokens, err := readTokens(c.WebhookTokens)
+	if err != nil {
+		return nil, err
+	}
+	tokens[b.config.Key] = b.config.Secret
+	now := parts.Now
+	if now == nil {
+		now = time.Now
+	}
+	half := max(1, runtime.GOMAXPROCS(0)/2) // the other half is for those who ask
+	workers := networkWorkers
+	if b.config.Embedded() {
+		workers = half // sending is computing, too
+	}
+	s := &Subscriptions{
+		config: c, bridge: b, client: parts.Client, log: parts.Logger, now: now, tokens: tokens,
+		workers: workers, running: make(chan struct{}, half),
+		byID: make(map[int]*subscription), byChannel: make(map[string]*subscription),
+		topics: make(map[outbox.Topic]*topic), perUser: make(map[int]int), dirty: make(map[*subscription]struct{}),
+	}
+	s.arrived = sync.NewCond(&s.mu)
+	b.subscriptions = s
+	b.client.OverrideMaxMessagePayloadKB = max(b.client.OverrideMaxMessagePayloadKB, (c.PayloadLimit+1023)>>10) // of its own it takes no more than hosted Pusher
+	return s, nil
+}
+
+// Stats returns the counters.
+func (s *Subscriptions) Stats() SubscriptionStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := s.stats
+	stats.Open = len(s.byID)
+	return stats
+}
+
+// Run delivers until ctx ends, and then writes down what it knows. It returns nil; it must be called once, after Load.
+func (s *Subscriptions) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ended = true
+		s.arrived.Broadcast()
+	})
+	defer stop()
+	var group sync.WaitGroup
+	for range s.workers {
+		group.Go(func() { s.work(ctx) })
+	}
+	group.Go(func() { s.sweepUntil(ctx) })
+	group.Wait()
+	s.timers.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
+	defer cancel()
+	if err := s.persist(ctx); err != nil {
+		s.log.ErrorContext(ctx, "the last state of subscriptions could not be written", slog.Any("error", err))
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/pusher/pusher-http-go/v5"
+
+	"lorebridge/ent/subscriber"
+)
+
+const (
+	tick            = time.Second     // how often ages are looked at
+	persistInterval = 5 * time.Second // how often what changed is written down
+	databaseTimeout = 10 * time.Second
+	// absentSweeps is how many sweeps in a row must not find a live subscription's channel before it is taken for dead.
+	absentSweeps = 2
+)
+
+// sweepUntil ends what is too old and writes down what changed, until ctx ends.
+func (s *Subscriptions) sweepUntil(ctx context.Context) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	persisted, swept := s.now(), s.now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := s.now()
+		s.endOld(now)
+		if now.Sub(persisted) >= persistInterval {
+			persisted = now
+			if err := s.persist(ctx); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "the state of subscriptions could not be written; trying again", slog.Any("error", err))
+			}
+		}
+		if now.Sub(swept) >= s.config.Sweep {
+			swept = now
+			if err := errors.Join(s.sweepChannels(ctx), s.sweepSessions(ctx)); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "subscriptions could not be looked through; trying again", slog.Any("error", err))
+			}
+		}
+	}
+}
+
+// endOld closes the subscriptions whose time is over.
+func (s *Subscriptions) endOld(now time.Time) {
+	embedded := s.bridge.config.Embedded()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.byID {
+		switch {
+		case !sub.alive(now):
+			s.close(sub, reasonExpired, true)
+		case now.Sub(sub.createdAt) > s.config.Lifetime:
+			s.close(sub, reasonLifetime, true)
+		case now.After(sub.expiresAt):
+			s.close(sub, reasonLease, true)
+		case sub.state == subscriber.StatePending && now.Sub(sub.createdAt) > joinTimeout:
+			s.close(sub, reasonNeverJoined, false)
+		case embedded && sub.state == subscriber.StateJoining && !sub.occupied && now.Sub(sub.authorizedAt) > joinTimeout:
+			s.close(sub, reasonNeverJoined, false) // elsewhere it counts as joined, until the sweep does not find it
+		case sub.state == subscriber.StateVacated && now.Sub(sub.vacatedAt) > s.config.Grace:
+			s.close(sub, reasonLeft, false)
+		}
+	}
+}
+
+// sweepChannels compares what is taken for live with what Pusher knows: it prolongs what is occupied and ends what is not, also
+// where no webhook ever comes. The embedded server tells each change itself, so there nothing can differ.
+func (s *Subscriptions) sweepChannels(ctx context.Context) error {
+	occupied := make(map[string]bool)
+	if !s.bridge.config.Embedded() {
+		for _, prefix := range []string{subscriptionPrefix, encryptedSubscriptionPrefix} {
+			list, err := s.list(ctx, prefix)
+			if err != nil {
+				return err
+			}
+			for channel := range list.Channels {
+				occupied[channel] = true
+			}
+		}
+	}
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.byID {
+		found := occupied[sub.channel]
+		if s.bridge.config.Embedded() {
+			found = sub.occupied
+		}
+		switch {
+		case found:
+			sub.absent = 0
+			if renewed := now.Add(s.config.Lease); renewed.Sub(sub.expiresAt) > s.config.Lease/4 {
+				sub.expiresAt = renewed
+				s.dirty[sub] = struct{}{}
+			}
+			s.occupiedNow(sub) // also where the webhook of its return was lost
+		case sub.live() && !s.bridge.config.Embedded():
+			sub.absent++
+			if sub.absent >= absentSweeps {
+				s.close(sub, reasonLeft, false)
+			}
+		}
+	}
+	return nil
+}
+
+// list asks which channels with a prefix are occupied.
+func (s *Subscriptions) list(ctx context.Context, prefix string) (*pusher.ChannelsList, error) {
+	var list *pusher.ChannelsList
+	var unread error
+	err := s.bridge.call(ctx, func(c *pusher.Client) (err error) {
+		list, err = c.Channels(pusher.ChannelsParams{FilterByPrefix: &prefix})
+		unread = err
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("list channels: %w", err)
+	case list == nil:
+		return nil, fmt.Errorf("list channels: pusher's answer cannot be read: %T", unread)
+	}
+	return list, nil
+}
+
+// sweepSessions ends the subscriptions of sessions that are gone without a word.
+func (s *Subscriptions) sweepSessions(ctx context.Context) error {
+	s.mu.Lock()
+	ids := make(map[int]bool)
+	for _, sub := range s.byID {
+		ids[sub.viewer.SessionID] = true
+	}
+	s.mu.Unlock()
+	held, err := s.sessions(ctx, ids)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.byID {
+		if _, holds := held[sub.viewer.SessionID]; ids[sub.viewer.SessionID] && !holds {
+			s.close(sub, reasonExpired, true)
+		}
+	}
+	return nil
+}

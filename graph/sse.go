@@ -1,0 +1,172 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"lorebridge/auth"
+)
+
+// eventStreams answers POST with server-sent events where the client likes them best: one operation for each request, as the
+// "distinct connections mode" of graphql-sse's PROTOCOL.md says. What it refuses to read, it refuses as httpTransport does.
+type eventStreams struct {
+	http        httpTransport
+	connections *connections
+	times       StreamTimes
+}
+
+var _ graphql.Transport = eventStreams{}
+
+func (eventStreams) Supports(r *http.Request) bool {
+	return negotiate(r.Header.Values("Accept")) == typeEvents
+}
+
+func (t eventStreams) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	params, status, refused := readParams(w, r)
+	if refused != nil {
+		t.http.refuse(w, typeJSON, status, refused)
+		return
+	}
+	ctx := r.Context()
+	s := &eventStream{writer: w, control: http.NewResponseController(w), log: t.http.log, timeout: t.times.Write}
+	operation, errs := exec.CreateOperationContext(ctx, params)
+	if errs != nil { // told in the stream, as PROTOCOL.md says: a browser would not show the body of a refusal
+		s.next(exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs), false)
+		s.complete()
+		return
+	}
+	exec = streamed{GraphExecutor: exec, timeout: t.http.timeout, failed: func(_ context.Context, err *gqlerror.Error) *graphql.Response {
+		return &graphql.Response{Errors: gqlerror.List{err}}
+	}}
+	if operation.Operation.Operation != ast.Subscription {
+		s.answer(ctx, exec, operation)
+		s.complete()
+		return
+	}
+	ctx, connection, err := t.connections.begin(ctx)
+	if err != nil {
+		t.http.refuseConnection(w, err)
+		return
+	}
+	defer connection.done()
+	if viewer, err := auth.FromContext(ctx); err == nil {
+		if err := connection.bind(ctx, viewer); err != nil {
+			connection.end(err)
+		}
+	}
+	stop := s.begin(ctx, t.times.Ping)
+	defer stop() // after a panic
+	if ctx.Err() == nil {
+		s.answer(ctx, exec, operation)
+	}
+	stop()
+	s.finish(ctx, exec)
+}
+
+// eventStream is one answer.
+type eventStream struct {
+	log     *slog.Logger
+	control *http.ResponseController
+	timeout time.Duration
+
+	mu     sync.Mutex // guards writer and begun
+	writer http.ResponseWriter
+	begun  bool
+}
+
+// begin tells the client that its stream is open, and from time to time that it is alive, until the function it returns is called.
+func (s *eventStream) begin(ctx context.Context, every time.Duration) (stop func()) {
+	s.write(":\n\n")
+	ctx, cancel := context.WithCancel(ctx)
+	var pings sync.WaitGroup
+	pings.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				s.write(":\n\n")
+			}
+		}
+	})
+	return func() {
+		cancel()
+		pings.Wait()
+	}
+}
+
+func (s *eventStream) answer(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) {
+	responses, ctx := exec.DispatchOperation(ctx, operation)
+	for response := responses(ctx); response != nil; response = responses(ctx) {
+		s.next(response, true)
+	}
+}
+
+// finish ends a subscription, and says why where its client can do something about it.
+func (s *eventStream) finish(ctx context.Context, exec graphql.GraphExecutor) {
+	err := context.Cause(ctx)
+	switch {
+	case err == nil:
+		s.complete()
+	case errors.Is(err, context.Canceled): // the client is gone
+	case errors.Is(err, errStopping):
+		// No complete, and not even an end of the body: the client sees a broken connection, and connects again.
+		_ = s.control.SetWriteDeadline(time.Unix(1, 0))
+	default:
+		s.next(exec.DispatchError(context.WithoutCancel(ctx), gqlerror.List{gqlerror.Wrap(err)}), false)
+		s.complete()
+	}
+}
+
+func (s *eventStream) next(response *graphql.Response, ran bool) {
+	s.write(fmt.Sprintf("event: next\ndata: %s\n\n", encode(s.log, response, ran)))
+}
+
+func (s *eventStream) complete() { s.write("event: complete\ndata:\n\n") }
+
+// write gives the client some time to take the text: what the server gives is for a whole answer. The first text comes behind the headers.
+func (s *eventStream) write(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.begun {
+		s.begun = true
+		header := s.writer.Header()
+		header.Set("Content-Type", typeEvents+"; charset=utf-8")
+		header.Set("Cache-Control", "no-store")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Accel-Buffering", "no") // nginx would keep the events until it has many
+	}
+	err := s.control.SetWriteDeadline(time.Now().Add(s.timeout))
+	if err == nil {
+		_, err = io.WriteString(s.writer, text)
+	}
+	if err == nil {
+		err = s.control.Flush()
+	}
+	if err != nil { // and net/http has ended the request's context
+		s.log.Debug("the client of an event stream is gone", slog.Any("error", err))
+	}
+}
+
+// refuseConnection answers a request that wanted a connection and gets none.
+func (t httpTransport) refuseConnection(w http.ResponseWriter, err error) {
+	if limited, ok := errors.AsType[*auth.RateLimitError](err); ok {
+		problem := failure(codeRateLimited, "too many connections: "+limited.Error())
+		problem.Extensions["retryAfter"] = limited.Seconds()
+		t.refuse(w, typeJSON, http.StatusTooManyRequests, problem)
+		return
+	}
+	t.refuse(w, typeJSON, http.StatusServiceUnavailable, failure(codeInternal, err.Error()))
+}

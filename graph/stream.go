@@ -1,0 +1,82 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// streamed runs operations for connections, where an answer can have many responses and nobody may wait for the end of its context.
+type streamed struct {
+	graphql.GraphExecutor
+	// timeout is how long a query or a mutation may take.
+	timeout time.Duration
+	// failed says that a subscription ended with an error: by itself, or with the response that it returns.
+	failed func(ctx context.Context, err *gqlerror.Error) *graphql.Response
+}
+
+// DispatchOperation is that of graphql.GraphExecutor. The context it returns ends with the answer: when the handler has been asked for
+// what follows the last response.
+func (s streamed) DispatchOperation(ctx context.Context, operation *graphql.OperationContext) (graphql.ResponseHandler, context.Context) {
+	var cancel context.CancelFunc
+	why := make(chan error, 1)
+	subscribes := operation.Operation.Operation == ast.Subscription
+	if subscribes {
+		ctx, cancel = context.WithCancel(context.WithValue(ctx, endKey{}, why))
+	} else {
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+	}
+	responses, ctx := s.GraphExecutor.DispatchOperation(ctx, operation)
+	answered := false
+	return func(ctx context.Context) *graphql.Response {
+		response := responses(ctx)
+		if response == nil && !answered {
+			response = s.last(ctx, subscribes, why)
+			answered = true
+		}
+		if response == nil {
+			cancel()
+			return nil
+		}
+		answered = answered || !subscribes
+		return response
+	}, ctx
+}
+
+// last is the response that follows the last one of the executor, if there is one.
+func (s streamed) last(ctx context.Context, subscribes bool, why <-chan error) *graphql.Response {
+	var err error
+	switch {
+	case !subscribes && errors.Is(ctx.Err(), context.DeadlineExceeded): // before anything was resolved
+		err = context.DeadlineExceeded
+	case ctx.Err() != nil: // nobody listens any more
+		return nil
+	default:
+		select {
+		case err = <-why:
+		default:
+			return nil
+		}
+	}
+	response := s.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})
+	if !subscribes {
+		return response
+	}
+	return s.failed(ctx, response.Errors[0])
+}
+
+type endKey struct{}
+
+// endStream tells a stream why it ends; it is called before the channel of the subscription field is closed.
+func endStream(ctx context.Context, err error) {
+	if why, ok := ctx.Value(endKey{}).(chan error); ok {
+		select {
+		case why <- err:
+		default: // it has ended already
+		}
+	}
+}
