@@ -16,7 +16,7 @@ say = @printf '\n== %s\n' '$(1)'
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## build and run the server, as `go run .` does
@@ -78,6 +78,10 @@ migration: ## write the migration from the last one to ent/schema: make migratio
 .PHONY: bench
 bench: ## measure a server, with flags in ARGS: make bench ARGS=-help
 	go run ./bench $(ARGS)
+
+.PHONY: bench-bridge
+bench-bridge: ## measure GraphQL subscriptions over Pusher, likewise
+	go run ./bench bridge $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## fuzz every Fuzz function, each for FUZZTIME (10s)

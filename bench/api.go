@@ -29,6 +29,7 @@ type connection struct {
 	reader  *bufio.Reader
 	request []byte
 	answer  bytes.Buffer
+	header  http.Header // of the last answer
 	release func() bool
 }
 
@@ -65,6 +66,17 @@ func (c *connection) close() {
 // call. Token may be empty.
 func (c *connection) post(path, token, contentType string, body []byte) ([]byte, error) {
 	c.request = append(c.request[:0], "POST "+path+" HTTP/1.1\r\nHost: "+c.host+"\r\nContent-Type: "+contentType...)
+	return c.exchange(token, body)
+}
+
+// get returns the body of a 200, as post does.
+func (c *connection) get(path string) ([]byte, error) {
+	c.request = append(c.request[:0], "GET "+path+" HTTP/1.1\r\nHost: "+c.host...)
+	return c.exchange("", nil)
+}
+
+// exchange completes the request that was begun, sends it and reads its answer.
+func (c *connection) exchange(token string, body []byte) ([]byte, error) {
 	if token != "" {
 		c.request = append(c.request, "\r\nAuthorization: Bearer "+token...)
 	}
@@ -81,12 +93,14 @@ func (c *connection) post(path, token, contentType string, body []byte) ([]byte,
 		return nil, fmt.Errorf("read an answer: %w", err)
 	}
 	defer response.Body.Close()
+	c.header = response.Header
 	c.answer.Reset()
 	if _, err := c.answer.ReadFrom(io.LimitReader(response.Body, maxAnswer)); err != nil {
 		return nil, fmt.Errorf("read an answer: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("POST %s was answered with %s: %.200s", path, response.Status, c.answer.Bytes())
+		what, _, _ := bytes.Cut(c.request, []byte(" HTTP/"))
+		return nil, fmt.Errorf("%s was answered with %s: %.200s", what, response.Status, c.answer.Bytes())
 	}
 	return c.answer.Bytes(), nil
 }

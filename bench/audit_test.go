@@ -83,7 +83,7 @@ func TestFaultsAddUpToAnError(t *testing.T) {
 }
 
 func TestTheInboxWaitsForAsManyAsWereSent(t *testing.T) {
-	var b inbox
+	var b inbox[arrival]
 	b.add(arrival{requestID: 1})
 	waited := make(chan struct{})
 	go func() {

@@ -39,6 +39,37 @@ func readCPU(pid int) cpuTime {
 	return cpuTime{Duration: used, known: err == nil}
 }
 
+// readAllCPU returns what all programs of this machine have used so far.
+func readAllCPU() cpuTime {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return cpuTime{}
+	}
+	used, err := parseAllStat(stat)
+	return cpuTime{Duration: used, known: err == nil}
+}
+
+// parseAllStat adds up the first line of proc_stat(5) but for idle and iowait, and for what guests take, which user has.
+func parseAllStat(stat []byte) (time.Duration, error) {
+	const idle, iowait, steal = 4, 5, 8
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := bytes.Fields(line)
+	if len(fields) <= steal || string(fields[0]) != "cpu" {
+		return 0, errors.New("the line is too short for that of all CPUs in /proc")
+	}
+	var sum uint64
+	for i, field := range fields[1 : steal+1] {
+		ticks, err := strconv.ParseUint(string(field), 10, 40)
+		if err != nil {
+			return 0, fmt.Errorf("read the times of all CPUs in /proc: %w", err)
+		}
+		if column := i + 1; column != idle && column != iowait {
+			sum += ticks
+		}
+	}
+	return time.Duration(sum) * tick, nil // a few numbers of 40 bits
+}
+
 // parseStat returns utime + stime, fields 14 and 15 of proc_pid_stat(5). The second field, the command's name, may
 // hold blanks and parentheses.
 func parseStat(stat []byte) (time.Duration, error) {

@@ -34,3 +34,17 @@ func TestCPUTimeIsUnknownWithoutAProcess(t *testing.T) {
 		t.Error("that of no process is known")
 	}
 }
+
+func TestTheTimesOfAllCPUsAreAddedUpButForIdling(t *testing.T) {
+	for stat, want := range map[string]time.Duration{
+		"cpu  100 20 30 4000 500 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\n": 171 * tick,
+		"cpu  100 20 30 4000 500 6 7":                                     0,
+		"cpu  100 20 30 4000 500 6 7 x":                                   0,
+		"intr 100 20 30 4000 500 6 7 8 9 ":                                0,
+		"":                                                                0,
+	} {
+		if got, err := parseAllStat([]byte(stat)); got != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: got %v, %v; want %v", stat, got, err, want)
+		}
+	}
+}

@@ -18,7 +18,22 @@
 // sockets and server share the machine's cores, so a rate says less than the CPU time of an operation, and a figure
 // says less than its ratio to another one of the same run.
 //
+// The first argument bridge measures GraphQL subscriptions over Pusher instead, on a server of its own for each of two
+// parts; bridge -help lists its flags:
+//
+//   - One selection: events to knowledgePublished, one after another, for few and then for many subscriptions, each on a
+//     socket of its own. The difference is what one more subscription costs. Counted is the server's CPU time from the
+//     first mutation until the server has written down what became of the last update, less what it takes when idle.
+//     How often an operation was executed, /healthz tells.
+//   - A selection each: one event for many subscriptions that share nothing, while others send mutations at a steady
+//     pace. Their answers are compared with those while nothing is delivered. On two cores, which clients and server share,
+//     any program that takes one of them slows everybody down: so the same is measured beside a process that does just that.
+//
+// Every subscription must get every update once and in order, with its own selection and the sequence number that all
+// get: else the run fails as above. Whether figures keep what we promise is printed as PASS or FAIL, and fails no run.
+// With -profile the server is built with a file more, which takes CPU profiles for bench alone (profile.go): the server
+// itself has no door for them.
+//
 // Non-goals: an open loop of arrivals (the latencies of a closed loop under full load are those of its queue),
-// thousands of idle sockets, several machines, hosted Pusher, end-to-end encryption (bench cannot read those events),
-// and profiles.
+// several machines, hosted Pusher, and end-to-end encryption (bench cannot read those events).
 package main

@@ -9,15 +9,15 @@ import (
 const maxArrivals = 2 * maxOperations
 
 // inbox collects what all sockets of a target receive. Its zero value is empty; all may use it concurrently.
-type inbox struct {
+type inbox[T any] struct {
 	// mu guards all that follows.
 	mu       sync.Mutex
-	arrivals []arrival // in the order of arrival, at least per recipient
-	wanted   int       // of wait; 0: nobody waits
+	arrivals []T // in the order of arrival, at least per recipient
+	wanted   int // of wait; 0: nobody waits
 	enough   chan struct{}
 }
 
-func (b *inbox) add(a arrival) {
+func (b *inbox[T]) add(a T) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.arrivals) < maxArrivals {
@@ -30,7 +30,7 @@ func (b *inbox) add(a arrival) {
 }
 
 // wait returns when n arrivals are there, or ctx has ended. One goroutine may wait.
-func (b *inbox) wait(ctx context.Context, n int) {
+func (b *inbox[T]) wait(ctx context.Context, n int) {
 	b.mu.Lock()
 	if len(b.arrivals) >= n {
 		b.mu.Unlock()
@@ -46,7 +46,7 @@ func (b *inbox) wait(ctx context.Context, n int) {
 }
 
 // take empties the inbox.
-func (b *inbox) take() []arrival {
+func (b *inbox[T]) take() []T {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	arrivals := b.arrivals

@@ -26,6 +26,14 @@ func main() {
 
 // run measures and prints the report to stdout. Whatever it started has ended when it returns, also where ctx ended.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	if len(args) > 0 {
+		switch args[0] {
+		case bridgeCommand:
+			return runBridge(ctx, args[1:], stdout, stderr)
+		case burnCommand:
+			return runBurner(os.Stdin)
+		}
+	}
 	o, err := parseOptions(args, stderr)
 	if err != nil {
 		return err

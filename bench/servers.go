@@ -110,8 +110,9 @@ func serverEnv(data string) []string {
 	}
 }
 
-func build(ctx context.Context, path, pkg string) error {
-	output, err := exec.CommandContext(ctx, "go", "build", "-buildvcs=auto", "-o", path, pkg).CombinedOutput() //nolint:gosec // constants, and a path of ours
+func build(ctx context.Context, path, pkg string, flags ...string) error {
+	args := slices.Concat([]string{"build", "-buildvcs=auto", "-o", path}, flags, []string{pkg})
+	output, err := exec.CommandContext(ctx, "go", args...).CombinedOutput() //nolint:gosec // constants, and paths of ours
 	if err != nil {
 		return fmt.Errorf("build %s: %w\n%s", pkg, err, output)
 	}

@@ -8,19 +8,21 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 )
 
-// socket is a Pusher client as small as can be: it connects, joins one channel and reads. One goroutine uses it;
-// close may be called at any time.
+// socket is a Pusher client as small as can be: it connects, joins channels and reads. One goroutine uses it; close may
+// be called at any time, and pings, which counts those it answered, be read.
 type socket struct {
 	conn net.Conn
 	io.Reader
 	io.Writer
-	id string // the server's socket_id
+	id    string // the server's socket_id
+	pings atomic.Int64
 }
 
 // message is a frame of the Pusher protocol.
@@ -113,6 +115,7 @@ func (s *socket) next() (message, error) {
 		if m.Event != "pusher:ping" {
 			return m, nil
 		}
+		s.pings.Add(1)
 		if err := s.send("pusher:pong", map[string]string{}); err != nil {
 			return message{}, err
 		}

@@ -28,7 +28,7 @@ type target struct {
 	requesters []account // as many as there are ever clients
 	recipients []account
 	sockets    []*socket // of the recipients
-	inbox      inbox
+	inbox      inbox[arrival]
 	asked      atomic.Int64 // questions so far
 	closing    atomic.Bool
 }
@@ -53,7 +53,7 @@ func (t *target) populate(ctx context.Context, recipients, requesters int) error
 			if t.recipients[i], err = t.signUp(ctx, fmt.Sprintf("Owner %d", i)); err != nil {
 				return err
 			}
-			t.sockets[i], err = t.join(ctx, t.recipients[i])
+			t.sockets[i], err = t.attend(ctx, t.recipients[i])
 			return err
 		})
 	}
@@ -90,14 +90,11 @@ func (t *target) signUp(ctx context.Context, name string) (account, error) {
 	return account{id: data.SignUp.User.ID, token: data.SignUp.Token}, nil
 }
 
-// join does what a browser does before its first event: it asks where to connect, connects, has the channel
-// authorized and subscribes.
-func (t *target) join(ctx context.Context, a account) (*socket, error) {
-	c, err := dial(ctx, t.url)
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
+// place is where a person's browser connects.
+type place struct{ socketURL, authEndpoint, channel string }
+
+// whereTo asks where to connect.
+func (c *connection) whereTo(a account) (place, error) {
 	var data struct {
 		Realtime struct {
 			Key, AuthEndpoint, Channel string
@@ -107,11 +104,11 @@ func (t *target) join(ctx context.Context, a account) (*socket, error) {
 		}
 	}
 	if err := c.queryInto(a.token, operation{Query: realtimeDocument}, &data); err != nil {
-		return nil, fmt.Errorf("ask where to connect: %w", err)
+		return place{}, fmt.Errorf("ask where to connect: %w", err)
 	}
 	r := data.Realtime
 	if r.Host == nil || r.Port == nil || r.Channel != "private-user-"+a.id {
-		return nil, errors.New("this server uses hosted Pusher or end-to-end encryption: bench measures neither")
+		return place{}, errors.New("this server uses hosted Pusher or end-to-end encryption: bench measures neither")
 	}
 	u := url.URL{
 		Scheme: "ws", Host: net.JoinHostPort(*r.Host, strconv.Itoa(*r.Port)), Path: "/app/" + r.Key,
@@ -120,12 +117,13 @@ func (t *target) join(ctx context.Context, a account) (*socket, error) {
 	if r.TLS {
 		u.Scheme = "wss"
 	}
-	s, err := dialSocket(ctx, u.String())
-	if err != nil {
-		return nil, err
-	}
-	form := url.Values{"socket_id": {s.id}, "channel_name": {r.Channel}}
-	answer, err := c.post(r.AuthEndpoint, a.token, "application/x-www-form-urlencoded", []byte(form.Encode()))
+	return place{socketURL: u.String(), authEndpoint: r.AuthEndpoint, channel: r.Channel}, nil
+}
+
+// join has a channel authorized for the socket and subscribes to it.
+func (c *connection) join(s *socket, authEndpoint, token, channel string) error {
+	form := url.Values{"socket_id": {s.id}, "channel_name": {channel}}
+	answer, err := c.post(authEndpoint, token, "application/x-www-form-urlencoded", []byte(form.Encode()))
 	var granted struct {
 		Auth string `json:"auth"`
 	}
@@ -133,11 +131,33 @@ func (t *target) join(ctx context.Context, a account) (*socket, error) {
 		err = json.Unmarshal(answer, &granted)
 	}
 	if err == nil {
-		err = s.subscribe(r.Channel, granted.Auth)
+		err = s.subscribe(channel, granted.Auth)
 	}
 	if err != nil {
+		return fmt.Errorf("join %s: %w", channel, err)
+	}
+	return nil
+}
+
+// attend does what a browser does before its first event: it asks where to connect, connects and joins its person's
+// channel.
+func (t *target) attend(ctx context.Context, a account) (*socket, error) {
+	c, err := dial(ctx, t.url)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	to, err := c.whereTo(a)
+	if err != nil {
+		return nil, err
+	}
+	s, err := dialSocket(ctx, to.socketURL)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.join(s, to.authEndpoint, a.token, to.channel); err != nil {
 		s.close()
-		return nil, fmt.Errorf("join %s: %w", r.Channel, err)
+		return nil, err
 	}
 	return s, nil
 }
