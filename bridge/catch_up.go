@@ -32,7 +32,8 @@ func (s *Subscriptions) catchUp(ctx context.Context, sub *subscription) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub.chasing = false
+	close(sub.chasing)
+	sub.chasing = nil
 	if err != nil && sub.closedReason == "" {
 		sub.lastError = err.Error()
 		s.dirty[sub] = struct{}{}
@@ -52,12 +53,12 @@ func (s *Subscriptions) chase(sub *subscription) (chase, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case sub.chasing, sub.catching == 0:
+	case sub.chasing != nil, sub.catching == 0:
 		return chase{}, false
 	case sub.state != subscriber.StateJoining || sub.catching != sub.joins: // left, and perhaps about to join again
 		sub.catching = 0
 		return chase{}, false
-	case sub.sending:
+	case sub.sending != nil:
 		return chase{}, false // what is on its way goes first: its end calls for another go
 	}
 	published := s.topics[sub.topic].last
@@ -68,7 +69,7 @@ func (s *Subscriptions) chase(sub *subscription) (chase, bool) {
 		s.dirty[sub] = struct{}{}
 		return chase{}, false
 	}
-	sub.chasing = true
+	sub.chasing = make(chan struct{})
 	return chase{cursor: sub.cursor, published: published, joins: sub.joins}, true
 }
 

@@ -46,7 +46,12 @@ func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer au
 	}
 	s.join(sub, hint, now)
 	id, protocol, cursor, expiresAt := sub.id, sub.protocol, sub.cursor, sub.expiresAt
+	underWay := []chan struct{}{sub.sending, sub.chasing}
 	s.mu.Unlock()
+	// What is on its way was meant for the former connection. It should not reach this one ahead of what that one missed.
+	if err := awaitAll(ctx, underWay, maxUnderWay); err != nil {
+		return err
+	}
 	// Written before the answer leaves: a restart must know of every client that may be listening. What ended meanwhile stays so.
 	open := 0
 	if err := s.withTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
@@ -60,6 +65,28 @@ func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer au
 	}
 	if open == 0 {
 		return rule.ErrForbidden
+	}
+	return nil
+}
+
+// maxUnderWay is how long a client waits for what is on its way to its former connection: about as long as it would for an answer.
+const maxUnderWay = 5 * time.Second
+
+// awaitAll waits for channels to be closed, as long as limit for all of them, and passes over those that are nil. The error is ctx's.
+func awaitAll(ctx context.Context, channels []chan struct{}, limit time.Duration) error {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for _, c := range channels {
+		if c == nil {
+			continue
+		}
+		select {
+		case <-c:
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return nil
 }

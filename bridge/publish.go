@@ -164,6 +164,7 @@ type delivery struct {
 	viewer  auth.Viewer
 	members []member
 	outcome outcome
+	over    chan struct{} // closed when it is
 }
 
 // member is a subscription as it was when the delivery began.
@@ -208,13 +209,13 @@ func (s *Subscriptions) begin(g *group) *delivery {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := &delivery{group: g, event: g.queue[0].event, members: make([]member, 0, len(g.members))}
+	d := &delivery{group: g, event: g.queue[0].event, members: make([]member, 0, len(g.members)), over: make(chan struct{})}
 	for sub := range g.members {
 		switch {
 		case !sub.alive(now):
 			s.close(sub, reasonExpired, true)
 		case sub.live() && sub.cursor < d.event.ID:
-			sub.sending = true
+			sub.sending = d.over
 			d.members = append(d.members, member{sub, sub.protocol, sub.joins})
 		}
 	}
@@ -229,12 +230,13 @@ func (s *Subscriptions) finish(d *delivery, mails []mail, verdicts []error) {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	close(d.over)
 	if len(d.members) > 0 {
 		s.stats.Executions++
 		d.group.remember(d.event.ID, now) // not earlier: whoever left before now may have missed it
 	}
 	for i, m := range d.members {
-		m.sub.sending = false
+		m.sub.sending = nil
 		s.settle(mails[i], verdicts[i], d.event.ID, m.joins, now)
 		if m.sub.catching != 0 {
 			s.tasks = append(s.tasks, task{catchUp: m.sub})

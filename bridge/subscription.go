@@ -60,11 +60,12 @@ type subscription struct {
 	closedReason string
 	lastError    string
 
+	// A delivery to it is under way, or a worker catches it up: nil, or closed once that is over.
+	sending, chasing chan struct{}
+
 	joins    int       // counts joinings and leavings, so that what began before the last one does not move the cursor
-	sending  bool      // a delivery to it is under way
 	occupied bool      // somebody listens, as far as is known
 	catching int       // the joining that it is caught up for; 0: none
-	chasing  bool      // a worker is at it
 	restored bool      // read at start: events before that are not in memory
 	absent   int       // sweeps in a row that did not find its channel
 	hookedAt time.Time // of the newest webhook about it

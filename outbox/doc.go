@@ -14,7 +14,7 @@
 //     subscriptions, gets events after that: those of one recipient in the order of their ids, and those of nobody too.
 //   - No commit waits for the Sender. While the relay keeps up, nothing is read back from the database; beyond
 //     Config.QueueSize events in memory only a flag is set and the rows are read, in the order of their ids.
-//   - A row is relayed by one path only: from the queue or from the table, and counts as relayed once the Publisher is done with it.
+//   - A row is relayed by one path only: from the queue or from the table.
 //   - An event counts as relayed once the Publisher is done with it, too: a crash before that publishes it again. Those without a
 //     recipient go to the Publisher alone.
 //

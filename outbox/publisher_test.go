@@ -140,7 +140,7 @@ func TestEventsArePublishedAfterTheyWereSentInTheOrderOfEachRecipient(t *testing
 // Transactions that are committed together are offered in any order. A subscription that has heard of 6 takes no 5 any more.
 func TestEventsOfTransactionsAtTheSameTimeArePublishedInTheOrderOfTheirIDs(t *testing.T) {
 	t.Parallel()
-	for _, queueSize := range []int{0, 7} { // with seven in memory most are read from the table
+	for _, queueSize := range []int{0, 7, 20, 40} { // with few in memory most are read from the table, now and then all but the last
 		client := open(t, 1)
 		public := &audience{}
 		relay := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}, Publisher: public, QueueSize: queueSize})
