@@ -1,12 +1,8 @@
 import Pusher from 'pusher-js';
 
 import { onEnd } from './teardown.js';
+import './timers.js';
 import { Watch } from './wait.js';
-
-// Some timers of pusher-js outlive disconnect(): 30 s after a server's close with 4009, for ever where it was about to
-// connect again. None of them must keep this process; while a test waits, the servers that it runs do.
-const { setTimeout } = globalThis;
-globalThis.setTimeout = (...args) => setTimeout(...args).unref();
 
 /** Browser is pusher-js as a page would use it, listening on one channel, the person's own unless told otherwise. */
 export class Browser {
@@ -17,12 +13,14 @@ export class Browser {
   refusal = null; // what pusher:subscription_error said
   #watch = new Watch();
 
-  constructor(server, realtime, { headers, channel = realtime.channel, customHandler } = {}) {
-    const { key, cluster, host, port, tls, authEndpoint } = realtime;
+  constructor(server, realtime, { headers, channel = realtime.channel, customHandler, authEndpoint } = {}) {
+    const { key, cluster, host, port, tls } = realtime;
     // As schema.graphqls documents it, but that Node.js has no page to which a path could be relative.
     this.pusher = new Pusher(key, {
       cluster: cluster ?? '', wsHost: host, wsPort: port, wssPort: port, forceTLS: tls,
-      channelAuthorization: { endpoint: server.url + authEndpoint, headers, customHandler },
+      channelAuthorization: {
+        endpoint: server.url + (authEndpoint ?? realtime.authEndpoint), headers, customHandler,
+      },
     });
     this.pusher.connection.bind('state_change', ({ current }) => {
       this.states.push(current);

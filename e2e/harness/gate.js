@@ -5,17 +5,19 @@ import { Watch } from './wait.js';
 
 /**
  * Gate stands between the server and its Pusher's HTTP API. Its mode says what becomes of a call:
- * pass, refuse (no connection), fail (500), hang (no answer), mute (passed on, and no answer). Browsers do not come by.
+ * pass, refuse (no connection), fail (500), hang (no answer), mute (passed on, and no answer), hold (what is published for
+ * subscriptions is kept, and passed on when the mode changes). Browsers do not come by.
  */
 export class Gate {
   #watch = new Watch();
   #pusher;
   #server;
+  #held = []; // what lets go of each call that is held
 
   constructor(pusherAddress) {
     this.#pusher = pusherAddress;
     this.mode = 'pass';
-    this.calls = { pass: 0, fail: 0, hang: 0, mute: 0 };
+    this.calls = { pass: 0, fail: 0, hang: 0, mute: 0, hold: 0 };
     this.#server = http.createServer((request, response) => this.#take(request, response));
   }
 
@@ -30,6 +32,7 @@ export class Gate {
   async set(mode) {
     const open = this.#server.listening;
     this.mode = mode;
+    for (const letGo of this.#held.splice(0)) letGo();
     if (mode === 'refuse' && open) await this.close();
     if (mode !== 'refuse' && !open) await this.listen(this.port);
   }
@@ -46,12 +49,15 @@ export class Gate {
   }
 
   #take(request, response) {
-    const { mode } = this;
+    let { mode } = this;
     const mute = mode === 'mute';
     const chunks = [];
     request.on('data', (chunk) => chunks.push(chunk)).on('end', async () => {
+      const body = Buffer.concat(chunks);
+      if (mode === 'hold' && !body.includes('private-gql-')) mode = 'pass';
+      if (mode === 'hold') this.#held.push(() => this.#pass(request, response, body, false));
       if (mode === 'fail') response.writeHead(500).end('out of order');
-      if (mode === 'pass' || mute) await this.#pass(request, response, Buffer.concat(chunks), mute);
+      if (mode === 'pass' || mute) await this.#pass(request, response, body, mute);
       this.calls[mode] += 1;
       this.#watch.changed();
     });

@@ -23,8 +23,8 @@ export class Person {
     this.client = apollo(server, this.headers);
   }
 
-  static async signUp(server, name) {
-    const account = { name, email: `person${accounts += 1}@example.com`, password: 'correct horse' };
+  static async signUp(server, name, email = `person${accounts += 1}@example.com`) {
+    const account = { name, email, password: 'correct horse' };
     const { data } = await apollo(server).mutate({
       mutation: operations.signUp, variables: { input: { ...account, session: 'TOKEN' } },
     });

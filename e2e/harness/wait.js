@@ -1,3 +1,5 @@
+import { setImmediate as turn } from 'node:timers/promises';
+
 // Tests wait for what happens, with a deadline, and never for time to pass.
 
 // Long enough for pusher-js to come back the slow way (15 s) on a machine that does something else too.
@@ -44,4 +46,12 @@ export async function eventually(ask, what, ms = patience) {
     return undefined;
   };
   return within(asking(), what, ms).finally(() => { over = true; });
+}
+
+/** soon asks at every turn of the event loop. It is for what changes in this process and tells nobody. */
+export function soon(isTrue, what) {
+  return eventually(async () => {
+    await turn();
+    return isTrue();
+  }, what);
 }

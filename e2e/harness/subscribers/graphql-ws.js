@@ -1,0 +1,50 @@
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+
+import { Stream } from '../stream.js';
+import { Watch } from '../wait.js';
+
+/** GraphqlWs is graphql-ws with a socket of its own, which it opens when it is first used. */
+export class GraphqlWs {
+  static title = 'graphql-ws';
+  static overPusher = false;
+  static toldOfSignOut = [4401, []];
+  static deliversInitialValue = true;
+  open = 0; // sockets
+  #lost = false;
+  #watch = new Watch();
+
+  constructor(person, { line, eager = true }) {
+    const changed = (sockets) => {
+      this.open += sockets;
+      this.#lost ||= sockets < 0;
+      this.#watch.changed();
+    };
+    this.client = createClient({
+      url: `ws://${line.host}:${line.port}/graphql`,
+      connectionParams: { Authorization: `Bearer ${person.token}` },
+      webSocketImpl: WebSocket, // which Node.js 20 has not
+      ...(eager && { retryWait: async () => {} }), // its own wait is one to four seconds
+      on: { opened: () => changed(1), closed: () => changed(-1) },
+    });
+  }
+
+  subscribe(query, variables) {
+    const stream = new Stream();
+    stream.unsubscribe = this.client.subscribe({ query, variables }, {
+      next: (result) => stream.next(result),
+      error: (error) => stream.fail(error),
+      complete: () => stream.complete(),
+    });
+    return stream;
+  }
+
+  lost() {
+    return this.#watch.until(() => this.#lost, 'the cut is noticed');
+  }
+
+  close() {
+    // Not waited for: where a connection is being made, it would be for ever.
+    this.client.dispose().catch(() => {});
+  }
+}

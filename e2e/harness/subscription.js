@@ -1,0 +1,66 @@
+import { tryBrowser } from './browser.js';
+import { graphql } from './http.js';
+import { Person } from './person.js';
+
+/** families are what listens to a channel: where it asks for authorization, and the event that it binds to. */
+export const families = {
+  'graphql-ruby': { authEndpoint: '/pusher/auth', event: 'update' },
+  lighthouse: { authEndpoint: '/graphql/subscriptions/auth', event: 'lighthouse-subscription' },
+};
+
+/** subscribe sends a subscription by POST as any program could, and returns the answer with its channel. */
+export async function subscribe(person, query, { variables, headers } = {}) {
+  const answer = await graphql(person.server, query, { variables, headers: { ...person.headers, ...headers } });
+  return { ...answer, ...answer.json(), channel: answer.headers['x-subscription-id'] };
+}
+
+/** listen joins a subscription's channel as a client of the family does, and returns the browser, joined or refused. */
+export function listen(t, person, channel, family = 'graphql-ruby') {
+  const { authEndpoint } = families[family];
+  return tryBrowser(t, person, { channel, authEndpoint });
+}
+
+/** resultsOf are the results that have come over a channel; data is what each has at the field. */
+export const resultsOf = (browser, field) => browser.events.filter(({ data }) => data.result)
+  .map(({ data: { result } }) => result.data?.[field]);
+
+/** statistics are what a server says of its subscriptions, everybody's together. */
+export async function statistics(server) {
+  return (await (await fetch(`${server.url}/healthz`)).json()).subscriptions;
+}
+
+/** openSubscriptions is how many have not ended. */
+export const openSubscriptions = async (server) => (await statistics(server)).open;
+
+/** administrators is who can see and end everybody's subscriptions: the environment of their server. */
+export const administrators = { ADMIN_EMAILS: 'root@example.com' };
+
+const list = `query ($state: SubscriberState) { subscribers(first: 100, state: $state) {
+  totalCount edges { node { id state topic field channel closedReason user { id } } }
+} }`;
+
+/** Administrator is that person. */
+export class Administrator {
+  static async signUp(server) {
+    const administrator = new Administrator();
+    administrator.person = await Person.signUp(server, 'Root', administrators.ADMIN_EMAILS);
+    return administrator;
+  }
+
+  async #run(query, variables) {
+    const answer = (await graphql(this.person.server, query, { variables, headers: this.person.headers })).json();
+    if (answer.errors) throw new Error(JSON.stringify(answer.errors));
+    return answer.data;
+  }
+
+  /** subscriptionsOf is what a person has and had, the newest first. */
+  async subscriptionsOf({ id }) {
+    const { subscribers } = await this.#run(list);
+    return subscribers.edges.map(({ node }) => node).filter(({ user }) => user.id === id);
+  }
+
+  end(id) {
+    const mutation = 'mutation ($id: ID!) { endSubscription(input: {id: $id}) { endedId } }';
+    return this.#run(mutation, { id });
+  }
+}
