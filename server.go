@@ -240,7 +240,10 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 		return h.subscriptions.Run(subscriptionsCtx)
 	})
 	if h.sockets != nil {
-		group.Go(func() error { return h.sockets.Run(socketsCtx) })
+		group.Go(func() error {
+			err := h.sockets.Run(socketsCtx)
+			return errors.Join(err, h.subscriptions.Persist(context.WithoutCancel(ctx))) // now it is known what their clients had
+		})
 	}
 	group.Go(func() error { return h.keepTidy(ctx) })
 	return group.Wait()

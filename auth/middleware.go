@@ -56,6 +56,7 @@ func allowOrigins(origins []string, next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: allowed,
 		AllowedMethods: []string{http.MethodPost, http.MethodGet},
+		// The last four are what clients of subscriptions send along. Those that the server does not read must not fail the preflight.
 		AllowedHeaders: []string{
 			"Accept", "Authorization", "Content-Type",
 			"X-Subscription-ID", "X-Subscription-Protocol", "X-Subscription-Compress", "X-Socket-ID",

@@ -30,7 +30,7 @@ var (
 	channelNames = regexp.MustCompile(`^[-a-zA-Z0-9_=@,.;]+$`)
 )
 
-// refusal is an answer of /pusher/auth that grants nothing.
+// refusal is an answer in JSON that says why a request is refused.
 type refusal struct {
 	status int
 	reason string
@@ -175,6 +175,6 @@ func (b *Bridge) write(w http.ResponseWriter, status int, answer []byte) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	if _, err := w.Write(answer); err != nil { //nolint:gosec // JSON, and not to be sniffed
-		b.log.Debug("the client of /pusher/auth is gone", slog.Any("error", err))
+		b.log.Debug("the client is gone before its answer", slog.Any("error", err))
 	}
 }

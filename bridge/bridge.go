@@ -141,7 +141,7 @@ func (c Connection) at(hostport string, tls bool) (Connection, error) {
 }
 
 // EndSession ends the subscriptions of a session, and closes the sockets that it has authorized, where the server is our own. Another
-// Pusher has no such call: there a socket lives until it closes by itself, and can join no further channel.
+// Pusher has no such call: there a socket lives until it closes by itself, and can join no further channel. It may take farewellTimeout.
 func (b *Bridge) EndSession(sessionID int) {
 	if b.subscriptions != nil {
 		b.subscriptions.endSession(context.Background(), sessionID)

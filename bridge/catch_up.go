@@ -37,11 +37,14 @@ func (s *Subscriptions) catchUp(ctx context.Context, sub *subscription) {
 	if err != nil && sub.closedReason == "" {
 		sub.lastError = err.Error()
 		s.dirty[sub] = struct{}{}
-		time.AfterFunc(catchUpPause, func() { s.schedule(task{catchUp: sub}) })
+		time.AfterFunc(catchUpPause, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.enqueue(task{catchUp: sub})
+		})
 		return
 	}
-	s.tasks = append(s.tasks, task{catchUp: sub})
-	s.signal(1)
+	s.enqueue(task{catchUp: sub})
 }
 
 // chase is what a subscription may have missed: events after cursor, of which published was the last one handed to Publish.
@@ -126,7 +129,7 @@ func (s *Subscriptions) missed(ctx context.Context, sub *subscription, cursor in
 // tell sends one outcome to a subscription that is catching up, and says whether its client is still there. Where Pusher did not take
 // what is due, nothing may be sent after it: that is the error.
 func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome, joins int) (there bool, err error) {
-	m := mail{sub, s.render(o, sub)}
+	m := mail{sub, s.render(o, sub, s.protocolOf(sub))}
 	verdict := s.push(ctx, []mail{m})[0]
 	if ctx.Err() != nil {
 		return false, nil

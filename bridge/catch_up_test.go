@@ -296,7 +296,7 @@ func TestWhoeverJoinsAgainAndAgainHoldsUpNobody(t *testing.T) {
 			case strings.Contains(text, restless):
 				<-release
 				if joins.Add(1) < most {
-					q.join(ada, restless, "")
+					go q.join(ada, restless, "") // which waits for this to land
 				}
 			}
 			return 0, nil

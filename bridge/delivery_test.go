@@ -263,7 +263,7 @@ func TestPoint25ARestartTellsWhatWasNotToldAndNothingTwice(t *testing.T) {
 		channel := q.attend(bob, title)
 		q.taken()
 		q.publish(ada, "compilers", "")
-		q.wait(10 * time.Second) // it has been received and noted
+		q.wait(3 * time.Minute) // it has been received and noted
 		q.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
 		q.publish(ada, "parsers", "")
 		q.publish(ada, "linkers", "")

@@ -50,14 +50,22 @@ const (
 // revoking are the codes of errors that say that the viewer may no longer subscribe. Contract: graph gives them.
 var revoking = map[any]bool{"UNAUTHENTICATED": true, "FORBIDDEN": true, "NOT_FOUND": true}
 
-// execute runs a stored operation for one event with the rights of now. Whatever happens in it, only its outcome suffers.
-func (s *Subscriptions) execute(ctx context.Context, op operation, viewer auth.Viewer, t outbox.Topic, e *ent.Event) (o outcome) {
+// execute runs a stored operation for one event as soon as one more may run.
+func (s *Subscriptions) execute(ctx context.Context, op operation, viewer auth.Viewer, t outbox.Topic, e *ent.Event) outcome {
 	select {
 	case s.running <- struct{}{}:
 		defer func() { <-s.running }()
 	case <-ctx.Done():
 		return outcome{seq: e.ID, at: e.CreatedAt, failure: "the server is stopping"}
 	}
+	return s.run(ctx, op, viewer, t, e)
+}
+
+// run runs a stored operation for one event with the rights of now. Whatever happens in it, only its outcome suffers.
+func (s *Subscriptions) run(ctx context.Context, op operation, viewer auth.Viewer, t outbox.Topic, e *ent.Event) (o outcome) {
+	s.mu.Lock()
+	s.stats.Executions++
+	s.mu.Unlock()
 	defer func() {
 		if reason := recover(); reason != nil {
 			s.log.ErrorContext(ctx, "a subscription panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))

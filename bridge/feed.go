@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"lorebridge/auth"
 	"lorebridge/ent"
@@ -41,8 +40,7 @@ type feed struct {
 	err    error
 }
 
-// Subscribe gives a resolver what it is called for: graph.Subscriptions says how. A topic that is not the one that
-// was registered is a rule.ErrForbidden: who the viewer is has changed.
+// Subscribe gives a resolver what it is called for: graph.Subscriptions says how.
 func (s *Subscriptions) Subscribe(ctx context.Context, t outbox.Topic) (outbox.Feed, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
@@ -50,25 +48,43 @@ func (s *Subscriptions) Subscribe(ctx context.Context, t outbox.Topic) (outbox.F
 	}
 	switch call := ctx.Value(callKey{}).(type) {
 	case *registering:
-		if call.reserved {
-			return outbox.Feed{}, rule.Inputf("query", "subscribes twice: give one field")
-		}
-		if err := s.reserve(t, viewer.UserID); err != nil {
-			return outbox.Feed{}, err
-		}
-		call.topic, call.reserved = t, true
-		// Before the resolver reads its first value: an event that the value does not show is for the subscription. And after its
-		// place was taken: what is published from now on is noted.
-		if call.cursor, err = s.newestEvent(ctx); err != nil {
-			return outbox.Feed{}, err
-		}
-		return outbox.Feed{Fresh: true, End: func() { call.ended = true }}, nil
+		return s.register(ctx, t, viewer, call)
 	case *delivering:
-		if call.topic != t {
-			return outbox.Feed{}, rule.ErrForbidden
-		}
-		return outbox.Feed{Event: call.event, End: func() { call.last = true }}, nil
+		return call.feed(t)
+	default:
+		return s.stream(ctx, t, viewer)
 	}
+}
+
+// register takes a place for a subscription that came by POST.
+func (s *Subscriptions) register(ctx context.Context, t outbox.Topic, viewer auth.Viewer, call *registering) (outbox.Feed, error) {
+	if err := s.registrations.Allow(viewer.UserID); err != nil {
+		return outbox.Feed{}, err
+	}
+	if err := s.reserve(t, viewer.UserID); err != nil {
+		return outbox.Feed{}, err
+	}
+	call.topic, call.reserved = t, true
+	// Before the resolver reads its first value: an event that the value does not show is for the subscription. And after its
+	// place was taken: what is published from now on is noted.
+	var err error
+	if call.cursor, err = s.newestEvent(ctx); err != nil {
+		return outbox.Feed{}, err
+	}
+	return outbox.Feed{Fresh: true, End: func() { call.ended = true }}, nil
+}
+
+// feed is the one event of a delivery. A topic that is not the one that was registered is a rule.ErrForbidden: who the viewer is has
+// changed.
+func (call *delivering) feed(t outbox.Topic) (outbox.Feed, error) {
+	if call.topic != t {
+		return outbox.Feed{}, rule.ErrForbidden
+	}
+	return outbox.Feed{Event: call.event, End: func() { call.last = true }}, nil
+}
+
+// stream is what is published from now on, until ctx ends.
+func (s *Subscriptions) stream(ctx context.Context, t outbox.Topic, viewer auth.Viewer) (outbox.Feed, error) {
 	if err := s.reserve(t, viewer.UserID); err != nil {
 		return outbox.Feed{}, err
 	}
@@ -176,6 +192,3 @@ func (s *Subscriptions) release(t outbox.Topic, userID int) {
 		delete(s.topics, t)
 	}
 }
-
-// joinTimeout is how long a registered subscription may take to join its channel.
-const joinTimeout = time.Minute

@@ -41,6 +41,20 @@ type group struct {
 // keepSent is how many stamps a group keeps: as many events as a client can catch up with, and then some.
 const keepSent = 64
 
+// person is whose subscriptions these are, or 0 where they are several people's.
+func (g *group) person() int {
+	only := g.key.userID
+	for sub := range g.members {
+		switch {
+		case only == 0:
+			only = sub.viewer.UserID
+		case only != sub.viewer.UserID:
+			return 0
+		}
+	}
+	return only
+}
+
 // remember notes that an event went out.
 func (g *group) remember(id int, at time.Time) {
 	g.sent = append(g.sent, stamp{id, at})

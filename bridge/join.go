@@ -14,10 +14,14 @@ import (
 )
 
 const (
+	// joinTimeout is how long a registered subscription may take to join its channel.
+	joinTimeout = time.Minute
 	// catchUpWindow is how far back a client can catch up, and what one is sent again that came back without a word of when it left.
 	catchUpWindow = 2 * time.Minute
 	// leaveMargin is how long before it left a client may have missed what was sent to it.
 	leaveMargin = 2 * time.Second
+
+	joinPatience = 10 * time.Second // for a join of the embedded server, while a former connection may be listening
 
 	firstPoll = 100 * time.Millisecond // after the authorization, and then twice as long each time …
 	lastPoll  = 5 * time.Second        // … up to so long after it: then whoever was authorized counts as joined
@@ -44,7 +48,8 @@ func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer au
 		s.mu.Unlock()
 		return rule.ErrForbidden
 	}
-	s.join(sub, hint, now)
+	again := s.join(sub, hint, now)
+	joins := sub.joins
 	id, protocol, cursor, expiresAt := sub.id, sub.protocol, sub.cursor, sub.expiresAt
 	underWay := []chan struct{}{sub.sending, sub.chasing}
 	s.mu.Unlock()
@@ -65,6 +70,11 @@ func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer au
 	}
 	if open == 0 {
 		return rule.ErrForbidden
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sub.joins == joins {
+		s.expect(sub, again)
 	}
 	return nil
 }
@@ -100,13 +110,13 @@ func (s *Subscriptions) owns(channel string, userID int) bool {
 }
 
 // join notes that the client is about to join. Whether it was there before, and since when it is not, is not always known: then it is
-// sent again what it may have missed. s.mu is held.
-func (s *Subscriptions) join(sub *subscription, hint subscriber.Protocol, now time.Time) {
-	again := !sub.authorizedAt.IsZero()
+// sent again what it may have missed. It returns whether it was authorized before. s.mu is held.
+func (s *Subscriptions) join(sub *subscription, hint subscriber.Protocol, now time.Time) (again bool) {
+	again = !sub.authorizedAt.IsZero()
 	if again {
 		sub.cursor = sub.believed(now.Add(-catchUpWindow))
 	}
-	if sub.protocol == subscriber.ProtocolBoth && hint != "" {
+	if sub.protocol == subscriber.ProtocolUnset {
 		sub.protocol = hint
 	}
 	s.rejoin(sub)
@@ -114,12 +124,29 @@ func (s *Subscriptions) join(sub *subscription, hint subscriber.Protocol, now ti
 	sub.expiresAt = now.Add(s.config.Lease)
 	if !s.bridge.config.Embedded() {
 		sub.occupied = false // as far as this connection goes; the embedded server knows
+	}
+	return again
+}
+
+// expect waits for an authorized client to join. Pusher elsewhere is asked; the embedded server tells, and if it does not, whoever was
+// listening before goes on. s.mu is held.
+func (s *Subscriptions) expect(sub *subscription, again bool) {
+	if !s.bridge.config.Embedded() {
 		wait := firstPoll
 		if again {
 			wait = rejoinPoll
 		}
-		s.pollAfter(sub, wait, 1)
+		s.pollAfter(sub, wait)
+		return
 	}
+	joins := sub.joins
+	time.AfterFunc(joinPatience, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if sub.joins == joins && sub.state == subscriber.StateJoining && sub.occupied {
+			s.occupiedNow(sub)
+		}
+	})
 }
 
 // Changed takes in what the embedded server tells. It does not block.
@@ -132,6 +159,9 @@ func (s *Subscriptions) Changed(c Change) {
 	sub := s.byChannel[c.Channel]
 	switch {
 	case sub == nil:
+	case c.Joined && sub.live(): // late, or again: who else was there has been sent what this one may have missed
+		sub.cursor = sub.believed(s.now().Add(-catchUpWindow))
+		s.again(sub)
 	case c.Joined:
 		s.occupiedNow(sub)
 	case c.Listeners == 0:
@@ -149,11 +179,10 @@ func (s *Subscriptions) occupiedNow(sub *subscription) {
 		return
 	}
 	sub.catching = sub.joins
-	s.tasks = append(s.tasks, task{catchUp: sub})
-	s.signal(1)
+	s.enqueue(task{catchUp: sub})
 }
 
-// again has a subscription whose results Pusher did not take for long sent them once more. s.mu is held.
+// again has a live subscription caught up from its cursor. s.mu is held.
 func (s *Subscriptions) again(sub *subscription) {
 	if !sub.live() {
 		return // it is being caught up, which goes on
@@ -184,20 +213,19 @@ func (s *Subscriptions) vacate(sub *subscription, to time.Time) {
 }
 
 // pollAfter has Pusher asked whether the channel is occupied. s.mu is held.
-func (s *Subscriptions) pollAfter(sub *subscription, wait time.Duration, attempt int) {
+func (s *Subscriptions) pollAfter(sub *subscription, wait time.Duration) {
 	joins := sub.joins
 	time.AfterFunc(wait, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if sub.joins == joins && sub.state == subscriber.StateJoining && !sub.occupied {
-			s.tasks = append(s.tasks, task{poll: sub, attempt: attempt})
-			s.signal(1)
+			s.enqueue(task{poll: sub, waited: wait})
 		}
 	})
 }
 
 // poll asks whether a channel is occupied. A Pusher that will not say leaves it at the authorization.
-func (s *Subscriptions) poll(ctx context.Context, sub *subscription, attempt int) {
+func (s *Subscriptions) poll(ctx context.Context, sub *subscription, waited time.Duration) {
 	s.mu.Lock()
 	joins := sub.joins
 	s.mu.Unlock()
@@ -215,7 +243,7 @@ func (s *Subscriptions) poll(ctx context.Context, sub *subscription, attempt int
 		s.occupiedNow(sub)
 		return
 	}
-	s.pollAfter(sub, firstPoll<<min(attempt, 6), attempt+1)
+	s.pollAfter(sub, min(2*waited, lastPoll))
 }
 
 // close ends a subscription for good; tell says whether its client is to be told. s.mu is held.
@@ -223,7 +251,7 @@ func (s *Subscriptions) close(sub *subscription, reason string, tell bool) {
 	if sub.closedReason != "" {
 		return
 	}
-	sub.closedReason, sub.closedAt, sub.state = reason, s.now().UTC(), subscriber.StateClosed
+	sub.closedReason, sub.closedAt, sub.state = short(reason), s.now().UTC(), subscriber.StateClosed
 	delete(s.byID, sub.id)
 	delete(s.byChannel, sub.channel)
 	delete(sub.group.members, sub)
@@ -233,8 +261,7 @@ func (s *Subscriptions) close(sub *subscription, reason string, tell bool) {
 	s.release(sub.topic, sub.viewer.UserID)
 	s.dirty[sub] = struct{}{}
 	if tell && !sub.authorizedAt.IsZero() {
-		s.tasks = append(s.tasks, task{farewell: sub})
-		s.signal(1)
+		s.enqueue(task{farewell: sub})
 	}
 }
 
@@ -248,7 +275,7 @@ func (s *Subscriptions) End(ctx context.Context, id int, reason string) error {
 	}
 	s.close(sub, reason, true)
 	s.mu.Unlock()
-	return s.persist(ctx)
+	return s.Persist(ctx)
 }
 
 // endSession ends the subscriptions of a session and tells their clients, which it waits for no longer than farewellTimeout.
@@ -258,7 +285,7 @@ func (s *Subscriptions) endSession(ctx context.Context, sessionID int) {
 	for _, sub := range s.byID {
 		if sub.viewer.SessionID == sessionID {
 			if !sub.authorizedAt.IsZero() {
-				mails = append(mails, mail{sub, rendering{packets: ends(sub.protocol)}})
+				mails = append(mails, mail{sub, rendering{packets: farewells[sub.protocol]}})
 			}
 			s.close(sub, reasonExpired, false)
 		}

@@ -261,7 +261,7 @@ func TestWhatHasEndedStaysEndedWhoeverJoinsAtThatMoment(t *testing.T) {
 		id := h.row(channels[i]).ID
 		at.Go(func() { h.post(ada, "{ __typename }", nil); h.authorize(ada, "1.1", channels[i]) })
 		at.Go(func() {
-			if err := h.subscriptions.Authorize(h.t.Context(), channels[i], ada.viewer(), ""); err != nil && !errors.Is(err, rule.ErrForbidden) {
+			if err := h.subscriptions.Authorize(h.t.Context(), channels[i], ada.viewer(), subscriber.ProtocolGraphqlRuby); err != nil && !errors.Is(err, rule.ErrForbidden) {
 				t.Error(err)
 			}
 		})

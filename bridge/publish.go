@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"lorebridge/auth"
@@ -14,7 +16,7 @@ const (
 	// maxAnswering is how long deliveries wait for the request that made the event to be answered.
 	maxAnswering = 100 * time.Millisecond
 	// tasksAtOnce is how many groups a worker takes: as many results as Pusher takes in one batch.
-	tasksAtOnce = 10
+	tasksAtOnce = maxBatch
 )
 
 // task is something for a worker to do; one of its fields is set.
@@ -22,8 +24,16 @@ type task struct {
 	group    *group        // deliver its next event
 	catchUp  *subscription // send what it missed
 	farewell *subscription // tell its client that it has ended
-	poll     *subscription // ask whether its channel is occupied; for the nth time
-	attempt  int
+	poll     *subscription // ask whether its channel is occupied …
+	waited   time.Duration // … after so long
+}
+
+// userID is whose task it is; 0 where it is everybody's.
+func (t task) userID() int {
+	if t.group != nil {
+		return t.group.person()
+	}
+	return cmp.Or(t.catchUp, t.farewell, t.poll).viewer.UserID
 }
 
 // Publish implements outbox.Publisher. Streams get the event at once; stored subscriptions in the order of their topic, after
@@ -64,8 +74,7 @@ func (s *Subscriptions) advance(g *group) {
 		p.waiting = append(p.waiting, g)
 		return
 	}
-	s.tasks = append(s.tasks, task{group: g})
-	s.signal(1)
+	s.enqueue(task{group: g})
 }
 
 // awaitAnswer lets the groups go on that wait for the answer to the request behind an event.
@@ -95,44 +104,60 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-func (s *Subscriptions) schedule(tasks ...task) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tasks = append(s.tasks, tasks...)
-	s.signal(len(tasks))
+// backlog is what workers are to do, in a line for each person: who asks for much waits longer, and nobody else does.
+type backlog struct {
+	lines map[int][]task // by person; 0 is for what is everybody's
+	turns []int          // whose turn it is: each person with a line, once
+	size  int
 }
 
-// signal wakes workers for n new tasks. s.mu is held.
-func (s *Subscriptions) signal(n int) {
-	switch n {
-	case 0:
-	case 1:
-		s.arrived.Signal()
-	default:
-		s.arrived.Broadcast()
+func (b *backlog) add(userID int, t task) {
+	if len(b.lines[userID]) == 0 {
+		b.turns = append(b.turns, userID)
 	}
+	b.lines[userID] = append(b.lines[userID], t)
+	b.size++
+}
+
+// next is the task whose turn it is; there is one.
+func (b *backlog) next() task { return b.lines[b.turns[0]][0] }
+
+// pop takes the next task, and lets its person wait for another turn.
+func (b *backlog) pop() task {
+	userID := b.turns[0]
+	line := b.lines[userID]
+	t := line[0]
+	line[0] = task{}
+	b.turns = b.turns[1:]
+	if line = line[1:]; len(line) > 0 {
+		b.lines[userID] = line
+		b.turns = append(b.turns, userID)
+	} else {
+		delete(b.lines, userID)
+	}
+	b.size--
+	return t
+}
+
+// enqueue gives the workers something to do. s.mu is held.
+func (s *Subscriptions) enqueue(t task) {
+	s.backlog.add(t.userID(), t)
+	s.arrived.Signal()
 }
 
 // take waits for tasks: several groups, or one of another kind. Without any, the end has come.
 func (s *Subscriptions) take() []task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.tasks) == 0 && !s.ended {
+	for s.backlog.size == 0 && !s.ended {
 		s.arrived.Wait()
 	}
 	if s.ended {
 		return nil
 	}
-	n := 1
-	if s.tasks[0].group != nil {
-		for n < len(s.tasks) && n < tasksAtOnce && s.tasks[n].group != nil {
-			n++
-		}
-	}
-	taken := append([]task(nil), s.tasks[:n]...)
-	clear(s.tasks[:n])
-	if s.tasks = s.tasks[n:]; len(s.tasks) == 0 {
-		s.tasks = nil // let go of the array behind it
+	taken := []task{s.backlog.pop()}
+	for taken[0].group != nil && len(taken) < tasksAtOnce && s.backlog.size > 0 && s.backlog.next().group != nil {
+		taken = append(taken, s.backlog.pop())
 	}
 	return taken
 }
@@ -150,9 +175,9 @@ func (s *Subscriptions) work(ctx context.Context) {
 			s.catchUp(ctx, tasks[0].catchUp)
 		case tasks[0].farewell != nil:
 			sub := tasks[0].farewell
-			s.push(ctx, []mail{{sub, rendering{packets: ends(s.protocolOf(sub))}}})
+			s.push(ctx, []mail{{sub, rendering{packets: farewells[s.protocolOf(sub)]}}})
 		case tasks[0].poll != nil:
-			s.poll(ctx, tasks[0].poll, tasks[0].attempt)
+			s.poll(ctx, tasks[0].poll, tasks[0].waited)
 		}
 	}
 }
@@ -190,7 +215,7 @@ func (s *Subscriptions) deliver(ctx context.Context, tasks []task) {
 		}
 		d.outcome = s.execute(ctx, d.group.operation, d.viewer, d.group.key.topic, d.event)
 		for _, m := range d.members {
-			mails = append(mails, mail{m.sub, s.renderFor(&d.outcome, m.sub, m.protocol)})
+			mails = append(mails, mail{m.sub, s.render(&d.outcome, m.sub, m.protocol)})
 		}
 	}
 	verdicts := s.push(ctx, mails)
@@ -232,15 +257,13 @@ func (s *Subscriptions) finish(d *delivery, mails []mail, verdicts []error) {
 	defer s.mu.Unlock()
 	close(d.over)
 	if len(d.members) > 0 {
-		s.stats.Executions++
 		d.group.remember(d.event.ID, now) // not earlier: whoever left before now may have missed it
 	}
 	for i, m := range d.members {
 		m.sub.sending = nil
 		s.settle(mails[i], verdicts[i], d.event.ID, m.joins, now)
 		if m.sub.catching != 0 {
-			s.tasks = append(s.tasks, task{catchUp: m.sub})
-			s.signal(1)
+			s.enqueue(task{catchUp: m.sub})
 		}
 	}
 	p := d.group.queue[0]
@@ -265,14 +288,18 @@ func (s *Subscriptions) settle(m mail, verdict error, eventID, joins int, now ti
 	}
 	s.dirty[sub] = struct{}{}
 	if m.failure != "" {
-		sub.lastError = m.failure
-		s.stats.Failed++
+		sub.lastError = short(m.failure)
+		if m.oversized {
+			s.stats.Oversized++
+		} else {
+			s.stats.Failed++
+		}
 	}
 	switch {
 	case verdict != nil && isFinal(verdict):
-		sub.lastError = verdict.Error()
+		sub.lastError = short(verdict.Error())
 	case verdict != nil: // given up for now: whoever comes back catches up
-		sub.lastError = verdict.Error()
+		sub.lastError = short(verdict.Error())
 		s.again(sub)
 		return
 	}
@@ -287,4 +314,13 @@ func (s *Subscriptions) settle(m mail, verdict error, eventID, joins int, now ti
 	if m.end != "" {
 		s.close(sub, m.end, verdict != nil) // its farewell was behind the packet that was refused, or sent
 	}
+}
+
+// short cuts what is kept of an error: a result can have hundreds.
+func short(words string) string {
+	const most = 500 // bytes
+	if len(words) <= most {
+		return words
+	}
+	return strings.ToValidUTF8(words[:most], "") + "…"
 }

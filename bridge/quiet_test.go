@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -290,10 +291,10 @@ func (q *quiet) attend(p person, document string) string {
 	return channel
 }
 
-// join has a client join: granted its channel, and then there.
+// join has a client join: granted its channel, where graphql-ruby's clients ask unless hint says otherwise, and then there.
 func (q *quiet) join(p person, channel string, hint subscriber.Protocol) {
 	q.t.Helper()
-	must(q.t, q.subscriptions.Authorize(q.t.Context(), channel, p.viewer(), hint))
+	must(q.t, q.subscriptions.Authorize(q.t.Context(), channel, p.viewer(), cmp.Or(hint, subscriber.ProtocolGraphqlRuby)))
 	q.mu.Lock()
 	q.joined[channel] = struct{}{}
 	q.mu.Unlock()

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -18,12 +19,12 @@ const (
 	headerProtocol = "X-Subscription-Protocol"
 	headerCompress = "X-Subscription-Compress"
 
-	maxDocument = 16 << 10 // bytes of what is stored: every subscription keeps its own
+	maxStored = 16 << 10 // bytes of the document and its variables: every subscription keeps its own
 )
 
 // protocols are the values of headerProtocol.
 var protocols = map[string]subscriber.Protocol{
-	"":                subscriber.ProtocolBoth,
+	"":                subscriber.ProtocolUnset,
 	"both":            subscriber.ProtocolBoth,
 	"graphql-ruby":    subscriber.ProtocolGraphqlRuby,
 	"lighthouse":      subscriber.ProtocolLighthouse,
@@ -42,8 +43,6 @@ func (s *Subscriptions) Register(ctx context.Context, exec graphql.GraphExecutor
 		return refuse(err)
 	}
 	call := &registering{}
-	responses, running := exec.DispatchOperation(context.WithValue(ctx, callKey{}, call), oc)
-	answer := responses(running)
 	stored := false
 	defer func() {
 		if call.reserved && !stored {
@@ -53,6 +52,8 @@ func (s *Subscriptions) Register(ctx context.Context, exec graphql.GraphExecutor
 			s.release(call.topic, viewer.UserID)
 		}
 	}()
+	responses, running := exec.DispatchOperation(context.WithValue(ctx, callKey{}, call), oc)
+	answer := responses(running)
 	switch {
 	case answer == nil && ctx.Err() != nil:
 		return refuse(context.Cause(ctx))
@@ -106,8 +107,16 @@ func newDraft(oc *graphql.OperationContext) (draft, error) {
 		return d, rule.Inputf(headerCompress, "is %.40q: it must be gzip", encoding)
 	}
 	d.field = graphql.CollectFields(oc, oc.Operation.SelectionSet, []string{"Subscription"})[0].Name // graph lets nothing else pass
-	if size := len(oc.RawQuery); size > maxDocument {
-		return d, rule.Inputf("query", "has %d bytes, a stored subscription may have %d: ask for less", size, maxDocument)
+	size := len(oc.RawQuery)
+	if len(oc.Variables) > 0 {
+		variables, err := json.Marshal(oc.Variables)
+		if err != nil {
+			return d, fmt.Errorf("measure the variables of a subscription: %w", err)
+		}
+		size += len(variables)
+	}
+	if size > maxStored {
+		return d, rule.Inputf("query", "has with its variables %d bytes, a stored subscription may have %d: ask for less", size, maxStored)
 	}
 	return d, nil
 }

@@ -167,7 +167,7 @@ func TestTheHeadersOfASubscriptionAreKept(t *testing.T) {
 			want               subscriber.Protocol
 			compressed         bool
 		}{
-			{"", "", subscriber.ProtocolBoth, false},
+			{"", "", subscriber.ProtocolUnset, false},
 			{"both", "gzip", subscriber.ProtocolBoth, true},
 			{" Graphql-Ruby ", "GZIP", subscriber.ProtocolGraphqlRuby, true},
 			{"lighthouse", "", subscriber.ProtocolLighthouse, false},

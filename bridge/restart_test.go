@@ -44,7 +44,7 @@ func TestPoint24ARestartKeepsSubscriptions(t *testing.T) {
 			q.join(ada, pending, subscriber.ProtocolGraphqlRuby)
 			q.publish(ada, "linkers", "")
 			calls := q.taken()
-			if got, want := titles(t, mail(calls, live)), []string{"parsers", "linkers"}; !slices.Equal(got, want) {
+			if got, want := titles(t, mail(calls, live)), []string{"compilers", "parsers", "linkers"}; !slices.Equal(got, want) { // the first one again: it may not have arrived
 				t.Errorf("the live one got %v, want %v", got, want)
 			}
 			if got, want := titles(t, mail(calls, pending)), []string{"compilers", "parsers", "linkers"}; !slices.Equal(got, want) {

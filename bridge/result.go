@@ -1,17 +1,21 @@
 package bridge
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
 	"lorebridge/auth"
 	"lorebridge/ent"
 	"lorebridge/ent/event"
+	"lorebridge/ent/subscriber"
+	"lorebridge/outbox"
 )
 
-// ServeResult is GET /graphql/subscriptions/result?channel=…&seq=…: the result of one event for one subscription, for its subscriber, run
-// with the rights of now. It is how a result is read that is too large for Pusher.
+// ServeResult is GET /graphql/subscriptions/result?channel=…&seq=…: the result of one event for one subscription, also one that has
+// ended since, for its subscriber, run with the rights of now. It is how a result is read that is too large for Pusher.
 func (s *Subscriptions) ServeResult(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodGet {
@@ -29,30 +33,41 @@ func (s *Subscriptions) ServeResult(w http.ResponseWriter, r *http.Request) {
 		s.bridge.refuse(w, refusal{http.StatusBadRequest, "seq must be a number, as extensions.subscription.seq had it"})
 		return
 	}
-	s.mu.Lock()
-	sub := s.byChannel[r.URL.Query().Get("channel")]
-	s.mu.Unlock()
-	notFound := refusal{http.StatusNotFound, "there is no such result: channel and seq must be those of a subscription of yours that goes on"}
-	if sub == nil || sub.viewer.UserID != viewer.UserID {
-		s.bridge.refuse(w, notFound)
-		return
-	}
-	e, err := s.client.Event.Query().Where(sub.topic.Events(), event.ID(seq)).Only(auth.AsSystem(r.Context()))
+	result, err := s.result(r.Context(), r.URL.Query().Get("channel"), seq, viewer)
 	switch {
-	case ent.IsNotFound(err):
-		s.bridge.refuse(w, notFound)
-		return
 	case err != nil:
 		s.bridge.refuse(w, *s.bridge.refusalOf(r, err))
-		return
-	}
-	o := s.execute(r.Context(), sub.operation, viewer, sub.topic, e)
-	switch {
-	case o.result != nil:
-		s.bridge.write(w, http.StatusOK, o.result)
-	case o.end != "" || o.failure == "":
-		s.bridge.refuse(w, notFound)
+	case result == nil:
+		s.bridge.refuse(w, refusal{http.StatusNotFound, "there is no such result: channel and seq must be those of a subscription of yours"})
 	default:
-		s.bridge.refuse(w, *s.bridge.refusalOf(r, errors.New(o.failure)))
+		s.bridge.write(w, http.StatusOK, result)
 	}
+}
+
+// result is nil where the viewer has no such subscription, it no such event, or the event nothing to tell any more.
+func (s *Subscriptions) result(ctx context.Context, channel string, seq int, viewer auth.Viewer) ([]byte, error) {
+	system := auth.AsSystem(ctx)
+	row, err := s.client.Subscriber.Query().Where(subscriber.Channel(channel), subscriber.UserID(viewer.UserID)).Only(system)
+	if ent.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read a subscription: %w", err)
+	}
+	t, err := outbox.ParseTopic(row.Topic)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.client.Event.Query().Where(t.Events(), event.ID(seq)).Only(system)
+	if ent.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read an event: %w", err)
+	}
+	o := s.run(ctx, operationOf(row), viewer, t, e) // in the viewer's own time: deliveries do not wait for it
+	if o.result == nil && o.end == "" && o.failure != "" {
+		return nil, errors.New(o.failure)
+	}
+	return o.result, nil
 }

@@ -34,8 +34,9 @@ type snapshot struct {
 	lastError, closedReason           string
 }
 
-// persist writes down what changed. What it could not write it tries again with the next call.
-func (s *Subscriptions) persist(ctx context.Context) error {
+// Persist writes down what changed. What it could not write it tries again with the next call. Run does so every few seconds and at its
+// end; after the embedded server has closed its sockets it should be called once more, for only then is it known what their clients had.
+func (s *Subscriptions) Persist(ctx context.Context) error {
 	s.persisting.Lock()
 	defer s.persisting.Unlock()
 	now := s.now()
@@ -60,9 +61,9 @@ func (s *Subscriptions) persist(ctx context.Context) error {
 	return nil
 }
 
-// snapshot is what a restart should go on from: of what was sent in the last moments it cannot be known whether it arrived.
+// snapshot is what a restart should go on from: of a client that seems to listen it cannot be known since when it does not.
 func (s *subscription) snapshot(now time.Time) snapshot {
-	believed := s.believed(now.Add(-leaveMargin))
+	believed := s.believed(now.Add(-catchUpWindow))
 	return snapshot{
 		state: s.state, cursor: believed,
 		vacatedAt: s.vacatedAt.UTC().Truncate(time.Second), closedAt: s.closedAt.UTC().Truncate(time.Second),
@@ -119,9 +120,9 @@ func write(ctx context.Context, tx *ent.Client, snap *snapshot, ids []int) error
 	return update.Exec(auth.AsSystem(ctx))
 }
 
-// Load reads the subscriptions that an earlier process left, and keeps what Subscriptions need of those that need them: what runs operations
-// and what begins transactions. It must be called before anything else but Changed. With the embedded server no client outlives the process: all of them
-// have left now, and have the grace to come back.
+// Load restores the subscriptions that an earlier process left. exec runs operations and withTx begins transactions; both are built after
+// Subscriptions. It must return before anything but Changed is called. With the embedded server no client outlives the process: all of
+// them have left now, and have the grace to come back.
 func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor, withTx auth.WithTx) error {
 	rows, err := s.client.Subscriber.Query().Where(subscriber.StateNEQ(subscriber.StateClosed)).
 		Order(ent.Asc(subscriber.FieldID)).All(auth.AsSystem(ctx))
@@ -140,7 +141,7 @@ func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor, wi
 	defer s.mu.Unlock()
 	s.exec, s.withTx = exec, withTx
 	for _, row := range rows {
-		s.restore(ctx, exec, row, held[row.SessionID])
+		s.restore(ctx, row, held[row.SessionID])
 	}
 	if len(rows) > 0 {
 		s.log.InfoContext(ctx, "subscriptions go on", slog.Int("subscriptions", len(s.byID)), slog.Int("ended", len(rows)-len(s.byID)))
@@ -148,13 +149,18 @@ func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor, wi
 	return nil
 }
 
+// operationOf is what a row's subscription runs.
+func operationOf(row *ent.Subscriber) operation {
+	return operation{document: row.Document, name: row.OperationName, field: row.Field, variables: whole(row.Variables)}
+}
+
 // restore makes a subscription of a row. One that cannot go on is ended, and its client told. s.mu is held.
-func (s *Subscriptions) restore(ctx context.Context, exec graphql.GraphExecutor, row *ent.Subscriber, sessionEnd time.Time) {
+func (s *Subscriptions) restore(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time) {
 	now := s.now().UTC()
 	sub := &subscription{
 		id: row.ID, channel: row.Channel, compress: row.Compress, createdAt: row.CreatedAt,
 		viewer:    auth.Viewer{UserID: row.UserID, SessionID: row.SessionID, ExpiresAt: sessionEnd},
-		operation: operation{document: row.Document, name: row.OperationName, field: row.Field, variables: whole(row.Variables)},
+		operation: operationOf(row),
 		state:     row.State, protocol: row.Protocol, cursor: row.Cursor, joinCursor: row.Cursor, liveCursor: row.Cursor, liveAt: now,
 		authorizedAt: timeOf(row.AuthorizedAt), vacatedAt: timeOf(row.VacatedAt), deliveredAt: timeOf(row.LastDeliveredAt),
 		expiresAt: row.ExpiresAt, restored: true, joins: 1,
@@ -166,7 +172,7 @@ func (s *Subscriptions) restore(ctx context.Context, exec graphql.GraphExecutor,
 	sub.topic = t
 	key := groupKey{topic: t, userID: row.UserID}
 	if problem == nil {
-		oc, errs := exec.CreateOperationContext(graphql.StartOperationTrace(ctx), &graphql.RawParams{
+		oc, errs := s.exec.CreateOperationContext(graphql.StartOperationTrace(ctx), &graphql.RawParams{
 			Query: row.Document, OperationName: row.OperationName, Variables: copyVariables(sub.operation.variables),
 		})
 		if errs != nil {
@@ -189,7 +195,7 @@ func (s *Subscriptions) restore(ctx context.Context, exec graphql.GraphExecutor,
 		sub.state, sub.vacatedAt = subscriber.StateVacated, now
 		s.dirty[sub] = struct{}{}
 	case sub.state == subscriber.StateJoining:
-		s.pollAfter(sub, firstPoll, 1)
+		s.pollAfter(sub, firstPoll)
 	case sub.live():
 		sub.occupied = true
 	}
@@ -211,10 +217,12 @@ func (s *Subscriptions) sessions(ctx context.Context, ids map[int]bool) (map[int
 	return held, nil
 }
 
-// RemoveClosed deletes the rows of subscriptions that ended long ago.
+// RemoveClosed deletes the rows of subscriptions that ended long ago, or that nobody ever joined.
 func (s *Subscriptions) RemoveClosed(ctx context.Context) error {
-	_, err := s.client.Subscriber.Delete().
-		Where(subscriber.ClosedAtLT(s.now().UTC().Add(-keepClosed))).Exec(auth.AsSystem(ctx))
+	_, err := s.client.Subscriber.Delete().Where(subscriber.Or(
+		subscriber.ClosedAtLT(s.now().UTC().Add(-keepClosed)),
+		subscriber.And(subscriber.ClosedAtNotNil(), subscriber.AuthorizedAtIsNil()),
+	)).Exec(auth.AsSystem(ctx))
 	return err
 }
 

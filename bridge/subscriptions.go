@@ -54,6 +54,9 @@ func (c SubscriptionsConfig) Validate() error {
 	if c.PayloadLimit < minPayloadLimit {
 		return fmt.Errorf("PUSHER_PAYLOAD_LIMIT is %d: it must be at least %d bytes", c.PayloadLimit, minPayloadLimit)
 	}
+	if c.Lease < 2*c.Sweep {
+		return fmt.Errorf("SUBSCRIPTION_LEASE is %v and SUBSCRIPTION_SWEEP %v: a sweep renews leases, so a lease must last two sweeps or more", c.Lease, c.Sweep)
+	}
 	_, err := readTokens(c.WebhookTokens)
 	return err
 }
@@ -81,7 +84,8 @@ type Subscriptions struct {
 	exec    graphql.GraphExecutor
 
 	// persisting is held while rows are written, so that the older state of one never follows the newer.
-	persisting sync.Mutex
+	persisting    sync.Mutex
+	registrations *auth.Limiter[int] // by person
 
 	// mu guards everything below. It is never held while Pusher or the database is called.
 	mu        sync.Mutex
@@ -90,28 +94,33 @@ type Subscriptions struct {
 	topics    map[outbox.Topic]*topic
 	perUser   map[int]int // subscriptions and streams
 	dirty     map[*subscription]struct{}
-	tasks     []task
+	backlog   backlog
 	arrived   *sync.Cond // a task came, or the end
 	ended     bool
 	timers    sync.WaitGroup
 	stats     SubscriptionStats
 }
 
-// SubscriptionStats is a snapshot. Open is a gauge; the others count since the start.
+// SubscriptionStats is a snapshot. Open and Waiting are gauges; the others count since the start.
 type SubscriptionStats struct {
 	Open       int    `json:"open"`       // stored subscriptions that have not ended
+	Waiting    int    `json:"waiting"`    // deliveries and the like that no worker has taken
 	Executions uint64 `json:"executions"` // of stored operations
 	Updates    uint64 `json:"updates"`    // results sent, one for each subscription
-	Oversized  uint64 `json:"oversized"`  // results that were too large for Pusher
-	Failed     uint64 `json:"failed"`     // results with errors, or none because of them
+	Oversized  uint64 `json:"oversized"`  // results that were too large for Pusher, one for each subscription
+	Failed     uint64 `json:"failed"`     // results with errors, or none because of them, one for each subscription
 }
 
 var _ outbox.Publisher = (*Subscriptions)(nil)
 
+// registrationsPerPlace is how often a minute a person may use each of their places: every registration is a row.
+const registrationsPerPlace = 5
+
 // networkWorkers is how many deliveries may wait for a Pusher elsewhere at a time.
 const networkWorkers = 8
 
-// NewSubscriptions returns the subscriptions of b's Pusher. Load and then Run make them live.
+// NewSubscriptions returns the subscriptions of b's Pusher. It completes b, so it must be called once, and before b is used. Load and then
+// Run make them live.
 func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts) (*Subscriptions, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -128,6 +137,10 @@ func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts
 	if now == nil {
 		now = time.Now
 	}
+	registrations, err := auth.NewLimiter[int](registrationsPerPlace * c.PerPerson)
+	if err != nil {
+		return nil, err
+	}
 	half := max(1, runtime.GOMAXPROCS(0)/2) // the other half is for those who ask
 	workers := networkWorkers
 	if b.config.Embedded() {
@@ -135,9 +148,9 @@ func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts
 	}
 	s := &Subscriptions{
 		config: c, bridge: b, client: parts.Client, log: parts.Logger, now: now, tokens: tokens,
-		workers: workers, running: make(chan struct{}, half),
+		workers: workers, running: make(chan struct{}, half), registrations: registrations,
 		byID: make(map[int]*subscription), byChannel: make(map[string]*subscription),
-		topics: make(map[outbox.Topic]*topic), perUser: make(map[int]int), dirty: make(map[*subscription]struct{}),
+		topics: make(map[outbox.Topic]*topic), perUser: make(map[int]int), backlog: backlog{lines: make(map[int][]task)}, dirty: make(map[*subscription]struct{}),
 	}
 	s.arrived = sync.NewCond(&s.mu)
 	b.subscriptions = s
@@ -150,7 +163,7 @@ func (s *Subscriptions) Stats() SubscriptionStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := s.stats
-	stats.Open = len(s.byID)
+	stats.Open, stats.Waiting = len(s.byID), s.backlog.size
 	return stats
 }
 
@@ -172,7 +185,7 @@ func (s *Subscriptions) Run(ctx context.Context) error {
 	s.timers.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
 	defer cancel()
-	if err := s.persist(ctx); err != nil {
+	if err := s.Persist(ctx); err != nil {
 		s.log.ErrorContext(ctx, "the last state of subscriptions could not be written", slog.Any("error", err))
 	}
 	return nil

@@ -35,7 +35,7 @@ func (s *Subscriptions) sweepUntil(ctx context.Context) {
 		s.endOld(now)
 		if now.Sub(persisted) >= persistInterval {
 			persisted = now
-			if err := s.persist(ctx); err != nil && ctx.Err() == nil {
+			if err := s.Persist(ctx); err != nil && ctx.Err() == nil {
 				s.log.ErrorContext(ctx, "the state of subscriptions could not be written; trying again", slog.Any("error", err))
 			}
 		}
@@ -101,7 +101,9 @@ func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 				sub.expiresAt = renewed
 				s.dirty[sub] = struct{}{}
 			}
-			s.occupiedNow(sub) // also where the webhook of its return was lost
+			if !s.bridge.config.Embedded() {
+				s.occupiedNow(sub) // the webhook of its return was lost
+			}
 		case sub.live() && !s.bridge.config.Embedded():
 			sub.absent++
 			if sub.absent >= absentSweeps {

@@ -55,19 +55,15 @@ const compressFrom = 2 << 10
 
 // rendering is an outcome in the form of one variant.
 type rendering struct {
-	packets []packet
-	end     string // why the subscription ends with it; empty where it goes on
-	failure string // what went wrong
+	packets   []packet
+	end       string // why the subscription ends with it; empty where it goes on
+	failure   string // what went wrong
+	oversized bool   // that is its size
 }
 
 // render returns what to send to a subscription for an outcome: the result in the form that its client reads, and where the
 // subscription ends, a farewell in packets of its own, for not every client takes both from one.
-func (s *Subscriptions) render(o *outcome, sub *subscription) rendering {
-	return s.renderFor(o, sub, s.protocolOf(sub))
-}
-
-// renderFor is render where the subscription's protocol is known.
-func (s *Subscriptions) renderFor(o *outcome, sub *subscription, protocol subscriber.Protocol) rendering {
+func (s *Subscriptions) render(o *outcome, sub *subscription, protocol subscriber.Protocol) rendering {
 	v := variant{protocol, sub.compress, encrypted(sub.channel)}
 	if protocol == subscriber.ProtocolLighthouseEcho { // its packets name the channel
 		return s.encode(o, v, sub.channel)
@@ -101,7 +97,7 @@ func (s *Subscriptions) encode(o *outcome, v variant, channel string) rendering 
 		}
 	}
 	if r.end != "" {
-		r.packets = append(r.packets, ends(v.protocol)...)
+		r.packets = append(r.packets, farewells[v.protocol]...)
 	}
 	return r
 }
@@ -117,7 +113,7 @@ func envelopes(result []byte, v variant, channel string) []packet {
 		return []packet{{eventLighthouse, lighthouse + "}"}}
 	case subscriber.ProtocolLighthouseEcho:
 		return []packet{{eventLighthouse, lighthouse + `,"data":` + text + `,"channel":"` + channel + `"}`}}
-	case subscriber.ProtocolBoth:
+	case subscriber.ProtocolBoth, subscriber.ProtocolUnset:
 	}
 	return []packet{{eventUpdate, forRuby(text, v.compress)}, {eventLighthouse, lighthouse + "}"}}
 }
@@ -133,7 +129,7 @@ func forRuby(result string, compress bool) string {
 	return data
 }
 
-// farewells tell each client that may listen that nothing follows.
+// farewells tell each client that may listen that nothing follows. They are shared, and must not be changed.
 var farewells = map[subscriber.Protocol][]packet{
 	subscriber.ProtocolBoth:           {{eventUpdate, farewell}, {eventLighthouse, farewell}},
 	subscriber.ProtocolGraphqlRuby:    {{eventUpdate, farewell}},
@@ -142,9 +138,6 @@ var farewells = map[subscriber.Protocol][]packet{
 }
 
 const farewell = `{"more":false}`
-
-// ends returns farewells that the caller must not change: for all subscriptions with the protocol they are the same.
-func ends(p subscriber.Protocol) []packet { return farewells[p] }
 
 // compressed is what the decompress option of graphql-ruby-client undoes: gzip in standard base64.
 func compressed(result string) string {
@@ -157,9 +150,7 @@ func compressed(result string) string {
 
 // oversized puts into r what is sent instead of a result of size bytes.
 func (s *Subscriptions) oversized(r *rendering, o *outcome, v variant, channel string, size int) {
-	s.mu.Lock()
-	s.stats.Oversized++
-	s.mu.Unlock()
+	r.oversized = true
 	r.failure = fmt.Sprintf("event %d: the result has %d bytes, Pusher takes %d: %s", o.seq, size, s.config.PayloadLimit, s.config.Oversize)
 	r.packets = nil
 	switch s.config.Oversize {
@@ -167,7 +158,7 @@ func (s *Subscriptions) oversized(r *rendering, o *outcome, v variant, channel s
 		return
 	case OversizeFetch:
 		stub := fmt.Sprintf(`{"more":true,"fetch":{"url":%q,"seq":%d,"size":%d}}`, resultPath, o.seq, size)
-		for _, end := range ends(v.protocol) {
+		for _, end := range farewells[v.protocol] {
 			r.packets = append(r.packets, packet{end.name, stub})
 		}
 		return

@@ -307,7 +307,6 @@ func TestTheProtocolIsLearntFromWhereTheClientAsks(t *testing.T) {
 		q := newQuiet(t)
 		ada := q.person("Ada")
 		for hint, names := range map[subscriber.Protocol]string{
-			"":                             "update lighthouse-subscription ",
 			subscriber.ProtocolGraphqlRuby: "update ",
 			subscriber.ProtocolLighthouse:  "lighthouse-subscription ",
 		} {

@@ -186,7 +186,19 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 			return err
 		}, "SEARCH knowledge_requests USING INDEX "},
 		"what nobody needs any more":        {func() error { return outbox.RemoveOld(t.Context(), client) }, "SEARCH events USING INDEX event_re"},
-		"what the relay finds at its start": {func() error { return relay.Run(ended) }, "SCAN events USING INDEX events_pending"},
+		"what the relay finds at its start": {func() error { return relay.Run(ended) }, "SEARCH events USING INDEX events_pending (id>?)"},
+		"what a subscription to new items missed": {func() error {
+			_, err := client.Event.Query().Where(outbox.PublishedKnowledge().Events(), event.IDGT(1)).Order(ent.Asc(event.FieldID)).Limit(51).All(ctx)
+			return err
+		}, "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
+		"what a person's subscription missed": {func() error {
+			_, err := client.Event.Query().Where(outbox.NotificationsOf(1).Events(), event.IDGT(1)).Order(ent.Asc(event.FieldID)).Limit(51).All(ctx)
+			return err
+		}, "SEARCH events USING "},
+		"what there is to know of one request": {func() error {
+			_, err := client.Event.Query().Where(outbox.AnswerOf(1).Events(), event.IDGT(1)).Order(ent.Asc(event.FieldID)).Limit(51).All(ctx)
+			return err
+		}, "SEARCH events USING INDEX event_request_id (request_id=? AND rowid>?)"},
 	} {
 		l.take()
 		must(t, test.ask())

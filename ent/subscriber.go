@@ -39,7 +39,7 @@ type Subscriber struct {
 	Document string `json:"document,omitempty"`
 	// Variables holds the value of the "variables" field.
 	Variables map[string]interface{} `json:"variables,omitempty"`
-	// which client listens, and so which event it gets; BOTH until it is known
+	// which client listens, and so which event it gets; UNSET until where it asks for its channel tells
 	Protocol subscriber.Protocol `json:"protocol,omitempty"`
 	// Compress holds the value of the "compress" field.
 	Compress bool `json:"compress,omitempty"`

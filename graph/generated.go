@@ -1761,8 +1761,8 @@ type Mutation {
 directive @broadcastable on FIELD_DEFINITION
 
 """
-What is told the moment it happens, to everybody signed in: over Pusher where the subscription is sent by POST, or as a stream over
-WebSocket (` + "`" + `graphql-transport-ws` + "`" + `) or server-sent events. One field per subscription. docs/protocol.md has the wire.
+Updates, sent as they happen. Everybody signed in may subscribe; each field says whom it concerns. They travel over Pusher where the
+subscription is sent by POST, or as a stream over WebSocket (` + "`" + `graphql-transport-ws` + "`" + `) or server-sent events. One field per subscription. docs/protocol.md has the wire.
 """
 type Subscription {
   "Each request for what the viewer knows, as it is made."
@@ -1812,7 +1812,7 @@ extend type Mutation {
 enum SubscriberState {
   "Registered; its client has not asked to join the channel yet."
   PENDING
-  "Its client may join the channel, and is not known to have."
+  "Its client may join the channel: it has not been seen there yet, or is being sent what it missed."
   JOINING
   "Its client listens."
   LIVE
@@ -1822,7 +1822,7 @@ enum SubscriberState {
   CLOSED
 }
 
-"One person's GraphQL subscription whose results travel over Pusher. For administrators."
+"One person's GraphQL subscription whose results travel over Pusher. For administrators. What changes is shown up to 5 seconds late."
 type Subscriber {
   "Give it to ` + "`" + `endSubscription` + "`" + `."
   id: ID!
@@ -1840,7 +1840,7 @@ type Subscriber {
   createdAt: Time!
   "When its client last asked to join the channel."
   authorizedAt: Time
-  "When a result was last sent; up to 5 seconds late."
+  "When a result was last sent."
   lastDeliveredAt: Time
   "What last went wrong."
   lastError: String

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -61,7 +62,12 @@ func NewHandler(s Settings, p Parts) (*Handler, error) {
 		func(_, query string) bool { return len(query) <= maxCachedPersist },
 	}})
 	server.Use(extentLimit{introspection: p.Introspection})
-	server.Use(extension.FixedComplexityLimit(maxComplexity))
+	server.Use(&extension.ComplexityLimit{Func: func(_ context.Context, operation *graphql.OperationContext) int {
+		if operation.Operation.Operation == ast.Subscription {
+			return maxSubscriptionComplexity
+		}
+		return maxComplexity
+	}})
 	server.Use(sessionAlone{})
 	server.Use(oneSubscription{})
 	post := httpTransport{log: p.Logger, timeout: DefaultTimeout, subscriptions: p.Subscriptions}

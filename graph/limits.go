@@ -14,12 +14,14 @@ import (
 )
 
 const (
-	maxTokens     = 2000    // of one document
-	maxComplexity = 10_000  // fields, those of a list times its page
-	maxDepth      = 10      // fields within fields; introspection is exempt
-	maxSelections = 5000    // fields and fragments, with all fragments spread
-	maxRepeats    = 100     // of one name in a long document
-	longDocument  = 1 << 10 // bytes
+	maxTokens     = 2000   // of one document
+	maxComplexity = 10_000 // fields, those of a list times its page
+	// A subscription is run for each event, and for each of a person's: it may cost less. Texts weigh 20.
+	maxSubscriptionComplexity = 200
+	maxDepth                  = 10      // fields within fields; introspection is exempt
+	maxSelections             = 5000    // fields and fragments, with all fragments spread
+	maxRepeats                = 100     // of one name in a long document
+	longDocument              = 1 << 10 // bytes
 
 	defaultPage = 20
 	maxPage     = 100

@@ -150,8 +150,8 @@ type SignUpInput struct {
 	Session SessionKind `json:"session"`
 }
 
-// What is told the moment it happens, to everybody signed in: over Pusher where the subscription is sent by POST, or as a stream over
-// WebSocket (`graphql-transport-ws`) or server-sent events. One field per subscription. docs/protocol.md has the wire.
+// Updates, sent as they happen. Everybody signed in may subscribe; each field says whom it concerns. They travel over Pusher where the
+// subscription is sent by POST, or as a stream over WebSocket (`graphql-transport-ws`) or server-sent events. One field per subscription. docs/protocol.md has the wire.
 type Subscription struct {
 }
 

@@ -318,7 +318,7 @@ func TestWhatTakesLongCanWaitForTheAnswer(t *testing.T) {
 }
 
 // While subscriptions are slow, their events count as held, and what is more waits in the table. It is neither forgotten nor asked for
-// again and again.
+// again and again. What is for a person is sent to them all the same.
 func TestASlowPublisherHoldsNoMoreThanTheQueueAndIsWaitedForInPeace(t *testing.T) {
 	t.Parallel()
 	for name, make := range map[string]func(ctx context.Context, relay *outbox.Relay, i int) error{
@@ -347,7 +347,11 @@ func TestASlowPublisherHoldsNoMoreThanTheQueueAndIsWaitedForInPeace(t *testing.T
 				}
 			}
 			settled()
-			if s := relay.Status(); !s.Behind || s.Waiting > 2*queueSize || len(public.ids()) > 2*queueSize || len(public.ids()) < queueSize {
+			least, most := queueSize, 2*queueSize
+			if name == "for a person" {
+				least, most = all, all
+			}
+			if s := relay.Status(); !s.Behind || s.Waiting > most || len(public.ids()) > most || len(public.ids()) < least {
 				t.Errorf("%s: published %d, %+v", name, len(public.ids()), s)
 			}
 			before := reads.Load()

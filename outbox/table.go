@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"lorebridge/ent"
@@ -56,10 +57,14 @@ func (r *run) readPage(ctx context.Context) error {
 	if len(apart) > 0 {
 		where = append(where, event.Or(event.RecipientIDIsNil(), event.RecipientIDNotIn(apart...)))
 	}
-	rows, err := r.pending(ctx, where...)
+	slow := len(r.publishing) >= r.queueSize
+	if slow { // people's own events do not wait for subscriptions
+		where = append(where, event.RecipientIDNotNil())
+	}
+	rows, err := r.pastPublishing(ctx, where)
 	r.mu.Lock()
 	free, more := r.unclaimed(rows)
-	if err != nil || len(rows) == r.pageSize || more {
+	if err != nil || len(rows) == r.pageSize || more || slow {
 		r.behind = true
 		r.queue = nil
 	}
@@ -67,6 +72,25 @@ func (r *run) readPage(ctx context.Context) error {
 	r.mu.Unlock()
 	r.accept(free)
 	return err
+}
+
+// pastPublishing reads the first page with a row that is not with the Publisher already, or else the last page.
+func (r *run) pastPublishing(ctx context.Context, where []predicate.Event) ([]*ent.Event, error) {
+	after := 0
+	for {
+		rows, err := r.pending(ctx, append(slices.Clone(where), event.IDGT(after))...)
+		if err != nil || len(rows) < r.pageSize || !r.allPublishing(rows) {
+			return rows, err
+		}
+		after = rows[len(rows)-1].ID
+	}
+}
+
+func (r *run) allPublishing(rows []*ent.Event) bool {
+	return !slices.ContainsFunc(rows, func(e *ent.Event) bool {
+		_, publishing := r.publishing[e.ID]
+		return !publishing
+	})
 }
 
 // readLanes reads the oldest rows of single recipients. A lane that gets all of its rows is an ordinary one again.

@@ -337,7 +337,7 @@ var (
 		{Name: "operation_name", Type: field.TypeString, Nullable: true},
 		{Name: "document", Type: field.TypeString, Size: 2147483647},
 		{Name: "variables", Type: field.TypeJSON, Nullable: true},
-		{Name: "protocol", Type: field.TypeEnum, Enums: []string{"BOTH", "GRAPHQL_RUBY", "LIGHTHOUSE", "LIGHTHOUSE_ECHO"}, Default: "BOTH"},
+		{Name: "protocol", Type: field.TypeEnum, Enums: []string{"UNSET", "BOTH", "GRAPHQL_RUBY", "LIGHTHOUSE", "LIGHTHOUSE_ECHO"}, Default: "UNSET"},
 		{Name: "compress", Type: field.TypeBool, Default: false},
 		{Name: "cursor", Type: field.TypeInt},
 		{Name: "authorized_at", Type: field.TypeTime, Nullable: true},

@@ -35,9 +35,9 @@ func (Subscriber) Fields() []ent.Field {
 		field.String("operation_name").Optional().Immutable().Annotations(entgql.Skip()),
 		field.Text("document").Immutable().Annotations(entgql.Skip()),
 		field.JSON("variables", map[string]any{}).Optional().Immutable().Annotations(entgql.Skip()),
-		field.Enum("protocol").Default("BOTH").Annotations(entgql.Skip()).
-			NamedValues("Both", "BOTH", "GraphqlRuby", "GRAPHQL_RUBY", "Lighthouse", "LIGHTHOUSE", "LighthouseEcho", "LIGHTHOUSE_ECHO").
-			Comment("which client listens, and so which event it gets; BOTH until it is known"),
+		field.Enum("protocol").Default("UNSET").Annotations(entgql.Skip()).
+			NamedValues("Unset", "UNSET", "Both", "BOTH", "GraphqlRuby", "GRAPHQL_RUBY", "Lighthouse", "LIGHTHOUSE", "LighthouseEcho", "LIGHTHOUSE_ECHO").
+			Comment("which client listens, and so which event it gets; UNSET until where it asks for its channel tells"),
 		field.Bool("compress").Default(false).Immutable().Annotations(entgql.Skip()),
 		field.Int("cursor").Annotations(entgql.Skip()).Comment("the id of the last event that it needs no more"),
 		field.Time("authorized_at").Optional().Nillable(),

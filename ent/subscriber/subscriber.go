@@ -152,11 +152,12 @@ func StateValidator(s State) error {
 // Protocol defines the type for the "protocol" enum field.
 type Protocol string
 
-// ProtocolBoth is the default value of the Protocol enum.
-const DefaultProtocol = ProtocolBoth
+// ProtocolUnset is the default value of the Protocol enum.
+const DefaultProtocol = ProtocolUnset
 
 // Protocol values.
 const (
+	ProtocolUnset          Protocol = "UNSET"
 	ProtocolBoth           Protocol = "BOTH"
 	ProtocolGraphqlRuby    Protocol = "GRAPHQL_RUBY"
 	ProtocolLighthouse     Protocol = "LIGHTHOUSE"
@@ -170,7 +171,7 @@ func (pr Protocol) String() string {
 // ProtocolValidator is a validator for the "protocol" field enum values. It is called by the builders before save.
 func ProtocolValidator(pr Protocol) error {
 	switch pr {
-	case ProtocolBoth, ProtocolGraphqlRuby, ProtocolLighthouse, ProtocolLighthouseEcho:
+	case ProtocolUnset, ProtocolBoth, ProtocolGraphqlRuby, ProtocolLighthouse, ProtocolLighthouseEcho:
 		return nil
 	default:
 		return fmt.Errorf("subscriber: invalid enum value for protocol field: %q", pr)

@@ -1,0 +1,117 @@
+package bridge_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lorebridge/bridge"
+	"lorebridge/ent/subscriber"
+)
+
+// Who subscribes to a hundred things makes others wait for one of them, not for all.
+func TestOnePersonsManySubscriptionsAreNotServedBeforeAnothersOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t)
+		eve, ada := q.person("Eve"), q.person("Ada")
+		for i := range 60 {
+			q.attend(eve, selection(i))
+		}
+		adas := q.attend(ada, selection(1000))
+		var calls, adaIn atomic.Int32
+		q.gate.on(func(_ *http.Request, events []sent) (int, error) {
+			if n := calls.Add(1); strings.Contains(fmt.Sprint(events), adas) {
+				adaIn.Store(n)
+			}
+			return 0, nil
+		})
+		q.publish(eve, "compilers", "")
+		q.wait(time.Second)
+		if calls.Load() < 6 || adaIn.Load() != 1 {
+			t.Errorf("of %d calls Ada is in number %d", calls.Load(), adaIn.Load())
+		}
+	})
+}
+
+// Every registration is a row: places that are given back at once do not make them free.
+func TestRegistrationsAreLimitedByTheMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t, func(p *quietPlan) { p.subscriptions.PerPerson = 2 })
+		ada := q.person("Ada")
+		stored := 0
+		for range 20 {
+			a := q.post(ada, title, nil)
+			if a.code() == "RATE_LIMITED" {
+				continue
+			}
+			stored++
+			id, err := q.client.Subscriber.Query().Where(subscriber.Channel(a.channel())).OnlyID(q.system())
+			must(t, err)
+			must(t, q.subscriptions.End(t.Context(), id, "ended"))
+		}
+		if stored != 10 {
+			t.Errorf("%d were stored in a minute", stored)
+		}
+		q.wait(time.Minute)
+		q.subscribe(ada, title)
+	})
+}
+
+// What nobody reads is kept by nobody: the variables of a document count with it, also those of directives.
+func TestVariablesCountWithTheirDocument(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t)
+		ada := q.person("Ada")
+		const deferred = `subscription ($label: String) { knowledgePublished { id ... @defer(label: $label, if: false) { title } } }`
+		for _, length := range []int{10 << 10, 17 << 10} {
+			a := q.post(ada, deferred, map[string]any{"label": strings.Repeat("x", length)})
+			if got, want := a.code(), map[bool]string{true: "BAD_USER_INPUT:query"}[length > 16<<10]; got != want {
+				t.Errorf("with %d bytes: got %s, want %s", length, a.body, want)
+			}
+		}
+	})
+}
+
+// A former connection that nobody reads from any more may hold the channel for minutes. Whoever joins beside it gets what
+// was sent to it, however late the join comes, and whatever looks through the channels meanwhile.
+func TestAJoinBesideAFormerConnectionGetsWhatThatOneMissed(t *testing.T) {
+	t.Parallel()
+	for _, pause := range []time.Duration{0, 15 * time.Second, 100 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQuiet(t)
+			ada := q.person("Ada")
+			channel := q.attend(ada, title)
+			q.wait(time.Second)
+			q.publish(ada, "compilers", "")
+			q.wait(time.Second)
+			q.may(ada, channel)
+			q.wait(pause)
+			q.taken()
+			q.subscriptions.Changed(bridge.Change{Channel: channel, Joined: true, Listeners: 2, Heard: time.Now()})
+			q.wait(time.Second)
+			q.gets(channel, "compilers")
+		})
+	}
+}
+
+// An authorization is no join: whoever listens goes on being told.
+func TestAnAuthorizationWithoutAJoinSilencesNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t)
+		ada := q.person("Ada")
+		channel := q.attend(ada, title)
+		q.wait(3 * time.Minute)
+		q.may(ada, channel)
+		q.publish(ada, "compilers", "")
+		q.wait(15 * time.Second)
+		q.gets(channel, "compilers")
+	})
+}
