@@ -37,12 +37,18 @@ compiler=$(go env CC)
 has "${compiler%% *}" || system_packages "A C compiler ($compiler, for SQLite and the race detector)" gcc libc6-dev
 [ "$(go env CGO_ENABLED)" = 1 ] || stop "cgo is off. SQLite and the race detector need it: unset CGO_ENABLED."
 
-node_wanted=20
+# As engines in package.json, which are those of laravel-echo.
+node_wanted=20.19.0
+node_wanted_after_20=22.12.0
+node_says="Node.js $node_wanted or a later 20, or $node_wanted_after_20 or later"
+node_too_old='is too old'
 if ! { has node && has npm; }; then
-	system_packages "Node.js $node_wanted or newer with npm" nodejs npm
+	system_packages "Node.js with npm ($node_says)" nodejs npm
+	node_too_old='is what this Debian has, and too old'
 fi
 node_found=$(node --version | tr -d v)
-at_least "$node_found" "$node_wanted" || stop "Node.js $node_found is too old. Install Node.js $node_wanted or newer."
+if at_least "$node_found" 21; then node_wanted=$node_wanted_after_20; fi
+at_least "$node_found" "$node_wanted" || stop "Node.js $node_found $node_too_old. Install $node_says."
 
 say "Go $go_found, $compiler, Node.js $node_found"
 

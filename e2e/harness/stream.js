@@ -57,6 +57,17 @@ export class Stream {
   }
 }
 
+/** streamOf subscribes with a client of the interface that graphql-ws and graphql-sse share, and returns the stream. */
+export function streamOf(client, query, variables) {
+  const stream = new Stream();
+  stream.unsubscribe = client.subscribe({ query, variables }, {
+    next: (result) => stream.next(result),
+    error: (error) => stream.fail(error),
+    complete: () => stream.complete(),
+  });
+  return stream;
+}
+
 /** plain leaves out the __typename that Apollo asks for by itself. */
 function plain(data) {
   return data && JSON.parse(JSON.stringify(data, (key, value) => (key === '__typename' ? undefined : value)));

@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+
 import { tryBrowser } from './browser.js';
 import { graphql } from './http.js';
 import { Person } from './person.js';
@@ -56,6 +58,7 @@ export class Administrator {
   /** subscriptionsOf is what a person has and had, the newest first. */
   async subscriptionsOf({ id }) {
     const { subscribers } = await this.#run(list);
+    assert.ok(subscribers.totalCount <= 100, `the first 100 of ${subscribers.totalCount} are not all`);
     return subscribers.edges.map(({ node }) => node).filter(({ user }) => user.id === id);
   }
 

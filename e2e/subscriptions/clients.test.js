@@ -13,15 +13,15 @@ import { openSubscriber } from '../harness/subscribers/index.js';
 import { Lighthouse } from '../harness/subscribers/lighthouse.js';
 import { eventually, soon, within } from '../harness/wait.js';
 
-// What single clients make of the server, and how the server lives with their weaknesses. The points are those of the
-// design's list, 5.9.
+// What single clients make of the server, and how the server lives with their weaknesses. The points are those of
+// docs/conformance.md.
 
 const received = 'subscription { knowledgeRequestReceived { question } }';
 const answered = 'subscription { knowledgeRequestAnswered { responseContent } }';
 const changed = 'subscription ($id: ID!) { knowledgeRequestChanged(id: $id) { status } }';
 const statusesOf = (stream) => stream.results.map(({ data }) => data.knowledgeRequestChanged.status);
 
-scenario('5.9 point 5: the first value, which comes with the answer to the POST', async (t) => {
+scenario('point 5: the first value, which comes with the answer to the POST', async (t) => {
   const server = await startServer(t);
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
   const { knowledgeRequest: { id } } = await ada.ask(bob, 'And now?');
@@ -42,7 +42,7 @@ scenario('5.9 point 5: the first value, which comes with the answer to the POST'
   });
 });
 
-scenario('5.9 point 17: PusherLink restores what is compressed', async (t) => {
+scenario('point 17: PusherLink restores what is compressed', async (t) => {
   const server = await startServer(t);
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
   const long = 'It is a long story.'.repeat(1_000);
@@ -84,7 +84,7 @@ scenario('5.9 point 17: PusherLink restores what is compressed', async (t) => {
   });
 });
 
-scenario('5.9 point 23: a channel that PusherLink leaks', async (t) => {
+scenario('point 23: a channel that PusherLink leaks', async (t) => {
   const server = await startServer(t, { SUBSCRIPTIONS_PER_PERSON: '2', SUBSCRIPTION_GRACE: '1s' });
   const [bob] = await signUpAll(server, 'Bob');
   const client = await openSubscriber(t, GraphqlRuby, bob);

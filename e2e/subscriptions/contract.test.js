@@ -11,7 +11,7 @@ import { startServer } from '../harness/server.js';
 import { inBothSetups, scenario } from '../harness/setups.js';
 import { Administrator, administrators, families, listen, resultsOf, subscribe } from '../harness/subscription.js';
 
-// What HTTP says about subscriptions over Pusher. The points are those of the design's list, 5.9.
+// What HTTP says about subscriptions over Pusher. The points are those of docs/conformance.md.
 
 const channelName = /^private-gql-[a-z2-7]{26}$/;
 const received = 'subscription Received { knowledgeRequestReceived { id question } }';
@@ -37,7 +37,7 @@ scenario('a subscription that is sent by POST', async (t) => {
   const root = await Administrator.signUp(server);
   const { knowledgeRequest: { id } } = await ada.ask(bob, 'Where is the key?');
 
-  await t.test('5.9 point 1: a success has the header and the extension, each with a channel of its own', async () => {
+  await t.test('point 1: a success has the header and the extension, each with a channel of its own', async () => {
     const channels = new Set();
     for (const [field, query] of Object.entries({ ...withoutValue, knowledgeRequestChanged: changed })) {
       const { status, headers, extensions, channel } = await subscribe(ada, query, { variables: { id } });
@@ -53,7 +53,7 @@ scenario('a subscription that is sent by POST', async (t) => {
     assert.equal(channels.size, 5);
   });
 
-  await t.test('5.9 point 1: a page of another origin may read the header, and send its own', async () => {
+  await t.test('point 1: a page of another origin may read the header, and send its own', async () => {
     const cors = { Origin: origin, 'Sec-Fetch-Site': 'cross-site' };
     const { headers, channel } = await subscribe(ada, received, { headers: cors });
     assert.match(channel, channelName);
@@ -86,7 +86,7 @@ scenario('a subscription that is sent by POST', async (t) => {
     'in a compression that nobody knows': [ada, received, 'BAD_USER_INPUT', {}, { 'X-Subscription-Compress': 'zip' }],
   };
   for (const [what, [who, query, code, variables, headers]] of Object.entries(failures)) {
-    await t.test(`5.9 point 2: a subscription ${what} fails with ${code} and without a channel`, async () => {
+    await t.test(`point 2: a subscription ${what} fails with ${code} and without a channel`, async () => {
       const before = (await root.subscriptionsOf(ada)).length;
       const answer = await subscribe(who, query, { variables, headers });
       assert.deepEqual(answer.errors.map((e) => e.extensions.code), [code]);
@@ -97,7 +97,7 @@ scenario('a subscription that is sent by POST', async (t) => {
     });
   }
 
-  await t.test('5.9 point 3: queries and mutations carry neither, whether they succeed or fail', async () => {
+  await t.test('point 3: queries and mutations carry neither, whether they succeed or fail', async () => {
     for (const query of ['{ me { id } }', '{ __typename }', '{ node(id: "4711") { id } }', '{ nothing }', '{',
       'mutation { createKnowledge(input: {title: "T", content: "C"}) { knowledge { id } } }',
       `mutation { respondToRequest(input: {requestId: "${id}", status: APPROVED}) { knowledgeRequest { id } } }`]) {
@@ -106,12 +106,12 @@ scenario('a subscription that is sent by POST', async (t) => {
   });
 
   for (const [field, query] of Object.entries(withoutValue)) {
-    await t.test(`5.9 point 4: ${field} begins with data {}, and not with null at its name`, async () => {
+    await t.test(`point 4: ${field} begins with data {}, and not with null at its name`, async () => {
       assert.ok((await subscribe(ada, query)).text.startsWith('{"data":{},'));
     });
   }
 
-  await t.test('5.9 point 5: knowledgeRequestChanged begins with the request as it is', async () => {
+  await t.test('point 5: knowledgeRequestChanged begins with the request as it is', async () => {
     const { data } = await subscribe(ada, changed, { variables: { id } });
     assert.deepEqual(data, { knowledgeRequestChanged: { id, status: 'PENDING' } });
   });
@@ -132,7 +132,7 @@ scenario('a subscription that is sent by POST', async (t) => {
     'Apollo Client 3': `${multipart},application/json`,
   };
   for (const [client, Accept] of Object.entries(accepts)) {
-    await t.test(`5.9 point 6: ${client}, which accepts multipart/mixed first, is answered with JSON`, async () => {
+    await t.test(`point 6: ${client}, which accepts multipart/mixed first, is answered with JSON`, async () => {
       const { status, headers, channel, data } = await subscribe(ada, received, { headers: { Accept } });
       assert.equal(status, 200);
       assert.match(headers['content-type'], /^application\/(graphql-response\+)?json(;|$)/);
@@ -141,7 +141,7 @@ scenario('a subscription that is sent by POST', async (t) => {
     });
   }
 
-  await t.test('5.9 point 6: that is what Apollo Client sends', async () => {
+  await t.test('point 6: that is what Apollo Client sends', async () => {
     const asked = [];
     const link = new HttpLink({
       uri: `${server.url}/graphql`, headers: ada.headers,
@@ -157,7 +157,7 @@ scenario('a subscription that is sent by POST', async (t) => {
   });
 });
 
-inBothSetups('5.9 point 8: the authorization of a subscription\'s channel', async (t, start) => {
+inBothSetups('point 8: the authorization of a subscription\'s channel', async (t, start) => {
   const server = await start(t, { ...app, ...administrators });
   const [ada, bob, eve] = await signUpAll(server, 'Ada', 'Bob', 'Eve');
   const root = await Administrator.signUp(server);

@@ -8,7 +8,7 @@ import { Administrator, administrators } from '../harness/subscription.js';
 import { openSubscriber, subscribers } from '../harness/subscribers/index.js';
 import { eventually, soon, within } from '../harness/wait.js';
 
-// Every published client does everything that is in the table of scenarios: 5.9 point 28, and with it 9 and 18.
+// Every published client does everything that is in the table of scenarios: point 28, and with it 9 and 18.
 
 const received = 'subscription Received { knowledgeRequestReceived { id question requester { name } } }';
 const less = 'subscription Less { knowledgeRequestReceived { question } }';

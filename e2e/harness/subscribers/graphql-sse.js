@@ -1,6 +1,6 @@
 import { createClient } from 'graphql-sse';
 
-import { Stream } from '../stream.js';
+import { streamOf } from '../stream.js';
 import { Watch } from '../wait.js';
 
 /** GraphqlSse is graphql-sse in its mode of distinct connections, which is its default. */
@@ -46,13 +46,7 @@ export class GraphqlSse {
   }
 
   subscribe(query, variables) {
-    const stream = new Stream();
-    stream.unsubscribe = this.client.subscribe({ query, variables }, {
-      next: (result) => stream.next(result),
-      error: (error) => stream.fail(error),
-      complete: () => stream.complete(),
-    });
-    return stream;
+    return streamOf(this.client, query, variables);
   }
 
   /** lost resolves once it tries anew. */

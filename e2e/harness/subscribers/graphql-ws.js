@@ -1,7 +1,7 @@
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
-import { Stream } from '../stream.js';
+import { streamOf } from '../stream.js';
 import { Watch } from '../wait.js';
 
 /** GraphqlWs is graphql-ws with a socket of its own, which it opens when it is first used. */
@@ -30,13 +30,7 @@ export class GraphqlWs {
   }
 
   subscribe(query, variables) {
-    const stream = new Stream();
-    stream.unsubscribe = this.client.subscribe({ query, variables }, {
-      next: (result) => stream.next(result),
-      error: (error) => stream.fail(error),
-      complete: () => stream.complete(),
-    });
-    return stream;
+    return streamOf(this.client, query, variables);
   }
 
   lost() {
