@@ -68,7 +68,7 @@ func (s *Subscriptions) chase(sub *subscription) (chase, bool) {
 	if published <= sub.cursor && !sub.restored {
 		sub.state = subscriber.StateLive
 		sub.catching = 0
-		sub.liveAt, sub.liveCursor = s.now(), sub.cursor
+		sub.liveAt, sub.liveCursor = time.Now(), sub.cursor
 		s.dirty[sub] = struct{}{}
 		return chase{}, false
 	}
@@ -116,7 +116,7 @@ func (s *Subscriptions) missed(ctx context.Context, sub *subscription, cursor in
 		return nil, false, fmt.Errorf("read the events that a subscription missed: %w", err)
 	}
 	// What it was sent before it left may be as old as the window, and it may have been away for the grace.
-	if len(rows) == 0 || len(rows) <= maxCatchUp && s.now().Sub(rows[0].CreatedAt) <= catchUpWindow+s.config.Grace {
+	if len(rows) == 0 || len(rows) <= maxCatchUp && time.Since(rows[0].CreatedAt) <= catchUpWindow+s.config.Grace {
 		return rows, false, nil
 	}
 	newest, err := missed.Order(ent.Desc(event.FieldID)).First(ctx)
@@ -136,7 +136,7 @@ func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settle(m, verdict, o.seq, joins, s.now())
+	s.settle(m, verdict, o.seq, joins, time.Now())
 	if verdict != nil && !isFinal(verdict) {
 		return false, verdict
 	}

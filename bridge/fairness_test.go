@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -101,17 +102,27 @@ func TestAJoinBesideAFormerConnectionGetsWhatThatOneMissed(t *testing.T) {
 	}
 }
 
-// An authorization is no join: whoever listens goes on being told.
+// An authorization is no join, least of all one that failed: whoever listens goes on being told.
 func TestAnAuthorizationWithoutAJoinSilencesNobody(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
-		ada := q.person("Ada")
-		channel := q.attend(ada, title)
-		q.wait(3 * time.Minute)
-		q.may(ada, channel)
-		q.publish(ada, "compilers", "")
-		q.wait(15 * time.Second)
-		q.gets(channel, "compilers")
-	})
+	for _, fails := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQuiet(t)
+			ada := q.person("Ada")
+			channel := q.attend(ada, title)
+			q.wait(3 * time.Minute)
+			ctx, cancel := context.WithCancel(t.Context())
+			if fails {
+				cancel() // it waits for its transaction in vain
+			}
+			err := q.subscriptions.Authorize(ctx, channel, ada.viewer(), subscriber.ProtocolGraphqlRuby)
+			cancel()
+			if (err != nil) != fails {
+				t.Fatalf("authorizing: %v", err)
+			}
+			q.publish(ada, "compilers", "")
+			q.wait(15 * time.Second)
+			q.gets(channel, "compilers")
+		})
+	}
 }

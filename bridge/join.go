@@ -41,7 +41,7 @@ type Change struct {
 // Authorize grants a subscription's channel to its subscriber and takes it for the sign that the client is about to join. Anybody else
 // gets a rule.ErrForbidden, and so does whoever asks for a channel that is not there, or no more.
 func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer auth.Viewer, hint subscriber.Protocol) error {
-	now := s.now().UTC()
+	now := time.Now().UTC()
 	s.mu.Lock()
 	sub := s.byChannel[channel]
 	if sub == nil || sub.viewer.UserID != viewer.UserID || !sub.alive(now) {
@@ -53,6 +53,13 @@ func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer au
 	id, protocol, cursor, expiresAt := sub.id, sub.protocol, sub.cursor, sub.expiresAt
 	underWay := []chan struct{}{sub.sending, sub.chasing}
 	s.mu.Unlock()
+	defer func() { // also where it is not granted: whoever was listening before goes on
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if sub.joins == joins {
+			s.expect(sub, again)
+		}
+	}()
 	// What is on its way was meant for the former connection. It should not reach this one ahead of what that one missed.
 	if err := awaitAll(ctx, underWay, maxUnderWay); err != nil {
 		return err
@@ -70,11 +77,6 @@ func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer au
 	}
 	if open == 0 {
 		return rule.ErrForbidden
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if sub.joins == joins {
-		s.expect(sub, again)
 	}
 	return nil
 }
@@ -160,7 +162,7 @@ func (s *Subscriptions) Changed(c Change) {
 	switch {
 	case sub == nil:
 	case c.Joined && sub.live(): // late, or again: who else was there has been sent what this one may have missed
-		sub.cursor = sub.believed(s.now().Add(-catchUpWindow))
+		sub.cursor = sub.believed(time.Now().Add(-catchUpWindow))
 		s.again(sub)
 	case c.Joined:
 		s.occupiedNow(sub)
@@ -208,7 +210,7 @@ func (s *Subscriptions) vacate(sub *subscription, to time.Time) {
 	sub.cursor = sub.believed(to)
 	sub.state = subscriber.StateVacated
 	sub.joins++
-	sub.vacatedAt = s.now().UTC()
+	sub.vacatedAt = time.Now().UTC()
 	s.dirty[sub] = struct{}{}
 }
 
@@ -239,7 +241,7 @@ func (s *Subscriptions) poll(ctx context.Context, sub *subscription, waited time
 	if sub.state != subscriber.StateJoining || sub.joins != joins || sub.occupied {
 		return
 	}
-	if err == nil && channel != nil && channel.Occupied || s.now().Sub(sub.authorizedAt) > lastPoll {
+	if err == nil && channel != nil && channel.Occupied || time.Since(sub.authorizedAt) > lastPoll {
 		s.occupiedNow(sub)
 		return
 	}
@@ -251,7 +253,7 @@ func (s *Subscriptions) close(sub *subscription, reason string, tell bool) {
 	if sub.closedReason != "" {
 		return
 	}
-	sub.closedReason, sub.closedAt, sub.state = short(reason), s.now().UTC(), subscriber.StateClosed
+	sub.closedReason, sub.closedAt, sub.state = short(reason), time.Now().UTC(), subscriber.StateClosed
 	delete(s.byID, sub.id)
 	delete(s.byChannel, sub.channel)
 	delete(sub.group.members, sub)

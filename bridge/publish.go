@@ -59,7 +59,7 @@ func (s *Subscriptions) Publish(e *ent.Event, answered <-chan struct{}, done fun
 	}
 	idle := p.groups == 0
 	if !idle && !p.answered {
-		s.timers.Go(func() { s.awaitAnswer(p, answered) })
+		s.answering.Go(func() { s.awaitAnswer(p, answered) })
 	}
 	s.mu.Unlock()
 	if idle {
@@ -231,7 +231,7 @@ func (s *Subscriptions) deliver(ctx context.Context, tasks []task) {
 
 // begin notes who is to get the group's next event: those who listen, need it, and whose session still holds.
 func (s *Subscriptions) begin(g *group) *delivery {
-	now := s.now()
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := &delivery{group: g, event: g.queue[0].event, members: make([]member, 0, len(g.members)), over: make(chan struct{})}
@@ -252,7 +252,7 @@ func (s *Subscriptions) begin(g *group) *delivery {
 
 // finish notes what became of a delivery and lets the group go on.
 func (s *Subscriptions) finish(d *delivery, mails []mail, verdicts []error) {
-	now := s.now()
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(d.over)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -135,7 +136,7 @@ func (s *Subscriptions) store(ctx context.Context, d draft, call *registering, o
 	if err != nil {
 		return nil, fmt.Errorf("compare the variables of a subscription: %w", err)
 	}
-	now := s.now().UTC()
+	now := time.Now().UTC()
 	sub := &subscription{
 		channel: s.bridge.newChannel(), topic: call.topic, viewer: viewer, compress: d.compress, createdAt: now,
 		operation: operation{document: oc.RawQuery, name: oc.Operation.Name, field: d.field, variables: oc.Variables},

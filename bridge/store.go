@@ -39,7 +39,7 @@ type snapshot struct {
 func (s *Subscriptions) Persist(ctx context.Context) error {
 	s.persisting.Lock()
 	defer s.persisting.Unlock()
-	now := s.now()
+	now := time.Now()
 	s.mu.Lock()
 	changed := s.dirty
 	s.dirty = make(map[*subscription]struct{})
@@ -156,7 +156,7 @@ func operationOf(row *ent.Subscriber) operation {
 
 // restore makes a subscription of a row. One that cannot go on is ended, and its client told. s.mu is held.
 func (s *Subscriptions) restore(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time) {
-	now := s.now().UTC()
+	now := time.Now().UTC()
 	sub := &subscription{
 		id: row.ID, channel: row.Channel, compress: row.Compress, createdAt: row.CreatedAt,
 		viewer:    auth.Viewer{UserID: row.UserID, SessionID: row.SessionID, ExpiresAt: sessionEnd},
@@ -206,7 +206,7 @@ func (s *Subscriptions) sessions(ctx context.Context, ids map[int]bool) (map[int
 	held := make(map[int]time.Time)
 	for chunk := range slices.Chunk(slices.Collect(maps.Keys(ids)), rowsAtOnce) {
 		rows, err := s.client.Session.Query().
-			Where(session.IDIn(chunk...), session.ExpiresAtGT(s.now().UTC())).All(auth.AsSystem(ctx))
+			Where(session.IDIn(chunk...), session.ExpiresAtGT(time.Now().UTC())).All(auth.AsSystem(ctx))
 		if err != nil {
 			return nil, fmt.Errorf("read sessions: %w", err)
 		}
@@ -220,7 +220,7 @@ func (s *Subscriptions) sessions(ctx context.Context, ids map[int]bool) (map[int
 // RemoveClosed deletes the rows of subscriptions that ended long ago, or that nobody ever joined.
 func (s *Subscriptions) RemoveClosed(ctx context.Context) error {
 	_, err := s.client.Subscriber.Delete().Where(subscriber.Or(
-		subscriber.ClosedAtLT(s.now().UTC().Add(-keepClosed)),
+		subscriber.ClosedAtLT(time.Now().UTC().Add(-keepClosed)),
 		subscriber.And(subscriber.ClosedAtNotNil(), subscriber.AuthorizedAtIsNil()),
 	)).Exec(auth.AsSystem(ctx))
 	return err

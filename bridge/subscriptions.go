@@ -65,8 +65,6 @@ func (c SubscriptionsConfig) Validate() error {
 type SubscriptionsParts struct {
 	Client *ent.Client
 	Logger *slog.Logger
-	// Now is the clock; nil is time.Now.
-	Now func() time.Time
 }
 
 // Subscriptions is the GraphQL subscriptions of everybody: those whose results travel over Pusher, and the streams. It may be used
@@ -77,15 +75,15 @@ type Subscriptions struct {
 	client  *ent.Client
 	withTx  auth.WithTx
 	log     *slog.Logger
-	now     func() time.Time
 	tokens  map[string]string // webhook keys and secrets
 	workers int
 	running chan struct{} // as many executions as may run at a time
 	exec    graphql.GraphExecutor
+	// registrations are limited by person: every one is a row.
+	registrations *auth.Limiter[int]
 
 	// persisting is held while rows are written, so that the older state of one never follows the newer.
-	persisting    sync.Mutex
-	registrations *auth.Limiter[int] // by person
+	persisting sync.Mutex
 
 	// mu guards everything below. It is never held while Pusher or the database is called.
 	mu        sync.Mutex
@@ -97,7 +95,7 @@ type Subscriptions struct {
 	backlog   backlog
 	arrived   *sync.Cond // a task came, or the end
 	ended     bool
-	timers    sync.WaitGroup
+	answering sync.WaitGroup // what waits for the requests behind events to be answered
 	stats     SubscriptionStats
 }
 
@@ -113,7 +111,7 @@ type SubscriptionStats struct {
 
 var _ outbox.Publisher = (*Subscriptions)(nil)
 
-// registrationsPerPlace is how often a minute a person may use each of their places: every registration is a row.
+// registrationsPerPlace is how often a minute a person may use each of their places.
 const registrationsPerPlace = 5
 
 // networkWorkers is how many deliveries may wait for a Pusher elsewhere at a time.
@@ -133,10 +131,6 @@ func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts
 		return nil, err
 	}
 	tokens[b.config.Key] = b.config.Secret
-	now := parts.Now
-	if now == nil {
-		now = time.Now
-	}
 	registrations, err := auth.NewLimiter[int](registrationsPerPlace * c.PerPerson)
 	if err != nil {
 		return nil, err
@@ -147,7 +141,7 @@ func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts
 		workers = half // sending is computing, too
 	}
 	s := &Subscriptions{
-		config: c, bridge: b, client: parts.Client, log: parts.Logger, now: now, tokens: tokens,
+		config: c, bridge: b, client: parts.Client, log: parts.Logger, tokens: tokens,
 		workers: workers, running: make(chan struct{}, half), registrations: registrations,
 		byID: make(map[int]*subscription), byChannel: make(map[string]*subscription),
 		topics: make(map[outbox.Topic]*topic), perUser: make(map[int]int), backlog: backlog{lines: make(map[int][]task)}, dirty: make(map[*subscription]struct{}),
@@ -182,7 +176,7 @@ func (s *Subscriptions) Run(ctx context.Context) error {
 	}
 	group.Go(func() { s.sweepUntil(ctx) })
 	group.Wait()
-	s.timers.Wait()
+	s.answering.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
 	defer cancel()
 	if err := s.Persist(ctx); err != nil {

@@ -24,14 +24,14 @@ const (
 func (s *Subscriptions) sweepUntil(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	persisted, swept := s.now(), s.now()
+	persisted, swept := time.Now(), time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		now := s.now()
+		now := time.Now()
 		s.endOld(now)
 		if now.Sub(persisted) >= persistInterval {
 			persisted = now
@@ -86,7 +86,7 @@ func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 			}
 		}
 	}
-	now := s.now()
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sub := range s.byID {

@@ -51,7 +51,7 @@ func (s *Subscriptions) ServeWebhook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	at := time.UnixMilli(hook.TimeMS)
-	if s.now().Sub(at) > maxWebhookAge {
+	if time.Since(at) > maxWebhookAge {
 		s.bridge.refuse(w, refusal{http.StatusBadRequest, "the webhook is too old: time_ms is over ten minutes ago"})
 		return
 	}

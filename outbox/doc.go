@@ -15,6 +15,7 @@
 //   - No commit waits for the Sender. While the relay keeps up, nothing is read back from the database; beyond
 //     Config.QueueSize events in memory only a flag is set and the rows are read, in the order of their ids.
 //   - A row is relayed by one path only: from the queue or from the table.
+//   - Nobody's own event waits for the Publisher, however much it is behind.
 //   - An event counts as relayed once the Publisher is done with it, too: a crash before that publishes it again. Those without a
 //     recipient go to the Publisher alone.
 //
