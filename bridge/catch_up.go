@@ -84,7 +84,7 @@ func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c cha
 	}
 	if tooMany {
 		o := gap(rows[0])
-		_, err := s.tell(ctx, sub, &o, c.joins)
+		_, err := s.tell(ctx, sub, &o, c)
 		return err
 	}
 	for _, e := range rows {
@@ -92,7 +92,7 @@ func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c cha
 		if ctx.Err() != nil {
 			return nil
 		}
-		if there, err := s.tell(ctx, sub, &o, c.joins); err != nil || !there {
+		if there, err := s.tell(ctx, sub, &o, c); err != nil || !there {
 			return err
 		}
 	}
@@ -128,7 +128,7 @@ func (s *Subscriptions) missed(ctx context.Context, sub *subscription, cursor in
 
 // tell sends one outcome to a subscription that is catching up, and says whether its client is still there. Where Pusher did not take
 // what is due, nothing may be sent after it: that is the error.
-func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome, joins int) (there bool, err error) {
+func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome, c chase) (there bool, err error) {
 	m := mail{sub, s.render(o, sub, s.protocolOf(sub))}
 	verdict := s.push(ctx, []mail{m})[0]
 	if ctx.Err() != nil {
@@ -136,11 +136,29 @@ func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settle(m, verdict, o.seq, joins, time.Now())
+	s.settle(m, verdict, o.seq, c.joins, time.Now())
 	if verdict != nil && !isFinal(verdict) {
 		return false, verdict
 	}
-	return sub.state == subscriber.StateJoining && sub.joins == joins, nil
+	if sub.joins != c.joins {
+		return false, nil
+	}
+	sub.hasRead(c.cursor, o.seq)
+	return sub.state == subscriber.StateJoining, nil
+}
+
+// overtaken has an event read from the table that newer ones overtook and that was not sent. Where events come in order it does
+// nothing, nor where catching up will come to the event. s.mu is held.
+func (s *Subscriptions) overtaken(sub *subscription, id int) {
+	if id > sub.cursor || !sub.topic.Unordered() {
+		return
+	}
+	sub.cursor, sub.joinCursor = id-1, min(sub.joinCursor, id-1)
+	if sub.catching != 0 && sub.catching == sub.joins { // what it is being sent begins too late: it begins anew
+		sub.joins++
+		sub.catching = sub.joins
+	}
+	s.dirty[sub] = struct{}{}
 }
 
 // catchUpPause is the wait after the database or Pusher failed.

@@ -11,10 +11,11 @@
 //	pusher-js ── ServeHTTP ──► Authorize: it joins                                         │ workers: execute once,
 //	Pusher ── Changed, ServeWebhook, poll ──► catchUp, live                                ▼ render, push to each channel
 //
-// What it guarantees: results in the order of the events, run with the subscriber's rights of now; what happened before
-// the channel was joined, or while its client was away for less than the grace, is sent after the join; a repeat carries the
-// same sequence number; one subscription that fails, is slow or is too large costs only itself. The same resolvers
-// also stream, over transports of package graph; Subscribe tells by the context which of it is wanted.
+// What it guarantees: results in the order of the events, unless the topic is Unordered, and run with the subscriber's
+// rights of now; what happened before the channel was joined, or while its client was away for less than the grace, is
+// sent after the join; a repeat carries the same sequence number; one subscription that fails, is slow or is too large
+// costs only itself. The same resolvers also stream, over transports of package graph; Subscribe tells by the context
+// which of it is wanted.
 //
 // Pusher is pusher.com, any server that speaks its protocol, or our own in the same process, which Parts.Transport
 // then reaches. Where it is our own, a socket is tied to the session that authorized it, and EndSession closes it.

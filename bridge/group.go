@@ -3,6 +3,7 @@ package bridge
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"math"
 	"strings"
 	"time"
 
@@ -59,7 +60,7 @@ func (g *group) person() int {
 func (g *group) remember(id int, at time.Time) {
 	g.sent = append(g.sent, stamp{id, at})
 	if len(g.sent) > keepSent {
-		g.forgotten = g.sent[0].id
+		g.forgotten = max(g.forgotten, g.sent[0].id)
 		g.sent = g.sent[1:]
 	}
 }
@@ -73,6 +74,17 @@ func (g *group) sentBy(to time.Time) int {
 		}
 	}
 	return last
+}
+
+// firstSince is the event with the least id that went out after a moment, as far as that is remembered.
+func (g *group) firstSince(to time.Time) int {
+	first := math.MaxInt
+	for _, sent := range g.sent {
+		if sent.at.After(to) {
+			first = min(first, sent.id)
+		}
+	}
+	return first
 }
 
 // publication is an event on its way to the groups of its topics. Guarded by Subscriptions.mu.

@@ -239,9 +239,12 @@ func (s *Subscriptions) begin(g *group) *delivery {
 		switch {
 		case !sub.alive(now):
 			s.close(sub, reasonExpired, true)
-		case sub.live() && sub.cursor < d.event.ID:
+		case !sub.needs(d.event.ID):
+		case sub.live():
 			sub.sending = d.over
 			d.members = append(d.members, member{sub, sub.protocol, sub.joins})
+		default:
+			s.overtaken(sub, d.event.ID)
 		}
 	}
 	if len(d.members) > 0 && g.key.userID != 0 {
@@ -300,11 +303,14 @@ func (s *Subscriptions) settle(m mail, verdict error, eventID, joins int, now ti
 		sub.lastError = short(verdict.Error())
 	case verdict != nil: // given up for now: whoever comes back catches up
 		sub.lastError = short(verdict.Error())
+		s.overtaken(sub, eventID)
 		s.again(sub)
 		return
 	}
 	if sub.joins == joins {
 		sub.cursor = max(sub.cursor, eventID)
+	} else {
+		s.overtaken(sub, eventID)
 	}
 	if len(m.packets) > 0 && verdict == nil {
 		s.stats.Updates++

@@ -140,7 +140,7 @@ func (s *Subscriptions) store(ctx context.Context, d draft, call *registering, o
 	sub := &subscription{
 		channel: s.bridge.newChannel(), topic: call.topic, viewer: viewer, compress: d.compress, createdAt: now,
 		operation: operation{document: oc.RawQuery, name: oc.Operation.Name, field: d.field, variables: oc.Variables},
-		state:     subscriber.StatePending, protocol: d.protocol, cursor: call.cursor, expiresAt: now.Add(s.config.Lease),
+		state:     subscriber.StatePending, protocol: d.protocol, cursor: call.cursor, readTo: call.cursor, expiresAt: now.Add(s.config.Lease),
 	}
 	if err := s.withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		row, err := tx.Subscriber.Create().

@@ -52,6 +52,10 @@ type subscription struct {
 	liveCursor int       // cursor when it last became live
 	liveAt     time.Time // when that was
 
+	// Events of the topic after readFrom and up to readTo were read from the table, or came before the subscription. Where events
+	// overtake one another, cursor does not say which it was sent.
+	readFrom, readTo int
+
 	authorizedAt time.Time
 	vacatedAt    time.Time
 	deliveredAt  time.Time
@@ -86,14 +90,32 @@ type stamp struct {
 // believed is the last event that the client can be believed to have received by the moment to. What was sent while it caught up
 // counts only once it was live by then.
 func (s *subscription) believed(to time.Time) int {
+	last := s.cursor // where nothing is being sent
 	switch {
 	case s.live() && !to.Before(s.liveAt):
-		return min(s.cursor, max(s.liveCursor, s.group.sentBy(to)))
+		last = min(s.cursor, max(s.liveCursor, s.group.sentBy(to)))
 	case s.live(), s.state == subscriber.StateJoining:
-		return min(s.cursor, s.joinCursor)
-	default: // nothing is being sent
-		return s.cursor
+		last = min(s.cursor, s.joinCursor)
 	}
+	if s.live() && s.topic.Unordered() {
+		last = min(last, s.group.firstSince(to)-1)
+	}
+	return last
+}
+
+// needs says that an event which is published now has yet to be sent.
+func (s *subscription) needs(id int) bool {
+	return id > s.cursor || s.topic.Unordered() && (id <= s.readFrom || id > s.readTo)
+}
+
+// hasRead notes that the events after one and up to another were read from the table. Of what was read before, it forgets what does
+// not touch: an event from there that is only now published is sent again.
+func (s *subscription) hasRead(from, to int) {
+	if from > s.readTo || to <= s.readFrom {
+		s.readFrom, s.readTo = from, to
+		return
+	}
+	s.readFrom, s.readTo = min(s.readFrom, from), max(s.readTo, to)
 }
 
 // newChannel names the channel of a new subscription.

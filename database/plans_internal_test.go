@@ -195,6 +195,10 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 			_, err := client.Event.Query().Where(outbox.NotificationsOf(1).Events(), event.IDGT(1)).Order(ent.Asc(event.FieldID)).Limit(51).All(ctx)
 			return err
 		}, "SEARCH events USING "},
+		"what a person's other devices missed": {func() error {
+			_, err := client.Event.Query().Where(outbox.ActionsOf(1).Events(), event.IDGT(1)).Order(ent.Asc(event.FieldID)).Limit(51).All(ctx)
+			return err
+		}, "SEARCH events USING INDEX event_actor_id (actor_id=? AND rowid>?)"},
 		"what there is to know of one request": {func() error {
 			_, err := client.Event.Query().Where(outbox.AnswerOf(1).Events(), event.IDGT(1)).Order(ent.Asc(event.FieldID)).Limit(51).All(ctx)
 			return err

@@ -31,6 +31,8 @@ type Event struct {
 	RequestID *int `json:"request_id,omitempty"`
 	// KnowledgeID holds the value of the "knowledge_id" field.
 	KnowledgeID *int `json:"knowledge_id,omitempty"`
+	// who made or answered the request, where the event is about one
+	ActorID *int `json:"actor_id,omitempty"`
 	// outbox.Payload as JSON
 	Payload json.RawMessage `json:"payload,omitempty"`
 	// when Pusher took it, for its recipient and for every subscription that was listening
@@ -102,7 +104,7 @@ func (*Event) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case event.FieldPayload:
 			values[i] = new([]byte)
-		case event.FieldID, event.FieldRecipientID, event.FieldRequestID, event.FieldKnowledgeID, event.FieldAttempts:
+		case event.FieldID, event.FieldRecipientID, event.FieldRequestID, event.FieldKnowledgeID, event.FieldActorID, event.FieldAttempts:
 			values[i] = new(sql.NullInt64)
 		case event.FieldKind, event.FieldLastError:
 			values[i] = new(sql.NullString)
@@ -161,6 +163,13 @@ func (_m *Event) assignValues(columns []string, values []any) error {
 			} else if value.Valid {
 				_m.KnowledgeID = new(int)
 				*_m.KnowledgeID = int(value.Int64)
+			}
+		case event.FieldActorID:
+			if value, ok := values[i].(*sql.NullInt64); !ok {
+				return fmt.Errorf("unexpected type %T for field actor_id", values[i])
+			} else if value.Valid {
+				_m.ActorID = new(int)
+				*_m.ActorID = int(value.Int64)
 			}
 		case event.FieldPayload:
 			if value, ok := values[i].(*[]byte); !ok {
@@ -266,6 +275,11 @@ func (_m *Event) String() string {
 	builder.WriteString(", ")
 	if v := _m.KnowledgeID; v != nil {
 		builder.WriteString("knowledge_id=")
+		builder.WriteString(fmt.Sprintf("%v", *v))
+	}
+	builder.WriteString(", ")
+	if v := _m.ActorID; v != nil {
+		builder.WriteString("actor_id=")
 		builder.WriteString(fmt.Sprintf("%v", *v))
 	}
 	builder.WriteString(", ")

@@ -88,6 +88,20 @@ func (_c *EventCreate) SetNillableKnowledgeID(v *int) *EventCreate {
 	return _c
 }
 
+// SetActorID sets the "actor_id" field.
+func (_c *EventCreate) SetActorID(v int) *EventCreate {
+	_c.mutation.SetActorID(v)
+	return _c
+}
+
+// SetNillableActorID sets the "actor_id" field if the given value is not nil.
+func (_c *EventCreate) SetNillableActorID(v *int) *EventCreate {
+	if v != nil {
+		_c.SetActorID(*v)
+	}
+	return _c
+}
+
 // SetPayload sets the "payload" field.
 func (_c *EventCreate) SetPayload(v json.RawMessage) *EventCreate {
 	_c.mutation.SetPayload(v)
@@ -269,6 +283,10 @@ func (_c *EventCreate) createSpec() (*Event, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Kind(); ok {
 		_spec.SetField(event.FieldKind, field.TypeEnum, value)
 		_node.Kind = value
+	}
+	if value, ok := _c.mutation.ActorID(); ok {
+		_spec.SetField(event.FieldActorID, field.TypeInt, value)
+		_node.ActorID = &value
 	}
 	if value, ok := _c.mutation.Payload(); ok {
 		_spec.SetField(event.FieldPayload, field.TypeJSON, value)
@@ -520,6 +538,9 @@ func (u *EventUpsertOne) UpdateNewValues() *EventUpsertOne {
 		}
 		if _, exists := u.create.mutation.RecipientID(); exists {
 			s.SetIgnore(event.FieldRecipientID)
+		}
+		if _, exists := u.create.mutation.ActorID(); exists {
+			s.SetIgnore(event.FieldActorID)
 		}
 		if _, exists := u.create.mutation.Payload(); exists {
 			s.SetIgnore(event.FieldPayload)
@@ -865,6 +886,9 @@ func (u *EventUpsertBulk) UpdateNewValues() *EventUpsertBulk {
 			}
 			if _, exists := b.mutation.RecipientID(); exists {
 				s.SetIgnore(event.FieldRecipientID)
+			}
+			if _, exists := b.mutation.ActorID(); exists {
+				s.SetIgnore(event.FieldActorID)
 			}
 			if _, exists := b.mutation.Payload(); exists {
 				s.SetIgnore(event.FieldPayload)

@@ -221,6 +221,9 @@ func (_u *EventUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 			}
 		}
 	}
+	if _u.mutation.ActorIDCleared() {
+		_spec.ClearField(event.FieldActorID, field.TypeInt)
+	}
 	if value, ok := _u.mutation.RelayedAt(); ok {
 		_spec.SetField(event.FieldRelayedAt, field.TypeTime, value)
 	}
@@ -544,6 +547,9 @@ func (_u *EventUpdateOne) sqlSave(ctx context.Context) (_node *Event, err error)
 				ps[i](selector)
 			}
 		}
+	}
+	if _u.mutation.ActorIDCleared() {
+		_spec.ClearField(event.FieldActorID, field.TypeInt)
 	}
 	if value, ok := _u.mutation.RelayedAt(); ok {
 		_spec.SetField(event.FieldRelayedAt, field.TypeTime, value)

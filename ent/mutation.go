@@ -50,6 +50,8 @@ type EventMutation struct {
 	id               *int
 	created_at       *time.Time
 	kind             *event.Kind
+	actor_id         *int
+	addactor_id      *int
 	payload          *json.RawMessage
 	appendpayload    json.RawMessage
 	relayed_at       *time.Time
@@ -384,6 +386,76 @@ func (m *EventMutation) KnowledgeIDCleared() bool {
 func (m *EventMutation) ResetKnowledgeID() {
 	m.knowledge = nil
 	delete(m.clearedFields, event.FieldKnowledgeID)
+}
+
+// SetActorID sets the "actor_id" field.
+func (m *EventMutation) SetActorID(i int) {
+	m.actor_id = &i
+	m.addactor_id = nil
+}
+
+// ActorID returns the value of the "actor_id" field in the mutation.
+func (m *EventMutation) ActorID() (r int, exists bool) {
+	v := m.actor_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldActorID returns the old "actor_id" field's value of the Event entity.
+// If the Event object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *EventMutation) OldActorID(ctx context.Context) (v *int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldActorID is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldActorID requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldActorID: %w", err)
+	}
+	return oldValue.ActorID, nil
+}
+
+// AddActorID adds i to the "actor_id" field.
+func (m *EventMutation) AddActorID(i int) {
+	if m.addactor_id != nil {
+		*m.addactor_id += i
+	} else {
+		m.addactor_id = &i
+	}
+}
+
+// AddedActorID returns the value that was added to the "actor_id" field in this mutation.
+func (m *EventMutation) AddedActorID() (r int, exists bool) {
+	v := m.addactor_id
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ClearActorID clears the value of the "actor_id" field.
+func (m *EventMutation) ClearActorID() {
+	m.actor_id = nil
+	m.addactor_id = nil
+	m.clearedFields[event.FieldActorID] = struct{}{}
+}
+
+// ActorIDCleared returns if the "actor_id" field was cleared in this mutation.
+func (m *EventMutation) ActorIDCleared() bool {
+	_, ok := m.clearedFields[event.FieldActorID]
+	return ok
+}
+
+// ResetActorID resets all changes to the "actor_id" field.
+func (m *EventMutation) ResetActorID() {
+	m.actor_id = nil
+	m.addactor_id = nil
+	delete(m.clearedFields, event.FieldActorID)
 }
 
 // SetPayload sets the "payload" field.
@@ -755,7 +827,7 @@ func (m *EventMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *EventMutation) Fields() []string {
-	fields := make([]string, 0, 10)
+	fields := make([]string, 0, 11)
 	if m.created_at != nil {
 		fields = append(fields, event.FieldCreatedAt)
 	}
@@ -770,6 +842,9 @@ func (m *EventMutation) Fields() []string {
 	}
 	if m.knowledge != nil {
 		fields = append(fields, event.FieldKnowledgeID)
+	}
+	if m.actor_id != nil {
+		fields = append(fields, event.FieldActorID)
 	}
 	if m.payload != nil {
 		fields = append(fields, event.FieldPayload)
@@ -804,6 +879,8 @@ func (m *EventMutation) Field(name string) (ent.Value, bool) {
 		return m.RequestID()
 	case event.FieldKnowledgeID:
 		return m.KnowledgeID()
+	case event.FieldActorID:
+		return m.ActorID()
 	case event.FieldPayload:
 		return m.Payload()
 	case event.FieldRelayedAt:
@@ -833,6 +910,8 @@ func (m *EventMutation) OldField(ctx context.Context, name string) (ent.Value, e
 		return m.OldRequestID(ctx)
 	case event.FieldKnowledgeID:
 		return m.OldKnowledgeID(ctx)
+	case event.FieldActorID:
+		return m.OldActorID(ctx)
 	case event.FieldPayload:
 		return m.OldPayload(ctx)
 	case event.FieldRelayedAt:
@@ -887,6 +966,13 @@ func (m *EventMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetKnowledgeID(v)
 		return nil
+	case event.FieldActorID:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetActorID(v)
+		return nil
 	case event.FieldPayload:
 		v, ok := value.(json.RawMessage)
 		if !ok {
@@ -930,6 +1016,9 @@ func (m *EventMutation) SetField(name string, value ent.Value) error {
 // this mutation.
 func (m *EventMutation) AddedFields() []string {
 	var fields []string
+	if m.addactor_id != nil {
+		fields = append(fields, event.FieldActorID)
+	}
 	if m.addattempts != nil {
 		fields = append(fields, event.FieldAttempts)
 	}
@@ -941,6 +1030,8 @@ func (m *EventMutation) AddedFields() []string {
 // was not set, or was not defined in the schema.
 func (m *EventMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
+	case event.FieldActorID:
+		return m.AddedActorID()
 	case event.FieldAttempts:
 		return m.AddedAttempts()
 	}
@@ -952,6 +1043,13 @@ func (m *EventMutation) AddedField(name string) (ent.Value, bool) {
 // type.
 func (m *EventMutation) AddField(name string, value ent.Value) error {
 	switch name {
+	case event.FieldActorID:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddActorID(v)
+		return nil
 	case event.FieldAttempts:
 		v, ok := value.(int)
 		if !ok {
@@ -975,6 +1073,9 @@ func (m *EventMutation) ClearedFields() []string {
 	}
 	if m.FieldCleared(event.FieldKnowledgeID) {
 		fields = append(fields, event.FieldKnowledgeID)
+	}
+	if m.FieldCleared(event.FieldActorID) {
+		fields = append(fields, event.FieldActorID)
 	}
 	if m.FieldCleared(event.FieldRelayedAt) {
 		fields = append(fields, event.FieldRelayedAt)
@@ -1008,6 +1109,9 @@ func (m *EventMutation) ClearField(name string) error {
 	case event.FieldKnowledgeID:
 		m.ClearKnowledgeID()
 		return nil
+	case event.FieldActorID:
+		m.ClearActorID()
+		return nil
 	case event.FieldRelayedAt:
 		m.ClearRelayedAt()
 		return nil
@@ -1039,6 +1143,9 @@ func (m *EventMutation) ResetField(name string) error {
 		return nil
 	case event.FieldKnowledgeID:
 		m.ResetKnowledgeID()
+		return nil
+	case event.FieldActorID:
+		m.ResetActorID()
 		return nil
 	case event.FieldPayload:
 		m.ResetPayload()

@@ -16,6 +16,7 @@ import (
 var subscriptions = []row{
 	{`subscription { knowledgeRequestReceived { id question } }`, `UNAUTHENTICATED`, `{}`, same, same},
 	{`subscription { knowledgeRequestAnswered { id status responseContent } }`, `UNAUTHENTICATED`, `{}`, same, same},
+	{`subscription { viewerActed { id status } }`, `UNAUTHENTICATED`, `{}`, same, same},
 	{`subscription { notificationReceived { id kind request { id } } }`, `UNAUTHENTICATED`, `{}`, same, same},
 	{`subscription { knowledgePublished { id title content owner { name email } } }`, `UNAUTHENTICATED`, `{}`, same, same},
 	{
@@ -44,7 +45,7 @@ func TestEachPersonSubscribesToWhatIsTheirs(t *testing.T) {
 			if got := s.outcome(a); got != want {
 				t.Errorf("%s: %s\n gets %s\n want %s", row.operation, who, got, want)
 			}
-			if channel := a.header.Get("X-Subscription-ID"); (channel != "") != (len(a.Errors) == 0 && want != subscriptions[5].requester) {
+			if channel := a.header.Get("X-Subscription-ID"); (channel != "") != (len(a.Errors) == 0 && want != subscriptions[6].requester) {
 				t.Errorf("%s: %s gets the channel %q beside %s", row.operation, who, channel, a.body)
 			}
 		})
@@ -87,10 +88,12 @@ func TestEachPersonIsToldWhatIsTheirs(t *testing.T) {
 		s.respond(by, "asked for", knowledgerequest.StatusDenied, words)
 	}
 	received, answered, notified, published := map[int]func() string{}, map[int]func() string{}, map[int]func() string{}, map[int]func() string{}
+	acted := map[int]func() string{}
 	for _, p := range four {
 		received[p.id] = s.told(p, `subscription { knowledgeRequestReceived { question owner { name email } requester { email } } }`)
 		answered[p.id] = s.told(p, `subscription { knowledgeRequestAnswered { responseContent requester { name } } }`)
 		notified[p.id] = s.told(p, `subscription { notificationReceived { kind request { question } } }`)
+		acted[p.id] = s.told(p, `subscription { viewerActed { status question requester { email } owner { email } } }`)
 		published[p.id] = s.told(p, `subscription { knowledgePublished { title content owner { name email } } }`)
 	}
 
@@ -105,8 +108,14 @@ func TestEachPersonIsToldWhatIsTheirs(t *testing.T) {
 		if got, want := notified[to.id](), fmt.Sprintf(`{notificationReceived:{kind:"KNOWLEDGE_REQUEST",request:{question:%q}}}`, question); got != want {
 			t.Errorf("%s is notified of %s, want %s", to.name, got, want)
 		}
+		if got, want := acted[asker.id](), fmt.Sprintf(`{viewerActed:{status:"PENDING",question:%q,requester:{email:"asker3@example.com"},owner:{email:null}}}`, question); got != want {
+			t.Errorf("the asker acted %s, want %s", got, want)
+		}
 		words := fmt.Sprintf("No %d.", i)
 		respond(to, id, words)
+		if got, want := acted[to.id](), fmt.Sprintf(`{viewerActed:{status:"DENIED",question:%q,requester:{email:null},owner:{email:%q}}}`, question, lower(to.name)+"@"); got != want {
+			t.Errorf("%s acted %s, want %s", to.name, got, want)
+		}
 		if got, want := answered[asker.id](), fmt.Sprintf(`{knowledgeRequestAnswered:{responseContent:%q,requester:{name:"Asker"}}}`, words); got != want {
 			t.Errorf("the asker is answered %s, want %s", got, want)
 		}

@@ -218,6 +218,7 @@ type ComplexityRoot struct {
 		KnowledgeRequestChanged  func(childComplexity int, id int) int
 		KnowledgeRequestReceived func(childComplexity int) int
 		NotificationReceived     func(childComplexity int) int
+		ViewerActed              func(childComplexity int) int
 	}
 
 	User struct {
@@ -275,6 +276,7 @@ type SubscriptionResolver interface {
 	KnowledgeRequestReceived(ctx context.Context) (<-chan *ent.KnowledgeRequest, error)
 	KnowledgeRequestAnswered(ctx context.Context) (<-chan *ent.KnowledgeRequest, error)
 	KnowledgeRequestChanged(ctx context.Context, id int) (<-chan *ent.KnowledgeRequest, error)
+	ViewerActed(ctx context.Context) (<-chan *ent.KnowledgeRequest, error)
 	NotificationReceived(ctx context.Context) (<-chan *ent.Event, error)
 	KnowledgePublished(ctx context.Context) (<-chan *ent.Knowledge, error)
 }
@@ -1004,6 +1006,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.NotificationReceived(childComplexity), true
+	case "Subscription.viewerActed":
+		if e.ComplexityRoot.Subscription.ViewerActed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Subscription.ViewerActed(childComplexity), true
 
 	case "User.createdAt":
 		if e.ComplexityRoot.User.CreatedAt == nil {
@@ -1774,6 +1782,8 @@ type Subscription {
     "The request."
     id: ID!
   ): KnowledgeRequest
+  "Each request that the viewer makes or answers, wherever they are signed in: so that a person's other devices keep up."
+  viewerActed: KnowledgeRequest
   "Each notification of the viewer's."
   notificationReceived: Notification
   "Each new knowledge item, with its content only for whom it is readable."
@@ -5794,6 +5804,38 @@ func (ec *executionContext) fieldContext_Subscription_knowledgeRequestChanged(ct
 	return fc, nil
 }
 
+func (ec *executionContext) _Subscription_viewerActed(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_viewerActed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Subscription().ViewerActed(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.KnowledgeRequest) graphql.Marshaler {
+			return ec.marshalOKnowledgeRequest2ᚖlorebridgeᚋentᚐKnowledgeRequest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_viewerActed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Subscription_notificationReceived(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
 	return graphql.ResolveFieldStream(
 		ctx,
@@ -9264,6 +9306,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 		return ec._Subscription_knowledgeRequestAnswered(ctx, fields[0])
 	case "knowledgeRequestChanged":
 		return ec._Subscription_knowledgeRequestChanged(ctx, fields[0])
+	case "viewerActed":
+		return ec._Subscription_viewerActed(ctx, fields[0])
 	case "notificationReceived":
 		return ec._Subscription_notificationReceived(ctx, fields[0])
 	case "knowledgePublished":

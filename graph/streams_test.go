@@ -327,6 +327,33 @@ func TestPoint7WebSocketsAndEventStreamsTellOfMutations(t *testing.T) {
 	}
 }
 
+func TestWebSocketsAndEventStreamsTellWhatAPersonDoesElsewhere(t *testing.T) {
+	t.Parallel()
+	const acted = `subscription { r: viewerActed { question status } }`
+	tap, tapping := tapped()
+	h := build(t, tapping)
+	ada, grace := h.person("Ada"), h.person("Grace")
+	phone := grace // with a session of its own
+	phone.token = h.session(grace, time.Now().UTC().Add(time.Hour))
+	socket, events := h.socket(phone), h.events(phone, acted)
+	socket.subscribe("1", acted)
+	wait(t, tap.begun)
+	wait(t, tap.begun)
+	told := func(want string) {
+		t.Helper()
+		for _, f := range []frame{socket.want("next", "1"), events.want("next")} {
+			if got := f.get(t, "r"); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+	}
+	id := h.askFor(ada, grace, "Hers?") // of which Grace has done nothing yet
+	h.askFor(grace, ada, "Mine?")
+	told(`{"question":"Mine?","status":"PENDING"}`)
+	h.ask(grace, `mutation { respondToRequest(input: {requestId: `+id+`, status: APPROVED}) { knowledgeRequest { id } } }`).get("respondToRequest")
+	told(`{"question":"Hers?","status":"APPROVED"}`)
+}
+
 func TestASubscriptionThatEndsSaysSo(t *testing.T) {
 	t.Parallel()
 	h := build(t)

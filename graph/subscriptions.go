@@ -134,6 +134,15 @@ func (r *Resolver) knowledgeRequestChanged(ctx context.Context, id int) (<-chan 
 	})
 }
 
+// viewerActed tells the device that acted, too: a client knows what it has done by the request's id.
+func (r *Resolver) viewerActed(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
+	viewer, err := auth.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return tell(ctx, r.Subscriptions, story[ent.KnowledgeRequest]{topic: outbox.ActionsOf(viewer.UserID), of: r.requestOf})
+}
+
 func (r *Resolver) notificationReceived(ctx context.Context) (<-chan *ent.Event, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {

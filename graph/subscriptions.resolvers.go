@@ -33,6 +33,10 @@ func (r *subscriptionResolver) KnowledgeRequestChanged(ctx context.Context, id i
 	return r.knowledgeRequestChanged(ctx, id)
 }
 
+func (r *subscriptionResolver) ViewerActed(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
+	return r.viewerActed(ctx)
+}
+
 func (r *subscriptionResolver) NotificationReceived(ctx context.Context) (<-chan *ent.Event, error) {
 	return r.notificationReceived(ctx)
 }

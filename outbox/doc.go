@@ -11,7 +11,8 @@
 //   - What has committed is sent until the Sender takes it or refuses it for good: not a crash between commit and
 //     send loses it, nor a Sender that is down. A repeat is possible after a crash, under the same event id.
 //   - A change that was answered before another was asked for reaches their common recipient first. The Publisher, for the GraphQL
-//     subscriptions, gets events after that: those of one recipient in the order of their ids, and those of nobody too.
+//     subscriptions, gets events after that: those of one recipient in the order of their ids, and those of nobody too. Those that one
+//     person caused have several recipients, and no order.
 //   - No commit waits for the Sender. While the relay keeps up, nothing is read back from the database; beyond
 //     Config.QueueSize events in memory only a flag is set and the rows are read, in the order of their ids.
 //   - A row is relayed by one path only: from the queue or from the table.

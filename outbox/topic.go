@@ -16,6 +16,7 @@ import (
 type Topic struct {
 	Kind        event.Kind
 	RecipientID int
+	ActorID     int
 	RequestID   int
 }
 
@@ -58,14 +59,24 @@ func AnswerOf(requestID int) Topic {
 // NotificationsOf is whatever happens for a person.
 func NotificationsOf(userID int) Topic { return Topic{RecipientID: userID} }
 
+// ActionsOf is the requests that a person makes or answers.
+func ActionsOf(userID int) Topic { return Topic{ActorID: userID} }
+
+// Unordered says that the Publisher may get events of the topic in another order than that of their ids: they have several recipients.
+func (t Topic) Unordered() bool { return t.ActorID != 0 && t.RecipientID == 0 }
+
 // TopicsOf returns every topic that an event is on.
 func TopicsOf(e *ent.Event) []Topic {
 	if e.RecipientID == nil {
 		return []Topic{{Kind: e.Kind}}
 	}
-	topics := []Topic{{Kind: e.Kind, RecipientID: *e.RecipientID}, {RecipientID: *e.RecipientID}}
+	topics := make([]Topic, 0, 4)
+	topics = append(topics, Topic{Kind: e.Kind, RecipientID: *e.RecipientID}, Topic{RecipientID: *e.RecipientID})
 	if e.RequestID != nil {
 		topics = append(topics, Topic{Kind: e.Kind, RequestID: *e.RequestID})
+	}
+	if e.ActorID != nil {
+		topics = append(topics, Topic{ActorID: *e.ActorID})
 	}
 	return topics
 }
@@ -78,6 +89,9 @@ func (t Topic) Events() predicate.Event {
 	}
 	if t.RecipientID != 0 {
 		all = append(all, event.RecipientID(t.RecipientID))
+	}
+	if t.ActorID != 0 {
+		all = append(all, event.ActorID(t.ActorID))
 	}
 	if t.RequestID != 0 {
 		all = append(all, event.RequestID(t.RequestID))
@@ -93,6 +107,9 @@ func (t Topic) String() string {
 	}
 	if t.RecipientID != 0 {
 		words = append(words, "recipient:"+strconv.Itoa(t.RecipientID))
+	}
+	if t.ActorID != 0 {
+		words = append(words, "actor:"+strconv.Itoa(t.ActorID))
 	}
 	if t.RequestID != 0 {
 		words = append(words, "request:"+strconv.Itoa(t.RequestID))
@@ -111,6 +128,8 @@ func ParseTopic(s string) (Topic, error) {
 			t.Kind = event.Kind(word)
 		case name == "recipient" && err == nil && id > 0:
 			t.RecipientID = id
+		case name == "actor" && err == nil && id > 0:
+			t.ActorID = id
 		case name == "request" && err == nil && id > 0:
 			t.RequestID = id
 		}

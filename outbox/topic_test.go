@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"fmt"
 	"testing"
 
 	"lorebridge/auth"
@@ -15,7 +16,7 @@ func topics(request, otherRequest int) []outbox.Topic {
 		outbox.PublishedKnowledge(),
 		outbox.RequestsTo(1), outbox.RequestsTo(2), outbox.AnswersTo(1), outbox.AnswersTo(2),
 		outbox.AnswerOf(request), outbox.AnswerOf(otherRequest),
-		outbox.NotificationsOf(1), outbox.NotificationsOf(2),
+		outbox.NotificationsOf(1), outbox.NotificationsOf(2), outbox.ActionsOf(1), outbox.ActionsOf(2),
 	}
 }
 
@@ -31,6 +32,7 @@ func TestATopicIsReadAsItWasWritten(t *testing.T) {
 		"", " ", "GOSSIP", "recipient:", "recipient:0", "recipient:-1", "recipient:x", "recipient:99999999999999999999", "request", "knowledge_published",
 		"KNOWLEDGE_REQUEST KNOWLEDGE_RESPONSE", "KNOWLEDGE_REQUEST recipient:1 knowledge:2", "recipient:1:2",
 		"recipient:1 recipient:2", "request:1 request:2", "recipient:+1", "recipient:01",
+		"actor:", "actor:0", "actor:1 actor:2", "actor:1 recipient:2", "request:1 actor:2",
 	} {
 		if topic, err := outbox.ParseTopic(text); err == nil {
 			t.Errorf("%q is read as %v", text, topic)
@@ -74,22 +76,27 @@ func TestAnEventIsOnTheTopicsWhoseRowsHaveIt(t *testing.T) {
 	for _, kind := range []event.Kind{event.KindKnowledgeRequest, event.KindKnowledgeResponse, event.KindKnowledgePublished} {
 		for _, recipient := range []int{nobody, 1, 2} {
 			for _, request := range append(requests, none) {
-				if (recipient == nobody) != (kind == event.KindKnowledgePublished) || recipient == nobody && request != none {
-					continue // there is none such: what is for nobody is published, and about no request
+				for _, actor := range []int{nobody, 1, 2} { // nobody's are those from before there were actors, too
+					if (recipient == nobody) != (kind == event.KindKnowledgePublished) || recipient == nobody && (request != none || actor != nobody) {
+						continue // there is none such: what is for nobody is published, and about no request
+					}
+					create := client.Event.Create().SetKind(kind).SetPayload([]byte("{}")).SetKnowledgeID(item)
+					if recipient != nobody {
+						create.SetRecipientID(recipient)
+					}
+					if request != none {
+						create.SetRequestID(request)
+					}
+					if actor != nobody {
+						create.SetActorID(actor)
+					}
+					create.SaveX(ctx)
 				}
-				create := client.Event.Create().SetKind(kind).SetPayload([]byte("{}")).SetKnowledgeID(item)
-				if recipient != nobody {
-					create.SetRecipientID(recipient)
-				}
-				if request != none {
-					create.SetRequestID(request)
-				}
-				create.SaveX(ctx)
 			}
 		}
 	}
 	all := rows(t, client)
-	if len(all) < 15 {
+	if len(all) < 39 {
 		t.Fatalf("only %d events", len(all))
 	}
 	for _, topic := range topics(requests[0], requests[1]) {
@@ -116,4 +123,30 @@ func onTopic(e *ent.Event, topic outbox.Topic) bool {
 		}
 	}
 	return n == 1
+}
+
+// Who caused an event is in its row and nowhere else.
+func TestAnActorIsNotInThePayload(t *testing.T) {
+	t.Parallel()
+	client := open(t, 1)
+	relay := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}})
+	ask(t, relay, "Why?", 2)
+	e := rows(t, client)[0]
+	if e.ActorID == nil || *e.ActorID != asker {
+		t.Errorf("the actor is %v, want %d", e.ActorID, asker)
+	}
+	want := fmt.Sprintf(`{"type":"knowledge-request","requestId":%d,"question":"Why?","requesterName":"user 1","createdAt":%q}`,
+		*e.RequestID, outbox.FormatTime(client.KnowledgeRequest.Query().OnlyX(auth.AsSystem(t.Context())).CreatedAt))
+	if string(e.Payload) != want {
+		t.Errorf("the payload is %s, want %s", e.Payload, want)
+	}
+}
+
+func BenchmarkTopicsOf(b *testing.B) {
+	recipient, request, actor := 2, 12884901889, 1
+	e := &ent.Event{Kind: event.KindKnowledgeRequest, RecipientID: &recipient, RequestID: &request, ActorID: &actor}
+	b.ReportAllocs()
+	for b.Loop() {
+		outbox.TopicsOf(e)
+	}
 }

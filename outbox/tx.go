@@ -91,6 +91,7 @@ func RequireTx(next ent.Mutator) ent.Mutator {
 type Change struct {
 	Kind        event.Kind
 	RecipientID int
+	ActorID     int // who made or answered the request
 	RequestID   int
 	KnowledgeID *int
 	Payload     Payload
@@ -114,6 +115,9 @@ func Append(ctx context.Context, tx *ent.Client, c Change) error {
 			return err
 		}
 		create.SetRecipientID(c.RecipientID)
+	}
+	if c.ActorID != 0 {
+		create.SetActorID(c.ActorID)
 	}
 	if c.RequestID != 0 {
 		create.SetRequestID(c.RequestID)

@@ -28,6 +28,8 @@ const (
 	FieldRequestID = "request_id"
 	// FieldKnowledgeID holds the string denoting the knowledge_id field in the database.
 	FieldKnowledgeID = "knowledge_id"
+	// FieldActorID holds the string denoting the actor_id field in the database.
+	FieldActorID = "actor_id"
 	// FieldPayload holds the string denoting the payload field in the database.
 	FieldPayload = "payload"
 	// FieldRelayedAt holds the string denoting the relayed_at field in the database.
@@ -77,6 +79,7 @@ var Columns = []string{
 	FieldRecipientID,
 	FieldRequestID,
 	FieldKnowledgeID,
+	FieldActorID,
 	FieldPayload,
 	FieldRelayedAt,
 	FieldAttempts,
@@ -163,6 +166,11 @@ func ByRequestID(opts ...sql.OrderTermOption) OrderOption {
 // ByKnowledgeID orders the results by the knowledge_id field.
 func ByKnowledgeID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldKnowledgeID, opts...).ToFunc()
+}
+
+// ByActorID orders the results by the actor_id field.
+func ByActorID(opts ...sql.OrderTermOption) OrderOption {
+	return sql.OrderByField(FieldActorID, opts...).ToFunc()
 }
 
 // ByRelayedAt orders the results by the relayed_at field.

@@ -14,6 +14,7 @@ var (
 		{Name: "id", Type: field.TypeInt, Increment: true},
 		{Name: "created_at", Type: field.TypeTime},
 		{Name: "kind", Type: field.TypeEnum, Enums: []string{"KNOWLEDGE_REQUEST", "KNOWLEDGE_RESPONSE", "KNOWLEDGE_PUBLISHED"}},
+		{Name: "actor_id", Type: field.TypeInt, Nullable: true},
 		{Name: "payload", Type: field.TypeJSON},
 		{Name: "relayed_at", Type: field.TypeTime, Nullable: true},
 		{Name: "attempts", Type: field.TypeInt, Default: 0},
@@ -31,19 +32,19 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "events_users_recipient",
-				Columns:    []*schema.Column{EventsColumns[8]},
+				Columns:    []*schema.Column{EventsColumns[9]},
 				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "events_knowledge_requests_request",
-				Columns:    []*schema.Column{EventsColumns[9]},
+				Columns:    []*schema.Column{EventsColumns[10]},
 				RefColumns: []*schema.Column{KnowledgeRequestsColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
 			{
 				Symbol:     "events_knowledge_knowledge",
-				Columns:    []*schema.Column{EventsColumns[10]},
+				Columns:    []*schema.Column{EventsColumns[11]},
 				RefColumns: []*schema.Column{KnowledgeColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
@@ -60,12 +61,12 @@ var (
 			{
 				Name:    "event_recipient_id_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[8], EventsColumns[1]},
+				Columns: []*schema.Column{EventsColumns[9], EventsColumns[1]},
 			},
 			{
 				Name:    "events_unread",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[8], EventsColumns[1]},
+				Columns: []*schema.Column{EventsColumns[9], EventsColumns[1]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "read_at IS NULL",
 				},
@@ -73,17 +74,25 @@ var (
 			{
 				Name:    "event_request_id",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[9]},
+				Columns: []*schema.Column{EventsColumns[10]},
 			},
 			{
 				Name:    "event_knowledge_id",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[10]},
+				Columns: []*schema.Column{EventsColumns[11]},
+			},
+			{
+				Name:    "event_actor_id",
+				Unique:  false,
+				Columns: []*schema.Column{EventsColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "actor_id IS NOT NULL",
+				},
 			},
 			{
 				Name:    "event_read_at",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[7]},
+				Columns: []*schema.Column{EventsColumns[8]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "read_at IS NOT NULL",
 				},
@@ -91,7 +100,7 @@ var (
 			{
 				Name:    "event_relayed_at",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[4]},
+				Columns: []*schema.Column{EventsColumns[5]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "recipient_id IS NULL",
 				},

@@ -42,7 +42,7 @@ func init() {
 	// event.DefaultCreatedAt holds the default value on creation for the created_at field.
 	event.DefaultCreatedAt = eventDescCreatedAt.Default.(func() time.Time)
 	// eventDescAttempts is the schema descriptor for attempts field.
-	eventDescAttempts := eventFields[6].Descriptor()
+	eventDescAttempts := eventFields[7].Descriptor()
 	// event.DefaultAttempts holds the default value on creation for the attempts field.
 	event.DefaultAttempts = eventDescAttempts.Default.(int)
 	knowledgeMixin := schema.Knowledge{}.Mixin()

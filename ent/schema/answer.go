@@ -53,6 +53,7 @@ func answer(next ent.Mutator) ent.Mutator {
 		return v, outbox.Append(ctx, m.Client(), outbox.Change{
 			Kind:        event.KindKnowledgeResponse,
 			RecipientID: request.RequesterID,
+			ActorID:     request.OwnerID,
 			RequestID:   request.ID,
 			KnowledgeID: request.KnowledgeID,
 			Payload:     payload,

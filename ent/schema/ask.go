@@ -41,6 +41,7 @@ func ask(next ent.Mutator) ent.Mutator {
 		return v, outbox.Append(ctx, m.Client(), outbox.Change{
 			Kind:        event.KindKnowledgeRequest,
 			RecipientID: request.OwnerID,
+			ActorID:     request.RequesterID,
 			RequestID:   request.ID,
 			KnowledgeID: request.KnowledgeID,
 			Payload: outbox.Payload{

@@ -32,6 +32,8 @@ func (Event) Fields() []ent.Field {
 		field.Int("recipient_id").Optional().Nillable().Immutable(),
 		field.Int("request_id").Optional().Nillable(),
 		field.Int("knowledge_id").Optional().Nillable(),
+		field.Int("actor_id").Optional().Nillable().Immutable().Annotations(entgql.Skip()).
+			Comment("who made or answered the request, where the event is about one"),
 		field.JSON("payload", json.RawMessage{}).Immutable().Annotations(entgql.Skip()).
 			Comment("outbox.Payload as JSON"),
 		field.Time("relayed_at").Optional().Nillable().Annotations(entgql.Skip()).
@@ -62,6 +64,8 @@ func (Event) Indexes() []ent.Index {
 		index.Fields("recipient_id", "created_at").StorageKey("events_unread").
 			Annotations(entsql.IndexWhere("read_at IS NULL")),
 		index.Fields("request_id"), index.Fields("knowledge_id"),
+		// For a subscription that catches up: its person's last act, and so its cursor, may be any number of events ago.
+		index.Fields("actor_id").Annotations(entsql.IndexWhere("actor_id IS NOT NULL")),
 		// For outbox.RemoveOld.
 		index.Fields("read_at").Annotations(entsql.IndexWhere("read_at IS NOT NULL")),
 		index.Fields("relayed_at").Annotations(entsql.IndexWhere("recipient_id IS NULL")),

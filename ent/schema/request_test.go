@@ -176,6 +176,42 @@ func TestEventsFollowTheirChanges(t *testing.T) {
 	}
 }
 
+// So that a person's other devices can be told.
+func TestAnEventNotesWhoMadeOrAnsweredTheRequest(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	actors := func(kind event.Kind) (all []int) {
+		rows, err := s.client.Event.Query().Where(event.KindEQ(kind)).Order(ent.Asc(event.FieldID)).All(s.system())
+		must(t, err)
+		for _, row := range rows {
+			if row.ActorID == nil {
+				all = append(all, 0)
+			} else {
+				all = append(all, *row.ActorID)
+			}
+		}
+		return all
+	}
+	s.must(s.stranger, func(ctx context.Context, tx *ent.Client) error {
+		return tx.KnowledgeRequest.Create().SetRequesterID(s.stranger.ID).SetKnowledgeID(s.item.ID).SetQuestion("?").Exec(ctx)
+	})
+	s.must(s.owner, func(ctx context.Context, tx *ent.Client) error { return tx.Knowledge.DeleteOneID(s.item.ID).Exec(ctx) })
+	want := map[event.Kind][]int{
+		event.KindKnowledgeRequest:  {s.requester.ID, s.requester.ID, s.stranger.ID},
+		event.KindKnowledgeResponse: {s.owner.ID, s.owner.ID, s.owner.ID}, // an approval, and two denials of what was deleted
+	}
+	for kind, want := range want {
+		if diff := cmp.Diff(want, actors(kind)); diff != "" {
+			t.Errorf("%s:\n%s", kind, diff)
+		}
+	}
+	for _, actor := range actors(event.KindKnowledgePublished) {
+		if actor != 0 {
+			t.Errorf("a new item, which is no request, has the actor %d", actor)
+		}
+	}
+}
+
 func TestWhatRollsBackLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := set(t)
