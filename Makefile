@@ -32,14 +32,16 @@ setup: ## check Go, the C compiler and Node.js, and install what the tests need
 	@e2e/setup.sh
 
 .PHONY: test
-test: setup ## set up, then run all tests: vet, Go with the race detector, JavaScript against the real binary
+test: setup ## set up, then run all tests: vet, Go with the race detector, the app's units, real clients and a browser against the real binary
 	$(call say,go vet)
 	go vet -race ./...
 	$(call say,Go tests with the race detector)
 	go test -race ./...
 	$(call say,the binaries that the end-to-end tests drive: with the race detector too)
 	go build -race -o bin/race/ . ./pusherserver/cmd/pusherserver
-	$(call say,end-to-end tests: real clients in Node.js against the real binary)
+	$(call say,the app: types, rules and units)
+	cd web && npm run check && LOREBRIDGE_BIN='$(CURDIR)/bin/race/lorebridge' npm test
+	$(call say,end-to-end tests: real clients in Node.js and a browser against the real binary)
 	cd e2e && GORACE=halt_on_error=1 \
 		LOREBRIDGE_BIN='$(CURDIR)/bin/race/lorebridge' PUSHERSERVER_BIN='$(CURDIR)/bin/race/pusherserver' node --test
 
@@ -57,16 +59,26 @@ $(GOLANGCI):
 	GOBIN='$(CURDIR)/bin' go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv bin/golangci-lint $@
 
+.PHONY: web
+web: setup ## build the app and the playground into web/dist, which the server embeds
+	cd web && npm run codegen && npm run build
+
+.PHONY: screenshots
+screenshots: setup ## take docs/screenshots/ anew: every page, light and dark, desktop and phone
+	go build -o bin/lorebridge .
+	cd e2e && LOREBRIDGE_BIN='$(CURDIR)/bin/lorebridge' node screenshots.js
+
 .PHONY: generate
-generate: ## write ent/ and graph/ again from ent/schema and schema.graphqls
+generate: setup ## write ent/, graph/, web/src/gql and web/dist again from their sources
 	go generate ./...
+	cd web && npm run codegen && npm run build
 
 # The trees before and after are compared, not the work tree with HEAD: so it says the same before a commit as after it.
 .PHONY: generated
-generated: ## fail if generating changes, adds or removes a file
+generated: setup ## fail if generating changes, adds or removes a file
 	$(call say,generated code is what its sources say)
 	@tree() { index=$$(mktemp -d) && GIT_INDEX_FILE=$$index/i git add -A && GIT_INDEX_FILE=$$index/i git write-tree && rm -r "$$index"; }; \
-	before=$$(tree) && $(RACE) go generate ./... && after=$$(tree) || exit 1; \
+	before=$$(tree) && $(RACE) go generate ./... && (cd web && npm run codegen && npm run build) && after=$$(tree) || exit 1; \
 	git --no-pager diff --stat --exit-code "$$before" "$$after" \
 		|| { echo 'Generated code was not up to date. Now it is: commit these changes.' >&2; exit 1; }
 

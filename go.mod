@@ -2,6 +2,9 @@ module lorebridge
 
 go 1.26.0
 
+// Some of these packages have Go in them, which is not ours to check.
+ignore node_modules
+
 require (
 	ariga.io/atlas v0.36.2-0.20250730182955-2c6300d0a3e1
 	entgo.io/contrib v0.7.0

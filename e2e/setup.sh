@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes this machine ready for the tests, and says what it does. Packages of the project are always installed, in
-# e2e/node_modules. Packages of the system are installed only by root on Debian, with apt-get; anywhere else, and for
+# e2e/node_modules and web/node_modules. Packages of the system are installed only by root on Debian, with apt-get; anywhere else, and for
 # what Debian does not have new enough, this stops and names what to install.
 set -eu
 cd "$(dirname "$0")"
@@ -50,11 +50,17 @@ node_found=$(node --version | tr -d v)
 if at_least "$node_found" 21; then node_wanted=$node_wanted_after_20; fi
 at_least "$node_found" "$node_wanted" || stop "Node.js $node_found $node_too_old. Install $node_says."
 
-say "Go $go_found, $compiler, Node.js $node_found"
+browser=${CHROMIUM:-chromium}
+has "$browser" || system_packages "A browser ($browser; CHROMIUM names another Chromium or Chrome)" chromium fonts-liberation
 
-if [ node_modules/.package-lock.json -nt package-lock.json ]; then
-	say 'e2e/node_modules is up to date'
-else
-	say 'installing e2e/node_modules with npm'
-	npm ci --no-audit --no-fund
-fi
+say "Go $go_found, $compiler, Node.js $node_found, $(command -v "$browser")"
+
+for folder in . ../web; do
+	packages=$(cd "$folder" && basename "$PWD")/node_modules
+	if [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then
+		say "$packages is up to date"
+	else
+		say "installing $packages with npm"
+		(cd "$folder" && npm ci --no-audit --no-fund)
+	fi
+done

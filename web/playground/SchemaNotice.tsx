@@ -1,0 +1,29 @@
+import { useGraphiQL, useGraphiQLActions } from '@graphiql/react'
+
+/** Says why there are no docs and no completion, where the schema could not be read. */
+export function SchemaNotice() {
+  const failure = useGraphiQL((state) => state.fetchError)
+  const actions = useGraphiQLActions()
+  if (!failure) return null
+  return (
+    <p role="alert" className="lb-notice">
+      <span>
+        The schema could not be read, so there are no docs and no completion. The reason: {reason(failure)}. Operations
+        that you know can be run all the same.
+      </span>
+      <button type="button" className="lb-button" onClick={() => void actions.introspect()}>
+        Try again
+      </button>
+    </p>
+  )
+}
+
+/** The first message of what GraphiQL has: a result or an error, as JSON. */
+function reason(failure: string): string {
+  try {
+    const { errors } = JSON.parse(failure) as { errors?: { message?: string }[] }
+    return (errors?.[0]?.message ?? failure).replace(/[.?]$/, '')
+  } catch {
+    return failure
+  }
+}

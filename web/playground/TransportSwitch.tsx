@@ -1,0 +1,31 @@
+import type { Transport } from './transport'
+
+const choices: { transport: Transport; label: string; title: string }[] = [
+  { transport: 'ws', label: 'WebSocket', title: 'graphql-transport-ws, as graphql-ws speaks it' },
+  { transport: 'sse', label: 'SSE', title: 'Server-sent events, as graphql-sse reads them' },
+]
+
+interface Props {
+  transport: Transport
+  onTransport: (transport: Transport) => void
+}
+
+/** How the next subscription travels. */
+export function TransportSwitch({ transport, onTransport }: Props) {
+  return (
+    <fieldset className="lb-transport">
+      <legend>Subscriptions over</legend>
+      {choices.map((choice) => (
+        <label key={choice.transport} title={choice.title}>
+          <input
+            type="radio"
+            name="transport"
+            checked={choice.transport === transport}
+            onChange={() => onTransport(choice.transport)}
+          />
+          <span>{choice.label}</span>
+        </label>
+      ))}
+    </fieldset>
+  )
+}

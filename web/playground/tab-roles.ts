@@ -1,0 +1,19 @@
+/**
+ * GraphiQL marks list items as tabs that hold buttons, which screen readers do not get to. In `main` they become a
+ * plain list of buttons, of which one is current. Returns what ends this.
+ */
+export function mendTabRoles(main: HTMLElement): () => void {
+  const mend = () => {
+    main.querySelector('.graphiql-tabs')?.removeAttribute('role')
+    for (const item of main.querySelectorAll('.graphiql-tab[aria-selected]')) {
+      const isCurrent = item.getAttribute('aria-selected') === 'true'
+      item.removeAttribute('role')
+      item.removeAttribute('aria-selected')
+      item.querySelector('.graphiql-tab-button')?.setAttribute('aria-current', String(isCurrent))
+    }
+  }
+  const observer = new MutationObserver(mend)
+  observer.observe(main, { subtree: true, childList: true, attributeFilter: ['aria-selected'] })
+  mend()
+  return () => observer.disconnect()
+}

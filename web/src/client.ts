@@ -1,0 +1,48 @@
+import { ApolloClient, ApolloLink, HttpLink } from '@apollo/client'
+import { ErrorLink } from '@apollo/client/link/error'
+import { RetryLink } from '@apollo/client/link/retry'
+import { OperationTypeNode } from 'graphql'
+import { from, switchMap } from 'rxjs'
+
+import { newCache } from './cache'
+import { MeDocument } from './gql/operations'
+import type { Realtime } from './realtime/context'
+import type { PusherLink } from './realtime/pusher-link'
+import type { PusherSource } from './realtime/pusher-source'
+import { codeOf } from './ui/errors'
+
+/**
+ * newClient makes the Apollo client. Subscriptions travel over Pusher; an ended session is noticed wherever it shows; and while the
+ * server cannot be reached, subscriptions are sent again, and queries whose context says `retry`.
+ */
+export function newClient({ pusherSource, tabs }: Realtime): ApolloClient {
+  const cache = newCache()
+  const sessions = new ErrorLink(({ error, operation }) => {
+    if (codeOf(error) === 'UNAUTHENTICATED' && operation.operationName !== 'SignIn') {
+      cache.writeQuery({ query: MeDocument, data: { me: null } })
+    }
+  })
+  const retries = new RetryLink({
+    delay: { initial: 500, max: 30_000, jitter: true },
+    attempts: (_, { operationType, getContext }, error) =>
+      (operationType === OperationTypeNode.SUBSCRIPTION || getContext().retry === true) && error.name !== 'RefusedError',
+  })
+  return new ApolloClient({
+    cache,
+    link: ApolloLink.from([sessions, tabs.link, retries, overPusher(pusherSource), new HttpLink({ uri: '/graphql' })]),
+  })
+}
+
+/** overPusher is a PusherLink, loaded with the first subscription: who has to sign in first does not wait for Pusher. */
+function overPusher(source: PusherSource): ApolloLink {
+  let link: Promise<PusherLink> | undefined
+  const load = async () => {
+    const { PusherLink } = await import('./realtime/pusher-link')
+    return new PusherLink({ pusher: source.get })
+  }
+  return new ApolloLink((operation, forward) => {
+    if (operation.operationType !== OperationTypeNode.SUBSCRIPTION) return forward(operation)
+    link ??= load()
+    return from(link).pipe(switchMap((pusher) => pusher.request(operation, forward)))
+  })
+}

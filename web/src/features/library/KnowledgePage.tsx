@@ -1,0 +1,131 @@
+import { useApolloClient } from '@apollo/client/react'
+import { Alert, Anchor, Button, Group, Skeleton, Stack, Text } from '@mantine/core'
+import { IconArrowLeft, IconLock, IconLockOpen, IconMessageQuestion, IconPencil } from '@tabler/icons-react'
+import { useEffect, useState } from 'react'
+import { Link, useNavigate, useParams } from 'react-router'
+
+import card from '../../ui/Card.module.css'
+import { Page } from '../../ui/Page'
+import { Failure, Loading } from '../../ui/States'
+import { shown } from '../../ui/errors'
+import { DeleteKnowledge } from './DeleteKnowledge'
+import { Gone } from './Gone'
+import classes from './KnowledgePage.module.css'
+import { forget } from './library-cache'
+import { Made } from './Made'
+import { useItem } from './use-item'
+
+/** KnowledgePage is one item: to be read, or asked for, or changed by its owner. */
+export function KnowledgePage() {
+  const { id = '' } = useParams()
+  return <Item key={id} id={id} />
+}
+
+function Item({ id }: { id: string }) {
+  const client = useApolloClient()
+  const navigate = useNavigate()
+  const [deleted, setDeleted] = useState(false)
+  const { item, known, own, gone, error, refetch } = useItem(deleted ? undefined : id)
+
+  // Once nothing here reads the item any more: else it would be asked for again.
+  useEffect(() => {
+    if (!deleted) return
+    forget(client.cache, id)
+    void navigate('/library?view=mine', { replace: true })
+  }, [deleted, client, id, navigate])
+
+  if (deleted) return null
+  if (gone) return <Gone />
+  if (!known) {
+    if (error)
+      return <Failure error={error} title="This item could not be loaded" onRetry={() => void refetch().catch(shown)} />
+    return <Loading label="Loading the item" />
+  }
+  return (
+    <Page
+      title={known.title}
+      lead={
+        <>
+          {own ? 'Yours' : known.owner.name} · <Made item={known} />
+        </>
+      }
+      actions={
+        own && (
+          <Group gap="sm">
+            <Button
+              component={Link}
+              to={`/library/${id}/edit`}
+              variant="default"
+              className={classes.action}
+              leftSection={<IconPencil size={18} aria-hidden />}
+            >
+              Edit
+            </Button>
+            <DeleteKnowledge item={known} className={classes.action} onDeleted={() => setDeleted(true)} />
+          </Group>
+        )
+      }
+    >
+      {item ? (
+        <Content item={item} own={own} />
+      ) : error ? (
+        <Failure error={error} title="Its content could not be loaded" onRetry={() => void refetch().catch(shown)} />
+      ) : (
+        <Stack gap="sm" role="status" aria-label="Loading the content">
+          <Skeleton height={14} />
+          <Skeleton height={14} />
+          <Skeleton height={14} width="60%" />
+        </Stack>
+      )}
+      <Anchor component={Link} to={own ? '/library?view=mine' : '/library'} size="sm" className={classes.back}>
+        <IconArrowLeft size={16} aria-hidden />
+        Back to the library
+      </Anchor>
+    </Page>
+  )
+}
+
+interface ContentProps {
+  item: { id: string; title: string; content: string | null; owner: { name: string } }
+  own: boolean
+}
+
+/** Content is what can be read, or else how to come by it. */
+function Content({ item: { id, title, content, owner }, own }: ContentProps) {
+  if (content === null) {
+    return (
+      <div className={`${card.card} ${classes.locked}`}>
+        <IconLock size={28} aria-hidden className={classes.lock} />
+        <Text>{owner.name} shares this on request.</Text>
+        <Text c="dimmed" size="sm">
+          Say what you need it for. You are told the moment {owner.name} answers, and can read it here once it is
+          shared.
+        </Text>
+        <Button
+          component={Link}
+          to={`/ask?knowledge=${id}`}
+          className={classes.action}
+          leftSection={<IconMessageQuestion size={18} aria-hidden />}
+          aria-label={`Ask ${owner.name} for “${title}”`}
+        >
+          Ask {owner.name}
+        </Button>
+      </div>
+    )
+  }
+  return (
+    <>
+      {!own && (
+        <p className={classes.shared}>
+          <IconLockOpen size={16} aria-hidden />
+          Shared with you
+        </p>
+      )}
+      {content.trim() ? (
+        <div className={`${card.card} ${card.text} ${classes.content}`}>{content}</div>
+      ) : (
+        <Alert color="gray">There is nothing written here yet.</Alert>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,25 @@
+import { Tooltip } from '@mantine/core'
+
+import type { PusherState } from '../../realtime/use-pusher'
+import classes from './ConnectionState.module.css'
+
+const meanings: Record<PusherState, string> = {
+  initialized: 'Getting ready to connect.',
+  connecting: 'Connecting, so that you learn of everything at once.',
+  connected: 'You learn of everything at once.',
+  unavailable: 'The connection is lost. It comes back by itself, and nothing is missed.',
+  failed: 'This browser cannot connect. Load the page again to see what is new.',
+  disconnected: 'Not connected. Load the page again to connect.',
+}
+
+/** ConnectionState shows how the live connection is, in pusher-js's own words. */
+export function ConnectionState({ state }: { state: PusherState }) {
+  return (
+    <Tooltip label={meanings[state]} multiline w={230}>
+      <span className={classes.state} data-state={state} role="status" aria-label={`Live connection: ${state}`} tabIndex={0}>
+        <span className={classes.dot} aria-hidden />
+        <span className={classes.word}>{state}</span>
+      </span>
+    </Tooltip>
+  )
+}

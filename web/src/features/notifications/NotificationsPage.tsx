@@ -1,0 +1,47 @@
+import { Button } from '@mantine/core'
+import { IconBell } from '@tabler/icons-react'
+
+import { Page } from '../../ui/Page'
+import { Empty, Failure, Loading } from '../../ui/States'
+import { NotificationItem } from './NotificationItem'
+import classes from './NotificationsPage.module.css'
+import { useMarkAllRead, useNotifications } from './use-notifications'
+
+/** NotificationsPage is all that happened for the viewer. */
+export function NotificationsPage() {
+  const { items, loading, error, retry, more } = useNotifications()
+  const markAll = useMarkAllRead()
+  return (
+    <Page
+      title="Notifications"
+      lead="What happened for you, also while you were away."
+      actions={
+        markAll && (
+          <Button variant="default" onClick={markAll}>
+            Mark all as read
+          </Button>
+        )
+      }
+    >
+      {loading && <Loading label="Loading your notifications" />}
+      {error && <Failure error={error} title="Your notifications could not be loaded" onRetry={retry} />}
+      {!loading && !error && items.length === 0 && (
+        <Empty icon={<IconBell />} title="Nothing yet">
+          When somebody asks you, or answers you, it is told here at once.
+        </Empty>
+      )}
+      {items.length > 0 && (
+        <ul className={classes.list} aria-label="Notifications">
+          {items.map((notification) => (
+            <NotificationItem key={notification.id} notification={notification} />
+          ))}
+        </ul>
+      )}
+      {more && (
+        <Button variant="default" onClick={() => void more().catch(() => undefined)}>
+          Show more
+        </Button>
+      )}
+    </Page>
+  )
+}

@@ -1,0 +1,105 @@
+import { Alert, Button, Group, Loader, Stack, Textarea } from '@mantine/core'
+import { IconAlertTriangle, IconCheck, IconX } from '@tabler/icons-react'
+import { useEffect, useLayoutEffect, useRef, type RefObject } from 'react'
+
+import type { KnowledgeResponse, RequestFieldsFragment } from '../../gql/operations'
+import { fieldErrorOf, messageOf } from '../../ui/errors'
+import classes from './AnswerForm.module.css'
+import { useAnswer } from './use-answer'
+
+const mostBytes = 64 * 1024
+
+interface AnswerFormProps {
+  request: RequestFieldsFragment
+  /** Where the focus goes when the request is answered, and the form no longer there. */
+  focusAfter: RefObject<HTMLElement | null>
+  /** Whether a heading above says already that this is the answer. */
+  isTitled?: boolean
+}
+
+/** AnswerForm lets the owner approve or deny at once, with or without words. */
+export function AnswerForm({ request, focusAfter, isTitled = false }: AnswerFormProps) {
+  const { requester, knowledge } = request
+  const { draft, write, send } = useAnswer(request)
+  const form = useRef<HTMLDivElement>(null)
+  const field = useRef<HTMLTextAreaElement>(null)
+  const notes = [
+    ...(isTitled ? ['A text is optional.'] : []),
+    ...(knowledge ? [`Approving shares “${knowledge.title}” with ${requester.name}.`] : []),
+  ]
+  const tooLong = tooLongFor(draft.text)
+  const refused = fieldErrorOf(draft.error, 'responseContent')
+
+  useEffect(() => {
+    if (refused) field.current?.focus()
+  }, [refused])
+  useLayoutEffect(() => {
+    const leaving = form.current
+    const next = focusAfter.current
+    return () => {
+      if (leaving?.contains(document.activeElement)) next?.focus()
+    }
+  }, [focusAfter])
+
+  function answer(status: KnowledgeResponse) {
+    if (tooLong) field.current?.focus()
+    else void send(status)
+  }
+
+  // A button that turned disabled would lose the focus: while one answer is on its way, presses do nothing.
+  const busy = draft.sending !== undefined
+  const loader = <Loader size={16} color="currentColor" />
+  return (
+    <Stack gap="sm" ref={form} role="group" aria-label={`Answer ${requester.name}`}>
+      <Textarea
+        ref={field}
+        aria-label={isTitled ? 'Answer (optional)' : undefined}
+        label={
+          isTitled ? undefined : (
+            <>
+              Answer <span className={classes.optional}>(optional)</span>
+            </>
+          )
+        }
+        description={notes.join(' ') || undefined}
+        inputWrapperOrder={['label', 'input', 'error', 'description']}
+        classNames={{ input: classes.input, description: classes.description }}
+        rows={2}
+        value={draft.text}
+        onChange={(event) => write(event.currentTarget.value)}
+        readOnly={busy}
+        error={tooLong ?? refused}
+      />
+      {draft.error !== undefined && !refused && (
+        <Alert color="red" role="alert" icon={<IconAlertTriangle aria-hidden />} title="Your answer was not sent">
+          {messageOf(draft.error)}
+        </Alert>
+      )}
+      <Group gap="sm" className={classes.buttons}>
+        <Button
+          onClick={() => answer('APPROVED')}
+          aria-disabled={busy}
+          leftSection={draft.sending === 'APPROVED' ? loader : <IconCheck size={18} aria-hidden />}
+        >
+          Approve
+        </Button>
+        <Button
+          variant="default"
+          onClick={() => answer('DENIED')}
+          aria-disabled={busy}
+          leftSection={draft.sending === 'DENIED' ? loader : <IconX size={18} aria-hidden />}
+        >
+          Deny
+        </Button>
+      </Group>
+    </Stack>
+  )
+}
+
+/** tooLongFor counts bytes, as the server does. */
+function tooLongFor(text: string): string | undefined {
+  if (text.length * 3 <= mostBytes) return undefined
+  const bytes = new TextEncoder().encode(text.trim()).length
+  if (bytes <= mostBytes) return undefined
+  return `This is too long by ${(bytes - mostBytes).toLocaleString('en')} bytes: 64 KiB are the most.`
+}

@@ -1,0 +1,34 @@
+import type { RefObject } from 'react'
+
+import type { RequestFieldsFragment } from '../../gql/operations'
+import { Answer } from './Answer'
+import { AnswerForm } from './AnswerForm'
+import { UnsentText } from './UnsentText'
+import { useAnswer } from './use-answer'
+
+interface AnsweringProps {
+  request: RequestFieldsFragment
+  viewerId: string
+  /** Where the focus goes when what has it here is gone. */
+  focusAfter: RefObject<HTMLElement | null>
+  /** Whether a heading above says already that this is the answer. */
+  isTitled?: boolean
+}
+
+/** Answering is the lower half of a request: the form for whoever can answer it, and the answer for everybody else. */
+export function Answering({ request, viewerId, focusAfter, isTitled }: AnsweringProps) {
+  const { draft, discard } = useAnswer(request)
+  if (request.status === 'PENDING' && request.owner.id === viewerId) {
+    return <AnswerForm request={request} focusAfter={focusAfter} isTitled={isTitled} />
+  }
+  function drop() {
+    discard()
+    focusAfter.current?.focus()
+  }
+  return (
+    <>
+      <Answer request={request} viewerId={viewerId} />
+      {draft.text.trim() && !draft.sending && <UnsentText text={draft.text} onDiscard={drop} />}
+    </>
+  )
+}

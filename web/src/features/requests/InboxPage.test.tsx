@@ -1,0 +1,229 @@
+import { ApolloClient, ApolloLink, InMemoryCache } from '@apollo/client'
+import { ApolloProvider } from '@apollo/client/react'
+import { relayStylePagination } from '@apollo/client/utilities'
+import { MantineProvider } from '@mantine/core'
+import { Notifications, notifications } from '@mantine/notifications'
+import { act, cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
+import { GraphQLError } from 'graphql'
+import { MemoryRouter } from 'react-router'
+import { Observable } from 'rxjs'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+import { MeDocument, RequestsDocument, type KnowledgeRequestStatus, type RequestFieldsFragment } from '../../gql/operations'
+import { putRequest } from '../../gql/request-cache'
+import { InboxPage } from './InboxPage'
+
+const ada = { __typename: 'User', id: '1', name: 'Ada' }
+const bob = { __typename: 'User', id: '2', name: 'Bob' }
+
+/** asked is the n-th request, from Ada to Bob, who looks at his inbox: the higher n, the newer. */
+function asked(n: number, status: KnowledgeRequestStatus = 'PENDING', responseContent: string | null = null) {
+  const at = `2026-11-23T10:00:0${n}.000Z`
+  const request: RequestFieldsFragment & { __typename: string } = {
+    __typename: 'KnowledgeRequest',
+    id: String(n),
+    question: `Question ${n}`,
+    status,
+    responseContent,
+    createdAt: at,
+    respondedAt: status === 'PENDING' ? null : at,
+    requester: ada,
+    owner: bob,
+    knowledge: null,
+  }
+  return request
+}
+
+/** Server answers as Lorebridge does; `waiting` is what it has, and answers are let out by hand. */
+class Server {
+  waiting = [asked(3), asked(2), asked(1)]
+  present = new Map<string, RequestFieldsFragment>()
+  sent: unknown[] = []
+  #answers: ((result: ApolloLink.Result) => void)[] = []
+
+  link = new ApolloLink(
+    (operation) =>
+      new Observable<ApolloLink.Result>((observer) => {
+        const answer = (result: ApolloLink.Result) => {
+          observer.next(result)
+          observer.complete()
+        }
+        if (operation.operationName === 'Requests') answer({ data: connection(this.waiting) })
+        else if (operation.operationName === 'Request') answer({ data: { node: this.present.get(String(operation.variables.id)) } })
+        else {
+          this.sent.push(operation.variables.input)
+          this.#answers.push(answer)
+        }
+      }),
+  )
+
+  answer(result: ApolloLink.Result) {
+    return act(async () => {
+      this.#answers.shift()?.(result)
+      await Promise.resolve()
+    })
+  }
+}
+
+const connection = (requests: RequestFieldsFragment[]) => ({
+  knowledgeRequests: {
+    __typename: 'KnowledgeRequestConnection',
+    edges: requests.map((node) => ({ __typename: 'KnowledgeRequestEdge', node })),
+    pageInfo: { __typename: 'PageInfo', hasNextPage: false, endCursor: null },
+  },
+})
+
+const responded = (request: RequestFieldsFragment) => ({
+  data: { respondToRequest: { __typename: 'RespondToRequestPayload', knowledgeRequest: request } },
+})
+
+const refused = (code: string) => ({ data: null, errors: [new GraphQLError('no', { extensions: { code } })] })
+
+describe('the inbox', () => {
+  let server: Server
+  let client: ApolloClient
+  beforeEach(async () => {
+    // jsdom has none, and Mantine asks it.
+    vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: vi.fn(), removeEventListener: vi.fn() }))
+    server = new Server()
+    const knowledgeRequests = relayStylePagination(['box', 'status'])
+    const cache = new InMemoryCache({ typePolicies: { Query: { fields: { knowledgeRequests } } } })
+    client = new ApolloClient({ cache, link: server.link })
+    client.writeQuery({ query: MeDocument, data: { me: { ...bob, email: 'bob@example.com' } } })
+    render(
+      <MantineProvider env="test">
+        <Notifications />
+        <ApolloProvider client={client}>
+          <MemoryRouter initialEntries={['/inbox']}>
+            <InboxPage />
+          </MemoryRouter>
+        </ApolloProvider>
+      </MantineProvider>,
+    )
+    await screen.findByText('Question 3')
+  })
+  afterEach(() => {
+    notifications.clean()
+    cleanup()
+  })
+
+  const card = (n: number) => screen.getByText(`Question ${n}`).closest('article')!
+  const field = (n: number) => within(card(n)).getByRole<HTMLTextAreaElement>('textbox', { name: 'Answer (optional)' })
+  const heading = (n: number) => within(card(n)).getByRole('heading')
+  const shown = () => screen.queryAllByText(/^Question \d$/).map((text) => text.textContent.replace('Question ', ''))
+  const showsSoon = (...expected: string[]) => waitFor(() => expect(shown()).toEqual(expected))
+  const press = (n: number, name: string) => {
+    const button = within(card(n)).getByRole('button', { name })
+    button.focus()
+    fireEvent.click(button)
+  }
+  const write = (n: number, text: string) => {
+    field(n).focus()
+    fireEvent.change(field(n), { target: { value: text } })
+  }
+  const put = (request: RequestFieldsFragment) => act(() => putRequest(client.cache, request, bob.id))
+
+  it('keeps the focus and a half-typed answer when a new request comes', async () => {
+    write(3, 'Half of')
+    const before = field(3)
+    put(asked(4))
+    await showsSoon('4', '3', '2', '1')
+    expect(field(3)).toBe(before)
+    expect(document.activeElement).toBe(before)
+    expect(before.value).toBe('Half of')
+  })
+
+  it('sends at once, lets the card leave, says so, and goes on at the next card, at last at the heading', async () => {
+    write(2, ' Here. ')
+    press(2, 'Approve')
+    expect(server.sent).toEqual([{ requestId: '2', status: 'APPROVED', responseContent: 'Here.' }])
+    expect(shown()).toEqual(['3', '2', '1'])
+    await server.answer(responded(asked(2, 'APPROVED', 'Here.')))
+    await showsSoon('3', '1')
+    expect(document.activeElement).toBe(heading(1))
+    expect(await screen.findByText('Approved. Ada was told.')).toBeTruthy()
+
+    press(1, 'Deny')
+    expect(server.sent[1]).toEqual({ requestId: '1', status: 'DENIED', responseContent: null })
+    await server.answer(responded(asked(1, 'DENIED')))
+    await waitFor(() => expect(document.activeElement).toBe(heading(3)))
+    press(3, 'Deny')
+    await server.answer(responded(asked(3, 'DENIED')))
+    await showsSoon()
+    expect(document.activeElement).toBe(screen.getByRole('heading', { level: 1 }))
+  })
+
+  it('sends one answer, however often it is pressed', () => {
+    press(2, 'Approve')
+    press(2, 'Deny')
+    expect(server.sent).toHaveLength(1)
+  })
+
+  it('leaves the focus alone where it has moved on meanwhile', async () => {
+    press(3, 'Approve')
+    write(1, 'Already here')
+    await server.answer(responded(asked(3, 'APPROVED')))
+    await showsSoon('2', '1')
+    expect(document.activeElement).toBe(field(1))
+  })
+
+  it('takes no offence when the event of its own answer is faster than the answer', async () => {
+    write(2, 'Here.')
+    press(2, 'Approve')
+    put(asked(2, 'APPROVED', 'Here.'))
+    await showsSoon('3', '1')
+    await server.answer(responded(asked(2, 'APPROVED', 'Here.')))
+    await showsSoon('3', '1')
+  })
+
+  it('gives the words back when another device has answered meanwhile', async () => {
+    write(2, 'Never sent')
+    put(asked(2, 'DENIED', 'From the other one'))
+    expect(await within(card(2)).findByText('From the other one')).toBeTruthy()
+    expect(within(card(2)).getByText('Never sent')).toBeTruthy()
+    expect(shown()).toEqual(['3', '2', '1'])
+    expect(document.activeElement).toBe(heading(2))
+
+    press(2, 'Discard the text')
+    await showsSoon('3', '1')
+    expect(document.activeElement).toBe(heading(1))
+  })
+
+  it('shows how it stands when another device was first, and keeps the words', async () => {
+    server.present.set('2', asked(2, 'DENIED', 'From the other one'))
+    write(2, 'Too late')
+    press(2, 'Approve')
+    await server.answer(refused('ALREADY_ANSWERED'))
+    expect(await screen.findByText('This was answered already')).toBeTruthy()
+    expect(within(card(2)).getByText('From the other one')).toBeTruthy()
+    expect(within(card(2)).getByText('Too late')).toBeTruthy()
+  })
+
+  it('keeps the words when they could not be sent, and sends them again', async () => {
+    write(2, 'Kept')
+    press(2, 'Approve')
+    await server.answer(refused('RATE_LIMITED'))
+    expect(within(card(2)).getByRole('alert')).toBeTruthy()
+    expect(field(2).value).toBe('Kept')
+    press(2, 'Approve')
+    expect(server.sent).toHaveLength(2)
+  })
+
+  it('keeps the card that is written in when the list is fetched again and is shorter', async () => {
+    write(1, 'Half of')
+    const before = field(1)
+    server.waiting = [asked(3)]
+    await act(() => client.refetchQueries({ include: [RequestsDocument] }))
+    await showsSoon('3', '1')
+    expect(field(1)).toBe(before)
+    expect(document.activeElement).toBe(before)
+  })
+
+  it('refuses more than 64 KiB, counted in bytes, before it sends', () => {
+    write(1, 'é'.repeat(32 * 1024 + 1))
+    press(1, 'Approve')
+    expect(server.sent).toEqual([])
+    expect(within(card(1)).getByText('This is too long by 2 bytes: 64 KiB are the most.')).toBeTruthy()
+    expect(document.activeElement).toBe(field(1))
+  })
+})

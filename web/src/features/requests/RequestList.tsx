@@ -1,0 +1,97 @@
+import { Alert, Button } from '@mantine/core'
+import { useLayoutEffect, useRef, useState, type FocusEvent, type ReactNode } from 'react'
+
+import type { RequestFieldsFragment } from '../../gql/operations'
+import cardClasses from '../../ui/Card.module.css'
+import { messageOf } from '../../ui/errors'
+import { headingOf, RequestCard } from './RequestCard'
+
+interface RequestListProps {
+  label: string
+  requests: RequestFieldsFragment[]
+  viewerId: string
+  /** Stands where there is no request. */
+  empty: ReactNode
+  /** Fetches the next page, where there is one. */
+  more?: () => Promise<unknown>
+}
+
+/** RequestList shows requests, the newest on top. The focus never gets lost with a card that leaves. */
+export function RequestList({ label, requests, viewerId, empty, more }: RequestListProps) {
+  const ids = requests.map((request) => request.id)
+  const { follow, goOnAfter } = useFocusAmong(ids)
+  const [error, setError] = useState<unknown>()
+
+  async function showMore(fetchNext: () => Promise<unknown>) {
+    setError(undefined)
+    goOnAfter(ids.at(-1))
+    await fetchNext().catch(setError)
+  }
+
+  return (
+    <>
+      {ids.length === 0 && empty}
+      {ids.length > 0 && (
+        <ul className={cardClasses.list} aria-label={label}>
+          {requests.map((request) => (
+            <li key={request.id} {...follow(request.id)}>
+              <RequestCard request={request} viewerId={viewerId} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {error !== undefined && (
+        <Alert color="red" role="alert">
+          {messageOf(error)}
+        </Alert>
+      )}
+      {more && (
+        <Button variant="default" onClick={() => void showMore(more)}>
+          Show more
+        </Button>
+      )}
+    </>
+  )
+}
+
+/**
+ * useFocusAmong moves the focus on when the card that has it leaves the list, whether it was answered here or on
+ * another device: to the next card, else to the one before, else to the heading of the page. And to the first card of
+ * the page that comes after the one of `goOnAfter`.
+ */
+function useFocusAmong(ids: string[]) {
+  const focused = useRef<string>(undefined)
+  const lastBefore = useRef<string>(undefined)
+  const shown = useRef(ids)
+  useLayoutEffect(() => {
+    const before = shown.current
+    shown.current = ids
+    const arrived = lastBefore.current === undefined ? undefined : ids[ids.indexOf(lastBefore.current) + 1]
+    if (arrived !== undefined) {
+      lastBefore.current = undefined
+      document.getElementById(headingOf(arrived))?.focus()
+    }
+
+    const left = focused.current
+    if (left === undefined || ids.includes(left)) return
+    focused.current = undefined
+    const place = before.indexOf(left)
+    const stays = (id: string) => ids.includes(id)
+    const next = before.slice(place + 1).find(stays) ?? before.slice(0, place).findLast(stays)
+    const heading = next === undefined ? document.querySelector('h1') : document.getElementById(headingOf(next))
+    heading?.focus()
+  })
+
+  const follow = (id: string) => ({
+    onFocus: () => {
+      focused.current = id
+    },
+    onBlur: (event: FocusEvent) => {
+      if (!event.currentTarget.contains(event.relatedTarget)) focused.current = undefined
+    },
+  })
+  const goOnAfter = (id: string | undefined) => {
+    lastBefore.current = id
+  }
+  return { follow, goOnAfter }
+}

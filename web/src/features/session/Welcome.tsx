@@ -1,0 +1,27 @@
+import { Stack, Text, Title } from '@mantine/core'
+import type { ReactNode } from 'react'
+
+import { Logo } from '../../ui/Logo'
+import classes from './Welcome.module.css'
+
+/** Welcome is the frame of the pages for whoever is not signed in. */
+export function Welcome({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <main className={classes.welcome}>
+      <title>{`${title} · Lorebridge`}</title>
+      <div className={classes.side}>
+        <Logo />
+        <Text className={classes.claim}>Ask the people who know.</Text>
+        <Text c="dimmed">
+          They learn of your question the moment you ask it, and you of their answer the moment they give it.
+        </Text>
+      </div>
+      <Stack className={classes.card} gap="lg">
+        <Title order={1} size="h3">
+          {title}
+        </Title>
+        {children}
+      </Stack>
+    </main>
+  )
+}

@@ -1,0 +1,33 @@
+import type { ApolloCache } from '@apollo/client'
+import { useApolloClient, useQuery } from '@apollo/client/react'
+import { useCallback, useEffect } from 'react'
+
+import { MeDocument, SignOutDocument, type MeQuery } from '../../gql/operations'
+
+export type Viewer = NonNullable<MeQuery['me']>
+
+/** useSession says who is signed in: undefined while that is being asked, null where nobody is. */
+export function useSession() {
+  const client = useApolloClient()
+  const { data, error, refetch } = useQuery(MeDocument)
+
+  const setViewer = useCallback((me: Viewer | null) => client.writeQuery({ query: MeDocument, data: { me } }), [client])
+  const signOut = useCallback(async () => {
+    await client.mutate({ mutation: SignOutDocument })
+    setViewer(null)
+  }, [client, setViewer])
+  return { viewer: data?.me, error, refetch, setViewer, signOut }
+}
+
+/** useForgetting empties the cache once nobody is signed in: by then no page is left that would ask for its data again. */
+export function useForgetting(viewer: Viewer | null | undefined) {
+  const { cache } = useApolloClient()
+  useEffect(() => {
+    if (viewer === null) forget(cache)
+  }, [cache, viewer])
+}
+
+function forget(cache: ApolloCache) {
+  cache.modify({ fields: (value: unknown, { fieldName, DELETE }) => (fieldName === 'me' ? value : DELETE) })
+  cache.gc()
+}

@@ -1,0 +1,33 @@
+import type { ApolloCache } from '@apollo/client'
+
+import { NotificationsDocument, type NotificationFieldsFragment } from './operations'
+
+/** putNotification puts a new notification on top of the cached list and counts it; one that is there stays as it is. */
+export function putNotification(cache: ApolloCache, notification: NotificationFieldsFragment) {
+  cache.updateQuery({ query: NotificationsDocument }, (data) => {
+    if (!data || has(data.notifications.edges, notification.id)) return data
+    const { edges, unreadCount } = data.notifications
+    const node = { __typename: 'Notification' as const, ...notification }
+    const edge = { __typename: 'NotificationEdge' as const, node }
+    return {
+      ...data,
+      notifications: { ...data.notifications, unreadCount: unreadCount + 1, edges: [edge, ...(edges ?? [])] },
+    }
+  })
+}
+
+/** markRead notes in the cache that these are read, and how many of all are unread then. */
+export function markRead(cache: ApolloCache, ids: string[], readAt: string, unreadCount: number) {
+  cache.updateQuery({ query: NotificationsDocument }, (data) => {
+    if (!data) return data
+    const edges = data.notifications.edges?.map((edge) => {
+      if (!edge?.node || edge.node.readAt || !ids.includes(edge.node.id)) return edge
+      return { ...edge, node: { ...edge.node, readAt } }
+    })
+    return { ...data, notifications: { ...data.notifications, unreadCount, edges: edges ?? null } }
+  })
+}
+
+function has(edges: ({ node: { id: string } | null } | null)[] | null, id: string): boolean {
+  return edges?.some((edge) => edge?.node?.id === id) ?? false
+}

@@ -1,0 +1,148 @@
+import type { ApolloCache } from '@apollo/client'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+
+import { newCache } from '../cache'
+import {
+  RequestsDocument,
+  type KnowledgeRequestStatus,
+  type RequestBox,
+  type RequestFieldsFragment,
+  type RequestsQuery,
+} from './operations'
+import { putRequest } from './request-cache'
+
+const ada = { __typename: 'User', id: '1', name: 'Ada' }
+const bob = { __typename: 'User', id: '2', name: 'Bob' }
+
+/** asked is the n-th request, from Ada to Bob: the higher n, the newer. */
+function asked(n: number, status: KnowledgeRequestStatus = 'PENDING'): RequestFieldsFragment {
+  const at = `2026-11-23T10:00:${String(n).padStart(2, '0')}.000Z`
+  const request = {
+    __typename: 'KnowledgeRequest',
+    id: String(100 + n),
+    question: `Question ${n}`,
+    status,
+    responseContent: null,
+    createdAt: at,
+    respondedAt: status === 'PENDING' ? null : at,
+    requester: ada,
+    owner: bob,
+    knowledge: null,
+  }
+  return request
+}
+
+function load(
+  cache: ApolloCache,
+  variables: { box: RequestBox; status?: KnowledgeRequestStatus | null; after?: string },
+  requests: RequestFieldsFragment[],
+  hasNextPage = false,
+) {
+  const data = {
+    knowledgeRequests: {
+      __typename: 'KnowledgeRequestConnection',
+      edges: requests.map((node) => ({ __typename: 'KnowledgeRequestEdge', node })),
+      pageInfo: { __typename: 'PageInfo', hasNextPage, endCursor: requests.at(-1)?.id ?? null },
+    },
+  }
+  cache.writeQuery<RequestsQuery>({ query: RequestsDocument, variables, data })
+}
+
+function list(cache: ApolloCache, box: RequestBox, status?: KnowledgeRequestStatus | null) {
+  const kept = cache.readQuery({ query: RequestsDocument, variables: { box, status } })
+  return kept?.knowledgeRequests.edges?.map((edge) => edge?.node?.question.replace('Question ', ''))
+}
+
+describe('putRequest', () => {
+  let cache: ApolloCache
+  beforeEach(() => {
+    cache = newCache()
+  })
+
+  it('puts a new request on top of every list that it belongs to, once', () => {
+    load(cache, { box: 'RECEIVED', status: 'PENDING' }, [asked(1)], true)
+    load(cache, { box: 'RECEIVED' }, [asked(1)])
+    load(cache, { box: 'RECEIVED', status: 'APPROVED' }, [])
+    load(cache, { box: 'SENT' }, [])
+
+    putRequest(cache, asked(2), bob.id)
+    putRequest(cache, asked(2), bob.id)
+
+    expect(list(cache, 'RECEIVED', 'PENDING')).toEqual(['2', '1'])
+    expect(list(cache, 'RECEIVED')).toEqual(['2', '1'])
+    expect(list(cache, 'RECEIVED', 'APPROVED')).toEqual([])
+    expect(list(cache, 'SENT')).toEqual([])
+  })
+
+  it('serves the one who asked by the other box', () => {
+    load(cache, { box: 'SENT', status: null }, [asked(1)])
+    load(cache, { box: 'RECEIVED', status: null }, [])
+    putRequest(cache, asked(2), ada.id)
+    expect(list(cache, 'SENT', null)).toEqual(['2', '1'])
+    expect(list(cache, 'RECEIVED', null)).toEqual([])
+  })
+
+  it('moves an answered request from list to list, each time to the place of the moment it was asked', () => {
+    load(cache, { box: 'RECEIVED', status: 'PENDING' }, [asked(4), asked(2)])
+    load(cache, { box: 'RECEIVED', status: 'APPROVED' }, [asked(3, 'APPROVED'), asked(1, 'APPROVED')])
+    load(cache, { box: 'RECEIVED' }, [asked(4), asked(3, 'APPROVED'), asked(2), asked(1, 'APPROVED')])
+
+    putRequest(cache, asked(2, 'APPROVED'), bob.id)
+
+    expect(list(cache, 'RECEIVED', 'PENDING')).toEqual(['4'])
+    expect(list(cache, 'RECEIVED', 'APPROVED')).toEqual(['3', '2', '1'])
+    expect(list(cache, 'RECEIVED')).toEqual(['4', '3', '2', '1'])
+  })
+
+  it('leaves a place below what was loaded to the next page', () => {
+    load(cache, { box: 'RECEIVED', status: 'APPROVED' }, [asked(5, 'APPROVED'), asked(4, 'APPROVED')], true)
+    load(cache, { box: 'RECEIVED', status: 'DENIED' }, [asked(3, 'DENIED')])
+    putRequest(cache, asked(1, 'APPROVED'), bob.id)
+    putRequest(cache, asked(2, 'DENIED'), bob.id)
+    expect(list(cache, 'RECEIVED', 'APPROVED')).toEqual(['5', '4'])
+    expect(list(cache, 'RECEIVED', 'DENIED')).toEqual(['3', '2'])
+
+    load(cache, { box: 'RECEIVED', status: 'APPROVED', after: '104' }, [asked(1, 'APPROVED')])
+    expect(list(cache, 'RECEIVED', 'APPROVED')).toEqual(['5', '4', '1'])
+  })
+
+  it('keeps what is known of the page, so that the next one can be fetched when its last request has left', () => {
+    load(cache, { box: 'RECEIVED', status: 'PENDING' }, [asked(3), asked(2)], true)
+    putRequest(cache, asked(2, 'DENIED'), bob.id)
+
+    const variables = { box: 'RECEIVED', status: 'PENDING' } as const
+    const kept = cache.readQuery({ query: RequestsDocument, variables })
+    expect(kept?.knowledgeRequests.pageInfo).toMatchObject({ hasNextPage: true, endCursor: '102' })
+    load(cache, { ...variables, after: '102' }, [asked(1)])
+    expect(list(cache, 'RECEIVED', 'PENDING')).toEqual(['3', '1'])
+  })
+
+  it('loads no list that was not loaded', () => {
+    putRequest(cache, asked(1), bob.id)
+    expect(list(cache, 'RECEIVED', 'PENDING')).toBeUndefined()
+    load(cache, { box: 'RECEIVED' }, [])
+    putRequest(cache, asked(1), bob.id)
+    expect(list(cache, 'RECEIVED', 'PENDING')).toBeUndefined()
+  })
+
+  it('keeps an answered request answered, whatever comes late', () => {
+    load(cache, { box: 'RECEIVED', status: 'PENDING' }, [asked(1)])
+    load(cache, { box: 'RECEIVED', status: 'DENIED' }, [])
+    putRequest(cache, asked(1, 'DENIED'), bob.id)
+    putRequest(cache, asked(1), bob.id)
+    expect(list(cache, 'RECEIVED', 'PENDING')).toEqual([])
+    expect(list(cache, 'RECEIVED', 'DENIED')).toEqual(['1'])
+  })
+
+  it('wakes whoever watches a list when it changed, and only then', () => {
+    load(cache, { box: 'RECEIVED', status: 'PENDING' }, [asked(1)])
+    const seen = vi.fn()
+    const variables = { box: 'RECEIVED', status: 'PENDING' } as const
+    cache.watch({ query: RequestsDocument, variables, optimistic: true, immediate: true, callback: seen })
+    expect(seen).toHaveBeenCalledTimes(1)
+    putRequest(cache, asked(2), bob.id)
+    expect(seen).toHaveBeenCalledTimes(2)
+    putRequest(cache, asked(2), bob.id)
+    expect(seen).toHaveBeenCalledTimes(2)
+  })
+})

@@ -1,0 +1,30 @@
+import { ApolloProvider } from '@apollo/client/react'
+import { MantineProvider } from '@mantine/core'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { BrowserRouter } from 'react-router'
+
+import './ui/mantine'
+import './theme.css'
+import { App } from './App'
+import { newClient } from './client'
+import { RealtimeProvider } from './realtime/context'
+import { PusherSource } from './realtime/pusher-source'
+import { Tabs } from './realtime/tabs'
+import { theme } from './theme'
+
+const realtime = { pusherSource: new PusherSource(), tabs: new Tabs() }
+
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
+      <ApolloProvider client={newClient(realtime)}>
+        <RealtimeProvider value={realtime}>
+          <BrowserRouter>
+            <App />
+          </BrowserRouter>
+        </RealtimeProvider>
+      </ApolloProvider>
+    </MantineProvider>
+  </StrictMode>,
+)

@@ -1,0 +1,62 @@
+import { ApolloLink, Observable } from '@apollo/client'
+import { OperationTypeNode } from 'graphql'
+import type Pusher from 'pusher-js/with-encryption'
+
+import { canGunzip } from './gunzip'
+import { PusherSubscription } from './pusher-subscription'
+
+export interface PusherLinkOptions {
+  /**
+   * The connection to listen with; asked for each subscription before it is sent. Give that of `usePusher`, which asks
+   * again where an authorization fails on its way. A subscription waits for the promise, and fails where it rejects.
+   */
+  pusher: () => Pusher | Promise<Pusher>
+}
+
+/**
+ * PusherLink lets GraphQL subscriptions travel over Pusher, as docs/protocol.md says ("Subscriptions over Pusher"). It
+ * stands before an HttpLink; queries and mutations pass through.
+ *
+ * - What the subscription begins with is told where there is something, and then each update, in order, once: repeats
+ *   are dropped by `extensions.subscription.seq`. Compressed results are unpacked. What was too large for Pusher is
+ *   fetched, with the `headers` and `credentials` of the operation's context, from the server that answered it.
+ * - It completes where the server says that nothing more will follow, or somebody disconnects the Pusher, as a sign-out
+ *   does. It fails with what the HttpLink fails with, and with a RefusedError where the server does not let it join or
+ *   ends the connection for good. An answer that has no channel is all there is: it is told, errors included, and the
+ *   subscription completes.
+ * - Whoever was away for longer than the server waits is subscribed anew, and told by one result with the error
+ *   `SUBSCRIPTION_GAP`, which the server sends as well to whoever missed too much: read the present state with a query
+ *   then. The same stands for a result that came and could not be read.
+ * - Unsubscribing aborts what is under way and leaves the channel, also where the server has not answered or the
+ *   channel is not joined yet.
+ *
+ * Two equal subscriptions are independent for this link; Apollo Client makes one of them before they come here, and
+ * gives what it begins with to the first only, unless `context: { queryDeduplication: false }` is given.
+ */
+export class PusherLink extends ApolloLink {
+  readonly #pusher: PusherLinkOptions['pusher']
+
+  constructor({ pusher }: PusherLinkOptions) {
+    super()
+    this.#pusher = pusher
+  }
+
+  override request(
+    operation: ApolloLink.Operation,
+    forward: ApolloLink.ForwardFunction,
+  ): Observable<ApolloLink.Result> {
+    if (operation.operationType !== OperationTypeNode.SUBSCRIPTION) return forward(operation)
+    operation.setContext(({ headers }: { headers?: Record<string, string> }) => ({
+      headers: {
+        ...headers,
+        'X-Subscription-Protocol': 'graphql-ruby',
+        ...(canGunzip && { 'X-Subscription-Compress': 'gzip' }),
+      },
+    }))
+    return new Observable((observer) => {
+      const subscription = new PusherSubscription({ operation, forward, observer })
+      void subscription.start(this.#pusher)
+      return () => subscription.stop()
+    })
+  }
+}
