@@ -28,11 +28,13 @@ import (
 	"lorebridge/auth"
 	"lorebridge/bridge"
 	"lorebridge/database"
+	"lorebridge/demo"
 	"lorebridge/ent"
 	"lorebridge/ent/rule"
 	"lorebridge/graph"
 	"lorebridge/outbox"
 	"lorebridge/pusherserver"
+	"lorebridge/web"
 )
 
 // shutdownTimeout is how long requests may take to finish after a signal; the relay's drain comes on top.
@@ -48,6 +50,9 @@ type config struct {
 	Pusher     bridge.Config
 	// Subscriptions live in the bridge, too.
 	Subscriptions bridge.SubscriptionsConfig
+	Web           web.Settings
+	// Demo is the flag -demo.
+	Demo bool
 }
 
 func main() {
@@ -66,6 +71,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("lorebridge", flag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.Usage = func() { printUsage(out) }
+	fill := flags.Bool("demo", false, "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -76,6 +82,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	c.Demo = *fill
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400) // the heap is small: measured in docs/performance.md
 	}
@@ -83,6 +90,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	listener, err := net.Listen("tcp", c.ListenAddr) // first: who cannot have the address should not migrate either
 	if err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
+	}
+	if c.Demo && !onLoopback(listener) {
+		return errors.Join(fmt.Errorf("LISTEN_ADDR is %q: -demo makes accounts whose passwords everybody knows, so it must be on loopback, such as 127.0.0.1:8080",
+			c.ListenAddr), listener.Close())
 	}
 	client, err := database.Open(ctx, c.Database)
 	if err != nil {
@@ -94,13 +105,27 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // serve joins the rooms and runs them until ctx ends.
 func serve(ctx context.Context, c config, listener net.Listener, client *ent.Client, log *slog.Logger, out io.Writer) error {
 	defer func() { _ = listener.Close() }() // closed already, unless the wiring fails
-	h, err := build(ctx, c, client, log, listener.Addr().(*net.TCPAddr).IP.IsLoopback())
+	h, err := build(c, client, log, c.Web.HasPlayground(onLoopback(listener)))
 	if err != nil {
 		return err
 	}
+	var people demo.People
+	if c.Demo {
+		if people, err = demo.Fill(ctx, client, h.relay.WithTx); err != nil {
+			return fmt.Errorf("fill the database %s for -demo: %w", c.Database.Path(), err)
+		}
+	}
+	if err := h.subscriptions.Load(ctx, h.api.Executor, h.relay.WithTx); err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "Lorebridge is running at %s\n", cmp.Or(c.Auth.PublicURL, "http://"+listener.Addr().String()))
+	if c.Demo {
+		fmt.Fprintf(out, "\nSign in as any of these, by e-mail address and password:\n\n%s", people)
+	}
 	return h.run(ctx, listener)
 }
+
+func onLoopback(listener net.Listener) bool { return listener.Addr().(*net.TCPAddr).IP.IsLoopback() }
 
 // house is the rooms, joined.
 type house struct {
@@ -111,12 +136,13 @@ type house struct {
 	subscriptions *bridge.Subscriptions
 	sockets       *pusherserver.Server // nil where Pusher is another
 	api           *graph.Handler
+	face          *web.Handler
 	identify      func(http.Handler) http.Handler
 	log           *slog.Logger
 	stopping      atomic.Bool
 }
 
-func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, introspection bool) (h *house, err error) {
+func build(c config, client *ent.Client, log *slog.Logger, playground bool) (h *house, err error) {
 	h = &house{client: client, log: log}
 	if h.accounts, err = auth.NewAccounts(client, c.Auth); err != nil {
 		return nil, err
@@ -137,12 +163,13 @@ func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 		Realtime:      h.realtime,
 		SessionEnded:  h.pusher.EndSession,
 		Origins:       c.Auth.TrustedOrigins(),
-		Introspection: introspection,
+		Introspection: playground,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return h, h.subscriptions.Load(ctx, h.api.Executor, h.relay.WithTx)
+	h.face, err = web.New(web.Config{Playground: playground, ConnectTo: c.Pusher.Origins(c.Auth.PublicURL)})
+	return h, err
 }
 
 // buildPusher builds our side of Pusher, and where none is configured, Pusher itself.
@@ -191,9 +218,7 @@ func (h *house) routes() http.Handler {
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { h.report(w, []string{}) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { h.report(w, h.problems(r.Context())) })
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "Lorebridge is running. Its API is POST /graphql; its README has a tour.\n")
-	})
+	mux.Handle("/", h.face)
 	return mux
 }
 
@@ -337,7 +362,7 @@ func readConfig() (config, error) {
 	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
 		return config{}, fmt.Errorf("LISTEN_ADDR is %q: it must be host:port, such as 127.0.0.1:8080", c.ListenAddr)
 	}
-	for _, room := range []interface{ Validate() error }{c.Database, c.Auth, c.Graph, c.Pusher, c.Subscriptions} {
+	for _, room := range []interface{ Validate() error }{c.Database, c.Auth, c.Graph, c.Pusher, c.Subscriptions, c.Web} {
 		if err := room.Validate(); err != nil {
 			return config{}, err
 		}
@@ -359,7 +384,9 @@ func documented(t reflect.Type) []reflect.StructField {
 }
 
 func printUsage(out io.Writer) {
-	fmt.Fprint(out, "lorebridge takes no arguments; it reads these variables from its environment, then .env.local, then .env:\n\n")
+	fmt.Fprint(out, "lorebridge [-demo]\n\n"+
+		"  -demo  fills an empty database with three people and what they know, prints how to sign in as each, and runs on\n\n"+
+		"It reads these variables from its environment, then .env.local, then .env:\n\n")
 	for _, v := range documented(reflect.TypeFor[config]()) {
 		fmt.Fprintf(out, "  %-30s %-22s %s\n", v.Tag.Get("env"), cmp.Or(v.Tag.Get("envDefault"), "-"), v.Tag.Get("help"))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -29,6 +30,40 @@ func (c Config) Embedded() bool { return c.Cluster == "" && c.Host == "" }
 
 // secure says that Pusher's HTTP API and its WebSockets are reached over TLS; the embedded server is reached as we are.
 func (c Config) secure() bool { return c.Cluster != "" || (c.Host != "" && c.Scheme == "https") }
+
+// Origins are those besides its own that a page must be allowed to connect to where Connection sends its browser, as a
+// Content-Security-Policy names them. publicURL is how browsers reach the server; empty where only their requests say it, for then it is
+// as they reached the page.
+func (c Config) Origins(publicURL string) []string {
+	switch {
+	case c.Cluster != "": // the second is what pusher-js falls back to where WebSockets do not come through
+		return []string{"wss://ws-" + c.Cluster + ".pusher.com", "https://sockjs-" + c.Cluster + ".pusher.com"}
+	case c.Host != "":
+		return socketOrigins(cmp.Or(c.PublicHost, c.Host), c.secure())
+	}
+	if public, err := url.Parse(publicURL); err == nil && public.Host != "" {
+		return socketOrigins(public.Host, public.Scheme == "https")
+	}
+	return nil
+}
+
+// socketOrigins are the origins of WebSockets at an address: without TLS two, for pusher-js tries TLS as well where nothing answers, and
+// browsers do not take the one for the other. A policy has no words for IPv6 addresses and for names that are not ASCII: there it has
+// to be every origin of the scheme.
+func socketOrigins(hostport string, tls bool) []string {
+	origins := []string{"ws:", "wss:"}
+	if tls {
+		origins = origins[1:]
+	}
+	host, port, err := splitAddress(hostport, tls)
+	if err != nil || !policyHost.MatchString(host) {
+		return origins
+	}
+	for i := range origins {
+		origins[i] += "//" + net.JoinHostPort(host, strconv.Itoa(port))
+	}
+	return origins
+}
 
 // HasApp says that the app's credentials are configured.
 func (c Config) HasApp() bool { return c.AppID != "" }
@@ -71,6 +106,8 @@ func (c Config) Validate() error {
 var (
 	clusterName = regexp.MustCompile(`^[a-z0-9-]+$`)
 	appID       = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+	// policyHost is a host as the grammar of Content-Security-Policy has it.
+	policyHost = regexp.MustCompile(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$`)
 )
 
 func (c Config) validateApp() error {

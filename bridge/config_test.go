@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -163,6 +164,42 @@ func TestABrowserIsToldWhereToConnect(t *testing.T) {
 	for _, host := range []string{"", "a b", "host:port", "[::1", "a/b"} { // a request may say anything
 		if got, err := granting(t, app()).Connection(auth.Client{Host: host}, 7); err == nil {
 			t.Errorf("at %q: %+v", host, got)
+		}
+	}
+}
+
+func TestAPageIsAllowedWhereItsBrowserIsTold(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change    func(*bridge.Config)
+		publicURL string
+		want      []string
+	}{
+		"embedded":                         {func(*bridge.Config) {}, "", nil},
+		"embedded, with a public URL":      {func(*bridge.Config) {}, "https://lore.example.com/", []string{"wss://lore.example.com:443"}},
+		"embedded, with a port":            {func(*bridge.Config) {}, "http://lore.example.com:8080", []string{"ws://lore.example.com:8080", "wss://lore.example.com:8080"}},
+		"embedded, at an IPv6 address":     {func(*bridge.Config) {}, "http://[::1]:8080", []string{"ws:", "wss:"}},
+		"embedded, by a name not in ASCII": {func(*bridge.Config) {}, "https://löre.example", []string{"wss:"}},
+		"hosted": {
+			func(c *bridge.Config) { c.Cluster = "eu" }, "https://lore.example.com",
+			[]string{"wss://ws-eu.pusher.com", "https://sockjs-eu.pusher.com"},
+		},
+		"another": {
+			func(c *bridge.Config) { c.Host, c.Scheme = "pusher.internal", "http" }, "https://lore.example.com",
+			[]string{"ws://pusher.internal:80", "wss://pusher.internal:80"},
+		},
+		"another, by its public name": {
+			func(c *bridge.Config) { c.Host, c.PublicHost = "pusher.internal:6001", "ws.example.com:8443" }, "",
+			[]string{"wss://ws.example.com:8443"},
+		},
+		"another, with what could end a policy": {func(c *bridge.Config) { c.Host = "a;b:6001" }, "", []string{"wss:"}},
+		"another, with a wildcard":              {func(c *bridge.Config) { c.Host = "*.example.com" }, "", []string{"wss:"}},
+	} {
+		c := app()
+		test.change(&c)
+		must(t, c.Validate())
+		if got := c.Origins(test.publicURL); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import * as binaries from './harness/binaries.js';
 import { openBrowser } from './harness/browser.js';
-import { signUpAll } from './harness/person.js';
+import { graphql, send } from './harness/http.js';
+import { apollo, Person, signUpAll } from './harness/person.js';
+import * as operations from './harness/operations.js';
 import { Program } from './harness/program.js';
 import { app } from './harness/pusher.js';
 import { emptyFolder, startServer } from './harness/server.js';
@@ -44,6 +46,7 @@ const wrong = [
   [{ SIGN_UPS_PER_ADDRESS: '-1' }, 'SIGN_UPS_PER_ADDRESS', 'at least 1'],
   [{ REQUESTS_PER_MINUTE: '1.5' }, 'REQUESTS_PER_MINUTE', 'number'],
   [{ MAX_SOCKETS: '-1' }, 'MAX_SOCKETS'],
+  [{ PLAYGROUND: 'yes' }, 'PLAYGROUND', 'on or off'],
   [{ PUSHER_KEY }, 'PUSHER_APP_ID', 'PUSHER_SECRET'],
   [{ PUSHER_APP_ID, PUSHER_KEY }, 'PUSHER_SECRET'],
   [{ PUSHER_CLUSTER: 'eu' }, 'PUSHER_APP_ID', 'PUSHER_KEY', 'PUSHER_SECRET'],
@@ -80,16 +83,16 @@ scenario('an argument is refused, and points to -h', async (t) => {
   assert.match(stderr, /serve.*-h/);
 });
 
-scenario('-h lists every variable, and ends with 0', async (t) => {
+scenario('-h lists every variable and -demo, and ends with 0', async (t) => {
   const { code, stdout } = await runToEnd(await emptyFolder(t), {}, ['-h']);
   assert.equal(code, 0);
   const variables = `LISTEN_ADDR DATABASE_URL LOG_LEVEL PUBLIC_URL TRUSTED_PROXIES CORS_ORIGINS
     SIGN_INS_PER_ADDRESS SIGN_INS_PER_ACCOUNT SIGN_UPS_PER_ADDRESS REQUESTS_PER_MINUTE MAX_SOCKETS
     PUSHER_APP_ID PUSHER_KEY PUSHER_SECRET PUSHER_CLUSTER PUSHER_HOST PUSHER_SCHEME PUSHER_PUBLIC_HOST
-    PUSHER_ENCRYPTION_MASTER_KEY`.split(/\s+/);
+    PUSHER_ENCRYPTION_MASTER_KEY PLAYGROUND`.split(/\s+/);
   const listed = [...stdout.matchAll(/^\s+([A-Z][A-Z_]+)\s+\S/gm)].map((m) => m[1]);
   assert.deepEqual(variables.filter((variable) => !listed.includes(variable)), []);
-  for (const usual of ['127.0.0.1:8080', 'sqlite:lorebridge.db', 'https']) assert.ok(stdout.includes(usual), usual);
+  for (const usual of ['127.0.0.1:8080', 'sqlite:lorebridge.db', 'https', '-demo']) assert.ok(stdout.includes(usual), usual);
 });
 
 scenario('variables come from the process, then .env.local, then .env', async (t) => {
@@ -163,4 +166,103 @@ scenario('it serves a moment after its start, and says that it is well', async (
     assert.deepEqual({ ok, problems }, { ok: true, problems: [] });
   }
   assert.equal(server.program.lines.length, 1, 'one line with the URL');
+});
+
+const html = { Accept: 'text/html' };
+const introspection = '{ __schema { queryType { name } } }';
+
+// What is listened on, PLAYGROUND, and whether there is a playground.
+const playgrounds = [
+  ['127.0.0.1:0', undefined, true],
+  ['127.0.0.1:0', 'off', false],
+  ['0.0.0.0:0', undefined, false],
+  ['0.0.0.0:0', 'on', true],
+];
+for (const [LISTEN_ADDR, PLAYGROUND, on] of playgrounds) {
+  const given = PLAYGROUND ? `PLAYGROUND=${PLAYGROUND}` : 'PLAYGROUND unset';
+  scenario(`at ${LISTEN_ADDR} with ${given} the playground and introspection are ${on ? 'on' : 'off'}`, async (t) => {
+    const server = await startServer(t, PLAYGROUND ? { LISTEN_ADDR, PLAYGROUND } : { LISTEN_ADDR });
+    const page = await send(`${server.url}/playground`, { method: 'GET', headers: html });
+    const { data, errors } = (await graphql(server, introspection)).json();
+    if (on) {
+      assert.equal(page.status, 200, page.text);
+      assert.match(page.headers['content-type'], /^text\/html/);
+      assert.equal(data.__schema.queryType.name, 'Query');
+    } else {
+      assert.equal(page.status, 404);
+      assert.match(page.text, /PLAYGROUND=on/);
+      assert.deepEqual(errors.map((e) => e.extensions.code), ['GRAPHQL_VALIDATION_FAILED']);
+    }
+  });
+}
+
+scenario('the app is at / and at its routes, and nowhere else', async (t) => {
+  const server = await startServer(t);
+  const get = (at, headers) => send(server.url + at, { method: 'GET', headers });
+  const index = await get('/', {});
+  assert.equal(index.status, 200);
+  assert.match(index.headers['content-type'], /^text\/html/);
+  assert.equal((await get('/', { 'If-None-Match': index.headers.etag })).status, 304);
+  assert.equal((await get('/knowledge/1', html)).text, index.text);
+  for (const at of ['/assets/gone.js', '/graphql/x', '/pusher/x', '/playground/x']) {
+    const { status, headers } = await get(at, html);
+    assert.deepEqual([at, status, headers['content-type']], [at, 404, 'text/plain; charset=utf-8']);
+  }
+  assert.equal((await get('/app/key', html)).status, 426, 'Pusher is there');
+});
+
+// Each with what pages may connect to besides their own origin.
+const pushers = [
+  [{}, ''],
+  [{ PUBLIC_URL: 'https://lore.example' }, ' wss://lore.example:443'],
+  [{ ...app, PUSHER_CLUSTER: 'eu' }, ' wss://ws-eu.pusher.com https://sockjs-eu.pusher.com'],
+  [{ ...app, PUSHER_HOST: 'pusher.internal:6001', PUSHER_PUBLIC_HOST: 'ws.example' }, ' wss://ws.example:443'],
+];
+scenario('pages may connect to the Pusher that they are told, and to no other', async (t) => {
+  const server = await startServer(t);
+  for (const [env, origins] of pushers) {
+    await server.stop();
+    await server.start(env);
+    const { headers } = await send(server.url, { method: 'GET' });
+    const [, connect] = /connect-src ([^;]*)/.exec(headers['content-security-policy']);
+    assert.equal(connect, `'self'${origins}`);
+  }
+});
+
+scenario('-demo fills an empty database, and everybody it prints can sign in', async (t) => {
+  const cwd = await emptyFolder(t);
+  const env = { LISTEN_ADDR: '127.0.0.1:0', SIGN_UPS_PER_ADDRESS: '1' };
+  const program = new Program(binaries.lorebridge(), { cwd, env, args: ['-demo'] });
+  const server = { url: await program.announced(/^Lorebridge is running at (\S+)$/) };
+  await program.printed(7);
+  const accounts = program.lines.slice(4).map((line) => /^ +(\w+ \w+) +(\S+@example.com) +(\S+)$/.exec(line).slice(1));
+  assert.equal(accounts.length, 3, program.lines);
+  const people = await Promise.all(accounts.map(async ([name, email, password]) => {
+    const variables = { input: { email, password, session: 'TOKEN' } };
+    const { data } = await apollo(server).mutate({ mutation: operations.signIn, variables });
+    assert.equal(data.signIn.user.name, name);
+    return new Person(server, { name, email, password }, data.signIn);
+  }));
+  for (const person of people) assert.notEqual((await person.notifications({ unreadOnly: true })).length, 0, person.name);
+  const [ada, bob] = people;
+  const [pending] = (await ada.requests('RECEIVED')).filter(({ status }) => status === 'PENDING');
+  await ada.answer(pending.id, 'APPROVED', 'With pleasure.');
+  assert.equal((await bob.requests('SENT')).find(({ id }) => id === pending.id).status, 'APPROVED');
+  await program.stop();
+
+  const file = path.join(cwd, 'lorebridge.db');
+  const before = await readFile(file);
+  const { code, stdout, stderr } = await runToEnd(cwd, {}, ['-demo']);
+  assert.equal(code, 1, stderr);
+  assert.equal(stdout, '');
+  for (const said of ['lorebridge.db', 'not empty', 'without -demo', 'DATABASE_URL']) assert.ok(stderr.includes(said), stderr);
+  assert.ok(before.equals(await readFile(file)), 'it has written to the database');
+});
+
+scenario('-demo is refused where strangers could sign in, before there is a database', async (t) => {
+  const folder = await emptyFolder(t);
+  const { code, stderr } = await runToEnd(folder, { LISTEN_ADDR: '0.0.0.0:0' }, ['-demo']);
+  assert.equal(code, 1);
+  assert.match(stderr, /LISTEN_ADDR.*0\.0\.0\.0:0.*-demo.*loopback/);
+  assert.deepEqual(await readdir(folder), []);
 });

@@ -1,0 +1,73 @@
+package web
+
+import (
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+)
+
+// Settings are what the environment says.
+type Settings struct {
+	Playground string `env:"PLAYGROUND" help:"on or off: the page /playground and introspection of the API; if empty, on only while listening on loopback"`
+}
+
+// Validate names PLAYGROUND and what it may be.
+func (s Settings) Validate() error {
+	if s.Playground != "" && s.Playground != "on" && s.Playground != "off" {
+		return fmt.Errorf("PLAYGROUND is %q: it must be on or off", s.Playground)
+	}
+	return nil
+}
+
+// HasPlayground says whether there is a playground, and introspection with it, on a server that listens on loopback or not.
+func (s Settings) HasPlayground(loopback bool) bool {
+	byDefault := map[bool]string{true: "on", false: "off"}[loopback]
+	return cmp.Or(s.Playground, byDefault) == "on"
+}
+
+// Config is what a Handler serves.
+type Config struct {
+	// Build is a build of the app, which must not change; nil is the one in this binary.
+	Build fs.FS
+	// Playground puts the playground at /playground.
+	Playground bool
+	// ConnectTo are the origins besides their own that pages may connect to, as a Content-Security-Policy names them.
+	ConnectTo []string
+}
+
+//go:embed all:dist
+var dist embed.FS
+
+// source is what may stand in a policy without ending it: scheme://host[:port], or a scheme alone.
+var source = regexp.MustCompile(`^(https?|wss?):(//[A-Za-z0-9.-]+(:\d+)?)?$`)
+
+// withDefaults returns c checked, and with what its zeros mean.
+func (c Config) withDefaults() (Config, error) {
+	for _, s := range c.ConnectTo {
+		if !source.MatchString(s) {
+			return Config{}, fmt.Errorf("web: ConnectTo has %q: it must be scheme://host[:port] or a scheme, such as wss://ws.example.com", s)
+		}
+	}
+	if c.Build == nil {
+		build, err := fs.Sub(dist, "dist")
+		if err != nil {
+			return Config{}, err
+		}
+		c.Build = build
+	}
+	pages := []string{appPage}
+	if c.Playground {
+		pages = append(pages, playgroundPage)
+	}
+	for _, page := range pages {
+		if _, err := fs.Stat(c.Build, page); errors.Is(err, fs.ErrNotExist) {
+			return Config{}, fmt.Errorf("web: the build has no %s: run `npm run build` in web/, and build the server again", page)
+		} else if err != nil {
+			return Config{}, err
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,157 @@
+package web
+
+import (
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The pages of a build. Each has one address, which is not the name of its file.
+const (
+	appPage        = "index.html"
+	playgroundPage = "playground.html"
+)
+
+// others are the first segments of what the server's other doors answer. No route of the app begins so, and where such a door is shut
+// nothing else answers.
+var others = []string{"app", "apps", "graphql", "pusher"}
+
+// Handler serves the app and the playground. It may be used concurrently.
+type Handler struct {
+	app        *file
+	playground *file            // nil where it is off
+	files      map[string]*file // all but the pages, by their paths without the first slash
+	// policy and playgroundPolicy are the Content-Security-Policies.
+	policy, playgroundPolicy string
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// New returns a handler that is to be at /. It reads the names of the build's files, and none of the files.
+func New(c Config) (*Handler, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{
+		app:              newFile(c.Build, appPage),
+		files:            make(map[string]*file),
+		policy:           policy(c.ConnectTo),
+		playgroundPolicy: playgroundPolicy(c.ConnectTo),
+	}
+	if c.Playground {
+		h.playground = newFile(c.Build, playgroundPage)
+	}
+	return h, fs.WalkDir(c.Build, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && name != appPage && name != playgroundPage {
+			h.files[name] = newFile(c.Build, name)
+		}
+		return err
+	})
+}
+
+// ServeHTTP answers GET and HEAD: with a page, with a file, or with why there is none.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	protect(w.Header(), h.policy)
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	first, rest, _ := strings.Cut(name, "/")
+	switch {
+	case slices.Contains(others, first):
+		refuse(w, http.StatusNotFound, "There is nothing at this path. The API is POST /graphql.")
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		refuse(w, http.StatusMethodNotAllowed, "Only GET and HEAD are served here. The API is POST /graphql.")
+	case name == "":
+		h.app.serve(w, r)
+	case first == "playground" && rest == "":
+		h.servePlayground(w, r)
+	case h.files[name] != nil:
+		h.files[name].serve(w, r)
+	case !isRoute(name, first):
+		refuse(w, http.StatusNotFound, "There is no such file.")
+	default:
+		w.Header().Add("Vary", "Accept")
+		if !acceptsHTML(r.Header.Values("Accept")) {
+			refuse(w, http.StatusNotFound, "There is nothing at this path but pages of the app: accept text/html for those.")
+			return
+		}
+		h.app.serve(w, r)
+	}
+}
+
+// isRoute says that a path may be one of the app's own, so that what is missing there is not a file.
+func isRoute(name, first string) bool {
+	return first != "assets" && first != "playground" && path.Ext(name) == "" && fs.ValidPath(strings.TrimSuffix(name, "/"))
+}
+
+func (h *Handler) servePlayground(w http.ResponseWriter, r *http.Request) {
+	if h.playground == nil {
+		refuse(w, http.StatusNotFound, "The playground is off on this server: whoever runs it can set PLAYGROUND=on.")
+		return
+	}
+	protect(w.Header(), h.playgroundPolicy)
+	h.playground.serve(w, r)
+}
+
+// serve answers with the file, or with 304 where the client has it.
+func (f *file) serve(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	if f.text {
+		header.Add("Vary", "Accept-Encoding")
+	}
+	sent, acceptable, err := f.negotiate(r.Header.Values("Accept-Encoding"))
+	switch {
+	case err != nil:
+		refuse(w, http.StatusInternalServerError, "This file cannot be read.")
+		return
+	case !acceptable:
+		refuse(w, http.StatusNotAcceptable, "This is served without a Content-Encoding, or as gzip where it is a longer text: accept identity.")
+		return
+	}
+	header.Set("Cache-Control", "no-cache")
+	header.Set("ETag", sent.etag)
+	if matches(r.Header.Values("If-None-Match"), sent.etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	body := sent.body
+	if body != nil {
+		header.Set("Content-Encoding", "gzip")
+	} else if body, err = f.read(); err != nil {
+		header.Del("ETag")
+		refuse(w, http.StatusInternalServerError, "This file cannot be read.")
+		return
+	}
+	header.Set("Content-Type", f.contentType)
+	header.Set("Content-Length", strconv.Itoa(sent.size))
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(body) // the client may be gone
+	}
+}
+
+// negotiate returns the representation that the client likes best, if there is one that it accepts.
+func (f *file) negotiate(acceptEncoding []string) (_ representation, acceptable bool, _ error) {
+	gzip, identity := encodings(acceptEncoding)
+	if gzip > 0 && gzip >= identity {
+		if gzipped, err := f.gzipped(); err != nil || gzipped.body != nil {
+			return gzipped, true, err
+		}
+	}
+	if identity == 0 {
+		return representation{}, false, nil
+	}
+	plain, err := f.plain()
+	return plain, true, err
+}
+
+// refuse says in plain words why there is nothing.
+func refuse(w http.ResponseWriter, status int, why string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, why+"\n") // the client may be gone
+}
