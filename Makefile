@@ -10,6 +10,9 @@ GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 # drives, the linter and the generators, and SQLite's C is compiled once.
 RACE = GOFLAGS="$(strip $(shell go env GOFLAGS) -race)"
 
+# brotli comes last, because a build empties web/dist first. It is not built for the race detector: it would take minutes.
+build_web = (cd web && npm run codegen && npm run build) && go run web/compress.go
+
 say = @printf '\n== %s\n' '$(1)'
 
 .NOTPARALLEL:
@@ -27,9 +30,14 @@ build: ## build bin/lorebridge
 	go build -o bin/lorebridge .
 
 .PHONY: setup
-setup: ## check Go, the C compiler and Node.js, and install what the tests need
+setup: ## check Go, the C compiler, Node.js and Chromium, and install what the tests need
 	$(call say,setup: what the tests need)
 	@e2e/setup.sh
+
+.PHONY: setup-web
+setup-web: ## the same without a browser: what generating code and working on the app need
+	$(call say,setup: what generating code and the app need)
+	@e2e/setup.sh go web
 
 .PHONY: test
 test: setup ## set up, then run all tests: vet, Go with the race detector, the app's units, real clients and a browser against the real binary
@@ -60,8 +68,8 @@ $(GOLANGCI):
 	@mv bin/golangci-lint $@
 
 .PHONY: web
-web: setup ## build the app and the playground into web/dist, which the server embeds
-	cd web && npm run codegen && npm run build
+web: setup-web ## build the app and the playground into web/dist, which the server embeds
+	$(build_web)
 
 .PHONY: screenshots
 screenshots: setup ## take docs/screenshots/ anew: every page, light and dark, desktop and phone
@@ -69,16 +77,16 @@ screenshots: setup ## take docs/screenshots/ anew: every page, light and dark, d
 	cd e2e && LOREBRIDGE_BIN='$(CURDIR)/bin/lorebridge' node screenshots.js
 
 .PHONY: generate
-generate: setup ## write ent/, graph/, web/src/gql and web/dist again from their sources
+generate: setup-web ## write ent/, graph/, web/src/gql and web/dist again from their sources
 	go generate ./...
-	cd web && npm run codegen && npm run build
+	$(build_web)
 
 # The trees before and after are compared, not the work tree with HEAD: so it says the same before a commit as after it.
 .PHONY: generated
-generated: setup ## fail if generating changes, adds or removes a file
+generated: setup-web ## fail if generating changes, adds or removes a file
 	$(call say,generated code is what its sources say)
 	@tree() { index=$$(mktemp -d) && GIT_INDEX_FILE=$$index/i git add -A && GIT_INDEX_FILE=$$index/i git write-tree && rm -r "$$index"; }; \
-	before=$$(tree) && $(RACE) go generate ./... && (cd web && npm run codegen && npm run build) && after=$$(tree) || exit 1; \
+	before=$$(tree) && $(RACE) go generate ./... && $(build_web) && after=$$(tree) || exit 1; \
 	git --no-pager diff --stat --exit-code "$$before" "$$after" \
 		|| { echo 'Generated code was not up to date. Now it is: commit these changes.' >&2; exit 1; }
 

@@ -1,8 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"iter"
+	"maps"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,30 +13,22 @@ import (
 // unasked is how much a client likes that a response is not encoded, when it says nothing of it: less than whatever it names.
 const unasked = 0.0001
 
-// encodings are how much a client likes gzip and no encoding at all, by its Accept-Encoding (RFC 9110, section 12.5.3); 0 is not at all.
-func encodings(accept []string) (gzip, identity float64) {
-	identity = unasked
-	other := -1.0
-	named := map[string]float64{}
-	for coding, quality := range members(accept) {
-		if coding == "*" {
-			other = quality
-		} else {
-			named[coding] = quality
-		}
+// encodings are the codings that a client accepts, by its Accept-Encoding (RFC 9110, section 12.5.3): what it likes best comes first, and
+// of what it likes equally what is smallest.
+func encodings(accept []string) []string {
+	named := maps.Collect(members(accept))
+	other, all := named["*"]
+	liked := map[string]float64{"br": other, "gzip": other, "identity": unasked}
+	if all && other == 0 {
+		liked["identity"] = 0
 	}
-	if other == 0 {
-		identity = 0
+	if quality, ok := named["x-gzip"]; ok {
+		liked["gzip"] = quality
 	}
-	if quality, ok := named["identity"]; ok {
-		identity = quality
-	}
-	for _, name := range []string{"gzip", "x-gzip"} {
-		if quality, ok := named[name]; ok {
-			return quality, identity
-		}
-	}
-	return max(other, 0), identity
+	maps.Copy(liked, named)
+	accepted := slices.DeleteFunc([]string{"br", "gzip", "identity"}, func(coding string) bool { return liked[coding] == 0 })
+	slices.SortStableFunc(accepted, func(a, b string) int { return cmp.Compare(liked[b], liked[a]) })
+	return accepted
 }
 
 // acceptsHTML says that an Accept names HTML, as that of a navigation does. A program that would take anything is not meant: it asks

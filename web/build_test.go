@@ -60,16 +60,10 @@ func TestEachFileOfTheBuildIsServedWithATypeOfItsOwn(t *testing.T) {
 	must(t, err)
 	build := os.DirFS("dist")
 	must(t, fs.WalkDir(build, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil || entry.IsDir() || strings.HasSuffix(name, ".br") {
 			return err
 		}
-		path := "/" + name
-		switch name {
-		case "index.html":
-			path = "/"
-		case "playground.html":
-			path = "/playground"
-		}
+		path := addressOf(name)
 		want, err := fs.ReadFile(build, name)
 		must(t, err)
 		response := send(t, h, http.MethodGet, path)
@@ -81,6 +75,40 @@ func TestEachFileOfTheBuildIsServedWithATypeOfItsOwn(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+func TestEachBrotliOfTheBuildIsOfItsFileAndServedForThatAlone(t *testing.T) {
+	t.Parallel()
+	h, err := web.New(web.Config{Playground: true})
+	must(t, err)
+	build := os.DirFS("dist")
+	must(t, fs.WalkDir(build, ".", func(name string, _ fs.DirEntry, err error) error {
+		of, compressed := strings.CutSuffix(name, ".br")
+		if err != nil || !compressed {
+			return err
+		}
+		want, err := fs.ReadFile(build, of)
+		must(t, err)
+		response := send(t, h, http.MethodGet, addressOf(of), "Accept-Encoding", "br")
+		if encoding, got := decoded(t, response); encoding != "br" || got != string(want) {
+			t.Errorf("%s is encoded with %q, and unpacks to other bytes than it has: run `go run web/compress.go`", of, encoding)
+		}
+		if response := send(t, h, http.MethodGet, "/"+name, "Accept", navigation); response.StatusCode != http.StatusNotFound {
+			t.Errorf("/%s is answered %d", name, response.StatusCode)
+		}
+		return nil
+	}))
+}
+
+func addressOf(name string) string {
+	switch name {
+	case "index.html":
+		return "/"
+	case "playground.html":
+		return "/playground"
+	default:
+		return "/" + name
+	}
 }
 
 func TestWhatIsInlineIsFound(t *testing.T) {

@@ -19,6 +19,7 @@ const config: CodegenConfig = {
         defaultScalarType: 'unknown',
         scalars: { ID: 'string', Time: 'string', Cursor: 'string' },
         dedupeFragments: true,
+        documentMode: 'documentNodeImportFragments',
       },
     },
   },

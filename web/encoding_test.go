@@ -7,65 +7,96 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/andybalholm/brotli"
+
 	"lorebridge/web"
 )
 
 func TestTheEncodingIsTheOneTheClientLikesBest(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	for accept, want := range map[string]string{
-		"gzip":                           "gzip",
-		"x-gzip":                         "gzip",
-		"GZIP":                           "gzip",
-		"gzip, deflate, br, zstd":        "gzip",
-		"br, gzip;q=0.1":                 "gzip",
-		"*":                              "gzip",
-		"*;q=0.1":                        "gzip",
-		"gzip;q=0.5, identity;q=0.5":     "gzip",
-		"gzip, identity;q=0":             "gzip",
-		"gzip, *;q=0":                    "gzip",
-		"identity;q=0, *":                "gzip",
-		"gzip;q=1.000":                   "gzip",
-		"":                               "",
-		"identity":                       "",
-		"br":                             "",
-		"gzip;q=0":                       "",
-		"gzip; q=0.0, *":                 "",
-		"gzip;q=0.5, identity":           "",
-		"gzip;q=0.4, identity;q=0.5":     "",
-		"gzip;q=2":                       "",
-		"gzip;q=-1":                      "",
-		"gzip;q=NaN":                     "",
-		"gzip;q=lots":                    "",
-		"gzipped":                        "",
-		"*;q=0, identity":                "",
-		"identity;q=0.1, *;q=0":          "",
-		"identity;q=0":                   "406",
-		"*;q=0":                          "406",
-		"gzip;q=0, identity;q=0":         "406",
-		"br, identity;q=0, gzip;q=0.000": "406",
+	// What is served where the build has brotli, and where it has none.
+	for accept, want := range map[string]struct{ with, without string }{
+		"gzip":                                {"gzip", "gzip"},
+		"x-gzip":                              {"gzip", "gzip"},
+		"GZIP":                                {"gzip", "gzip"},
+		"br":                                  {"br", ""},
+		"BR":                                  {"br", ""},
+		"gzip, deflate, br, zstd":             {"br", "gzip"},
+		"br;q=0.5, gzip;q=0.5":                {"br", "gzip"},
+		"gzip;q=0.5, br;q=0.5, identity":      {"", ""},
+		"gzip;q=0.1, *":                       {"br", "gzip"},
+		"br, gzip;q=0.1":                      {"br", "gzip"},
+		"br;q=0.1, gzip":                      {"gzip", "gzip"},
+		"br;q=0.1, gzip;q=0, identity;q=0.05": {"br", ""},
+		"br, gzip;q=0.1, identity;q=0.5":      {"br", ""},
+		"br;q=0, *":                           {"gzip", "gzip"},
+		"br;q=2, gzip":                        {"gzip", "gzip"},
+		"*":                                   {"br", "gzip"},
+		"*;q=0.1":                             {"br", "gzip"},
+		"gzip;q=0.5, identity;q=0.5":          {"gzip", "gzip"},
+		"gzip, identity;q=0":                  {"gzip", "gzip"},
+		"gzip, *;q=0":                         {"gzip", "gzip"},
+		"identity;q=0, *":                     {"br", "gzip"},
+		"gzip;q=1.000":                        {"gzip", "gzip"},
+		"":                                    {"", ""},
+		"identity":                            {"", ""},
+		"gzip;q=0":                            {"", ""},
+		"gzip; q=0.0, *":                      {"br", ""},
+		"gzip;q=0.5, identity":                {"", ""},
+		"gzip;q=0.4, identity;q=0.5":          {"", ""},
+		"gzip;q=2":                            {"", ""},
+		"gzip;q=-1":                           {"", ""},
+		"gzip;q=NaN":                          {"", ""},
+		"gzip;q=lots":                         {"", ""},
+		"gzipped":                             {"", ""},
+		"brotli":                              {"", ""},
+		"*;q=0, identity":                     {"", ""},
+		"identity;q=0.1, *;q=0":               {"", ""},
+		"identity;q=0":                        {"406", "406"},
+		"*;q=0":                               {"406", "406"},
+		"gzip;q=0, identity;q=0":              {"406", "406"},
+		"br, identity;q=0, gzip;q=0.000":      {"br", "406"},
+		"br, *;q=0":                           {"br", "406"},
+		"br;q=0, identity;q=0":                {"406", "406"},
 	} {
-		response := send(t, h, http.MethodGet, "/assets/app.js", "Accept-Encoding", accept)
-		got := response.Header.Get("Content-Encoding")
-		if response.StatusCode != http.StatusOK {
-			got = response.Status[:3]
-		}
-		if got != want {
-			t.Errorf("Accept-Encoding: %s is answered with %q, want %q", accept, got, want)
-		}
-		if vary := response.Header.Values("Vary"); !slices.Contains(vary, "Accept-Encoding") {
-			t.Errorf("Accept-Encoding: %s: the answer varies with %q", accept, vary)
-		}
-		var body io.Reader = response.Body
-		if got == "gzip" {
-			r, err := gzip.NewReader(body)
-			must(t, err)
-			body = r
-		}
-		if text, err := io.ReadAll(body); err != nil || got != "406" && string(text) != long {
-			t.Errorf("Accept-Encoding: %s has %d bytes, %v", accept, len(text), err)
+		for path, file := range map[string]struct{ text, want string }{
+			"/assets/app.css": {"a{}" + long, want.with},
+			"/assets/app.js":  {long, want.without},
+		} {
+			response := send(t, h, http.MethodGet, path, "Accept-Encoding", accept)
+			if vary := response.Header.Values("Vary"); !slices.Contains(vary, "Accept-Encoding") {
+				t.Errorf("%s, Accept-Encoding: %s: the answer varies with %q", path, accept, vary)
+			}
+			got, text := decoded(t, response)
+			if response.StatusCode != http.StatusOK {
+				got, text = response.Status[:3], file.text
+			}
+			if got != file.want || text != file.text {
+				t.Errorf("%s, Accept-Encoding: %s is answered with %q and %d bytes, want %q", path, accept, got, len(text), file.want)
+			}
 		}
 	}
+}
+
+// decoded returns how a response is encoded, and what it unpacks to.
+func decoded(t *testing.T, response *http.Response) (encoding, text string) {
+	t.Helper()
+	encoding = response.Header.Get("Content-Encoding")
+	body := io.Reader(response.Body)
+	switch encoding {
+	case "br":
+		body = brotli.NewReader(body)
+	case "gzip":
+		r, err := gzip.NewReader(body)
+		must(t, err)
+		body = r
+	}
+	decoded, err := io.ReadAll(body)
+	if err != nil {
+		t.Errorf("unpack what is encoded with %q: %v", encoding, err)
+	}
+	return encoding, string(decoded)
 }
 
 func TestWithoutAnAcceptEncodingNothingIsEncoded(t *testing.T) {
@@ -95,15 +126,17 @@ func TestOnlyWhatGetsSmallerIsCompressed(t *testing.T) {
 func TestWhoHasTheBytesIsToldSoAndNoMore(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	for _, path := range []string{"/", "/knowledge", "/playground", "/assets/app.js", "/assets/font.woff2"} {
-		etags := make(map[string]string)
-		for _, encoding := range []string{"gzip", "identity"} {
+	for path, want := range map[string]int{ // how many encodings it has
+		"/": 2, "/knowledge": 2, "/playground": 2, "/assets/app.js": 2, "/assets/app.css": 3, "/assets/font.woff2": 1,
+	} {
+		etags := make(map[string]bool)
+		for _, encoding := range []string{"br", "gzip", "identity"} {
 			ask := func(header ...string) *http.Response {
 				return send(t, h, http.MethodGet, path, append(header, "Accept", navigation, "Accept-Encoding", encoding)...)
 			}
 			first := ask()
 			etag := first.Header.Get("ETag")
-			etags[encoding] = etag
+			etags[etag] = true
 			if first.StatusCode != http.StatusOK || len(etag) < 20 || etag[0] != '"' || first.Header.Get("Cache-Control") != "no-cache" {
 				t.Errorf("%s is %d with %v", path, first.StatusCode, first.Header)
 			}
@@ -129,9 +162,8 @@ func TestWhoHasTheBytesIsToldSoAndNoMore(t *testing.T) {
 				}
 			}
 		}
-		encoded := path != "/assets/font.woff2"
-		if differ := etags["gzip"] != etags["identity"]; differ != encoded {
-			t.Errorf("%s: two encodings have the ETags %v", path, etags)
+		if len(etags) != want {
+			t.Errorf("%s: %d encodings have the ETags %v", path, want, etags)
 		}
 	}
 }

@@ -1,37 +1,8 @@
 import hooks from 'eslint-plugin-react-hooks'
 import { defineConfig, globalIgnores } from 'eslint/config'
-import fs from 'node:fs'
 import tseslint from 'typescript-eslint'
 
-/** refuse makes the rule that some files may not import some modules. */
-const refuse = (files, ...patterns) => ({
-  files,
-  rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns }] },
-})
-
-const pusher = {
-  regex: '^pusher-js',
-  message: 'Only src/realtime knows Pusher: call one of its hooks.',
-}
-const features = {
-  regex: '/features/',
-  message: 'The order is main, App, features, and then realtime, ui and gql: nothing looks back.',
-}
-const root = {
-  regex: '^(\\.\\./)+(App|Shell|main|client|cache|theme)$',
-  message: features.message,
-}
-
-/** Features never import each other: what two of them need belongs to ui, gql or realtime, and a link leads from one to the other. */
-const others = fs.readdirSync(new URL('src/features', import.meta.url)).map((feature) =>
-  refuse(
-    [`src/features/${feature}/**`],
-    pusher,
-    root,
-    { regex: `^\\.\\./(?!\\.\\./)(?!${feature}/)`, message: 'A feature does not import another one.' },
-    features,
-  ),
-)
+import rooms from './eslint/rooms.js'
 
 export default defineConfig([
   globalIgnores(['dist', 'src/gql/operations.ts']),
@@ -49,9 +20,10 @@ export default defineConfig([
       '@typescript-eslint/no-non-null-assertion': 'off',
     },
   },
-  { files: ['*.js'], ...tseslint.configs.disableTypeChecked },
-  refuse(['src/*.{ts,tsx}', 'playground/**'], pusher),
-  refuse(['src/{ui,gql}/**'], pusher, features, { regex: '/realtime/', message: features.message }),
-  refuse(['src/realtime/**'], features, root, { regex: '/(ui|gql)/', message: 'realtime can be copied into another app.' }),
-  ...others,
+  { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
+  {
+    files: ['src/**', 'playground/**'],
+    plugins: { lorebridge: { rules: { rooms } } },
+    rules: { 'lorebridge/rooms': 'error' },
+  },
 ])

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"io/fs"
 	"path"
 	"strings"
@@ -14,10 +15,13 @@ import (
 // minCompressed is the size, in bytes, below which a text is sent as it is: it fits into one packet either way.
 const minCompressed = 1 << 10
 
+// brotliExtension is what the name of a file of the build ends with that is another one, compressed: it has no address of its own.
+const brotliExtension = ".br"
+
 // format is how a file of some extension is served.
 type format struct {
 	contentType string
-	text        bool // worth compressing
+	text        bool // worth compressing, where the build has not done so
 }
 
 // formats are listed here, and not asked of the machine, whose own list differs from the next one's.
@@ -48,48 +52,69 @@ func formatOf(name string) format {
 	return format{contentType: "application/octet-stream"}
 }
 
-// file is one of the build. Its bytes stay where they are, in the binary; only what is compressed is kept.
+// file is one of the build. Its bytes stay where they are, in the binary; only what is compressed here is kept.
 type file struct {
 	format
 	build fs.FS
 	name  string
-	// plain and gzipped make their representation once, when it is first asked for.
-	plain, gzipped func() (representation, error)
+	// encoded has, by its coding, what makes each representation once, when it is first asked for.
+	encoded map[string]func() (representation, error)
 }
 
-// representation is a file in one encoding.
+// representation is a file in one encoding; without an ETag there is none.
 type representation struct {
-	size int
-	etag string
-	// body is nil where it is to be read from the build.
+	encoding string // as Content-Encoding names it, where it does
+	etag     string
+	size     int
+	// body is nil where it is to be read from the build, by its name there.
 	body []byte
+	name string
 }
 
 func newFile(build fs.FS, name string) *file {
 	f := &file{format: formatOf(name), build: build, name: name}
-	f.plain = sync.OnceValues(f.examine)
-	f.gzipped = sync.OnceValues(f.compress)
+	f.encoded = map[string]func() (representation, error){
+		"br":       sync.OnceValues(f.brotli),
+		"gzip":     sync.OnceValues(f.gzip),
+		"identity": sync.OnceValues(f.identity),
+	}
 	return f
 }
 
-func (f *file) read() ([]byte, error) { return fs.ReadFile(f.build, f.name) }
-
-func (f *file) examine() (representation, error) {
-	body, err := f.read()
-	return representation{size: len(body), etag: etagOf(body)}, err
+func (f *file) identity() (representation, error) {
+	body, err := fs.ReadFile(f.build, f.name)
+	if err != nil {
+		return representation{}, err
+	}
+	return representation{etag: etagOf(body), size: len(body), name: f.name}, nil
 }
 
-// compress returns a representation without a body where compressing is not worth it.
-func (f *file) compress() (representation, error) {
-	body, err := f.read()
-	if err != nil || !f.text || len(body) < minCompressed {
+// brotli is what compress.go has made, if it has: it takes too long to be made here.
+func (f *file) brotli() (representation, error) {
+	name := f.name + brotliExtension
+	body, err := fs.ReadFile(f.build, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return representation{}, nil
+	} else if err != nil {
+		return representation{}, err
+	}
+	return representation{encoding: "br", etag: etagOf(body), size: len(body), name: name}, nil
+}
+
+// gzip returns no representation where compressing is not worth it.
+func (f *file) gzip() (representation, error) {
+	if !f.text {
+		return representation{}, nil
+	}
+	body, err := fs.ReadFile(f.build, f.name)
+	if err != nil || len(body) < minCompressed {
 		return representation{}, err
 	}
 	compressed, err := compress(body)
 	if err != nil || len(compressed) >= len(body) {
 		return representation{}, err
 	}
-	return representation{size: len(compressed), etag: etagOf(compressed), body: compressed}, nil
+	return representation{encoding: "gzip", etag: etagOf(compressed), size: len(compressed), body: compressed}, nil
 }
 
 func compress(body []byte) ([]byte, error) {

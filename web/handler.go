@@ -24,7 +24,7 @@ var others = []string{"app", "apps", "graphql", "pusher"}
 type Handler struct {
 	app        *file
 	playground *file            // nil where it is off
-	files      map[string]*file // all but the pages, by their paths without the first slash
+	files      map[string]*file // by their paths without the first slash: neither pages nor what belongs to another file
 	// policy and playgroundPolicy are the Content-Security-Policies.
 	policy, playgroundPolicy string
 }
@@ -46,8 +46,11 @@ func New(c Config) (*Handler, error) {
 	if c.Playground {
 		h.playground = newFile(c.Build, playgroundPage)
 	}
+	unaddressed := func(name string) bool {
+		return name == appPage || name == playgroundPage || path.Ext(name) == brotliExtension
+	}
 	return h, fs.WalkDir(c.Build, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() && name != appPage && name != playgroundPage {
+		if err == nil && !entry.IsDir() && !unaddressed(name) {
 			h.files[name] = newFile(c.Build, name)
 		}
 		return err
@@ -100,16 +103,14 @@ func (h *Handler) servePlayground(w http.ResponseWriter, r *http.Request) {
 // serve answers with the file, or with 304 where the client has it.
 func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	if f.text {
-		header.Add("Vary", "Accept-Encoding")
-	}
-	sent, acceptable, err := f.negotiate(r.Header.Values("Accept-Encoding"))
+	header.Add("Vary", "Accept-Encoding")
+	sent, err := f.negotiate(r.Header.Values("Accept-Encoding"))
 	switch {
 	case err != nil:
 		refuse(w, http.StatusInternalServerError, "This file cannot be read.")
 		return
-	case !acceptable:
-		refuse(w, http.StatusNotAcceptable, "This is served without a Content-Encoding, or as gzip where it is a longer text: accept identity.")
+	case sent.etag == "":
+		refuse(w, http.StatusNotAcceptable, "This is served without a Content-Encoding, or as br or gzip where it is a longer text: accept identity.")
 		return
 	}
 	header.Set("Cache-Control", "no-cache")
@@ -119,12 +120,15 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body := sent.body
-	if body != nil {
-		header.Set("Content-Encoding", "gzip")
-	} else if body, err = f.read(); err != nil {
-		header.Del("ETag")
-		refuse(w, http.StatusInternalServerError, "This file cannot be read.")
-		return
+	if body == nil {
+		if body, err = fs.ReadFile(f.build, sent.name); err != nil {
+			header.Del("ETag")
+			refuse(w, http.StatusInternalServerError, "This file cannot be read.")
+			return
+		}
+	}
+	if sent.encoding != "" {
+		header.Set("Content-Encoding", sent.encoding)
 	}
 	header.Set("Content-Type", f.contentType)
 	header.Set("Content-Length", strconv.Itoa(sent.size))
@@ -133,19 +137,14 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// negotiate returns the representation that the client likes best, if there is one that it accepts.
-func (f *file) negotiate(acceptEncoding []string) (_ representation, acceptable bool, _ error) {
-	gzip, identity := encodings(acceptEncoding)
-	if gzip > 0 && gzip >= identity {
-		if gzipped, err := f.gzipped(); err != nil || gzipped.body != nil {
-			return gzipped, true, err
+// negotiate returns the representation that the client likes best of those that there are, or none where it accepts none of them.
+func (f *file) negotiate(acceptEncoding []string) (representation, error) {
+	for _, coding := range encodings(acceptEncoding) {
+		if made, err := f.encoded[coding](); err != nil || made.etag != "" {
+			return made, err
 		}
 	}
-	if identity == 0 {
-		return representation{}, false, nil
-	}
-	plain, err := f.plain()
-	return plain, true, err
+	return representation{}, nil
 }
 
 // refuse says in plain words why there is nothing.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/andybalholm/brotli"
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
@@ -43,6 +44,7 @@ func aBuild() fstest.MapFS {
 		"favicon.svg":            "<svg/>",
 		"assets/app.js":          long,
 		"assets/app.css":         "a{}" + long,
+		"assets/app.css.br":      brotlied("a{}" + long),
 		"assets/noise.js":        noise,
 		"assets/font.woff2":      long, // not really
 		"assets/unknown.strange": "?",
@@ -50,6 +52,14 @@ func aBuild() fstest.MapFS {
 		build[name] = &fstest.MapFile{Data: []byte(text)}
 	}
 	return build
+}
+
+func brotlied(text string) string {
+	var compressed strings.Builder
+	w := brotli.NewWriter(&compressed)
+	_, _ = io.WriteString(w, text)
+	_ = w.Close()
+	return compressed.String()
 }
 
 func build(t *testing.T, change ...func(*web.Config)) *web.Handler {
@@ -112,6 +122,7 @@ func TestEachPathIsAFileOrARouteOrAnothersOrNothing(t *testing.T) {
 		"/favicon.ico":                  noFile,
 		"/assets":                       noFile,
 		"/assets/":                      noFile,
+		"/assets/app.css.br":            noFile,
 		"/assets/gone.js":               noFile,
 		"/assets/gone":                  noFile,
 		"/assets/app.js/":               noFile,
@@ -226,8 +237,8 @@ func TestOnlyGetAndHeadAreServed(t *testing.T) {
 func TestHeadIsGetWithoutTheBody(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	for _, path := range []string{"/", "/knowledge", "/playground", "/assets/app.js", "/assets/font.woff2", "/favicon.svg"} {
-		for _, encoding := range []string{"gzip", "identity"} {
+	for _, path := range []string{"/", "/knowledge", "/playground", "/assets/app.js", "/assets/app.css", "/assets/font.woff2", "/favicon.svg"} {
+		for _, encoding := range []string{"br", "gzip", "identity"} {
 			get := send(t, h, http.MethodGet, path, "Accept", navigation, "Accept-Encoding", encoding)
 			head := send(t, h, http.MethodHead, path, "Accept", navigation, "Accept-Encoding", encoding)
 			if diff := cmp.Diff(get.Header, head.Header); diff != "" || head.StatusCode != get.StatusCode {

@@ -20,7 +20,9 @@ export default defineConfig({
     chunkSizeWarningLimit: 2000, // kB: Monaco, which only the playground loads
     rolldownOptions: {
       // GraphiQL's packages are marked for a compiler of React's that is not used here.
-      onLog: (level, log, report) => void (log.code === 'MODULE_LEVEL_DIRECTIVE' || report(level, log)),
+      onLog(level, log, report) {
+        if (log.code !== 'MODULE_LEVEL_DIRECTIVE') report(level, log)
+      },
       input: { app: 'index.html', playground: 'playground.html' },
       output: {
         entryFileNames: 'assets/[name].js',
@@ -36,7 +38,15 @@ export default defineConfig({
     rolldownOptions: { output: { entryFileNames: 'assets/[name].js', codeSplitting: false } },
   },
   // `npm run dev` shows the app with its changes at once, against a server that runs beside it.
-  server: { proxy: { '/graphql': toServer, '/pusher': toServer, '/app/': toServer } },
+  server: {
+    host: '127.0.0.1', // as the server: localhost may be ::1 alone
+    proxy: {
+      '/graphql': toServer,
+      '/pusher': toServer,
+      '/app/': toServer,
+      '^/playground(\\?|$)': { ...toServer, bypass: () => '/playground.html' },
+    },
+  },
   test: {
     environment: 'jsdom',
     include: ['src/**/*.test.{ts,tsx}'],

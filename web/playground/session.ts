@@ -68,6 +68,7 @@ export function useSession(onChange: (viewer: Viewer | null) => void): Session {
           : 'mutation ($input: SignUpInput!) { signUp(input: $input) { expiresAt } }',
         { input: { ...input, session: 'COOKIE' } },
       )
+      tellTabs()
       await refresh()
     },
     [refresh],
@@ -76,6 +77,7 @@ export function useSession(onChange: (viewer: Viewer | null) => void): Session {
   const signOut = useCallback(async () => {
     try {
       await ask('mutation { signOut { signedOut } }')
+      tellTabs()
       await refresh()
     } catch (reason) {
       setError(asError(reason))
@@ -111,4 +113,11 @@ function refused(message: string, { field }: Record<string, unknown> = {}): Refu
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason))
+}
+
+/** Makes the app's tabs look who is signed in: their cookie is ours. They know the message by src/realtime/tabs.ts. */
+function tellTabs() {
+  const channel = new BroadcastChannel('lorebridge')
+  channel.postMessage('written')
+  channel.close()
 }

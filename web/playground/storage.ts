@@ -2,13 +2,13 @@ const namespace = 'graphiql:'
 const histories = new Set([`${namespace}queries`, `${namespace}favorites`])
 
 /**
- * What GraphiQL remembers, in localStorage: all but the headers in its history, since they hold tokens. With
- * `shouldPersistHeaders` off it does not keep those of its tabs either.
+ * What GraphiQL remembers, in localStorage: all but what is secret in its history, the headers, since they hold tokens, and what was run
+ * with a password in it. With `shouldPersistHeaders` off it does not keep the headers of its tabs either.
  */
 export const storage = {
   getItem: (key: string) => localStorage.getItem(key),
   setItem: (key: string, value: string) =>
-    localStorage.setItem(key, histories.has(key) ? withoutHeaders(value) : value),
+    localStorage.setItem(key, histories.has(key) ? withoutSecrets(value) : value),
   removeItem: (key: string) => localStorage.removeItem(key),
   clear: () => ownKeys().forEach((key) => localStorage.removeItem(key)),
   get length() {
@@ -20,6 +20,10 @@ function ownKeys(): string[] {
   return Object.keys(localStorage).filter((key) => key.startsWith(namespace))
 }
 
-function withoutHeaders(json: string): string {
-  return JSON.stringify(JSON.parse(json), (key: string, value: unknown) => (key === 'headers' ? undefined : value))
+/** A history is `{ queries: […] }` or the like: lists of what was run. */
+function withoutSecrets(json: string): string {
+  return JSON.stringify(JSON.parse(json), (key: string, value: unknown) => {
+    if (key === 'headers') return undefined
+    return Array.isArray(value) ? value.filter((run) => !/password/i.test(JSON.stringify(run))) : value
+  })
 }

@@ -1,10 +1,14 @@
 import { Center, Loader } from '@mantine/core'
-import { lazy, Suspense, useEffect, useRef } from 'react'
-import { Navigate, Route, Routes, useLocation } from 'react-router'
+import { lazy, Suspense, useEffect, useState } from 'react'
+import { ErrorBoundary } from 'react-error-boundary'
+import { Redirect, Route, Switch, useLocation, useSearch } from 'wouter'
 
+import { Broken } from './Broken'
 import { SignInPage } from './features/session/SignInPage'
 import { SignUpPage } from './features/session/SignUpPage'
-import { useForgetting, useSession } from './features/session/use-session'
+import { useForgetting, useSession, type Viewer } from './features/session/use-session'
+import { useRealtime } from './realtime/context'
+import { handledElsewhere } from './ui/errors'
 import { Failure } from './ui/States'
 
 const loadSignedIn = () => import('./SignedIn')
@@ -13,32 +17,42 @@ const SignedIn = lazy(loadSignedIn)
 /** App is who may see which pages. */
 export function App() {
   const { viewer, error, refetch } = useSession()
-  useOtherPerson(viewer?.id)
+  const { wasSignedIn, isOver } = useOwner(viewer)
   useForgetting(viewer)
+  const { tabs } = useRealtime()
+  useEffect(() => {
+    // Signed in there is signed in here.
+    return viewer === null ? tabs.onWritten(() => void refetch().catch(handledElsewhere)) : undefined
+  }, [viewer, tabs, refetch])
 
+  if (isOver) return <Waiting />
   if (viewer) {
     return (
-      <Suspense fallback={<Waiting />}>
-        <SignedIn viewer={viewer} />
-      </Suspense>
+      <ErrorBoundary fallback={<Broken />}>
+        <Suspense fallback={<Waiting />}>
+          <SignedIn viewer={viewer} />
+        </Suspense>
+      </ErrorBoundary>
     )
   }
   if (viewer === null) {
     return (
       // Who begins to fill in the form will need the rest soon.
-      <div onFocus={() => void loadSignedIn().catch(() => undefined)}>
-        <Routes>
-          <Route path="/sign-in" element={<SignInPage />} />
-          <Route path="/sign-up" element={<SignUpPage />} />
-          <Route path="*" element={<ToSignIn />} />
-        </Routes>
+      <div onFocus={() => void loadSignedIn().catch(handledElsewhere)}>
+        <Switch>
+          <Route path="/sign-in" component={SignInPage} />
+          <Route path="/sign-up" component={SignUpPage} />
+          <Route>
+            <ToSignIn ended={wasSignedIn} />
+          </Route>
+        </Switch>
       </div>
     )
   }
   if (!error) return <Waiting />
   return (
     <Center mih="100dvh" p="md" component="main">
-      <Failure error={error} title="Lorebridge could not be loaded" onRetry={() => void refetch().catch(() => undefined)} />
+      <Failure error={error} title="Lorebridge could not be loaded" onRetry={() => void refetch().catch(handledElsewhere)} />
     </Center>
   )
 }
@@ -51,18 +65,25 @@ function Waiting() {
   )
 }
 
-/** ToSignIn remembers where the way led. */
-function ToSignIn() {
-  const { pathname, search } = useLocation()
-  const from = pathname === '/' ? undefined : pathname + search
-  return <Navigate to="/sign-in" replace state={from && { from }} />
+/** ToSignIn remembers where the way led, and why it leads here: the session may have ended by itself. */
+function ToSignIn({ ended }: { ended: boolean }) {
+  const [pathname] = useLocation()
+  const search = useSearch()
+  const from = search ? `${pathname}?${search}` : pathname
+  return <Redirect to="/sign-in" replace state={{ ended, ...(from !== '/' && { from }) }} />
 }
 
-/** useOtherPerson loads the page anew where another tab has signed in somebody else: nothing of the first person may stay. */
-function useOtherPerson(viewerId: string | undefined) {
-  const before = useRef(viewerId)
+/**
+ * useOwner says whose session this page was loaded for, and whether it is over. Then the page is loaded anew before anybody else, or the
+ * same person again, sees anything: nothing of the first session may stay, in no cache and in no answer that is on its way.
+ */
+function useOwner(viewer: Viewer | null | undefined) {
+  const [owner, setOwner] = useState<{ id: string; hasEnded: boolean }>()
+  if (viewer && !owner) setOwner({ id: viewer.id, hasEnded: false })
+  if (viewer === null && owner && !owner.hasEnded) setOwner({ ...owner, hasEnded: true })
+  const isOver = !!viewer && !!owner && (owner.hasEnded || owner.id !== viewer.id)
   useEffect(() => {
-    if (before.current && viewerId && before.current !== viewerId) window.location.reload()
-    before.current = viewerId
-  }, [viewerId])
+    if (isOver) window.location.reload()
+  }, [isOver])
+  return { wasSignedIn: owner !== undefined, isOver }
 }

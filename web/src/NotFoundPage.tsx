@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core'
 import { IconCompass } from '@tabler/icons-react'
-import { Link } from 'react-router'
+import { Link } from 'wouter'
 
 import { Page } from './ui/Page'
 import { Empty } from './ui/States'

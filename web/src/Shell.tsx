@@ -1,6 +1,7 @@
-import { Notifications } from '@mantine/notifications'
+import { Notifications, notifications } from '@mantine/notifications'
 import { IconBooks, IconInbox, IconMessageQuestion, IconSend } from '@tabler/icons-react'
-import { Link, NavLink, Outlet } from 'react-router'
+import { Suspense, useEffect, type ReactNode } from 'react'
+import { Link, useLocation } from 'wouter'
 
 import { ConnectionState } from './features/live/ConnectionState'
 import { useLive } from './features/live/use-live'
@@ -11,6 +12,7 @@ import type { Viewer } from './features/session/use-session'
 import classes from './Shell.module.css'
 import { Logo } from './ui/Logo'
 import { TitleBadge } from './ui/Page'
+import { Loading } from './ui/States'
 
 const places = [
   { to: '/library', label: 'Library', Icon: IconBooks },
@@ -19,15 +21,21 @@ const places = [
   { to: '/sent', label: 'Sent', Icon: IconSend },
 ]
 
+/** What one has opened, the bell's list or the account, lies over the toasts: Mantine's popovers are at 300. */
+const belowPopovers = 250
+
 /** Shell is what stands around every page of a signed-in person, and keeps them live. */
-export function Shell({ viewer }: { viewer: Viewer }) {
+export function Shell({ viewer, children }: { viewer: Viewer; children: ReactNode }) {
   const state = useLive(viewer.id)
   const { unreadCount } = useNotifications()
   useReadOnSight()
+  useEffect(() => forgetToasts, [])
+  const [pathname] = useLocation()
+  const isAt = (place: string) => pathname === place || pathname.startsWith(`${place}/`)
 
   return (
     <TitleBadge value={unreadCount}>
-      <Notifications position="top-right" limit={5} containerWidth={380} className={classes.toasts} />
+      <Notifications position="top-right" limit={5} containerWidth={380} className={classes.toasts} zIndex={belowPopovers} />
       <a className={classes.skip} href="#main">
         Skip to the content
       </a>
@@ -38,10 +46,10 @@ export function Shell({ viewer }: { viewer: Viewer }) {
           </Link>
           <nav className={classes.nav} aria-label="Main">
             {places.map(({ to, label, Icon }) => (
-              <NavLink key={to} to={to} className={classes.place}>
+              <Link key={to} to={to} className={classes.place} aria-current={isAt(to) ? 'page' : undefined}>
                 <Icon size={20} stroke={1.8} aria-hidden />
                 {label}
-              </NavLink>
+              </Link>
             ))}
           </nav>
           <div className={classes.side}>
@@ -52,8 +60,14 @@ export function Shell({ viewer }: { viewer: Viewer }) {
         </div>
       </header>
       <main id="main" className={classes.main} tabIndex={-1}>
-        <Outlet />
+        <Suspense fallback={<Loading />}>{children}</Suspense>
       </main>
     </TitleBadge>
   )
+}
+
+/** forgetToasts takes away what was told to one person before another comes. */
+function forgetToasts() {
+  notifications.clean()
+  notifications.cleanQueue()
 }

@@ -1,43 +1,65 @@
-import { Navigate, Route, Routes, useLocation } from 'react-router'
+import { lazy, useEffect } from 'react'
+import { Redirect, Route, Switch } from 'wouter'
+import { useHistoryState } from 'wouter/use-browser-location'
 
-import { AskPage } from './features/ask/AskPage'
 import { EditKnowledgePage } from './features/library/EditKnowledgePage'
 import { KnowledgePage } from './features/library/KnowledgePage'
 import { LibraryPage } from './features/library/LibraryPage'
 import { NewKnowledgePage } from './features/library/NewKnowledgePage'
 import { NotificationsPage } from './features/notifications/NotificationsPage'
+import { DraftsProvider } from './features/requests/drafts'
 import { InboxPage } from './features/requests/InboxPage'
 import { RequestPage } from './features/requests/RequestPage'
 import { SentPage } from './features/requests/SentPage'
 import type { Viewer } from './features/session/use-session'
 import { NotFoundPage } from './NotFoundPage'
 import { Shell } from './Shell'
+import { handledElsewhere } from './ui/errors'
+
+const loadAskPage = async () => ({ default: (await import('./features/ask/AskPage')).AskPage })
+const AskPage = lazy(loadAskPage)
+
+/** The field in which one searches for a person is the largest there is: it comes once the first page has settled, in ms, or is asked for. */
+const settled = 10_000
 
 /** SignedIn is all that a signed-in person sees. It is loaded apart: who has to sign in first does not wait for it. */
 export default function SignedIn({ viewer }: { viewer: Viewer }) {
+  useEffect(() => {
+    const timer = setTimeout(() => void loadAskPage().catch(handledElsewhere), settled)
+    return () => clearTimeout(timer)
+  }, [])
+
   return (
-    <Routes>
-      <Route path="/sign-in" element={<BackFromSignIn />} />
-      <Route path="/sign-up" element={<BackFromSignIn />} />
-      <Route element={<Shell key={viewer.id} viewer={viewer} />}>
-        <Route index element={<Navigate to="/library" replace />} />
-        <Route path="/library" element={<LibraryPage />} />
-        <Route path="/library/new" element={<NewKnowledgePage />} />
-        <Route path="/library/:id" element={<KnowledgePage />} />
-        <Route path="/library/:id/edit" element={<EditKnowledgePage />} />
-        <Route path="/ask" element={<AskPage />} />
-        <Route path="/inbox" element={<InboxPage />} />
-        <Route path="/sent" element={<SentPage />} />
-        <Route path="/requests/:id" element={<RequestPage />} />
-        <Route path="/notifications" element={<NotificationsPage />} />
-        <Route path="*" element={<NotFoundPage />} />
+    <Switch>
+      <Route path="/sign-in" component={BackFromSignIn} />
+      <Route path="/sign-up" component={BackFromSignIn} />
+      <Route path="/">
+        <Redirect to="/library" replace />
       </Route>
-    </Routes>
+      <Route>
+        <DraftsProvider key={viewer.id}>
+          <Shell viewer={viewer}>
+            <Switch>
+              <Route path="/library" component={LibraryPage} />
+              <Route path="/library/new" component={NewKnowledgePage} />
+              <Route path="/library/:id" component={KnowledgePage} />
+              <Route path="/library/:id/edit" component={EditKnowledgePage} />
+              <Route path="/ask" component={AskPage} />
+              <Route path="/inbox" component={InboxPage} />
+              <Route path="/sent" component={SentPage} />
+              <Route path="/requests/:id" component={RequestPage} />
+              <Route path="/notifications" component={NotificationsPage} />
+              <Route component={NotFoundPage} />
+            </Switch>
+          </Shell>
+        </DraftsProvider>
+      </Route>
+    </Switch>
   )
 }
 
 function BackFromSignIn() {
-  const state: unknown = useLocation().state
+  const state: unknown = useHistoryState()
   const from = state instanceof Object && 'from' in state && typeof state.from === 'string' ? state.from : '/library'
-  return <Navigate to={from} replace />
+  return <Redirect to={from} replace />
 }

@@ -6,6 +6,14 @@ export function newCache(): InMemoryCache {
   return new InMemoryCache({
     possibleTypes: { Node: ['User', 'Knowledge', 'KnowledgeRequest', 'Notification', 'Subscriber'] },
     typePolicies: {
+      // A request is answered once. An answer that was on its way before an event came does not take back what the event told.
+      KnowledgeRequest: {
+        fields: {
+          status: { merge: (before: string | undefined, now: string) => (before && now === 'PENDING' ? before : now) },
+          respondedAt: { merge: keepKnown },
+          responseContent: { merge: keepKnown },
+        },
+      },
       Query: {
         fields: {
           knowledge: relayStylePagination(['search', 'where']),
@@ -17,3 +25,5 @@ export function newCache(): InMemoryCache {
     },
   })
 }
+
+const keepKnown = (before: string | null | undefined, now: string | null) => now ?? before ?? null

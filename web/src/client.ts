@@ -24,12 +24,13 @@ export function newClient({ pusherSource, tabs }: Realtime): ApolloClient {
   })
   const retries = new RetryLink({
     delay: { initial: 500, max: 30_000, jitter: true },
-    attempts: (_, { operationType, getContext }, error) =>
-      (operationType === OperationTypeNode.SUBSCRIPTION || getContext().retry === true) && error.name !== 'RefusedError',
+    attempts: (_, { operationType, getContext }) =>
+      operationType === OperationTypeNode.SUBSCRIPTION || getContext().retry === true,
   })
+  // The link of Pusher stands before the one that tries again: what Pusher refuses is not tried again.
   return new ApolloClient({
     cache,
-    link: ApolloLink.from([sessions, tabs.link, retries, overPusher(pusherSource), new HttpLink({ uri: '/graphql' })]),
+    link: ApolloLink.from([sessions, tabs.link, overPusher(pusherSource), retries, new HttpLink({ uri: '/graphql' })]),
   })
 }
 
@@ -42,7 +43,10 @@ function overPusher(source: PusherSource): ApolloLink {
   }
   return new ApolloLink((operation, forward) => {
     if (operation.operationType !== OperationTypeNode.SUBSCRIPTION) return forward(operation)
-    link ??= load()
+    link ??= load().catch((error: unknown) => {
+      link = undefined // the next subscription tries again
+      throw error
+    })
     return from(link).pipe(switchMap((pusher) => pusher.request(operation, forward)))
   })
 }

@@ -2,7 +2,6 @@ import { ApolloProvider } from '@apollo/client/react'
 import { MantineProvider } from '@mantine/core'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
-import { BrowserRouter } from 'react-router'
 
 import './ui/mantine'
 import './theme.css'
@@ -20,9 +19,7 @@ createRoot(document.getElementById('root')!).render(
     <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
       <ApolloProvider client={newClient(realtime)}>
         <RealtimeProvider value={realtime}>
-          <BrowserRouter>
-            <App />
-          </BrowserRouter>
+          <App />
         </RealtimeProvider>
       </ApolloProvider>
     </MantineProvider>

@@ -1,9 +1,8 @@
-import { createTheme, type ModalProps, type PopoverProps, type TooltipProps } from '@mantine/core'
+import { createTheme, type NotificationProps, type PopoverProps } from '@mantine/core'
 
 /**
- * The look of Mantine's components. Its colours are variables of theme.css: the page forbids styles that scripts
- * write into it, so MantineProvider makes none, and what would write some is turned off here. Components are named and not
- * imported: the page to sign in needs none of these.
+ * The look of Mantine's components. Its colours are variables of theme.css: the page forbids styles that scripts write into it, so
+ * MantineProvider makes none. Components are named and not imported: the page to sign in needs none of these.
  */
 export const theme = createTheme({
   primaryColor: 'teal',
@@ -12,10 +11,7 @@ export const theme = createTheme({
   cursorType: 'pointer',
   respectReducedMotion: true,
   components: {
-    Modal: { defaultProps: { lockScroll: false, centered: true, radius: 'lg' } satisfies Partial<ModalProps> },
+    Notification: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } satisfies Partial<NotificationProps> },
     Popover: { defaultProps: { shadow: 'lg', radius: 'lg' } satisfies Partial<PopoverProps> },
-    Tooltip: {
-      defaultProps: { openDelay: 300, events: { hover: true, focus: true, touch: false } } satisfies Partial<TooltipProps>,
-    },
   },
 })

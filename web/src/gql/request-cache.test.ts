@@ -10,27 +10,7 @@ import {
   type RequestsQuery,
 } from './operations'
 import { putRequest } from './request-cache'
-
-const ada = { __typename: 'User', id: '1', name: 'Ada' }
-const bob = { __typename: 'User', id: '2', name: 'Bob' }
-
-/** asked is the n-th request, from Ada to Bob: the higher n, the newer. */
-function asked(n: number, status: KnowledgeRequestStatus = 'PENDING'): RequestFieldsFragment {
-  const at = `2026-11-23T10:00:${String(n).padStart(2, '0')}.000Z`
-  const request = {
-    __typename: 'KnowledgeRequest',
-    id: String(100 + n),
-    question: `Question ${n}`,
-    status,
-    responseContent: null,
-    createdAt: at,
-    respondedAt: status === 'PENDING' ? null : at,
-    requester: ada,
-    owner: bob,
-    knowledge: null,
-  }
-  return request
-}
+import { ada, asked, bob } from './testing/request'
 
 function load(
   cache: ApolloCache,
@@ -102,7 +82,7 @@ describe('putRequest', () => {
     expect(list(cache, 'RECEIVED', 'APPROVED')).toEqual(['5', '4'])
     expect(list(cache, 'RECEIVED', 'DENIED')).toEqual(['3', '2'])
 
-    load(cache, { box: 'RECEIVED', status: 'APPROVED', after: '104' }, [asked(1, 'APPROVED')])
+    load(cache, { box: 'RECEIVED', status: 'APPROVED', after: '4' }, [asked(1, 'APPROVED')])
     expect(list(cache, 'RECEIVED', 'APPROVED')).toEqual(['5', '4', '1'])
   })
 
@@ -112,8 +92,8 @@ describe('putRequest', () => {
 
     const variables = { box: 'RECEIVED', status: 'PENDING' } as const
     const kept = cache.readQuery({ query: RequestsDocument, variables })
-    expect(kept?.knowledgeRequests.pageInfo).toMatchObject({ hasNextPage: true, endCursor: '102' })
-    load(cache, { ...variables, after: '102' }, [asked(1)])
+    expect(kept?.knowledgeRequests.pageInfo).toMatchObject({ hasNextPage: true, endCursor: '2' })
+    load(cache, { ...variables, after: '2' }, [asked(1)])
     expect(list(cache, 'RECEIVED', 'PENDING')).toEqual(['3', '1'])
   })
 

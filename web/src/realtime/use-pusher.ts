@@ -247,6 +247,8 @@ function connect(
     pongTimeout: PONG_TIMEOUT,
   })
 
+  pusher.connection.bind('connected', () => doNotWriteWhileClosing(pusher))
+
   // pusher-js asks once, and takes the answer for an earlier socket, a refusal at best, for that of the present one.
   const ask = pusher.config.channelAuthorizer
   pusher.config.channelAuthorizer = (params, answer) => {
@@ -263,6 +265,16 @@ function connect(
     attempt(0)
   }
   return pusher
+}
+
+/** Browsers call it an error to write to a socket that is closing. pusher-js writes a moment late, and learns last that it is. */
+function doNotWriteWhileClosing({ connection }: Pusher): void {
+  const socket = (connection.connection as unknown as { transport?: { socket?: WebSocket } } | null)?.transport?.socket
+  if (!socket) return
+  const send = socket.send.bind(socket)
+  socket.send = (data) => {
+    if (socket.readyState === WebSocket.OPEN) send(data)
+  }
 }
 
 /** isPassing tells a failure on the way to an authorization from its refusal. */

@@ -1,6 +1,8 @@
 import { Group, Stack, Text, Title } from '@mantine/core'
-import { createContext, useContext, useEffect, useEffectEvent, useRef, type ReactNode } from 'react'
-import { useLocation } from 'react-router'
+import { createContext, useContext, useEffect, useRef, type ReactNode } from 'react'
+import { useLocation } from 'wouter'
+
+import { lastWay } from './way'
 
 /** TitleBadge is the number that the document's title begins with, as in "(2) Inbox · Lorebridge"; none where it is 0. */
 export const TitleBadge = createContext(0)
@@ -18,12 +20,13 @@ interface PageProps {
 export function Page({ title, lead, actions, children }: PageProps) {
   const badge = useContext(TitleBadge)
   const heading = useRef<HTMLHeadingElement>(null)
-  const { key, pathname } = useLocation()
-  const arrived = useEffectEvent(() => {
-    // Where a link led here, a screen reader goes on at the heading; "default" is the first page, where it begins at the top.
-    if (key !== 'default') heading.current?.focus({ preventScroll: true })
-  })
-  useEffect(() => arrived(), [pathname])
+  const [pathname] = useLocation()
+  useEffect(() => {
+    // On the first page one begins at the top; afterwards a screen reader goes on at the heading.
+    if (lastWay() !== 'load') heading.current?.focus({ preventScroll: true })
+    // Whoever goes back finds the place where they were: that is the browser's.
+    if (lastWay() === 'link') window.scrollTo(0, 0)
+  }, [pathname])
 
   return (
     <Stack gap="lg">

@@ -1,9 +1,18 @@
 import { CombinedGraphQLErrors, ServerError } from '@apollo/client/errors'
 
+/** PlainError is an error whose message is meant for the person in front of the screen. */
+export class PlainError extends Error {}
+
 /** codeOf is the `extensions.code` of the first error that the server sent. */
 export function codeOf(error: unknown): string | undefined {
   const code = CombinedGraphQLErrors.is(error) ? error.errors[0]?.extensions?.code : undefined
   return typeof code === 'string' ? code : undefined
+}
+
+/** isMissing says whether an id leads to nothing that the viewer may see, also because it is no id at all. */
+export function isMissing(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'NOT_FOUND' || code === 'BAD_USER_INPUT'
 }
 
 /** messageOf says what went wrong, and what to do, in words for the person in front of the screen. */
@@ -14,7 +23,10 @@ export function messageOf(error: unknown): string {
     if (first) return sentence(first.message)
   }
   if (ServerError.is(error)) return `The server answered with ${error.statusCode}. Please try again in a moment.`
-  return 'The server cannot be reached. Check your connection and try again.'
+  if (error instanceof PlainError) return sentence(error.message)
+  // What fetch throws where there is no answer.
+  if (error instanceof TypeError) return 'The server cannot be reached. Check your connection and try again.'
+  return 'Something went wrong in this page. Load it again.'
 }
 
 /** fieldErrorOf is the message for one field of a form, where the server refused that field. */
@@ -29,5 +41,8 @@ function sentence(message: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
-/** shown is for `catch` where the error is on the screen already, by the hook that met it. */
-export const shown = () => ({ data: undefined })
+/**
+ * handledElsewhere is for `catch` where nothing is left to do: the hook that met the error has put it on the screen, or
+ * what comes next makes it good.
+ */
+export const handledElsewhere = () => ({ data: undefined })

@@ -3,17 +3,18 @@ import { Alert, Anchor, Button, Group, Stack, Text, Textarea } from '@mantine/co
 import { notifications } from '@mantine/notifications'
 import { IconInfoCircle, IconSend } from '@tabler/icons-react'
 import { useEffect, useRef, useState, type KeyboardEvent, type SubmitEvent } from 'react'
-import { Link, useNavigate } from 'react-router'
+import { Link, useLocation } from 'wouter'
 
 import { AskDocument, MeDocument, type RequestFieldsFragment } from '../../gql/operations'
 import { putRequest } from '../../gql/request-cache'
-import { fieldErrorOf, shown } from '../../ui/errors'
+import { fieldErrorOf, handledElsewhere } from '../../ui/errors'
 import { charactersOf, Remaining } from '../../ui/Remaining'
 import classes from './AskForm.module.css'
 import { PersonField, type Person } from './PersonField'
 import { problemOf } from './problems'
 
 const maxQuestion = 2000 // characters
+const number = new Intl.NumberFormat('en')
 
 interface AskFormProps {
   /** The item asked for; without one a person is chosen. */
@@ -22,9 +23,9 @@ interface AskFormProps {
   person?: Person
 }
 
-/** AskForm is where a question is written and sent. What was typed stays until it has been sent. */
+/** AskForm is where a question is written and sent. What was typed stays where sending fails, and ends with the page. */
 export function AskForm({ item, person: first }: AskFormProps) {
-  const navigate = useNavigate()
+  const [, navigate] = useLocation()
   const viewerId = useQuery(MeDocument).data?.me?.id
   const [person, setPerson] = useState<Person | null>(first ?? null)
   const [question, setQuestion] = useState('')
@@ -61,7 +62,7 @@ export function AskForm({ item, person: first }: AskFormProps) {
       return
     }
     const whom = item ? { knowledgeId: item.id } : { ownerId: person?.id }
-    const { data } = await ask({ variables: { input: { ...whom, question } } }).catch(shown)
+    const { data } = await ask({ variables: { input: { ...whom, question } } }).catch(handledElsewhere)
     if (!data) return
     const { alreadyExists, knowledgeRequest: request } = data.createKnowledgeRequest
     if (alreadyExists) {
@@ -69,7 +70,7 @@ export function AskForm({ item, person: first }: AskFormProps) {
       return
     }
     tellAsked(request)
-    void navigate('/sent')
+    navigate('/sent')
   }
 
   function sendByKey(event: KeyboardEvent<HTMLFormElement>) {
@@ -153,7 +154,7 @@ function Told({ text, link }: { text: string; link?: { to: string; label: string
 
 function questionProblem(characters: number): string | undefined {
   if (characters === 0) return 'Write your question.'
-  return characters > maxQuestion ? 'A question has at most 2,000 characters.' : undefined
+  return characters > maxQuestion ? `A question has at most ${number.format(maxQuestion)} characters.` : undefined
 }
 
 function tellAsked({ id, owner }: RequestFieldsFragment) {
@@ -176,7 +177,6 @@ function tellAsked({ id, owner }: RequestFieldsFragment) {
         </Anchor>
       </>
     ),
-    closeButtonProps: { 'aria-label': 'Close' },
   })
 }
 

@@ -1,11 +1,11 @@
 import { useQuery } from '@apollo/client/react'
 import { Alert, Anchor, Stack, Text } from '@mantine/core'
 import { IconBook2, IconInfoCircle } from '@tabler/icons-react'
-import { Link, useSearchParams } from 'react-router'
+import { Link, useSearchParams } from 'wouter'
 
 import { AskSubjectDocument, MeDocument, type AskSubjectQuery } from '../../gql/operations'
 import card from '../../ui/Card.module.css'
-import { codeOf, shown } from '../../ui/errors'
+import { handledElsewhere, isMissing } from '../../ui/errors'
 import { Page } from '../../ui/Page'
 import { Failure, Loading } from '../../ui/States'
 import { AskForm } from './AskForm'
@@ -31,8 +31,9 @@ export function AskPage() {
 function AskAbout({ id }: { id: string }) {
   const viewerId = useQuery(MeDocument).data?.me?.id
   const { data, error, refetch } = useQuery(AskSubjectDocument, { variables: { id } })
-  if (error && codeOf(error) !== 'NOT_FOUND') {
-    return <Failure error={error} title="The form could not be loaded" onRetry={() => void refetch().catch(shown)} />
+  if (error && !isMissing(error)) {
+    const retry = () => void refetch().catch(handledElsewhere)
+    return <Failure error={error} title="The form could not be loaded" onRetry={retry} />
   }
   if (!data && !error) return <Loading label="Loading the form" />
   return <About node={data?.node ?? null} viewerId={viewerId} />

@@ -1,12 +1,12 @@
 import { useMutation } from '@apollo/client/react'
-import { Alert, Button, Group, Modal, Stack, Text } from '@mantine/core'
+import { Alert, Button, Group, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { notifications } from '@mantine/notifications'
 import { IconTrash } from '@tabler/icons-react'
 
 import { DeleteKnowledgeDocument } from '../../gql/operations'
+import { Dialog } from '../../ui/Dialog'
 import { codeOf, messageOf } from '../../ui/errors'
-import classes from './DeleteKnowledge.module.css'
 
 interface DeleteKnowledgeProps {
   item: { id: string; title: string }
@@ -26,11 +26,7 @@ export function DeleteKnowledge({ item, className, onDeleted }: DeleteKnowledgeP
       (error: unknown) => codeOf(error) === 'NOT_FOUND',
     )
     if (!gone) return
-    notifications.show({
-      message: `“${item.title}” was deleted.`,
-      color: 'teal',
-      closeButtonProps: { 'aria-label': 'Close' },
-    })
+    notifications.show({ message: `“${item.title}” was deleted.`, color: 'teal' })
     onDeleted()
   }
 
@@ -48,28 +44,25 @@ export function DeleteKnowledge({ item, className, onDeleted }: DeleteKnowledgeP
       >
         Delete
       </Button>
-      <Modal opened={opened} onClose={close} withCloseButton={false} padding="lg">
-        <Stack>
-          <Modal.Title className={classes.title}>Delete “{item.title}”?</Modal.Title>
-          <Text>
-            It is deleted for everybody, also for those it was shared with. Whoever has asked for it and still waits is
-            told no at once. This cannot be undone.
-          </Text>
-          {error && (
-            <Alert color="red" role="alert">
-              {messageOf(error)}
-            </Alert>
-          )}
-          <Group justify="flex-end">
-            <Button variant="default" className={className} onClick={close} data-autofocus>
-              Keep it
-            </Button>
-            <Button color="red" className={className} loading={loading} onClick={() => void confirm()}>
-              Delete it
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+      <Dialog opened={opened} onClose={close} title={`Delete “${item.title}”?`}>
+        <Text>
+          It is deleted for everybody, also for those it was shared with. Whoever has asked for it and still waits is
+          told no at once. This cannot be undone.
+        </Text>
+        {error && (
+          <Alert color="red" role="alert">
+            {messageOf(error)}
+          </Alert>
+        )}
+        <Group justify="flex-end">
+          <Button variant="default" className={className} onClick={close}>
+            Keep it
+          </Button>
+          <Button color="red" className={className} loading={loading} onClick={() => void confirm()}>
+            Delete it
+          </Button>
+        </Group>
+      </Dialog>
     </>
   )
 }

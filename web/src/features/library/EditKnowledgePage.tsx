@@ -2,12 +2,12 @@ import { useMutation } from '@apollo/client/react'
 import { Anchor, Button } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useState } from 'react'
-import { Link, useNavigate, useParams } from 'react-router'
+import { Link, useLocation, useParams } from 'wouter'
 
 import { UpdateKnowledgeDocument } from '../../gql/operations'
 import { Page } from '../../ui/Page'
 import { Failure, Loading } from '../../ui/States'
-import { shown } from '../../ui/errors'
+import { handledElsewhere } from '../../ui/errors'
 import { Gone } from './Gone'
 import { KnowledgeForm, type KnowledgeText } from './KnowledgeForm'
 import classes from './KnowledgeForm.module.css'
@@ -25,6 +25,7 @@ function Edit({ id }: { id: string }) {
   const [initial, setInitial] = useState<KnowledgeText>()
   if (!initial && item && own && item.content !== null) setInitial({ title: item.title, content: item.content })
 
+  const retry = () => void refetch().catch(handledElsewhere)
   // Whatever becomes of the item meanwhile, what is being written stays.
   if (initial) return <Editor id={id} initial={initial} />
   if (gone) return <Gone />
@@ -37,28 +38,30 @@ function Edit({ id }: { id: string }) {
       </Page>
     )
   }
-  if (error)
-    return <Failure error={error} title="This item could not be loaded" onRetry={() => void refetch().catch(shown)} />
-  return <Loading label="Loading the item" />
+  return (
+    <Page title="Item">
+      {error ? (
+        <Failure error={error} title="This item could not be loaded" onRetry={retry} />
+      ) : (
+        <Loading label="Loading the item" />
+      )}
+    </Page>
+  )
 }
 
 function Editor({ id, initial }: { id: string; initial: KnowledgeText }) {
-  const navigate = useNavigate()
+  const [, navigate] = useLocation()
   const [update, { loading, error }] = useMutation(UpdateKnowledgeDocument)
 
   /** save sends only what was changed: the rest may have been changed on another device meanwhile. */
   async function save({ title, content }: KnowledgeText) {
     const change = { ...(title !== initial.title && { title }), ...(content !== initial.content && { content }) }
     if (Object.keys(change).length > 0) {
-      const { data } = await update({ variables: { input: { id, ...change } } }).catch(shown)
+      const { data } = await update({ variables: { input: { id, ...change } } }).catch(handledElsewhere)
       if (!data) return
-      notifications.show({
-        message: 'Your changes are saved.',
-        color: 'teal',
-        closeButtonProps: { 'aria-label': 'Close' },
-      })
+      notifications.show({ message: 'Your changes are saved.', color: 'teal' })
     }
-    void navigate(`/library/${id}`, { replace: true })
+    navigate(`/library/${id}`, { replace: true })
   }
 
   return (

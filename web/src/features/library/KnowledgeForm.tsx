@@ -27,8 +27,8 @@ interface KnowledgeFormProps {
 }
 
 /**
- * KnowledgeForm is where an item is written. It keeps what was typed whatever happens, leads to the field that is wrong,
- * and has the browser ask before the page is closed on something unsaved.
+ * KnowledgeForm is where an item is written. It keeps what was typed where saving fails, leads to the field that is wrong,
+ * and has the browser ask before the tab is closed on something unsaved. A link to another page of the app asks nothing.
  */
 export function KnowledgeForm({ initial, submit, saving, error, onSubmit, cancel }: KnowledgeFormProps) {
   const [title, setTitle] = useState(initial.title)
@@ -45,8 +45,8 @@ export function KnowledgeForm({ initial, submit, saving, error, onSubmit, cancel
   const used = { title: charactersOf(title), content: bytesOf(content) }
   const refused = { title: fieldErrorOf(error, 'title'), content: fieldErrorOf(error, 'content') }
   const wrong = {
-    title: titleProblem(used.title) ?? (error ? refused.title : undefined),
-    content: contentProblem(content, used.content) ?? (error ? refused.content : undefined),
+    title: titleProblem(used.title) ?? refused.title,
+    content: contentProblem(content, used.content) ?? refused.content,
   }
 
   useEffect(() => {
@@ -120,5 +120,5 @@ function titleProblem(characters: number): string | undefined {
 
 function contentProblem(content: string, bytes: number): string | undefined {
   if (content.trim() === '') return 'Write down what you know.'
-  return bytes > maxContent ? 'This is longer than 64 KiB. Shorten it, or make two items of it.' : undefined
+  return bytes > maxContent ? `This is longer than ${maxContent / 1024} KiB. Shorten it, or make two items of it.` : undefined
 }

@@ -1,16 +1,17 @@
 import { useApolloClient } from '@apollo/client/react'
-import { Alert, Anchor, Button, Group, Skeleton, Stack, Text } from '@mantine/core'
-import { IconArrowLeft, IconLock, IconLockOpen, IconMessageQuestion, IconPencil } from '@tabler/icons-react'
+import { Alert, Anchor, Group, Skeleton, Stack, Text } from '@mantine/core'
+import { IconArrowLeft, IconLock, IconLockOpen } from '@tabler/icons-react'
 import { useEffect, useState } from 'react'
-import { Link, useNavigate, useParams } from 'react-router'
+import { Link, useLocation, useParams } from 'wouter'
 
 import card from '../../ui/Card.module.css'
 import { Page } from '../../ui/Page'
 import { Failure, Loading } from '../../ui/States'
-import { shown } from '../../ui/errors'
+import { handledElsewhere } from '../../ui/errors'
 import { DeleteKnowledge } from './DeleteKnowledge'
 import { Gone } from './Gone'
 import classes from './KnowledgePage.module.css'
+import { ItemAction } from './ItemAction'
 import { forget } from './library-cache'
 import { Made } from './Made'
 import { useItem } from './use-item'
@@ -23,7 +24,7 @@ export function KnowledgePage() {
 
 function Item({ id }: { id: string }) {
   const client = useApolloClient()
-  const navigate = useNavigate()
+  const [, navigate] = useLocation()
   const [deleted, setDeleted] = useState(false)
   const { item, known, own, gone, error, refetch } = useItem(deleted ? undefined : id)
 
@@ -31,15 +32,22 @@ function Item({ id }: { id: string }) {
   useEffect(() => {
     if (!deleted) return
     forget(client.cache, id)
-    void navigate('/library?view=mine', { replace: true })
+    navigate('/library?view=mine', { replace: true })
   }, [deleted, client, id, navigate])
 
+  const retry = () => void refetch().catch(handledElsewhere)
   if (deleted) return null
   if (gone) return <Gone />
   if (!known) {
-    if (error)
-      return <Failure error={error} title="This item could not be loaded" onRetry={() => void refetch().catch(shown)} />
-    return <Loading label="Loading the item" />
+    return (
+      <Page title="Item">
+        {error ? (
+          <Failure error={error} title="This item could not be loaded" onRetry={retry} />
+        ) : (
+          <Loading label="Loading the item" />
+        )}
+      </Page>
+    )
   }
   return (
     <Page
@@ -52,15 +60,7 @@ function Item({ id }: { id: string }) {
       actions={
         own && (
           <Group gap="sm">
-            <Button
-              component={Link}
-              to={`/library/${id}/edit`}
-              variant="default"
-              className={classes.action}
-              leftSection={<IconPencil size={18} aria-hidden />}
-            >
-              Edit
-            </Button>
+            <ItemAction action="edit" item={known} className={classes.action} isTitled />
             <DeleteKnowledge item={known} className={classes.action} onDeleted={() => setDeleted(true)} />
           </Group>
         )
@@ -69,7 +69,7 @@ function Item({ id }: { id: string }) {
       {item ? (
         <Content item={item} own={own} />
       ) : error ? (
-        <Failure error={error} title="Its content could not be loaded" onRetry={() => void refetch().catch(shown)} />
+        <Failure error={error} title="Its content could not be loaded" onRetry={retry} />
       ) : (
         <Stack gap="sm" role="status" aria-label="Loading the content">
           <Skeleton height={14} />
@@ -91,7 +91,8 @@ interface ContentProps {
 }
 
 /** Content is what can be read, or else how to come by it. */
-function Content({ item: { id, title, content, owner }, own }: ContentProps) {
+function Content({ item, own }: ContentProps) {
+  const { content, owner } = item
   if (content === null) {
     return (
       <div className={`${card.card} ${classes.locked}`}>
@@ -101,15 +102,9 @@ function Content({ item: { id, title, content, owner }, own }: ContentProps) {
           Say what you need it for. You are told the moment {owner.name} answers, and can read it here once it is
           shared.
         </Text>
-        <Button
-          component={Link}
-          to={`/ask?knowledge=${id}`}
-          className={classes.action}
-          leftSection={<IconMessageQuestion size={18} aria-hidden />}
-          aria-label={`Ask ${owner.name} for “${title}”`}
-        >
+        <ItemAction action="ask" item={item} className={classes.action} variant="filled">
           Ask {owner.name}
-        </Button>
+        </ItemAction>
       </div>
     )
   }

@@ -1,7 +1,7 @@
 import { useQuery } from '@apollo/client/react'
 import { Button, Tabs } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
-import { Link, useSearchParams } from 'react-router'
+import { Link, useSearchParams } from 'wouter'
 
 import { MeDocument } from '../../gql/operations'
 import { Page } from '../../ui/Page'
@@ -53,7 +53,7 @@ export function LibraryPage() {
         </Tabs.List>
         {views.map(({ view, label, search: searchLabel }) => (
           <Tabs.Panel key={view} value={view} aria-label={label} className={classes.panel}>
-            <SearchBox label={searchLabel} initial={search} onSearch={(text) => show(view, text, { replace: true })} />
+            <SearchBox label={searchLabel} search={search} onSearch={(text) => show(view, text, { replace: true })} />
             {viewerId && <TitleList view={view} viewerId={viewerId} search={search} waiting={waiting} />}
           </Tabs.Panel>
         ))}

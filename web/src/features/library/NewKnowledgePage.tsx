@@ -1,11 +1,11 @@
 import { useMutation } from '@apollo/client/react'
 import { Button } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { Link, useNavigate } from 'react-router'
+import { Link, useLocation } from 'wouter'
 
 import { CreateKnowledgeDocument } from '../../gql/operations'
 import { Page } from '../../ui/Page'
-import { shown } from '../../ui/errors'
+import { handledElsewhere } from '../../ui/errors'
 import { KnowledgeForm, type KnowledgeText } from './KnowledgeForm'
 import classes from './KnowledgeForm.module.css'
 import { listOf, putOnTop } from './library-cache'
@@ -14,7 +14,7 @@ const nothing: KnowledgeText = { title: '', content: '' }
 
 /** NewKnowledgePage is where one adds what one knows. */
 export function NewKnowledgePage() {
-  const navigate = useNavigate()
+  const [, navigate] = useLocation()
   const [create, { loading, error }] = useMutation(CreateKnowledgeDocument, {
     update(cache, { data }) {
       const item = data?.createKnowledge.knowledge
@@ -23,15 +23,11 @@ export function NewKnowledgePage() {
   })
 
   async function save({ title, content }: KnowledgeText) {
-    const { data } = await create({ variables: { input: { title, content } } }).catch(shown)
+    const { data } = await create({ variables: { input: { title, content } } }).catch(handledElsewhere)
     if (!data) return
     const { id, title: named } = data.createKnowledge.knowledge
-    notifications.show({
-      message: `“${named}” is in the library.`,
-      color: 'teal',
-      closeButtonProps: { 'aria-label': 'Close' },
-    })
-    void navigate(`/library/${id}`, { replace: true })
+    notifications.show({ message: `“${named}” is in the library.`, color: 'teal' })
+    navigate(`/library/${id}`, { replace: true })
   }
 
   return (

@@ -1,16 +1,18 @@
-import { Button } from '@mantine/core'
-import { IconBook2, IconMessageQuestion, IconPencil } from '@tabler/icons-react'
-import { Link } from 'react-router'
+import { Link } from 'wouter'
 
 import type { KnowledgeFieldsFragment } from '../../gql/operations'
 import card from '../../ui/Card.module.css'
+import { ItemAction } from './ItemAction'
 import { Made } from './Made'
 import classes from './TitleItem.module.css'
+
+/** What one mostly does with an item that is one's own, shared, or neither. */
+const actions = { own: 'edit', shared: 'read', none: 'ask' } as const
 
 interface TitleItemProps {
   item: KnowledgeFieldsFragment
   /** What the item is to the viewer. */
-  rights: 'own' | 'shared' | 'none'
+  rights: keyof typeof actions
 }
 
 /** TitleItem is one title of the library: the whole card leads to its page, and beside it stands what one mostly does. */
@@ -29,42 +31,7 @@ export function TitleItem({ item, rights }: TitleItemProps) {
           <Made item={item} />
         </p>
       </div>
-      {rights === 'own' && (
-        <Button
-          component={Link}
-          to={`/library/${id}/edit`}
-          variant="default"
-          className={classes.action}
-          leftSection={<IconPencil size={18} aria-hidden />}
-          aria-label={`Edit “${title}”`}
-        >
-          Edit
-        </Button>
-      )}
-      {rights === 'shared' && (
-        <Button
-          component={Link}
-          to={`/library/${id}`}
-          variant="default"
-          className={classes.action}
-          leftSection={<IconBook2 size={18} aria-hidden />}
-          aria-label={`Read “${title}”`}
-        >
-          Read
-        </Button>
-      )}
-      {rights === 'none' && (
-        <Button
-          component={Link}
-          to={`/ask?knowledge=${id}`}
-          variant="light"
-          className={classes.action}
-          leftSection={<IconMessageQuestion size={18} aria-hidden />}
-          aria-label={`Ask ${owner.name} for “${title}”`}
-        >
-          Ask
-        </Button>
-      )}
+      <ItemAction action={actions[rights]} item={item} className={classes.action} />
     </li>
   )
 }

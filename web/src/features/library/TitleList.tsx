@@ -1,13 +1,15 @@
 import { useQuery } from '@apollo/client/react'
 import { Button, Group, Stack, Text } from '@mantine/core'
 import { IconArrowUp, IconBooks, IconNotebook, IconSearchOff } from '@tabler/icons-react'
-import { useEffect, useRef, useState } from 'react'
-import { Link } from 'react-router'
+import { useRef } from 'react'
+import { Link } from 'wouter'
 
 import { LibraryDocument, type KnowledgeFieldsFragment } from '../../gql/operations'
 import card from '../../ui/Card.module.css'
+import { ShowMore } from '../../ui/ShowMore'
 import { Empty, Failure, Loading } from '../../ui/States'
-import { shown } from '../../ui/errors'
+import { handledElsewhere } from '../../ui/errors'
+import { useGoOn } from '../../ui/use-go-on'
 import { fits, listOf, putOnTop, type View } from './library-cache'
 import classes from './TitleList.module.css'
 import { TitleItem } from './TitleItem'
@@ -29,41 +31,25 @@ export function TitleList({ view, viewerId, search, waiting }: TitleListProps) {
     fetchPolicy: 'cache-and-network',
   })
   const shared = useShared()
-  const [more, setMore] = useState<{ loading?: boolean; error?: unknown }>({})
   const list = useRef<HTMLUListElement>(null)
-  const focusAt = useRef<number>(undefined)
 
   // While a search is on its way, what the one before found stays.
   const found = (data ?? previousData)?.knowledge
   const items = found?.edges?.flatMap((edge) => edge?.node ?? []) ?? []
   const fresh = waiting.filter((title) => fits(title, search) && !items.some(({ id }) => id === title.id))
 
-  // What was asked for has come: reading goes on there.
-  useEffect(() => {
-    if (focusAt.current === undefined) return
-    list.current?.querySelectorAll<HTMLElement>('h2 a')[focusAt.current]?.focus()
-    focusAt.current = undefined
-  }, [items.length])
+  const goOnAt = useGoOn(list, items.length)
 
-  async function showMore() {
-    setMore({ loading: true })
-    focusAt.current = items.length
-    try {
-      await fetchMore({ variables: { after: found?.pageInfo.endCursor } })
-      setMore({})
-    } catch (error) {
-      focusAt.current = undefined
-      setMore({ error })
-    }
-  }
+  const showMore = () => goOnAt(items.length, fetchMore({ variables: { after: found?.pageInfo.endCursor } }))
 
   function showFresh() {
-    focusAt.current = 0
+    void goOnAt(0)
     putOnTop(client.cache, variables, fresh)
   }
 
   if (error && !found) {
-    return <Failure error={error} title="The library could not be loaded" onRetry={() => void refetch().catch(shown)} />
+    const retry = () => void refetch().catch(handledElsewhere)
+    return <Failure error={error} title="The library could not be loaded" onRetry={retry} />
   }
   return (
     <Stack gap="md">
@@ -98,12 +84,7 @@ export function TitleList({ view, viewerId, search, waiting }: TitleListProps) {
           ))}
         </ul>
       )}
-      {more.error !== undefined && <Failure error={more.error} title="More could not be loaded" />}
-      {found?.pageInfo.hasNextPage && (
-        <Button variant="default" className={classes.more} loading={more.loading} onClick={() => void showMore()}>
-          Show more
-        </Button>
-      )}
+      {found?.pageInfo.hasNextPage && <ShowMore more={showMore} />}
     </Stack>
   )
 }

@@ -2,7 +2,7 @@ import { useApolloClient, useSubscription } from '@apollo/client/react'
 import { useState } from 'react'
 
 import { KnowledgePublishedDocument, LibraryDocument, type KnowledgeFieldsFragment } from '../../gql/operations'
-import { codeOf } from '../../ui/errors'
+import { codeOf, handledElsewhere } from '../../ui/errors'
 import { fits, listOf, putOnTop } from './library-cache'
 
 /**
@@ -32,13 +32,8 @@ export function usePublished(viewerId: string | undefined, search: string): Know
       if (data?.knowledgePublished && viewerId) take(data.knowledgePublished, viewerId)
     },
     onError(error) {
-      if (codeOf(error) === 'SUBSCRIPTION_GAP') client.refetchQueries({ include: [LibraryDocument] }).catch(quiet)
+      if (codeOf(error) === 'SUBSCRIPTION_GAP') client.refetchQueries({ include: [LibraryDocument] }).catch(handledElsewhere)
     },
   })
   return waiting
-}
-
-/** quiet is for what the list itself shows as its error. */
-function quiet() {
-  // nothing to do
 }

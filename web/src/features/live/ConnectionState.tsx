@@ -1,5 +1,3 @@
-import { Tooltip } from '@mantine/core'
-
 import type { PusherState } from '../../realtime/use-pusher'
 import classes from './ConnectionState.module.css'
 
@@ -15,11 +13,9 @@ const meanings: Record<PusherState, string> = {
 /** ConnectionState shows how the live connection is, in pusher-js's own words. */
 export function ConnectionState({ state }: { state: PusherState }) {
   return (
-    <Tooltip label={meanings[state]} multiline w={230}>
-      <span className={classes.state} data-state={state} role="status" aria-label={`Live connection: ${state}`} tabIndex={0}>
-        <span className={classes.dot} aria-hidden />
-        <span className={classes.word}>{state}</span>
-      </span>
-    </Tooltip>
+    <span className={classes.state} data-state={state} title={meanings[state]} role="status" aria-label={`Live connection: ${state}`}>
+      <span className={classes.dot} aria-hidden />
+      <span className={classes.word}>{state}</span>
+    </span>
   )
 }

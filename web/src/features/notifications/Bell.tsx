@@ -1,7 +1,7 @@
 import { ActionIcon, Anchor, Button, Group, Popover, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconBell } from '@tabler/icons-react'
-import { Link } from 'react-router'
+import { Link } from 'wouter'
 
 import { Failure } from '../../ui/States'
 import classes from './Bell.module.css'

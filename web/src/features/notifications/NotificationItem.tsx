@@ -1,5 +1,5 @@
 import { Text } from '@mantine/core'
-import { Link } from 'react-router'
+import { Link } from 'wouter'
 
 import type { NotificationFieldsFragment } from '../../gql/operations'
 import { Moment } from '../../ui/Moment'

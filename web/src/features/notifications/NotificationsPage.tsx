@@ -1,8 +1,11 @@
 import { Button } from '@mantine/core'
 import { IconBell } from '@tabler/icons-react'
+import { useRef } from 'react'
 
 import { Page } from '../../ui/Page'
+import { ShowMore } from '../../ui/ShowMore'
 import { Empty, Failure, Loading } from '../../ui/States'
+import { useGoOn } from '../../ui/use-go-on'
 import { NotificationItem } from './NotificationItem'
 import classes from './NotificationsPage.module.css'
 import { useMarkAllRead, useNotifications } from './use-notifications'
@@ -11,6 +14,8 @@ import { useMarkAllRead, useNotifications } from './use-notifications'
 export function NotificationsPage() {
   const { items, loading, error, retry, more } = useNotifications()
   const markAll = useMarkAllRead()
+  const list = useRef<HTMLUListElement>(null)
+  const goOnAt = useGoOn(list, items.length)
   return (
     <Page
       title="Notifications"
@@ -31,17 +36,13 @@ export function NotificationsPage() {
         </Empty>
       )}
       {items.length > 0 && (
-        <ul className={classes.list} aria-label="Notifications">
+        <ul className={classes.list} ref={list} aria-label="Notifications">
           {items.map((notification) => (
             <NotificationItem key={notification.id} notification={notification} />
           ))}
         </ul>
       )}
-      {more && (
-        <Button variant="default" onClick={() => void more().catch(() => undefined)}>
-          Show more
-        </Button>
-      )}
+      {more && <ShowMore more={() => goOnAt(items.length, more())} />}
     </Page>
   )
 }

@@ -1,24 +1,26 @@
 import { useMutation, useQuery } from '@apollo/client/react'
 import { useDocumentVisibility } from '@mantine/hooks'
-import { useCallback, useEffect, useEffectEvent } from 'react'
-import { useLocation } from 'react-router'
+import { useCallback, useEffect, useEffectEvent, useRef } from 'react'
+import { useLocation } from 'wouter'
 
 import { markRead } from '../../gql/notification-cache'
 import { MarkNotificationsReadDocument, NotificationsDocument, type NotificationFieldsFragment } from '../../gql/operations'
+import { handledElsewhere } from '../../ui/errors'
 
 /** useNotifications is what happened for the viewer, the newest first. */
 export function useNotifications() {
-  const { data, loading, error, refetch, fetchMore } = useQuery(NotificationsDocument, {
+  const { data, previousData, loading, error, refetch, fetchMore } = useQuery(NotificationsDocument, {
     fetchPolicy: 'cache-and-network',
     nextFetchPolicy: 'cache-first',
   })
-  const page = data?.notifications
+  // Where it cannot be fetched again, what was there stays.
+  const page = (data ?? previousData)?.notifications
   return {
     items: page?.edges?.flatMap((edge) => edge?.node ?? []) ?? [],
     unreadCount: page?.unreadCount ?? 0,
     loading: loading && !page,
     error: page ? undefined : error,
-    retry: () => void refetch(),
+    retry: () => void refetch().catch(handledElsewhere),
     more: page?.pageInfo.hasNextPage ? () => fetchMore({ variables: { after: page.pageInfo.endCursor } }) : undefined,
   }
 }
@@ -27,7 +29,7 @@ export function useNotifications() {
  * useMarkRead marks notifications as read, on the screen at once: nobody else can want them unread, so nothing can go wrong.
  * Where the server cannot be reached they are unread again.
  */
-export function useMarkRead() {
+function useMarkRead() {
   const [mark] = useMutation(MarkNotificationsReadDocument)
   return useCallback(
     (input: { ids: string[] } | { upTo: string }, items: NotificationFieldsFragment[], unreadAfter: number) => {
@@ -38,7 +40,7 @@ export function useMarkRead() {
         variables: { input },
         optimisticResponse: { markNotificationsRead: payload },
         update: (cache, { data }) => markRead(cache, ids, readAt, data?.markNotificationsRead.unreadCount ?? unreadAfter),
-      }).catch(() => undefined)
+      }).catch(handledElsewhere)
     },
     [mark],
   )
@@ -60,18 +62,23 @@ export function useReadOnSight() {
   const { items, unreadCount } = useNotifications()
   const mark = useMarkRead()
   const visible = useDocumentVisibility() === 'visible'
-  const { pathname } = useLocation()
+  const [pathname] = useLocation()
 
   const seen = items.filter(({ readAt, kind, request }) => {
     if (readAt || !request) return false
     return pathname === `/requests/${request.id}` || (kind === 'KNOWLEDGE_REQUEST' && request.status !== 'PENDING')
   })
+  // What could not be marked is seen again at once: it is tried again when the page is next looked at.
+  const tried = useRef(new Set<string>())
   const markSeen = useEffectEvent(() => {
-    const some = seen.slice(0, idsAtOnce)
+    const some = seen.filter(({ id }) => !tried.current.has(id)).slice(0, idsAtOnce)
+    if (some.length === 0) return
+    some.forEach(({ id }) => tried.current.add(id))
     mark({ ids: some.map(({ id }) => id) }, some, Math.max(0, unreadCount - some.length))
   })
   const ids = seen.map(({ id }) => id).join(' ')
   useEffect(() => {
-    if (visible && ids) markSeen()
+    if (visible) markSeen()
+    else tried.current.clear()
   }, [visible, ids])
 }

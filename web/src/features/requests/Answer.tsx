@@ -1,6 +1,6 @@
 import { Button, Text } from '@mantine/core'
 import { IconBook } from '@tabler/icons-react'
-import { Link } from 'react-router'
+import { Link } from 'wouter'
 
 import type { RequestFieldsFragment } from '../../gql/operations'
 import cardClasses from '../../ui/Card.module.css'

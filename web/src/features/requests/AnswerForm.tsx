@@ -4,10 +4,11 @@ import { useEffect, useLayoutEffect, useRef, type RefObject } from 'react'
 
 import type { KnowledgeResponse, RequestFieldsFragment } from '../../gql/operations'
 import { fieldErrorOf, messageOf } from '../../ui/errors'
+import { bytesOf, Remaining } from '../../ui/Remaining'
 import classes from './AnswerForm.module.css'
 import { useAnswer } from './use-answer'
 
-const mostBytes = 64 * 1024
+const maxAnswer = 64 * 1024 // bytes
 
 interface AnswerFormProps {
   request: RequestFieldsFragment
@@ -27,7 +28,8 @@ export function AnswerForm({ request, focusAfter, isTitled = false }: AnswerForm
     ...(isTitled ? ['A text is optional.'] : []),
     ...(knowledge ? [`Approving shares “${knowledge.title}” with ${requester.name}.`] : []),
   ]
-  const tooLong = tooLongFor(draft.text)
+  const used = bytesOf(draft.text.trim())
+  const tooLong = used > maxAnswer ? `This is longer than ${maxAnswer / 1024} KiB. Shorten it.` : undefined
   const refused = fieldErrorOf(draft.error, 'responseContent')
 
   useEffect(() => {
@@ -70,6 +72,7 @@ export function AnswerForm({ request, focusAfter, isTitled = false }: AnswerForm
         readOnly={busy}
         error={tooLong ?? refused}
       />
+      <Remaining used={used} limit={maxAnswer} unit="bytes" />
       {draft.error !== undefined && !refused && (
         <Alert color="red" role="alert" icon={<IconAlertTriangle aria-hidden />} title="Your answer was not sent">
           {messageOf(draft.error)}
@@ -94,12 +97,4 @@ export function AnswerForm({ request, focusAfter, isTitled = false }: AnswerForm
       </Group>
     </Stack>
   )
-}
-
-/** tooLongFor counts bytes, as the server does. */
-function tooLongFor(text: string): string | undefined {
-  if (text.length * 3 <= mostBytes) return undefined
-  const bytes = new TextEncoder().encode(text.trim()).length
-  if (bytes <= mostBytes) return undefined
-  return `This is too long by ${(bytes - mostBytes).toLocaleString('en')} bytes: 64 KiB are the most.`
 }

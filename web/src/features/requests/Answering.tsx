@@ -17,18 +17,26 @@ interface AnsweringProps {
 
 /** Answering is the lower half of a request: the form for whoever can answer it, and the answer for everybody else. */
 export function Answering({ request, viewerId, focusAfter, isTitled }: AnsweringProps) {
-  const { draft, discard } = useAnswer(request)
-  if (request.status === 'PENDING' && request.owner.id === viewerId) {
+  const isOwner = request.owner.id === viewerId
+  if (isOwner && request.status === 'PENDING') {
     return <AnswerForm request={request} focusAfter={focusAfter} isTitled={isTitled} />
-  }
-  function drop() {
-    discard()
-    focusAfter.current?.focus()
   }
   return (
     <>
       <Answer request={request} viewerId={viewerId} />
-      {draft.text.trim() && !draft.sending && <UnsentText text={draft.text} onDiscard={drop} />}
+      {isOwner && <Unsent request={request} focusAfter={focusAfter} />}
     </>
   )
+}
+
+/** Unsent gives the owner back what they were writing when another device was first. */
+function Unsent({ request, focusAfter }: Pick<AnsweringProps, 'request' | 'focusAfter'>) {
+  const { draft, discard } = useAnswer(request)
+  if (!draft.text.trim() || draft.sending) return null
+
+  function drop() {
+    discard()
+    focusAfter.current?.focus()
+  }
+  return <UnsentText text={draft.text} onDiscard={drop} />
 }

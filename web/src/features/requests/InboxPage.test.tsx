@@ -1,42 +1,26 @@
-import { ApolloClient, ApolloLink, InMemoryCache } from '@apollo/client'
+import { ApolloClient, ApolloLink } from '@apollo/client'
 import { ApolloProvider } from '@apollo/client/react'
-import { relayStylePagination } from '@apollo/client/utilities'
-import { MantineProvider } from '@mantine/core'
 import { Notifications, notifications } from '@mantine/notifications'
-import { act, cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
+import { act, cleanup, fireEvent, screen, waitFor, within } from '@testing-library/react'
 import { GraphQLError } from 'graphql'
-import { MemoryRouter } from 'react-router'
+import { Router } from 'wouter'
+import { memoryLocation } from 'wouter/memory-location'
 import { Observable } from 'rxjs'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
-import { MeDocument, RequestsDocument, type KnowledgeRequestStatus, type RequestFieldsFragment } from '../../gql/operations'
+import { newCache } from '../../cache'
+import { MeDocument, RequestsDocument, type RequestFieldsFragment } from '../../gql/operations'
 import { putRequest } from '../../gql/request-cache'
+import { asked, bob } from '../../gql/testing/request'
+import { show } from '../../ui/testing/show'
+import { DraftsProvider } from './drafts'
 import { InboxPage } from './InboxPage'
-
-const ada = { __typename: 'User', id: '1', name: 'Ada' }
-const bob = { __typename: 'User', id: '2', name: 'Bob' }
-
-/** asked is the n-th request, from Ada to Bob, who looks at his inbox: the higher n, the newer. */
-function asked(n: number, status: KnowledgeRequestStatus = 'PENDING', responseContent: string | null = null) {
-  const at = `2026-11-23T10:00:0${n}.000Z`
-  const request: RequestFieldsFragment & { __typename: string } = {
-    __typename: 'KnowledgeRequest',
-    id: String(n),
-    question: `Question ${n}`,
-    status,
-    responseContent,
-    createdAt: at,
-    respondedAt: status === 'PENDING' ? null : at,
-    requester: ada,
-    owner: bob,
-    knowledge: null,
-  }
-  return request
-}
 
 /** Server answers as Lorebridge does; `waiting` is what it has, and answers are let out by hand. */
 class Server {
   waiting = [asked(3), asked(2), asked(1)]
+  hasMore = false
+  isDown = false
   present = new Map<string, RequestFieldsFragment>()
   sent: unknown[] = []
   #answers: ((result: ApolloLink.Result) => void)[] = []
@@ -48,7 +32,8 @@ class Server {
           observer.next(result)
           observer.complete()
         }
-        if (operation.operationName === 'Requests') answer({ data: connection(this.waiting) })
+        if (this.isDown) observer.error(new TypeError('Failed to fetch'))
+        else if (operation.operationName === 'Requests') answer({ data: connection(this.waiting, this.hasMore) })
         else if (operation.operationName === 'Request') answer({ data: { node: this.present.get(String(operation.variables.id)) } })
         else {
           this.sent.push(operation.variables.input)
@@ -65,11 +50,11 @@ class Server {
   }
 }
 
-const connection = (requests: RequestFieldsFragment[]) => ({
+const connection = (requests: RequestFieldsFragment[], hasNextPage: boolean) => ({
   knowledgeRequests: {
     __typename: 'KnowledgeRequestConnection',
     edges: requests.map((node) => ({ __typename: 'KnowledgeRequestEdge', node })),
-    pageInfo: { __typename: 'PageInfo', hasNextPage: false, endCursor: null },
+    pageInfo: { __typename: 'PageInfo', hasNextPage, endCursor: null },
   },
 })
 
@@ -83,22 +68,18 @@ describe('the inbox', () => {
   let server: Server
   let client: ApolloClient
   beforeEach(async () => {
-    // jsdom has none, and Mantine asks it.
-    vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: vi.fn(), removeEventListener: vi.fn() }))
     server = new Server()
-    const knowledgeRequests = relayStylePagination(['box', 'status'])
-    const cache = new InMemoryCache({ typePolicies: { Query: { fields: { knowledgeRequests } } } })
-    client = new ApolloClient({ cache, link: server.link })
+    client = new ApolloClient({ cache: newCache(), link: server.link })
     client.writeQuery({ query: MeDocument, data: { me: { ...bob, email: 'bob@example.com' } } })
-    render(
-      <MantineProvider env="test">
+    show(
+      <ApolloProvider client={client}>
         <Notifications />
-        <ApolloProvider client={client}>
-          <MemoryRouter initialEntries={['/inbox']}>
+        <Router {...memoryLocation({ path: '/inbox' })}>
+          <DraftsProvider>
             <InboxPage />
-          </MemoryRouter>
-        </ApolloProvider>
-      </MantineProvider>,
+          </DraftsProvider>
+        </Router>
+      </ApolloProvider>,
     )
     await screen.findByText('Question 3')
   })
@@ -219,11 +200,30 @@ describe('the inbox', () => {
     expect(document.activeElement).toBe(before)
   })
 
+  it('shows more, goes on there, and loses nothing of what is shown where more cannot be fetched', async () => {
+    server.hasMore = true
+    await act(() => client.refetchQueries({ include: [RequestsDocument] }))
+    server.isDown = true
+    fireEvent.click(await screen.findByRole('button', { name: 'Show more' }))
+    expect(await screen.findByText('More could not be loaded')).toBeTruthy()
+    expect(screen.getAllByRole('alert')).toHaveLength(1)
+    expect(shown()).toEqual(['3', '2', '1'])
+
+    server.isDown = false
+    server.waiting = [asked(3), asked(2), asked(1), asked(0)]
+    server.hasMore = false
+    fireEvent.click(screen.getByRole('button', { name: 'Try again' }))
+    await showsSoon('3', '2', '1', '0')
+    expect(document.activeElement).toBe(heading(0))
+    expect(screen.queryByRole('alert')).toBeNull()
+  })
+
   it('refuses more than 64 KiB, counted in bytes, before it sends', () => {
     write(1, 'é'.repeat(32 * 1024 + 1))
     press(1, 'Approve')
     expect(server.sent).toEqual([])
-    expect(within(card(1)).getByText('This is too long by 2 bytes: 64 KiB are the most.')).toBeTruthy()
+    expect(within(card(1)).getByText('This is longer than 64 KiB. Shorten it.')).toBeTruthy()
+    expect(within(card(1)).getByText('2 bytes too long.')).toBeTruthy()
     expect(document.activeElement).toBe(field(1))
   })
 })

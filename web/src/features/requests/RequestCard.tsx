@@ -1,6 +1,6 @@
 import { Anchor, Text, Title, VisuallyHidden } from '@mantine/core'
 import { useRef } from 'react'
-import { Link } from 'react-router'
+import { Link } from 'wouter'
 
 import type { RequestFieldsFragment } from '../../gql/operations'
 import cardClasses from '../../ui/Card.module.css'

@@ -1,9 +1,8 @@
-import { Alert, Button } from '@mantine/core'
-import { useLayoutEffect, useRef, useState, type FocusEvent, type ReactNode } from 'react'
+import { useLayoutEffect, useRef, type FocusEvent, type ReactNode } from 'react'
 
 import type { RequestFieldsFragment } from '../../gql/operations'
 import cardClasses from '../../ui/Card.module.css'
-import { messageOf } from '../../ui/errors'
+import { ShowMore } from '../../ui/ShowMore'
 import { headingOf, RequestCard } from './RequestCard'
 
 interface RequestListProps {
@@ -20,13 +19,6 @@ interface RequestListProps {
 export function RequestList({ label, requests, viewerId, empty, more }: RequestListProps) {
   const ids = requests.map((request) => request.id)
   const { follow, goOnAfter } = useFocusAmong(ids)
-  const [error, setError] = useState<unknown>()
-
-  async function showMore(fetchNext: () => Promise<unknown>) {
-    setError(undefined)
-    goOnAfter(ids.at(-1))
-    await fetchNext().catch(setError)
-  }
 
   return (
     <>
@@ -40,16 +32,7 @@ export function RequestList({ label, requests, viewerId, empty, more }: RequestL
           ))}
         </ul>
       )}
-      {error !== undefined && (
-        <Alert color="red" role="alert">
-          {messageOf(error)}
-        </Alert>
-      )}
-      {more && (
-        <Button variant="default" onClick={() => void showMore(more)}>
-          Show more
-        </Button>
-      )}
+      {more && <ShowMore more={() => goOnAfter(ids.at(-1), more())} />}
     </>
   )
 }
@@ -57,7 +40,7 @@ export function RequestList({ label, requests, viewerId, empty, more }: RequestL
 /**
  * useFocusAmong moves the focus on when the card that has it leaves the list, whether it was answered here or on
  * another device: to the next card, else to the one before, else to the heading of the page. And to the first card of
- * the page that comes after the one of `goOnAfter`.
+ * the page that comes after the one of `goOnAfter`, unless fetching that page fails.
  */
 function useFocusAmong(ids: string[]) {
   const focused = useRef<string>(undefined)
@@ -90,8 +73,14 @@ function useFocusAmong(ids: string[]) {
       if (!event.currentTarget.contains(event.relatedTarget)) focused.current = undefined
     },
   })
-  const goOnAfter = (id: string | undefined) => {
+  const goOnAfter = async (id: string | undefined, growing: Promise<unknown>) => {
     lastBefore.current = id
+    try {
+      await growing
+    } catch (error) {
+      lastBefore.current = undefined
+      throw error
+    }
   }
   return { follow, goOnAfter }
 }

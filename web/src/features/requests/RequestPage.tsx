@@ -1,7 +1,7 @@
 import { Anchor, Button, Text, Title } from '@mantine/core'
 import { IconFileUnknown } from '@tabler/icons-react'
 import { useId, useRef } from 'react'
-import { Link, useParams } from 'react-router'
+import { Link, useParams } from 'wouter'
 
 import type { RequestFieldsFragment } from '../../gql/operations'
 import cardClasses from '../../ui/Card.module.css'
@@ -16,6 +16,10 @@ import { useRequest } from './use-request'
 /** RequestPage is one request as a whole, for whoever asked and for whoever is asked. */
 export function RequestPage() {
   const { id = '' } = useParams()
+  return <OneRequest key={id} id={id} />
+}
+
+function OneRequest({ id }: { id: string }) {
   const { viewerId, request, isLoading, isMissing, error, liveError, reload } = useRequest(id)
   if (request && !isMissing) {
     const isOwner = request.owner.id === viewerId

@@ -1,4 +1,4 @@
-import { Link, useSearchParams } from 'react-router'
+import { Link, useLocation, useSearchParams } from 'wouter'
 
 import type { KnowledgeRequestStatus } from '../../gql/operations'
 import classes from './StatusFilter.module.css'
@@ -29,6 +29,7 @@ interface StatusFilterProps {
 
 /** StatusFilter chooses which requests are listed. */
 export function StatusFilter({ label, filter, usual }: StatusFilterProps) {
+  const [pathname] = useLocation()
   const others = (Object.keys(filters) as Filter[]).filter((name) => name !== usual)
   return (
     <nav aria-label={label}>
@@ -36,7 +37,7 @@ export function StatusFilter({ label, filter, usual }: StatusFilterProps) {
         {[usual, ...others].map((name) => (
           <li key={name}>
             <Link
-              to={{ search: name === usual ? '' : `?status=${name}` }}
+              to={name === usual ? pathname : `${pathname}?status=${name}`}
               className={classes.filter}
               aria-current={name === filter ? 'page' : undefined}
             >

@@ -5,11 +5,11 @@ import { useSyncExternalStore } from 'react'
 import { RequestDocument, RespondDocument, type KnowledgeResponse, type RequestFieldsFragment } from '../../gql/operations'
 import { putRequest } from '../../gql/request-cache'
 import { codeOf } from '../../ui/errors'
-import { draftsOf } from './drafts'
+import { useDrafts } from './drafts'
 import { requestIn } from './request-in'
 
 /** How an answer is said. */
-export const wordOf: Record<KnowledgeResponse, string> = { APPROVED: 'Approved', DENIED: 'Denied' }
+const wordOf: Record<KnowledgeResponse, string> = { APPROVED: 'Approved', DENIED: 'Denied' }
 
 /**
  * useAnswer is the viewer's answer to a request that they received, from the first letter to the moment the server has
@@ -17,7 +17,7 @@ export const wordOf: Record<KnowledgeResponse, string> = { APPROVED: 'Approved',
  */
 export function useAnswer(request: RequestFieldsFragment) {
   const client = useApolloClient()
-  const drafts = draftsOf(client)
+  const drafts = useDrafts()
   const { id, owner, requester } = request
   const draft = useSyncExternalStore(drafts.subscribe, () => drafts.get(id))
 

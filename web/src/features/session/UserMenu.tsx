@@ -1,4 +1,5 @@
-import { Avatar, Menu, Text, UnstyledButton, useMantineColorScheme, VisuallyHidden, type MantineColorScheme } from '@mantine/core'
+import { Avatar, Button, Popover, Text, UnstyledButton, useMantineColorScheme, VisuallyHidden } from '@mantine/core'
+import type { MantineColorScheme } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-react'
 
@@ -9,7 +10,7 @@ import { useSession, type Viewer } from './use-session'
 const schemes: { value: MantineColorScheme; label: string; Icon: typeof IconSun }[] = [
   { value: 'light', label: 'Light', Icon: IconSun },
   { value: 'dark', label: 'Dark', Icon: IconMoon },
-  { value: 'auto', label: 'As the system', Icon: IconDeviceDesktop },
+  { value: 'auto', label: 'Auto', Icon: IconDeviceDesktop },
 ]
 
 /** UserMenu is who is signed in, how the page looks, and the way out. */
@@ -19,15 +20,15 @@ export function UserMenu({ viewer }: { viewer: Viewer }) {
   const { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true })
 
   return (
-    <Menu position="bottom-end" width={240} radius="lg" shadow="lg" loop>
-      <Menu.Target>
+    <Popover position="bottom-end" width={260} trapFocus returnFocus>
+      <Popover.Target>
         <UnstyledButton className={classes.button}>
           <Avatar name={viewer.name} color="teal" radius="xl" size={36} alt="" aria-hidden />
           <VisuallyHidden>Account of {viewer.name}</VisuallyHidden>
         </UnstyledButton>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <div className={classes.who}>
+      </Popover.Target>
+      <Popover.Dropdown className={classes.menu} aria-label="Account">
+        <div>
           <Text fw={650} size="sm" truncate>
             {viewer.name}
           </Text>
@@ -35,26 +36,28 @@ export function UserMenu({ viewer }: { viewer: Viewer }) {
             {viewer.email}
           </Text>
         </div>
-        <Menu.Divider />
-        <Menu.Label>Colours</Menu.Label>
-        {schemes.map(({ value, label, Icon }) => (
-          <Menu.Item
-            key={value}
-            role="menuitemradio"
-            aria-checked={colorScheme === value}
-            leftSection={<Icon size={18} stroke={1.8} aria-hidden />}
-            className={classes.choice}
-            onClick={() => setColorScheme(value)}
-          >
-            {label}
-          </Menu.Item>
-        ))}
-        <Menu.Divider />
-        <Menu.Item leftSection={<IconLogout size={18} stroke={1.8} aria-hidden />} onClick={() => void signOut().catch(told)}>
+        <div role="group" aria-label="Colours" className={classes.schemes}>
+          {schemes.map(({ value, label, Icon }) => (
+            <UnstyledButton
+              key={value}
+              className={classes.scheme}
+              aria-pressed={colorScheme === value}
+              onClick={() => setColorScheme(value)}
+            >
+              <Icon size={18} stroke={1.8} aria-hidden />
+              {label}
+            </UnstyledButton>
+          ))}
+        </div>
+        <Button
+          variant="default"
+          leftSection={<IconLogout size={18} stroke={1.8} aria-hidden />}
+          onClick={() => void signOut().catch(told)}
+        >
           Sign out
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+        </Button>
+      </Popover.Dropdown>
+    </Popover>
   )
 }
 

@@ -1,6 +1,7 @@
 import type { ApolloCache } from '@apollo/client'
 import { useApolloClient, useQuery } from '@apollo/client/react'
 import { useCallback, useEffect } from 'react'
+import { navigate } from 'wouter/use-browser-location'
 
 import { MeDocument, SignOutDocument, type MeQuery } from '../../gql/operations'
 
@@ -15,6 +16,7 @@ export function useSession() {
   const signOut = useCallback(async () => {
     await client.mutate({ mutation: SignOutDocument })
     setViewer(null)
+    navigate('/sign-in', { replace: true }) // and not back to where one was: another person may be next
   }, [client, setViewer])
   return { viewer: data?.me, error, refetch, setViewer, signOut }
 }

@@ -1,9 +1,9 @@
-import type { ApolloClient } from '@apollo/client'
+import { createContext, useContext, useState, type ReactNode } from 'react'
 
 import type { KnowledgeResponse } from '../../gql/operations'
 
 /** Draft is an answer before the server has it. */
-export interface Draft {
+interface Draft {
   text: string
   /** What is being sent right now. */
   sending?: KnowledgeResponse
@@ -14,10 +14,10 @@ export interface Draft {
 const blank: Draft = { text: '' }
 
 /**
- * Drafts keeps what people write until it is sent, whatever happens to the card that it is written in: lists are
- * fetched again, other devices answer, people look something up on another page. It ends with the session.
+ * Drafts keeps what a person writes until it is sent, whatever happens to the card that it is written in: lists are
+ * fetched again, other devices answer, people look something up on another page.
  */
-export class Drafts {
+class Drafts {
   #drafts = new Map<string, Draft>()
   #unsent: readonly string[] = []
   #listeners = new Set<() => void>()
@@ -43,11 +43,6 @@ export class Drafts {
     if (this.#drafts.delete(requestId)) this.#changed()
   }
 
-  clear() {
-    this.#drafts.clear()
-    this.#changed()
-  }
-
   #changed() {
     const unsent = [...this.#drafts].filter(([, draft]) => draft.text.trim() && !draft.sending).map(([id]) => id)
     if (unsent.join() !== this.#unsent.join()) this.#unsent = unsent
@@ -55,19 +50,16 @@ export class Drafts {
   }
 }
 
-const draftsByClient = new WeakMap<ApolloClient, Drafts>()
+const Context = createContext<Drafts | null>(null)
 
-/** draftsOf are the drafts of whoever uses this client; the next person's store begins without them. */
-export function draftsOf(client: ApolloClient): Drafts {
-  let drafts = draftsByClient.get(client)
-  if (!drafts) {
-    const made = new Drafts()
-    client.onClearStore(() => {
-      made.clear()
-      return Promise.resolve()
-    })
-    draftsByClient.set(client, made)
-    drafts = made
-  }
+/** DraftsProvider holds the drafts of one person: its key is their id, and the drafts end with their session. */
+export function DraftsProvider({ children }: { children: ReactNode }) {
+  const [drafts] = useState(() => new Drafts())
+  return <Context value={drafts}>{children}</Context>
+}
+
+export function useDrafts(): Drafts {
+  const drafts = useContext(Context)
+  if (!drafts) throw new Error('useDrafts is called outside of DraftsProvider')
   return drafts
 }
