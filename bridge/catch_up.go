@@ -147,8 +147,8 @@ func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome,
 	return sub.state == subscriber.StateJoining, nil
 }
 
-// overtaken has an event read from the table that newer ones overtook and that was not sent. Where events come in order it does
-// nothing, nor where catching up will come to the event. s.mu is held.
+// overtaken makes a subscription read from the table again, from an event on that was not sent while newer ones were. It does nothing where
+// events come in order, nor where catching up has the event before it anyway. s.mu is held.
 func (s *Subscriptions) overtaken(sub *subscription, id int) {
 	if id > sub.cursor || !sub.topic.Unordered() {
 		return

@@ -68,8 +68,8 @@ func checkEmpty(ctx context.Context, tx *ent.Client) error {
 
 // signUp signs people up in their order and then runs rest, all in the one transaction that begin begins.
 //
-// A sign-up hashes the password and only then wants its transaction. What the last one gets is the sign-up of the others, and only the
-// first one, when every password is hashed, gets a transaction.
+// Each sign-up hashes its password first and then asks for a transaction. What it gets is the sign-up of everybody before it, so they
+// nest: all hash, and the innermost begins the one transaction that all of them write in.
 func signUp(ctx context.Context, accounts *auth.Accounts, begin auth.WithTx, people People, rest func(context.Context, *ent.Client) error) error {
 	if len(people) == 0 {
 		return begin(ctx, rest)

@@ -62,7 +62,8 @@ func NotificationsOf(userID int) Topic { return Topic{RecipientID: userID} }
 // ActionsOf is the requests that a person makes or answers.
 func ActionsOf(userID int) Topic { return Topic{ActorID: userID} }
 
-// Unordered says that the Publisher may get events of the topic in another order than that of their ids: they have several recipients.
+// Unordered says that the Publisher may get events of the topic in another order than that of their ids: its events go to several
+// recipients, and only those of one recipient are ordered.
 func (t Topic) Unordered() bool { return t.ActorID != 0 && t.RecipientID == 0 }
 
 // TopicsOf returns every topic that an event is on.
