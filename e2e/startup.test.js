@@ -203,7 +203,7 @@ scenario('the app is at / and at its routes, and nowhere else', async (t) => {
   assert.equal(index.status, 200);
   assert.match(index.headers['content-type'], /^text\/html/);
   assert.equal((await get('/', { 'If-None-Match': index.headers.etag })).status, 304);
-  assert.equal((await get('/knowledge/1', html)).text, index.text);
+  assert.equal((await get('/library/1', html)).text, index.text);
   for (const at of ['/assets/gone.js', '/graphql/x', '/pusher/x', '/playground/x']) {
     const { status, headers } = await get(at, html);
     assert.deepEqual([at, status, headers['content-type']], [at, 404, 'text/plain; charset=utf-8']);
