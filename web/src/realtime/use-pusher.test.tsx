@@ -175,7 +175,8 @@ describe('usePusher', () => {
     const { result, unmount } = listen(ada, told)
     await joined(told)
     const { pusher } = result.current
-    await server.stop() // closes with 4100, upon which pusher-js sets two timers and forgets one
+    // It closes with 4100, upon which pusher-js sets two timers of a second and forgets one: its end may take longer than that.
+    const stopped = server.stop()
     await until(() => expect(pusher?.connection.connection).toBeNull())
     unmount()
     if (!pusher) throw new Error('there is no pusher')
@@ -183,6 +184,7 @@ describe('usePusher', () => {
     await until(() => expect(connect).toHaveBeenCalled())
     expect(pusher.connection.state).toBe('disconnected')
     expect(pusher.connection.runner).toBeNull()
+    await stopped
   })
 
   it('drops repeats', async () => {
