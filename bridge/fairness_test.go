@@ -33,7 +33,8 @@ func TestOnePersonsManySubscriptionsAreNotServedBeforeAnothersOne(t *testing.T) 
 		})
 		q.publish(eve, "compilers", "")
 		q.wait(time.Second)
-		if calls.Load() < 6 || adaIn.Load() != 1 {
+		// Workers that began together may call in any order, so hers need not be the first call; last in line it would be the last.
+		if calls.Load() < 6 || adaIn.Load() == 0 || adaIn.Load()*2 > calls.Load() {
 			t.Errorf("of %d calls Ada is in number %d", calls.Load(), adaIn.Load())
 		}
 	})
