@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -24,8 +23,10 @@ func (s Settings) Validate() error {
 
 // HasPlayground says whether there is a playground, and introspection with it, on a server that listens on loopback or not.
 func (s Settings) HasPlayground(loopback bool) bool {
-	byDefault := map[bool]string{true: "on", false: "off"}[loopback]
-	return cmp.Or(s.Playground, byDefault) == "on"
+	if s.Playground == "" {
+		return loopback
+	}
+	return s.Playground == "on"
 }
 
 // Config is what a Handler serves.

@@ -7,7 +7,7 @@ import type { Transport } from './transport'
 const sessionFields = new Set(['signIn', 'signUp', 'signOut'])
 
 /** What GraphiQL runs operations with. */
-export interface FetcherOptions {
+interface FetcherOptions {
   streams: Streams
   transport: Transport
   /** Called after a mutation that may have changed who is signed in. */

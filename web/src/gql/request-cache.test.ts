@@ -125,4 +125,17 @@ describe('putRequest', () => {
     putRequest(cache, asked(2), bob.id)
     expect(seen).toHaveBeenCalledTimes(2)
   })
+
+  it('keeps an answer that an older answer of the server does not have yet', () => {
+    load(cache, { box: 'SENT' }, [asked(1)])
+    putRequest(cache, { ...asked(1, 'APPROVED'), responseContent: 'Yes.' }, ada.id)
+    load(cache, { box: 'SENT' }, [asked(1)])
+    const [edge] = cache.readQuery({ query: RequestsDocument, variables: { box: 'SENT' } })?.knowledgeRequests.edges ?? []
+    const { status, responseContent, respondedAt } = edge?.node ?? {}
+    expect({ status, responseContent, respondedAt }).toEqual({
+      status: 'APPROVED',
+      responseContent: 'Yes.',
+      respondedAt: asked(1, 'APPROVED').respondedAt,
+    })
+  })
 })

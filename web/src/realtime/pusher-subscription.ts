@@ -7,7 +7,7 @@ import { onlyOnce, refusalOf, RefusedError } from './use-pusher'
 
 type Result = ApolloLink.Result
 
-export interface PusherSubscriptionOptions {
+interface PusherSubscriptionOptions {
   operation: ApolloLink.Operation
   forward: ApolloLink.ForwardFunction
   observer: Subscriber<Result>
