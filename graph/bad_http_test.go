@@ -214,6 +214,7 @@ func TestUnknownKeysOfARequestAreLeftAlone(t *testing.T) {
 		" \r\n" + me + "\t \n",
 		`{"id":7,"query":"{ me { name } }","doc_id":[1,{}],"variables":null,"operationName":null,"extensions":null}`,
 		`{"query":"{ me { name } }","variables":{"unused":{"deep":[1,2,3]}},"extensions":{"else":1}}`,
+		`{"QUERY":"{ you }","Query":5,"query":"{ me { name } }","VARIABLES":[],"OperationName":"b","operationname":{}}`,
 		`{"query":"query a { me { name } } query b { me { id } }","operationName":"a"}`,
 	} {
 		h.post(nobody, body).into(&struct{}{})
@@ -299,14 +300,16 @@ func TestPersistedQueries(t *testing.T) {
 		t.Errorf("nobody gets Ada's answer: %s", me)
 	}
 	for _, hash := range []string{`5`, `null`, `[]`, `{}`, `""`, `"` + strings.Repeat("0", 100_000) + `"`} {
-		if a := persisted("", "1", hash); a.code() != "PERSISTED_QUERY_NOT_FOUND" && a.code() != "GRAPHQL_VALIDATION_FAILED" {
+		if a := persisted("", "1", hash); a.code() != "PERSISTED_QUERY_NOT_FOUND" && a.code() != "BAD_USER_INPUT" {
 			t.Errorf("the hash %.20s is answered %d %.300s", hash, a.status, a.body)
 		}
 	}
-	for _, version := range []string{`2`, `0`, `"1"`, `null`, `-1`, `1e400`, `[]`} {
-		persisted(sent, version, quoted).refused("GRAPHQL_VALIDATION_FAILED")
+	for _, version := range []string{`2`, `0`, `"1"`, `null`, `-1`, `[]`} {
+		persisted(sent, version, quoted).refused("BAD_USER_INPUT:extensions.persistedQuery")
 	}
-	h.post(ada, `{`+sent+`"extensions":{"persistedQuery":"x"}}`).refused("GRAPHQL_VALIDATION_FAILED")
+	for _, other := range []string{`"x"`, `5`, `{"VERSION":1,"sha256Hash":` + quoted + `}`, `{"version":1,"SHA256HASH":` + quoted + `}`} {
+		h.post(ada, `{`+sent+`"extensions":{"persistedQuery":`+other+`}}`).refused("BAD_USER_INPUT:extensions.persistedQuery")
+	}
 
 	// What is too long to be kept is answered all the same, and is not known afterwards.
 	long := query + strings.Repeat(" ", 16<<10)
@@ -333,6 +336,15 @@ func TestWhatIsWrongBeforeAnythingRunsIsNamed(t *testing.T) {
 		"{\"query\":\"{ me { id } }\xff\"}": "body",
 		`{}`:                                "query",
 		`{"query":1}`:                       "query",
+		`{"QUERY":"{ me { id } }"}`:         "query",
+		`{"query":"{ me { id } }","operationName":{}}`:                               "operationName",
+		`{"query":"{ me { id } }","extensions":[]}`:                                  "extensions",
+		`{"query":"{ me { id } }","query":"{ me { name } }"}`:                        "query",
+		`{"query":"{ me { id } }","variables":{"a":[{"b":1,"b":2}]}}`:                "variables.a.b",
+		`{"query":"{ me { id } }","variables":{"a":"\ud83d"}}`:                       "variables.a",
+		`{"query":"{ me { id } }","variables":{"\udc00":1}}`:                         "variables",
+		`{"query":"{ me { id } }","extensions":{"a":{"b":1e400}}}`:                   "extensions.a.b",
+		`{"query":"{ me { id } } # \ud83d"}`:                                         "query",
 		`{"query":"{ me { id } }","variables":1}`:                                    "variables",
 		`{"query":"mutation { a: signOut { signedOut } b: signOut { signedOut } }"}`: "signOut",
 	} {

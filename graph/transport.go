@@ -7,14 +7,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"math"
 	"mime"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -140,8 +138,6 @@ func readParams(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int
 		return nil, http.StatusRequestTimeout, failure(codeTimeout, "the body came too slowly: send it again")
 	case err != nil:
 		return nil, http.StatusBadRequest, badInput("body", "the body could not be read to its end")
-	case !utf8.Valid(body):
-		return nil, http.StatusBadRequest, badInput("body", "the body is not valid UTF-8")
 	}
 	params, problem := decodeParams(body)
 	if problem != nil {
@@ -157,61 +153,6 @@ func acceptsContent(header http.Header) bool {
 	charset, encoding := params["charset"], header.Get("Content-Encoding")
 	return err == nil && mediaType == typeJSON &&
 		(charset == "" || strings.EqualFold(charset, "utf-8")) && (encoding == "" || encoding == "identity")
-}
-
-// decodeParams reads the JSON of a request, or says what is wrong with it. Unknown keys are reserved by the
-// specification and left alone.
-func decodeParams(body []byte) (*graphql.RawParams, *gqlerror.Error) {
-	const (
-		form  = `an object such as {"query":"{ me { name } }","variables":{}}`
-		blank = " \t\r\n"
-	)
-	if trimmed := bytes.TrimLeft(body, blank); len(trimmed) == 0 || trimmed[0] != '{' {
-		return nil, badInput("body", "the body must be "+form+"; batches are not served")
-	}
-	params := &graphql.RawParams{}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	err := decoder.Decode(params)
-	var wrongType *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &wrongType):
-		return nil, badInput(wrongType.Field, wrongType.Field+" is a "+wrongType.Value+": the body must be "+form)
-	case err != nil:
-		return nil, badInput("body", "the body is not JSON: it must be "+form)
-	case len(bytes.Trim(body[decoder.InputOffset():], blank)) > 0: // decoder.More overlooks brackets that close
-		return nil, badInput("body", "there is something behind the JSON object: send one operation at a time")
-	case params.Query == "" && params.Extensions["persistedQuery"] == nil:
-		return nil, badInput("query", "query is missing: the body must be "+form)
-	}
-	for name, value := range params.Variables {
-		params.Variables[name] = plain(value)
-	}
-	return params, nil
-}
-
-// plain makes Go's numbers of a variable's: a json.Number is a string to the validator, and would pass for a title.
-func plain(value any) any {
-	switch value := value.(type) {
-	case json.Number:
-		if n, err := value.Int64(); err == nil {
-			return n
-		}
-		f, err := value.Float64()
-		if err == nil && f == math.Trunc(f) && math.Abs(f) <= maxID {
-			return int64(f)
-		}
-		return f
-	case map[string]any:
-		for key, inner := range value {
-			value[key] = plain(inner)
-		}
-	case []any:
-		for i, inner := range value {
-			value[i] = plain(inner)
-		}
-	}
-	return value
 }
 
 func (t httpTransport) refuse(w http.ResponseWriter, answerType string, status int, err *gqlerror.Error) {
