@@ -162,7 +162,6 @@ func build(c config, client *ent.Client, log *slog.Logger, playground bool) (h *
 		Subscriptions: h.subscriptions,
 		Realtime:      h.realtime,
 		SessionEnded:  h.pusher.EndSession,
-		Origins:       c.Auth.TrustedOrigins(),
 		Introspection: playground,
 	})
 	if err != nil {

@@ -1,9 +1,9 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"strings"
 )
 
@@ -13,37 +13,26 @@ type Config struct {
 	PublicURL string `env:"PUBLIC_URL" help:"how browsers reach the server, scheme://host[:port]; as the request says if empty"`
 	// TrustedProxies are the networks whose X-Forwarded-For and X-Forwarded-Proto count.
 	TrustedProxies []string `env:"TRUSTED_PROXIES" help:"networks whose X-Forwarded-For and -Proto count, separated by commas"`
-	// Origins are the other origins whose pages may call the API.
-	Origins []string `env:"CORS_ORIGINS" help:"other origins whose pages may call the API, separated by commas"`
+	// Origins are the other origins whose pages may call the API. An origin may have any scheme with a host, for that is what apps in
+	// a web view have.
+	Origins []string `env:"CORS_ORIGINS" help:"other origins whose pages may call the API, also capacitor://localhost, separated by commas"`
 
 	SignInsPerAddress int `env:"SIGN_INS_PER_ADDRESS" envDefault:"10" help:"a whole number: attempts a minute to sign in from one client address"`
 	SignInsPerAccount int `env:"SIGN_INS_PER_ACCOUNT" envDefault:"5" help:"a whole number: attempts a minute to sign in to one account from one client address"`
 	SignUpsPerAddress int `env:"SIGN_UPS_PER_ADDRESS" envDefault:"10" help:"a whole number: attempts a minute to sign up from one client address"`
 }
 
-// TrustedOrigins are those whose pages may call the API: Origins, and the server's own where it is configured, for browsers name it
-// beside a Host that a proxy may have changed.
-func (c Config) TrustedOrigins() []string {
-	var trusted []string
-	if c.PublicURL != "" {
-		trusted = append(trusted, strings.TrimSuffix(c.PublicURL, "/"))
-	}
-	for _, origin := range c.Origins {
-		trusted = append(trusted, strings.TrimSuffix(origin, "/"))
-	}
-	return trusted
-}
-
 // Validate names the variable that is wrong and what it may be.
 func (c Config) Validate() error {
 	if c.PublicURL != "" {
-		if err := validateOrigin("PUBLIC_URL", c.PublicURL); err != nil {
+		if err := validatePublicURL(c.PublicURL); err != nil {
 			return err
 		}
 	}
 	for _, origin := range c.Origins {
-		if err := validateOrigin("CORS_ORIGINS", origin); err != nil {
-			return err
+		if _, err := parseOrigin(origin); err != nil {
+			return fmt.Errorf("CORS_ORIGINS has %q: %w: it must be origins such as https://app.example.com or capacitor://localhost, "+
+				"separated by commas", origin, err)
 		}
 	}
 	for _, network := range c.TrustedProxies {
@@ -63,11 +52,14 @@ func (c Config) Validate() error {
 	return nil
 }
 
-func validateOrigin(name, s string) error {
-	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Contains(u.Host, "*") || u.User != nil ||
-		strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("%s has %q: it must be scheme://host or scheme://host:port, such as https://lore.example.com", name, s)
+func validatePublicURL(s string) error {
+	const allowed = "it must be http or https, scheme://host or scheme://host:port, such as https://lore.example.com"
+	origin, err := parseOrigin(s)
+	if scheme, _, _ := strings.Cut(origin, "://"); err == nil && !isWeb(scheme) {
+		err = errors.New("no browser can open it")
+	}
+	if err != nil {
+		return fmt.Errorf("PUBLIC_URL has %q: %w: %s", s, err, allowed)
 	}
 	return nil
 }

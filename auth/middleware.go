@@ -6,72 +6,53 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/rs/cors"
 )
 
 // CookieName is the cookie that carries a session.
 const CookieName = "lorebridge_session"
 
 // refused is what a cross-origin request gets. It reads the same to GraphQL clients and to people.
-const refused = `{"errors":[{"message":"requests from this origin are refused: add it to CORS_ORIGINS","extensions":{"code":"FORBIDDEN"}}]}`
+const refused = `{"errors":[{"message":"requests from this origin are refused: add it to CORS_ORIGINS, or set PUBLIC_URL if it is this ` +
+	`server's own","extensions":{"code":"FORBIDDEN"}}]}`
 
-// Middleware wraps what people and their programs call: pages of other origins are refused unless configured, and
-// the context of each request holds its Client and, where it shows a session that holds, its Viewer.
+// Middleware wraps what people and their programs call: pages of other origins are refused unless configured, also where they open a
+// WebSocket, and the context of each request holds its Client and, where it shows a session that holds, its Viewer.
 func Middleware(accounts *Accounts, c Config) (func(http.Handler) http.Handler, error) {
 	clients, err := newClients(c)
 	if err != nil {
 		return nil, err
 	}
-	protection := http.NewCrossOriginProtection()
-	for _, origin := range c.TrustedOrigins() {
-		if err := protection.AddTrustedOrigin(origin); err != nil {
-			return nil, err
-		}
+	pages, err := newPages(c)
+	if err != nil {
+		return nil, err
 	}
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusForbidden)
-		_, _ = w.Write([]byte(refused)) // the client is gone, or will read it
-	}))
 	return func(next http.Handler) http.Handler {
-		known := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx := context.WithValue(r.Context(), clientKey{}, clients.of(r))
+		return pages.allowConfigured(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Add("Vary", varyBy)
+			client := clients.of(r)
+			if !pages.allow(r, client) {
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("Cache-Control", "private, no-store")
+				w.Header().Set("X-Content-Type-Options", "nosniff")
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = w.Write([]byte(refused)) // the client is gone, or will read it
+				return
+			}
+			ctx := context.WithValue(r.Context(), clientKey{}, client)
 			ctx = context.WithValue(ctx, cookiesKey{}, w)
 			next.ServeHTTP(w, r.WithContext(accounts.identify(ctx, r)))
-		})
-		return allowOrigins(c.Origins, protection.Handler(known))
+		}))
 	}, nil
-}
-
-// allowOrigins answers preflights for the configured origins, if there are any.
-func allowOrigins(origins []string, next http.Handler) http.Handler {
-	if len(origins) == 0 {
-		return next
-	}
-	allowed := make([]string, len(origins))
-	for i, origin := range origins {
-		allowed[i] = strings.TrimSuffix(origin, "/")
-	}
-	return cors.New(cors.Options{
-		AllowedOrigins: allowed,
-		AllowedMethods: []string{http.MethodPost, http.MethodGet},
-		// The last four are what clients of subscriptions send along. Those that the server does not read must not fail the preflight.
-		AllowedHeaders: []string{
-			"Accept", "Authorization", "Content-Type",
-			"X-Subscription-ID", "X-Subscription-Protocol", "X-Subscription-Compress", "X-Socket-ID",
-		},
-		ExposedHeaders:   []string{"X-Subscription-ID"},
-		AllowCredentials: true,
-		MaxAge:           int((10 * time.Minute).Seconds()),
-	}).Handler(next)
 }
 
 // identify adds the viewer to ctx, or why a session that was shown does not count.
 func (a *Accounts) identify(ctx context.Context, r *http.Request) context.Context {
-	token, shown := tokenOf(r)
-	if !shown {
+	token, inCookie, shown := tokenOf(r)
+	switch {
+	case !shown:
 		return ctx
+	case inCookie && !cookieCounts(r):
+		return context.WithValue(ctx, refusalKey{}, error(noPreflight))
 	}
 	viewer, err := a.ViewerOf(ctx, token)
 	if err != nil {
@@ -81,15 +62,15 @@ func (a *Accounts) identify(ctx context.Context, r *http.Request) context.Contex
 }
 
 // tokenOf returns the bearer token, or else the cookie's. Another scheme in the header is a proxy's, not ours.
-func tokenOf(r *http.Request) (token string, shown bool) {
+func tokenOf(r *http.Request) (token string, inCookie, shown bool) {
 	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token), true
+		return strings.TrimSpace(token), false, true
 	}
 	cookie, err := r.Cookie(CookieName)
 	if err != nil {
-		return "", false
+		return "", false, false
 	}
-	return cookie.Value, true
+	return cookie.Value, true, true
 }
 
 type cookiesKey struct{}

@@ -29,7 +29,8 @@ const (
 // cursor is a place in a list, as ent writes it.
 type cursor = entgql.Cursor[int]
 
-// Handler is the handler of /graphql.
+// Handler is the handler of /graphql. It must stand behind auth.Middleware, which finds out who is asking and refuses pages of other
+// origins.
 type Handler struct {
 	// Executor runs operations besides those that the handler is asked for, with the same limits and errors.
 	Executor    graphql.GraphExecutor
@@ -75,7 +76,7 @@ func NewHandler(s Settings, p Parts) (*Handler, error) {
 	return &Handler{
 		Executor: server,
 		transports: []graphql.Transport{
-			webSockets{http: post, connections: resolver.connections, origins: originPatterns(p.Origins), times: times},
+			webSockets{http: post, connections: resolver.connections, times: times},
 			eventStreams{http: post, connections: resolver.connections, times: times},
 			post,
 		},

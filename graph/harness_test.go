@@ -42,7 +42,6 @@ type plan struct {
 	pusher        bridge.Config
 	subscriptions bridge.SubscriptionsConfig
 	introspection bool
-	origins       []string
 	times         graph.StreamTimes
 	tap           func(graph.Subscriptions) graph.Subscriptions
 	realtime      func(context.Context, int) (*graph.Realtime, error)
@@ -132,7 +131,6 @@ func build(t testing.TB, change ...func(*plan)) *house {
 			pusher.EndSession(sessionID)
 			h.journal.end(sessionID)
 		},
-		Origins:       p.origins,
 		Times:         p.times,
 		Introspection: p.introspection,
 	})

@@ -44,8 +44,6 @@ type Parts struct {
 	Realtime func(ctx context.Context, userID int) (*Realtime, error)
 	// SessionEnded is called after a session has been signed out.
 	SessionEnded func(sessionID int)
-	// Origins are the origins whose pages may open WebSockets, besides the server's own as its requests name it.
-	Origins []string
 	// Times are how long WebSockets and event streams wait; its zero is what they should.
 	Times StreamTimes
 	// Introspection lets clients read the schema.

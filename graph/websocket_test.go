@@ -193,8 +193,7 @@ func TestAWebSocketIsKeptAliveByPongs(t *testing.T) {
 func TestUpgradesAreForOurPagesAndOneSubprotocol(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) {
-		p.origins = []string{"https://lore.example.com/", "http://[2001:db8::1]:3000"}
-		p.auth.Origins = p.origins
+		p.auth.Origins = []string{"https://lore.example.com/", "http://[2001:db8::1]:3000", "capacitor://localhost"}
 	})
 	const legacy = "graphql-ws"
 	for name, test := range map[string]struct {
@@ -205,6 +204,8 @@ func TestUpgradesAreForOurPagesAndOneSubprotocol(t *testing.T) {
 		"our own page":          {[]string{"Origin", h.url}, 101},
 		"a configured origin":   {[]string{"Origin", "https://lore.example.com"}, 101},
 		"one with an IPv6 host": {[]string{"Origin", "http://[2001:db8::1]:3000"}, 101},
+		"an app's shell":        {[]string{"Origin", "capacitor://localhost"}, 101},
+		"our page over TLS":     {[]string{"Origin", strings.Replace(h.url, "http:", "https:", 1)}, 403},
 		"its other scheme":      {[]string{"Origin", "http://lore.example.com"}, 403},
 		"another origin":        {[]string{"Origin", "https://evil.example.com"}, 403},
 		"a part of one":         {[]string{"Origin", "https://lore.example.com.evil.example"}, 403},

@@ -178,7 +178,9 @@ export class PusherSubscription {
     if (url.origin !== new URL(this.#answeredBy).origin) throw new Error(`${url.origin} is somebody else`)
     url.searchParams.set('channel', channel)
     url.searchParams.set('seq', String(seq))
-    const { headers = {}, credentials = 'same-origin' } = this.#operation.getContext() as RequestInit
+    const { headers: given, credentials = 'same-origin' } = this.#operation.getContext() as RequestInit
+    const headers = new Headers(given)
+    headers.set('Apollo-Require-Preflight', 'true') // without it a cookie counts only where the browser says whose page asks
     const response = await fetch(url, {
       headers,
       credentials,
