@@ -293,7 +293,7 @@ func (h *house) keepTidy(ctx context.Context) error {
 	ticker := time.NewTicker(time.Hour)
 	defer ticker.Stop()
 	for {
-		err := errors.Join(outbox.RemoveOld(ctx, h.client), h.accounts.RemoveExpired(ctx), h.subscriptions.RemoveClosed(ctx))
+		err := errors.Join(outbox.RemoveOld(ctx, h.client), h.accounts.RemoveEnded(ctx), h.subscriptions.RemoveClosed(ctx))
 		if err != nil && ctx.Err() == nil {
 			h.log.ErrorContext(ctx, "old events, sessions and subscriptions could not be removed; trying again in an hour", slog.Any("error", err))
 		}

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // house is accounts on a database of their own, behind the middleware.
 type house struct {
 	t        *testing.T
+	path     string // of the database
 	client   *ent.Client
 	accounts *auth.Accounts
 	withTx   auth.WithTx
@@ -35,12 +36,13 @@ func build(t *testing.T, change ...func(*auth.Config)) *house {
 		change(&c)
 	}
 	must(t, c.Validate())
-	client, err := database.Open(t.Context(), database.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "lorebridge.db")})
+	path := filepath.Join(t.TempDir(), "lorebridge.db")
+	client, err := database.Open(t.Context(), database.Config{URL: "sqlite:" + path})
 	must(t, err)
 	t.Cleanup(func() { must(t, client.Close()) })
 	relay, err := outbox.New(outbox.Config{Client: client, Sender: nowhere{}, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	h := &house{t: t, client: client, withTx: relay.WithTx}
+	h := &house{t: t, path: path, client: client, withTx: relay.WithTx}
 	h.accounts, err = auth.NewAccounts(client, c)
 	must(t, err)
 	h.identify, err = auth.Middleware(h.accounts, c)

@@ -9,14 +9,27 @@ import (
 	"time"
 
 	"lorebridge/ent"
+	"lorebridge/ent/predicate"
 	"lorebridge/ent/session"
 )
 
 // SessionLifetime is how long a session lasts, used or not.
 const SessionLifetime = 30 * 24 * time.Hour
 
-// errEnded is told apart from nobody signed in, so that a client knows to sign in again.
-const errEnded = unauthenticated("this session has expired or been signed out, or never was: sign in again")
+// KeepEnded is how long the row of a session that has ended is kept.
+const KeepEnded = 24 * time.Hour
+
+// endedError says that a session does not hold, apart from nobody signed in, so that a client knows to sign in again.
+type endedError struct {
+	// viewer is who held the session; the zero Viewer where that is not known, or no more.
+	viewer Viewer
+}
+
+func (endedError) Error() string {
+	return "this session has expired or been signed out, or never was: sign in again"
+}
+
+func (endedError) Is(target error) bool { return target == ErrUnauthenticated }
 
 // Session is what its holder gets when one begins.
 type Session struct {
@@ -39,25 +52,43 @@ func (a *Accounts) begin(ctx context.Context, tx *ent.Client, user *ent.User) (S
 // ViewerOf returns whose session the token is, or an error that wraps ErrUnauthenticated where no session holds.
 func (a *Accounts) ViewerOf(ctx context.Context, token string) (Viewer, error) {
 	if len(token) != tokenLength {
-		return Viewer{}, errEnded
+		return Viewer{}, endedError{}
 	}
-	s, err := a.client.Session.Query().
-		Where(session.TokenHash(hashToken(token)), session.ExpiresAtGT(time.Now().UTC())).
-		Only(AsSystem(ctx))
+	s, err := a.client.Session.Query().Where(session.TokenHash(hashToken(token))).Only(AsSystem(ctx))
 	switch {
 	case ent.IsNotFound(err):
-		return Viewer{}, errEnded
+		return Viewer{}, endedError{}
 	case err != nil:
 		return Viewer{}, fmt.Errorf("read a session: %w", err)
 	}
-	return Viewer{UserID: s.UserID, SessionID: s.ID, ExpiresAt: s.ExpiresAt}, nil
+	viewer := Viewer{UserID: s.UserID, SessionID: s.ID, ExpiresAt: s.ExpiresAt}
+	now, end := time.Now().UTC(), endOf(s)
+	switch {
+	case end.After(now):
+		return viewer, nil
+	case end.After(now.Add(-KeepEnded)):
+		return Viewer{}, endedError{viewer}
+	default:
+		return Viewer{}, endedError{}
+	}
+}
+
+// endOf is when a session ended, or will.
+func endOf(s *ent.Session) time.Time {
+	if s.EndedAt != nil && s.EndedAt.Before(s.ExpiresAt) {
+		return *s.EndedAt
+	}
+	return s.ExpiresAt
+}
+
+// Holding selects the sessions that hold.
+func Holding() predicate.Session {
+	return session.And(session.EndedAtIsNil(), session.ExpiresAtGT(time.Now().UTC()))
 }
 
 // Holds says whether the viewer's session still holds: neither ended nor expired since the request began.
 func (a *Accounts) Holds(ctx context.Context, v Viewer) (bool, error) {
-	holds, err := a.client.Session.Query().
-		Where(session.ID(v.SessionID), session.ExpiresAtGT(time.Now().UTC())).
-		Exist(AsSystem(ctx))
+	holds, err := a.client.Session.Query().Where(session.ID(v.SessionID), Holding()).Exist(AsSystem(ctx))
 	if err != nil {
 		return false, fmt.Errorf("read a session: %w", err)
 	}
@@ -66,13 +97,14 @@ func (a *Accounts) Holds(ctx context.Context, v Viewer) (bool, error) {
 
 // SignOut ends the viewer's session in the transaction of tx.
 func (a *Accounts) SignOut(ctx context.Context, tx *ent.Client, v Viewer) error {
-	_, err := tx.Session.Delete().Where(session.ID(v.SessionID)).Exec(ctx)
-	return err
+	return tx.Session.Update().Where(session.ID(v.SessionID), Holding()).
+		SetEndedAt(time.Now().UTC().Truncate(time.Millisecond)).Exec(ctx)
 }
 
-// RemoveExpired deletes the sessions that have ended by themselves.
-func (a *Accounts) RemoveExpired(ctx context.Context) error {
-	_, err := a.client.Session.Delete().Where(session.ExpiresAtLTE(time.Now().UTC())).Exec(AsSystem(ctx))
+// RemoveEnded deletes the sessions that ended, signed out or expired, longer than KeepEnded ago.
+func (a *Accounts) RemoveEnded(ctx context.Context) error {
+	before := time.Now().UTC().Add(-KeepEnded)
+	_, err := a.client.Session.Delete().Where(session.Or(session.ExpiresAtLTE(before), session.EndedAtLTE(before))).Exec(AsSystem(ctx))
 	return err
 }
 

@@ -44,6 +44,14 @@ func FromContext(ctx context.Context) (Viewer, error) {
 	return Viewer{}, ErrUnauthenticated
 }
 
+// EndedFrom returns who held the session that the request shows, where that has ended within KeepEnded: signed out or expired.
+// It is only for telling that person so: FromContext says that nobody is asking.
+func EndedFrom(ctx context.Context) (Viewer, bool) {
+	err, _ := ctx.Value(refusalKey{}).(error)
+	ended, ok := errors.AsType[endedError](err)
+	return ended.viewer, ok && ended.viewer != Viewer{}
+}
+
 // refusalKey is where the middleware leaves why a session that was shown does not count.
 type refusalKey struct{}
 

@@ -206,7 +206,7 @@ func (s *Subscriptions) sessions(ctx context.Context, ids map[int]bool) (map[int
 	held := make(map[int]time.Time)
 	for chunk := range slices.Chunk(slices.Collect(maps.Keys(ids)), rowsAtOnce) {
 		rows, err := s.client.Session.Query().
-			Where(session.IDIn(chunk...), session.ExpiresAtGT(time.Now().UTC())).All(auth.AsSystem(ctx))
+			Where(session.IDIn(chunk...), auth.Holding()).All(auth.AsSystem(ctx))
 		if err != nil {
 			return nil, fmt.Errorf("read sessions: %w", err)
 		}

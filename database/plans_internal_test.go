@@ -160,7 +160,7 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 		want string
 	}{
 		"a session by its token": {func() error {
-			_, err := client.Session.Query().Where(session.TokenHash([]byte("x")), session.ExpiresAtGT(time.Now().UTC())).All(ctx)
+			_, err := client.Session.Query().Where(session.TokenHash([]byte("x"))).All(ctx)
 			return err
 		}, "SEARCH sessions USING INDEX sessions_token_hash_key (token_hash=?)"},
 		"an account by its address": {func() error {

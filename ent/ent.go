@@ -12,6 +12,7 @@ import (
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/knowledgeshare"
 	"lorebridge/ent/session"
+	"lorebridge/ent/setting"
 	"lorebridge/ent/subscriber"
 	"lorebridge/ent/user"
 	"reflect"
@@ -86,6 +87,7 @@ func checkColumn(t, c string) error {
 			knowledgerequest.Table: knowledgerequest.ValidColumn,
 			knowledgeshare.Table:   knowledgeshare.ValidColumn,
 			session.Table:          session.ValidColumn,
+			setting.Table:          setting.ValidColumn,
 			subscriber.Table:       subscriber.ValidColumn,
 			user.Table:             user.ValidColumn,
 		})

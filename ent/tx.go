@@ -26,6 +26,8 @@ type Tx struct {
 	KnowledgeShare *KnowledgeShareClient
 	// Session is the client for interacting with the Session builders.
 	Session *SessionClient
+	// Setting is the client for interacting with the Setting builders.
+	Setting *SettingClient
 	// Subscriber is the client for interacting with the Subscriber builders.
 	Subscriber *SubscriberClient
 	// User is the client for interacting with the User builders.
@@ -167,6 +169,7 @@ func (tx *Tx) init() {
 	tx.KnowledgeRequest = NewKnowledgeRequestClient(tx.config)
 	tx.KnowledgeShare = NewKnowledgeShareClient(tx.config)
 	tx.Session = NewSessionClient(tx.config)
+	tx.Setting = NewSettingClient(tx.config)
 	tx.Subscriber = NewSubscriberClient(tx.config)
 	tx.User = NewUserClient(tx.config)
 }

@@ -244,7 +244,7 @@ func (h *house) mend(statement string, args ...any) {
 // tables are all tables with all columns but those that say how far the relay is.
 var tables = []struct{ name, columns string }{
 	{"users", "id, created_at, name, email, password_hash"},
-	{"sessions", "id, created_at, token_hash, expires_at, user_id"},
+	{"sessions", "id, created_at, token_hash, expires_at, ended_at, user_id"},
 	{"knowledge", "id, created_at, title, updated_at, owner_id"},
 	{"knowledge_contents", "id, text, knowledge_id"},
 	{"knowledge_requests", "id, created_at, question, question_hash, status, response_content, responded_at, requester_id, owner_id, knowledge_id"},

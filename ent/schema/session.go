@@ -16,7 +16,8 @@ import (
 	"lorebridge/ent/session"
 )
 
-// Session is one sign-in of one person. Only the SHA-256 of its token is stored: who reads the table cannot sign in.
+// Session is one sign-in of one person. Only the SHA-256 of its token is stored: who reads the table cannot sign in. The row of one
+// that has ended is kept for a day: whoever shows its token is known as who they were, and gets nothing by it.
 type Session struct{ ent.Schema }
 
 func (Session) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -26,6 +27,7 @@ func (Session) Fields() []ent.Field {
 		field.Int("user_id").Immutable(),
 		field.Bytes("token_hash").Unique().Immutable().Sensitive(),
 		field.Time("expires_at").Immutable(),
+		field.Time("ended_at").Optional().Nillable().Comment("when it was ended ahead of its expiry"),
 	}
 }
 
@@ -37,7 +39,11 @@ func (Session) Edges() []ent.Edge {
 }
 
 func (Session) Indexes() []ent.Index {
-	return []ent.Index{index.Fields("user_id"), index.Fields("expires_at")}
+	return []ent.Index{
+		index.Fields("user_id"), index.Fields("expires_at"),
+		// For the removal of old ones.
+		index.Fields("ended_at").Annotations(entsql.IndexWhere("ended_at IS NOT NULL")),
+	}
 }
 
 func (Session) Annotations() []schema.Annotation {
@@ -56,8 +62,8 @@ func (Session) Policy() ent.Policy {
 		})},
 		Mutation: privacy.MutationPolicy{
 			signedIn(),
-			privacy.OnMutationOperation(own, ent.OpDelete|ent.OpDeleteOne),
-			forbidden(), // beginning one is auth's, as the system
+			privacy.OnMutationOperation(own, ent.OpUpdate|ent.OpUpdateOne), // that it has ended is all that can change
+			forbidden(), // beginning and removing one is auth's, as the system
 		},
 	}
 }

@@ -1,0 +1,127 @@
+package auth_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"testing"
+	"time"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/ent/session"
+)
+
+func TestASessionHoldsUntilItEnds(t *testing.T) {
+	t.Parallel()
+	h := build(t)
+	s, err := h.signUp(h.ctx(), "ada@example.com", password)
+	must(t, err)
+	other, err := h.signIn(h.ctx(), "ada@example.com", password)
+	must(t, err)
+	viewer, err := auth.FromContext(h.ctx("Authorization", "Bearer "+s.Token))
+	must(t, err)
+	if viewer.UserID != s.User.ID {
+		t.Errorf("the token is of %+v", viewer)
+	}
+	of, err := h.accounts.ViewerOf(t.Context(), s.Token)
+	if err != nil || of.SessionID != viewer.SessionID || of.UserID != viewer.UserID || !of.ExpiresAt.Equal(s.ExpiresAt) {
+		t.Errorf("the token is of %+v, %v", of, err)
+	}
+	holds := func() bool {
+		t.Helper()
+		holds, err := h.accounts.Holds(t.Context(), viewer)
+		must(t, err)
+		return holds
+	}
+	if !holds() {
+		t.Error("a new session does not hold")
+	}
+	must(t, h.withTx(auth.NewContext(t.Context(), viewer), func(ctx context.Context, tx *ent.Client) error {
+		return h.accounts.SignOut(ctx, tx, viewer)
+	}))
+	if holds() {
+		t.Error("an ended session holds")
+	}
+	if _, err := auth.FromContext(h.ctx("Authorization", "Bearer "+s.Token)); !errors.Is(err, auth.ErrUnauthenticated) {
+		t.Errorf("the token of an ended session: %v", err)
+	}
+	if of, err := h.accounts.ViewerOf(t.Context(), s.Token); !errors.Is(err, auth.ErrUnauthenticated) {
+		t.Errorf("the token of an ended session is of %+v, %v", of, err)
+	}
+	if _, err := auth.FromContext(h.ctx("Authorization", "Bearer "+other.Token)); err != nil {
+		t.Errorf("the other session: %v", err)
+	}
+}
+
+// endings are the ways in which a session ends, so long ago: a negative duration has yet to pass.
+var endings = map[string]func(h *house, id int, ago time.Duration){
+	"signed out": func(h *house, id int, ago time.Duration) {
+		h.client.Session.UpdateOneID(id).SetEndedAt(time.Now().UTC().Add(-ago)).ExecX(h.system())
+	},
+	"expired": func(h *house, id int, ago time.Duration) { h.expire(id, time.Now().UTC().Add(-ago)) },
+	"signed out, and expired since": func(h *house, id int, ago time.Duration) {
+		h.client.Session.UpdateOneID(id).SetEndedAt(time.Now().UTC().Add(-ago)).ExecX(h.system())
+		h.expire(id, time.Now().UTC().Add(-time.Millisecond))
+	},
+	"expired, and signed out since": func(h *house, id int, ago time.Duration) {
+		h.client.Session.UpdateOneID(id).SetEndedAt(time.Now().UTC().Add(-time.Millisecond)).ExecX(h.system())
+		h.expire(id, time.Now().UTC().Add(-ago))
+	},
+}
+
+// expire sets when a session expires, past ent: it is immutable.
+func (h *house) expire(id int, at time.Time) {
+	h.t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+h.path+"?_busy_timeout=5000")
+	must(h.t, err)
+	_, err = db.ExecContext(h.t.Context(), "UPDATE sessions SET expires_at = ? WHERE id = ?", at, id)
+	must(h.t, err)
+	must(h.t, db.Close())
+}
+
+// Whoever shows the token of a session that ended within a day is nobody, and yet known.
+func TestAnEndedSessionIsKnownForADayAndThenGone(t *testing.T) {
+	t.Parallel()
+	for name, end := range endings {
+		h := build(t)
+		s := h.begin("ada@example.com")
+		other, err := h.signIn(h.ctx(), "ada@example.com", password)
+		must(t, err)
+		viewer, err := auth.FromContext(h.ctx("Authorization", "Bearer "+s.Token))
+		must(t, err)
+		for _, header := range [][]string{{}, {"Authorization", "Bearer " + s.Token}, {"Authorization", "Bearer x"}} {
+			if ended, ok := auth.EndedFrom(h.ctx(header...)); ok {
+				t.Errorf("%s: before the end %v is of the ended %+v", name, header, ended)
+			}
+		}
+		for _, test := range []struct {
+			ago   time.Duration
+			known bool
+		}{{time.Second, true}, {auth.KeepEnded - time.Minute, true}, {auth.KeepEnded + time.Minute, false}} {
+			end(h, viewer.SessionID, test.ago)
+			for kind, header := range map[string][]string{
+				"token": {"Authorization", "Bearer " + s.Token}, "cookie": {"Cookie", auth.CookieName + "=" + s.Token},
+			} {
+				ctx := h.ctx(header...)
+				if got, err := auth.FromContext(ctx); !errors.Is(err, auth.ErrUnauthenticated) {
+					t.Errorf("%s %v ago, its %s: %+v is asking, %v", name, test.ago, kind, got, err)
+				}
+				ended, known := auth.EndedFrom(ctx)
+				if known != test.known || known && (ended.UserID != viewer.UserID || ended.SessionID != viewer.SessionID) {
+					t.Errorf("%s %v ago, its %s: it was of %+v, %t, want %t", name, test.ago, kind, ended, known, test.known)
+				}
+			}
+			if holds, err := h.accounts.Holds(t.Context(), viewer); holds || err != nil {
+				t.Errorf("%s %v ago: it holds: %t, %v", name, test.ago, holds, err)
+			}
+			must(t, h.accounts.RemoveEnded(t.Context()))
+			if kept := h.client.Session.Query().Where(session.ID(viewer.SessionID)).ExistX(h.system()); kept != test.known {
+				t.Errorf("%s %v ago: its row is kept: %t, want %t", name, test.ago, kept, test.known)
+			}
+		}
+		if _, err := auth.FromContext(h.ctx("Authorization", "Bearer "+other.Token)); err != nil {
+			t.Errorf("%s: the other session: %v", name, err)
+		}
+	}
+}
