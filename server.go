@@ -144,7 +144,7 @@ type house struct {
 
 func build(c config, client *ent.Client, log *slog.Logger, playground bool) (h *house, err error) {
 	h = &house{client: client, log: log}
-	if h.accounts, err = auth.NewAccounts(client, c.Auth); err != nil {
+	if h.accounts, err = auth.NewAccounts(c.Auth, auth.Parts{Client: client, Logger: log}); err != nil {
 		return nil, err
 	}
 	if h.identify, err = auth.Middleware(h.accounts, c.Auth); err != nil {
@@ -153,6 +153,7 @@ func build(c config, client *ent.Client, log *slog.Logger, playground bool) (h *
 	if err := h.buildPusher(c); err != nil {
 		return nil, err
 	}
+	h.accounts.Listen(h.pusher)
 	h.relay, err = outbox.New(outbox.Config{Client: client, Sender: h.pusher, Publisher: h.subscriptions, Logger: log})
 	if err != nil {
 		return nil, err
@@ -161,7 +162,6 @@ func build(c config, client *ent.Client, log *slog.Logger, playground bool) (h *
 		Client: client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log,
 		Subscriptions: h.subscriptions,
 		Realtime:      h.realtime,
-		SessionEnded:  h.pusher.EndSession,
 		Introspection: playground,
 	})
 	if err != nil {
@@ -269,6 +269,7 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 			return errors.Join(err, h.subscriptions.Persist(context.WithoutCancel(ctx))) // now it is known what their clients had
 		})
 	}
+	group.Go(func() error { return h.accounts.Run(ctx) })
 	group.Go(func() error { return h.keepTidy(ctx) })
 	return group.Wait()
 }

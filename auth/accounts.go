@@ -1,10 +1,13 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"lorebridge/ent"
 	"lorebridge/ent/rule"
@@ -14,9 +17,21 @@ import (
 // errCredentials is one answer for an unknown address and a wrong password.
 const errCredentials = unauthenticated("this e-mail address and password do not fit together")
 
+// Parts are what Accounts work with besides their configuration.
+type Parts struct {
+	Client *ent.Client
+	Logger *slog.Logger
+	// Sweep is how often the sessions for which something is open are compared with the table. Zero is 2 seconds.
+	Sweep time.Duration
+}
+
 // Accounts keeps people's accounts and sessions. It may be used concurrently.
 type Accounts struct {
 	client    *ent.Client
+	log       *slog.Logger
+	sweep     time.Duration
+	listeners []Listener
+	requests  *requests
 	passwords *passwords
 	perClient *Limiter[string]
 	perPair   *Limiter[pair]
@@ -26,13 +41,20 @@ type Accounts struct {
 // pair is an account as tried from one address.
 type pair struct{ email, address string }
 
-// NewAccounts reads and writes through client, except where a method is given a transaction.
-func NewAccounts(client *ent.Client, c Config) (*Accounts, error) {
+// NewAccounts reads and writes through the client, except where a method is given a transaction. Run has the ends of sessions noticed.
+func NewAccounts(c Config, p Parts) (*Accounts, error) {
+	if p.Client == nil || p.Logger == nil {
+		return nil, errors.New("auth: Parts needs a Client and a Logger")
+	}
 	passwords, err := newPasswords()
 	if err != nil {
 		return nil, err
 	}
-	a := &Accounts{client: client, passwords: passwords}
+	a := &Accounts{
+		client: p.Client, log: p.Logger, sweep: cmp.Or(p.Sweep, sweepInterval), passwords: passwords,
+		requests: &requests{open: make(map[*request]struct{})},
+	}
+	a.Listen(a.requests)
 	if a.perClient, err = NewLimiter[string](c.SignInsPerAddress); err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func build(t *testing.T, change ...func(*auth.Config)) *house {
 	relay, err := outbox.New(outbox.Config{Client: client, Sender: nowhere{}, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	h := &house{t: t, path: path, client: client, withTx: relay.WithTx}
-	h.accounts, err = auth.NewAccounts(client, c)
+	h.accounts, err = auth.NewAccounts(c, auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	h.identify, err = auth.Middleware(h.accounts, c)
 	must(t, err)

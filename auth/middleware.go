@@ -16,7 +16,8 @@ const refused = `{"errors":[{"message":"requests from this origin are refused: a
 	`server's own","extensions":{"code":"FORBIDDEN"}}]}`
 
 // Middleware wraps what people and their programs call: pages of other origins are refused unless configured, also where they open a
-// WebSocket, and the context of each request holds its Client and, where it shows a session that holds, its Viewer.
+// WebSocket, and the context of each request holds its Client and, where it shows a session that holds, its Viewer. Such a context ends
+// with the session, and then its cause is ErrSessionEnded.
 func Middleware(accounts *Accounts, c Config) (func(http.Handler) http.Handler, error) {
 	clients, err := newClients(c)
 	if err != nil {
@@ -40,25 +41,27 @@ func Middleware(accounts *Accounts, c Config) (func(http.Handler) http.Handler, 
 			}
 			ctx := context.WithValue(r.Context(), clientKey{}, client)
 			ctx = context.WithValue(ctx, cookiesKey{}, w)
-			next.ServeHTTP(w, r.WithContext(accounts.identify(ctx, r)))
+			ctx, done := accounts.identify(ctx, r)
+			defer done()
+			next.ServeHTTP(w, r.WithContext(ctx))
 		}))
 	}, nil
 }
 
-// identify adds the viewer to ctx, or why a session that was shown does not count.
-func (a *Accounts) identify(ctx context.Context, r *http.Request) context.Context {
+// identify adds the viewer to ctx, or why a session that was shown does not count. done is called when the request is answered.
+func (a *Accounts) identify(ctx context.Context, r *http.Request) (_ context.Context, done func()) {
 	token, inCookie, shown := tokenOf(r)
-	switch {
-	case !shown:
-		return ctx
-	case inCookie && !cookieCounts(r):
-		return context.WithValue(ctx, refusalKey{}, error(noPreflight))
+	if !shown {
+		return ctx, func() {}
 	}
-	viewer, err := a.ViewerOf(ctx, token)
+	viewer, err := Viewer{}, error(noPreflight)
+	if !inCookie || cookieCounts(r) {
+		viewer, err = a.ViewerOf(ctx, token)
+	}
 	if err != nil {
-		return context.WithValue(ctx, refusalKey{}, err)
+		return context.WithValue(ctx, refusalKey{}, err), func() {}
 	}
-	return NewContext(ctx, viewer)
+	return a.requests.during(NewContext(ctx, viewer), viewer)
 }
 
 // tokenOf returns the bearer token, or else the cookie's. Another scheme in the header is a proxy's, not ours.

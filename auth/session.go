@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"time"
 
+	"entgo.io/ent/dialect/sql"
+
 	"lorebridge/ent"
 	"lorebridge/ent/predicate"
 	"lorebridge/ent/session"
+	"lorebridge/ent/user"
 )
 
 // SessionLifetime is how long a session lasts, used or not.
@@ -54,7 +57,7 @@ func (a *Accounts) ViewerOf(ctx context.Context, token string) (Viewer, error) {
 	if len(token) != tokenLength {
 		return Viewer{}, endedError{}
 	}
-	s, err := a.client.Session.Query().Where(session.TokenHash(hashToken(token))).Only(AsSystem(ctx))
+	s, err := a.client.Session.Query().Where(session.TokenHash(hashToken(token)), ofSomebody).Only(AsSystem(ctx))
 	switch {
 	case ent.IsNotFound(err):
 		return Viewer{}, endedError{}
@@ -83,7 +86,13 @@ func endOf(s *ent.Session) time.Time {
 
 // Holding selects the sessions that hold.
 func Holding() predicate.Session {
-	return session.And(session.EndedAtIsNil(), session.ExpiresAtGT(time.Now().UTC()))
+	return session.And(session.EndedAtIsNil(), session.ExpiresAtGT(time.Now().UTC()), ofSomebody)
+}
+
+// ofSomebody selects the sessions whose person is there: with foreign keys off, as in SQLite's own shell, one can be deleted alone.
+func ofSomebody(s *sql.Selector) {
+	people := sql.Table(user.Table)
+	s.Where(sql.Exists(sql.Select(people.C(user.FieldID)).From(people).Where(sql.ColumnsEQ(people.C(user.FieldID), s.C(session.FieldUserID)))))
 }
 
 // Holds says whether the viewer's session still holds: neither ended nor expired since the request began.
@@ -95,10 +104,17 @@ func (a *Accounts) Holds(ctx context.Context, v Viewer) (bool, error) {
 	return holds, nil
 }
 
-// SignOut ends the viewer's session in the transaction of tx.
-func (a *Accounts) SignOut(ctx context.Context, tx *ent.Client, v Viewer) error {
-	return tx.Session.Update().Where(session.ID(v.SessionID), Holding()).
-		SetEndedAt(time.Now().UTC().Truncate(time.Millisecond)).Exec(ctx)
+// SignOut ends the viewer's session, and what is open for it but the request of ctx. It returns when that is done.
+func (a *Accounts) SignOut(ctx context.Context, withTx WithTx, v Viewer) error {
+	Detach(ctx)
+	if err := withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+		return tx.Session.Update().Where(session.ID(v.SessionID), Holding()).
+			SetEndedAt(time.Now().UTC().Truncate(time.Millisecond)).Exec(ctx)
+	}); err != nil {
+		return fmt.Errorf("end a session: %w", err)
+	}
+	a.end(ctx, v.SessionID, SignedOut)
+	return nil
 }
 
 // RemoveEnded deletes the sessions that ended, signed out or expired, longer than KeepEnded ago.

@@ -1,14 +1,12 @@
 package auth_test
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"testing"
 	"time"
 
 	"lorebridge/auth"
-	"lorebridge/ent"
 	"lorebridge/ent/session"
 )
 
@@ -37,9 +35,7 @@ func TestASessionHoldsUntilItEnds(t *testing.T) {
 	if !holds() {
 		t.Error("a new session does not hold")
 	}
-	must(t, h.withTx(auth.NewContext(t.Context(), viewer), func(ctx context.Context, tx *ent.Client) error {
-		return h.accounts.SignOut(ctx, tx, viewer)
-	}))
+	must(t, h.accounts.SignOut(auth.NewContext(t.Context(), viewer), h.withTx, viewer))
 	if holds() {
 		t.Error("an ended session holds")
 	}

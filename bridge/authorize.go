@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -70,8 +71,8 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	if !b.grants(channel, viewer.UserID) {
 		return nil, &refusal{http.StatusForbidden, "this channel is not yours: realtime { channel } names the one that is, and a subscription's answer its own"}
 	}
-	if b.sockets != nil && !b.sockets.Tag(socketID, sessionTag(viewer.SessionID)) {
-		return nil, &refusal{http.StatusForbidden, "there is no such socket, or another session has joined with it: connect anew"}
+	if refused := b.claim(r, socketID, viewer); refused != nil {
+		return nil, refused
 	}
 	// Asked after the socket was tagged: a sign-out at this moment either closes it or is seen here.
 	holds, err := b.sessions.Holds(r.Context(), viewer)
@@ -98,6 +99,25 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	return answer, nil
 }
 
+// claim notes that a socket of the embedded server is the viewer's, and is closed when the viewer's session ends. A socket may be of
+// several sessions, because a client gets a new token while it is connected, but of one person alone.
+func (b *Bridge) claim(r *http.Request, socketID string, viewer auth.Viewer) *refusal {
+	if b.sockets == nil {
+		return nil
+	}
+	owner := ownerTag(viewer.UserID)
+	switch holder := b.sockets.Tag(socketID, owner, sessionTag(viewer.SessionID)); holder {
+	case owner:
+		return nil
+	case "":
+		return &refusal{http.StatusForbidden, "there is no such socket: connect anew"}
+	default:
+		b.log.WarnContext(r.Context(), "a socket was asked for that another person has joined with", slog.String("socket", socketID),
+			slog.String("by", owner), slog.String("of", holder))
+		return &refusal{http.StatusForbidden, "another person has joined with this socket: connect anew"}
+	}
+}
+
 // presencePrefix is what Lighthouse's Echo clients put before the name that they were given.
 const presencePrefix = "presence-"
 
@@ -110,6 +130,9 @@ func (b *Bridge) grants(channel string, userID int) bool {
 }
 
 func (b *Bridge) refusalOf(r *http.Request, err error) *refusal {
+	if cause := context.Cause(r.Context()); errors.Is(cause, auth.ErrSessionEnded) {
+		err = cause // whatever went wrong on the way
+	}
 	switch {
 	case errors.Is(err, auth.ErrUnauthenticated):
 		return &refusal{http.StatusUnauthorized, err.Error()}

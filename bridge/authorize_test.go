@@ -51,8 +51,9 @@ func signed(socketID, channel string) string {
 // anySocket knows all sockets.
 type anySocket struct{}
 
-func (anySocket) Tag(string, string) bool { return true }
-func (anySocket) CloseTagged(string) int  { return 0 }
+func (anySocket) Tag(_, owner, _ string) string { return owner }
+func (anySocket) Tags() []string                { return nil }
+func (anySocket) CloseTagged(string) int        { return 0 }
 
 // granting is a bridge whose sockets are all there.
 func granting(t *testing.T, c bridge.Config) *bridge.Bridge {
@@ -217,14 +218,14 @@ func TestSigningOutClosesTheSocketsOfThatSession(t *testing.T) {
 	if m := bob.join("private-user-7", granted); m.Event == "pusher_internal:subscription_succeeded" {
 		t.Error("a grant opens another's channel")
 	}
-	b.EndSession(107)
+	b.EndSession(107, auth.SignedOut)
 	if code := ada.closed(); code != 4009 {
 		t.Errorf("the socket is closed with %d, want 4009, upon which pusher-js stays away", code)
 	}
 	if n := server.Stats().Connections; n > 2 {
 		t.Errorf("%d connections", n)
 	}
-	b.EndSession(999) // has none
+	b.EndSession(999, auth.SignedOut) // has none
 	_, granted = authorize(t, b, 8, "socket_id="+bob.socketID+"&channel_name=private-user-8")
 	if m := bob.join("private-user-8", granted); m.Event != "pusher_internal:subscription_succeeded" {
 		t.Errorf("the other's socket: %+v", m)
@@ -248,7 +249,7 @@ func TestASignOutMeanwhileIsSeen(t *testing.T) {
 	t.Cleanup(web.Close)
 	var b *bridge.Bridge
 	b, err := bridge.New(app(), bridge.Parts{
-		Sessions: ending{func() { b.EndSession(107) }}, Logger: discard, Transport: server.RoundTripper(), Sockets: server,
+		Sessions: ending{func() { b.EndSession(107, auth.SignedOut) }}, Logger: discard, Transport: server.RoundTripper(), Sockets: server,
 	})
 	must(t, err)
 	ada := browse(t, web.URL)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pusher/pusher-http-go/v5"
@@ -21,10 +22,12 @@ const DefaultTimeout = 5 * time.Second
 
 // Sockets is the embedded server, as far as sessions are concerned.
 type Sockets interface {
-	// Tag remembers to which session a connected socket belongs, for good. It says false if there is no such socket, or it
-	// belongs to another session.
-	Tag(socketID, tag string) bool
-	// CloseTagged closes the sockets of a session for good and says how many there were.
+	// Tag gives a connected socket to its owner, for good, and adds a tag to it. It returns whose the socket is: another than owner if it
+	// was given to that one before, empty if there is no such socket; then nothing has changed.
+	Tag(socketID, owner, tag string) (holder string)
+	// Tags are those that sockets have.
+	Tags() []string
+	// CloseTagged closes the sockets with a tag and says how many there were.
 	CloseTagged(tag string) int
 }
 
@@ -140,15 +143,38 @@ func (c Connection) at(hostport string, tls bool) (Connection, error) {
 	return c, nil
 }
 
-// EndSession ends the subscriptions of a session, and closes the sockets that it has authorized, where the server is our own. Another
-// Pusher has no such call: there a socket lives until it closes by itself, and can join no further channel. It may take farewellTimeout.
-func (b *Bridge) EndSession(sessionID int) {
+var _ auth.Listener = (*Bridge)(nil)
+
+// OpenSessions implements auth.Listener: those that have subscriptions or have authorized sockets.
+func (b *Bridge) OpenSessions() []int {
+	var ids []int
 	if b.subscriptions != nil {
-		b.subscriptions.endSession(context.Background(), sessionID)
+		ids = b.subscriptions.openSessions()
 	}
 	if b.sockets != nil {
-		b.sockets.CloseTagged(sessionTag(sessionID))
+		for _, tag := range b.sockets.Tags() {
+			if id, err := strconv.Atoi(strings.TrimPrefix(tag, sessionTagPrefix)); err == nil { // as sessionTag made it
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// EndSession implements auth.Listener. It ends the subscriptions of a session, and closes the sockets that it has authorized, where the
+// server is our own. Another Pusher has no call for that: there a socket lives until it closes by itself, and can join no further channel.
+// It may take farewellTimeout.
+func (b *Bridge) EndSession(id int, reason auth.EndReason) {
+	if b.subscriptions != nil {
+		b.subscriptions.endSession(context.Background(), id, reason)
+	}
+	if b.sockets != nil {
+		b.sockets.CloseTagged(sessionTag(id))
 	}
 }
 
-func sessionTag(sessionID int) string { return "session-" + strconv.Itoa(sessionID) }
+const sessionTagPrefix = "session-"
+
+func sessionTag(sessionID int) string { return sessionTagPrefix + strconv.Itoa(sessionID) }
+
+func ownerTag(userID int) string { return "user-" + strconv.Itoa(userID) }

@@ -206,7 +206,7 @@ func TestPoint21WhoeverMayNoLongerSeeItIsToldThatItEnded(t *testing.T) {
 		}
 
 		// One of Bob's sessions ends.
-		q.bridge.EndSession(bob.session)
+		q.bridge.EndSession(bob.session, auth.SignedOut)
 		q.ask(ada, bob, "Why not?")
 		calls := q.taken()
 		if got := titles(t, mail(calls, received)); !slices.Equal(got, []string{"end"}) {

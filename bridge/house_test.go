@@ -39,6 +39,7 @@ type plan struct {
 	// elsewhere has Pusher run apart and be reached over HTTP. It outlives restarts. With webhooks it tells what its channels do.
 	elsewhere, webhooks bool
 	sockets             func(*pusherserver.Config) // nil: as it comes
+	sessionSweep        time.Duration              // 0: as it comes
 }
 
 // house is the server as server.go joins it, behind a listener that outlives restarts.
@@ -121,7 +122,8 @@ func (h *house) start() {
 	var err error
 	h.client, err = database.Open(h.t.Context(), database.Config{URL: "sqlite:" + h.path})
 	must(h.t, err)
-	accounts, err := auth.NewAccounts(h.client, auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10})
+	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
+		auth.Parts{Client: h.client, Logger: log, Sweep: h.plan.sessionSweep})
 	must(h.t, err)
 	identify, err := auth.Middleware(accounts, auth.Config{})
 	must(h.t, err)
@@ -139,6 +141,7 @@ func (h *house) start() {
 	}
 	h.bridge, err = bridge.New(h.plan.pusher, parts)
 	must(h.t, err)
+	accounts.Listen(h.bridge)
 	h.subscriptions, err = bridge.NewSubscriptions(h.plan.subscriptions, h.bridge,
 		bridge.SubscriptionsParts{Client: h.client, Logger: log})
 	must(h.t, err)
@@ -148,8 +151,7 @@ func (h *house) start() {
 	must(h.t, err)
 	h.api, err = graph.NewHandler(graph.Settings{RequestsPerMinute: 1_000_000, Administrators: []string{administrator}}, graph.Parts{
 		Client: h.client, WithTx: h.relay.WithTx, Accounts: accounts, Logger: log, Subscriptions: h.subscriptions,
-		SessionEnded: h.bridge.EndSession,
-		Realtime:     func(context.Context, int) (*graph.Realtime, error) { return nil, nil },
+		Realtime: func(context.Context, int) (*graph.Realtime, error) { return nil, nil },
 	})
 	must(h.t, err)
 	must(h.t, h.subscriptions.Load(h.t.Context(), h.api.Executor, h.relay.WithTx))
@@ -158,7 +160,7 @@ func (h *house) start() {
 	mux.Handle("/pusher/auth", identify(h.bridge))
 	mux.Handle("/graphql/subscriptions/auth", identify(h.bridge))
 	mux.HandleFunc("/pusher/webhooks", h.subscriptions.ServeWebhook)
-	h.parts = []func(){h.api.Close, h.run(h.relay), h.run(h.subscriptions)}
+	h.parts = []func(){h.api.Close, h.run(accounts), h.run(h.relay), h.run(h.subscriptions)}
 	if server != nil {
 		h.parts = append(h.parts, h.run(server))
 	}

@@ -280,8 +280,19 @@ func (s *Subscriptions) End(ctx context.Context, id int, reason string) error {
 	return s.Persist(ctx)
 }
 
+// openSessions are the sessions of the subscriptions that go on, one for each.
+func (s *Subscriptions) openSessions() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := make([]int, 0, len(s.byID))
+	for _, sub := range s.byID {
+		ids = append(ids, sub.viewer.SessionID)
+	}
+	return ids
+}
+
 // endSession ends the subscriptions of a session and tells their clients, which it waits for no longer than farewellTimeout.
-func (s *Subscriptions) endSession(ctx context.Context, sessionID int) {
+func (s *Subscriptions) endSession(ctx context.Context, sessionID int, reason auth.EndReason) {
 	var mails []mail
 	s.mu.Lock()
 	for _, sub := range s.byID {
@@ -289,7 +300,7 @@ func (s *Subscriptions) endSession(ctx context.Context, sessionID int) {
 			if !sub.authorizedAt.IsZero() {
 				mails = append(mails, mail{sub, rendering{packets: farewells[sub.protocol]}})
 			}
-			s.close(sub, reasonExpired, false)
+			s.close(sub, reasonExpired+": "+string(reason), false)
 		}
 	}
 	s.mu.Unlock()

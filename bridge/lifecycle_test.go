@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lorebridge/auth"
 	"lorebridge/bridge"
 	"lorebridge/ent/rule"
 	"lorebridge/ent/subscriber"
@@ -190,10 +191,10 @@ func TestTheSubscriptionsOfASessionEndWithIt(t *testing.T) {
 		end  func(q *quiet, p person)
 		wait time.Duration
 	}{
-		"signed out":     {func(q *quiet, p person) { q.bridge.EndSession(p.session) }, 0},
+		"signed out":     {func(q *quiet, p person) { q.bridge.EndSession(p.session, auth.SignedOut) }, 0},
 		"expired":        {func(*quiet, person) {}, 24 * time.Hour},
-		"deleted":        {func(q *quiet, p person) { must(q.t, q.client.Session.DeleteOneID(p.session).Exec(q.system())) }, 61 * time.Second},
-		"with its owner": {func(q *quiet, p person) { must(q.t, q.client.User.DeleteOneID(p.id).Exec(q.system())) }, 61 * time.Second},
+		"deleted":        {func(q *quiet, p person) { must(q.t, q.client.Session.DeleteOneID(p.session).Exec(q.system())) }, 3 * time.Second},
+		"with its owner": {func(q *quiet, p person) { must(q.t, q.client.User.DeleteOneID(p.id).Exec(q.system())) }, 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -104,7 +104,7 @@ func (q *quiet) start() {
 	})
 	q.client, err = database.Open(q.t.Context(), database.Config{URL: "sqlite:" + q.path})
 	must(q.t, err)
-	accounts, err := auth.NewAccounts(q.client, auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10})
+	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10}, auth.Parts{Client: q.client, Logger: log})
 	must(q.t, err)
 	parts := bridge.Parts{Sessions: accounts, Logger: log, Transport: q.gate, Sockets: server}
 	if q.plan.direct {
@@ -112,14 +112,14 @@ func (q *quiet) start() {
 	}
 	q.bridge, err = bridge.New(q.plan.pusher, parts)
 	must(q.t, err)
+	accounts.Listen(q.bridge)
 	q.subscriptions, err = bridge.NewSubscriptions(q.plan.subscriptions, q.bridge, bridge.SubscriptionsParts{Client: q.client, Logger: log})
 	must(q.t, err)
 	q.relay, err = outbox.New(outbox.Config{Client: q.client, Sender: q.bridge, Publisher: q.subscriptions, Logger: log, Drain: 100 * time.Millisecond})
 	must(q.t, err)
 	q.api, err = graph.NewHandler(graph.Settings{RequestsPerMinute: 10_000_000}, graph.Parts{
 		Client: q.client, WithTx: q.relay.WithTx, Accounts: accounts, Logger: log, Subscriptions: q.subscriptions,
-		SessionEnded: q.bridge.EndSession,
-		Realtime:     func(context.Context, int) (*graph.Realtime, error) { return nil, nil },
+		Realtime: func(context.Context, int) (*graph.Realtime, error) { return nil, nil },
 	})
 	must(q.t, err)
 	executor := q.api.Executor
@@ -127,10 +127,11 @@ func (q *quiet) start() {
 		executor = q.plan.executor(executor)
 	}
 	must(q.t, q.subscriptions.Load(q.t.Context(), executor, q.relay.WithTx))
-	stopRelay, stopSubscriptions := q.run(q.relay), q.run(q.subscriptions)
+	stopAccounts, stopRelay, stopSubscriptions := q.run(accounts), q.run(q.relay), q.run(q.subscriptions)
 	q.stop = func() {
 		q.stop = func() {}
 		q.api.Close()
+		stopAccounts()
 		stopRelay()
 		stopSubscriptions()
 		must(q.t, q.client.Close())

@@ -34,6 +34,9 @@ func (s *Subscriptions) ServeResult(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	result, err := s.result(r.Context(), r.URL.Query().Get("channel"), seq, viewer)
+	if err == nil {
+		err = context.Cause(r.Context()) // it may have taken long
+	}
 	switch {
 	case err != nil:
 		s.bridge.refuse(w, *s.bridge.refusalOf(r, err))

@@ -22,7 +22,7 @@ type SubscriptionsConfig struct {
 	Grace        time.Duration `env:"SUBSCRIPTION_GRACE" envDefault:"60s" help:"how long a client that left its channel may stay away, such as 60s"`
 	Lease        time.Duration `env:"SUBSCRIPTION_LEASE" envDefault:"1h" help:"how long a subscription lives whose client is not seen, such as 1h"`
 	Lifetime     time.Duration `env:"SUBSCRIPTION_LIFETIME" envDefault:"720h" help:"how long any subscription lives, such as 720h"`
-	Sweep        time.Duration `env:"SUBSCRIPTION_SWEEP" envDefault:"1m" help:"how often channels and sessions are looked through, such as 1m"`
+	Sweep        time.Duration `env:"SUBSCRIPTION_SWEEP" envDefault:"1m" help:"how often channels are looked through, such as 1m"`
 	Oversize     Oversize      `env:"SUBSCRIPTION_OVERSIZE" envDefault:"error" help:"error, drop, terminate or fetch: what becomes of results that are too large for Pusher"`
 	PayloadLimit int           `env:"PUSHER_PAYLOAD_LIMIT" envDefault:"10240" help:"a whole number: bytes of data that Pusher takes in one event"`
 	// WebhookTokens are further app tokens whose webhooks count, while keys are exchanged.

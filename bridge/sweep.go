@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -41,8 +40,8 @@ func (s *Subscriptions) sweepUntil(ctx context.Context) {
 		}
 		if now.Sub(swept) >= s.config.Sweep {
 			swept = now
-			if err := errors.Join(s.sweepChannels(ctx), s.sweepSessions(ctx)); err != nil && ctx.Err() == nil {
-				s.log.WarnContext(ctx, "subscriptions could not be looked through; trying again", slog.Any("error", err))
+			if err := s.sweepChannels(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "channels could not be looked through; trying again", slog.Any("error", err))
 			}
 		}
 	}
@@ -130,26 +129,4 @@ func (s *Subscriptions) list(ctx context.Context, prefix string) (*pusher.Channe
 		return nil, fmt.Errorf("list channels: pusher's answer cannot be read: %T", unread)
 	}
 	return list, nil
-}
-
-// sweepSessions ends the subscriptions of sessions that are gone without a word.
-func (s *Subscriptions) sweepSessions(ctx context.Context) error {
-	s.mu.Lock()
-	ids := make(map[int]bool)
-	for _, sub := range s.byID {
-		ids[sub.viewer.SessionID] = true
-	}
-	s.mu.Unlock()
-	held, err := s.sessions(ctx, ids)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, sub := range s.byID {
-		if _, holds := held[sub.viewer.SessionID]; ids[sub.viewer.SessionID] && !holds {
-			s.close(sub, reasonExpired, true)
-		}
-	}
-	return nil
 }

@@ -89,13 +89,12 @@ func listen(t *testing.T) (*listening, *ent.Client) {
 func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 	t.Parallel()
 	l, client := listen(t)
-	accounts, err := auth.NewAccounts(client, auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1})
+	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1}, auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	api, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, graph.Parts{
 		Client: client, Accounts: accounts, Logger: slog.New(slog.DiscardHandler),
 		WithTx:        func(context.Context, func(context.Context, *ent.Client) error) error { return nil },
 		Realtime:      func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },
-		SessionEnded:  func(int) {},
 		Subscriptions: &bridge.Subscriptions{}, // nobody subscribes
 	})
 	must(t, err)

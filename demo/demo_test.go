@@ -81,7 +81,7 @@ func TestAnEmptyDatabaseIsFilledAndEverybodyPrintedCanSignIn(t *testing.T) {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 
-	accounts, err := auth.NewAccounts(h.client, auth.Config{SignInsPerAddress: 100, SignInsPerAccount: 100, SignUpsPerAddress: 1})
+	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 100, SignInsPerAccount: 100, SignUpsPerAddress: 1}, auth.Parts{Client: h.client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	lines := strings.Split(strings.TrimSuffix(people.String(), "\n"), "\n")
 	if len(lines) != 3 {
@@ -135,7 +135,7 @@ func TestEverybodyFindsSomethingThatHappened(t *testing.T) {
 func TestADatabaseThatIsNotEmptyIsLeftAsItIs(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	accounts, err := auth.NewAccounts(h.client, auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1})
+	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1}, auth.Parts{Client: h.client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	_, err = accounts.SignUp(t.Context(), h.relay.WithTx, auth.NewAccount{Name: "Ada", Email: "somebody@example.com", Password: "correct horse"})
 	must(t, err)

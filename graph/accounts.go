@@ -98,13 +98,9 @@ func (r *Resolver) signOut(ctx context.Context) (*SignOutPayload, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
-		return r.Accounts.SignOut(ctx, tx, viewer)
-	}); err != nil {
+	if err := r.Accounts.SignOut(ctx, r.WithTx, viewer); err != nil {
 		return nil, err
 	}
-	r.connections.endSession(viewer.SessionID)
-	r.SessionEnded(viewer.SessionID)
 	return &SignOutPayload{SignedOut: true}, nil
 }
 

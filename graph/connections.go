@@ -47,18 +47,14 @@ type closing struct {
 
 func (c closing) Error() string { return c.reason }
 
-// graphql-ws gives up on 4401, and connects again after 1012.
-var (
-	errSessionEnded = closing{4401, "Unauthorized: this session has ended: sign in again"}
-	errStopping     = closing{websocket.StatusServiceRestart, "the server is stopping: connect again"}
-)
+// errStopping makes graphql-ws connect again.
+var errStopping = closing{websocket.StatusServiceRestart, "the server is stopping: connect again"}
 
-// connections are the WebSockets and event streams that are open: what outlives its request and must end with its session, and
-// with the server. They may be used concurrently.
+// connections are the WebSockets and event streams that are open: what lasts, and must end with the server. They may be used concurrently.
 type connections struct {
 	accounts *auth.Accounts
 
-	// mu guards everything below, and connection's session and holder.
+	// mu guards everything below, and connection's holder.
 	mu      sync.Mutex
 	open    map[*connection]struct{}
 	held    map[holder]int
@@ -74,11 +70,10 @@ type holder struct {
 
 // connection is one of them. It ends with its context, whose cause says why.
 type connection struct {
-	all     *connections
-	end     context.CancelCauseFunc
-	holder  holder
-	session int         // 0: nobody's
-	expiry  *time.Timer // of the session
+	all    *connections
+	end    context.CancelCauseFunc
+	holder holder
+	unbind func() // from a session
 }
 
 func newConnections(accounts *auth.Accounts) *connections {
@@ -97,28 +92,30 @@ func (all *connections) begin(ctx context.Context) (context.Context, *connection
 		return nil, nil, &auth.RateLimitError{RetryAfter: crowdedFor}
 	}
 	ctx, end := context.WithCancelCause(ctx)
-	c := &connection{all: all, end: end, holder: h}
+	c := &connection{all: all, end: end, holder: h, unbind: func() {}}
 	all.open[c] = struct{}{}
 	all.held[h]++
 	all.running.Add(1)
 	return ctx, c, nil
 }
 
-// bind makes the connection one of the viewer's, which ends with the viewer's session. errSessionEnded says that it has ended by now,
+// bind makes the connection one of the viewer's, which ends with the viewer's session. auth.ErrSessionEnded says that it has ended by now,
 // an *auth.RateLimitError that the viewer has too many connections; other errors are the database's.
 func (c *connection) bind(ctx context.Context, viewer auth.Viewer) error {
-	if err := c.register(viewer); err != nil {
+	if err := c.count(viewer); err != nil {
 		return err
 	}
+	c.unbind = c.all.accounts.OnEnd(viewer, c.end)
 	// Only now: a session that ends after this finds the connection.
 	holds, err := c.all.accounts.Holds(ctx, viewer)
 	if err == nil && !holds {
-		err = errSessionEnded
+		err = auth.ErrSessionEnded
 	}
 	return err
 }
 
-func (c *connection) register(viewer auth.Viewer) error {
+// count has the connection count for a person, and no longer for an address. An *auth.RateLimitError says that there are too many.
+func (c *connection) count(viewer auth.Viewer) error {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
 	h := holder{userID: viewer.UserID}
@@ -127,19 +124,16 @@ func (c *connection) register(viewer auth.Viewer) error {
 	}
 	c.all.release(c.holder)
 	c.all.held[h]++
-	c.holder, c.session = h, viewer.SessionID
-	c.expiry = time.AfterFunc(time.Until(viewer.ExpiresAt), func() { c.end(errSessionEnded) })
+	c.holder = h
 	return nil
 }
 
 // done counts the connection out.
 func (c *connection) done() {
 	c.end(errors.New("the connection is done")) // nobody is told: whatever ended it came first
+	c.unbind()
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
-	if c.expiry != nil {
-		c.expiry.Stop()
-	}
 	delete(c.all.open, c)
 	c.all.release(c.holder)
 	c.all.running.Done()
@@ -150,17 +144,6 @@ func (all *connections) release(h holder) {
 	all.held[h]--
 	if all.held[h] == 0 {
 		delete(all.held, h)
-	}
-}
-
-// endSession ends the connections of a session that has ended.
-func (all *connections) endSession(id int) {
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	for c := range all.open {
-		if c.session == id {
-			c.end(errSessionEnded)
-		}
 	}
 }
 

@@ -45,7 +45,6 @@ var codes = []struct {
 	code string
 }{
 	{auth.ErrUnauthenticated, codeUnauthenticated},
-	{errSessionEnded, codeUnauthenticated},
 	{rule.ErrForbidden, codeForbidden},
 	{errAdministrators, codeForbidden},
 	{rule.ErrNotFound, codeNotFound},
@@ -83,6 +82,8 @@ func classify(ctx context.Context, told *gqlerror.Error) (message string, extens
 	var input *rule.InputError
 	var limited *auth.RateLimitError
 	switch {
+	case sessionEnded(ctx): // whatever went wrong on the way, and in whose words
+		return auth.ErrSessionEnded.Error(), map[string]any{"code": codeUnauthenticated}
 	case errors.As(err, &input):
 		return input.Error(), map[string]any{"code": codeBadUserInput, "field": input.Field}
 	case errors.As(err, &limited):

@@ -87,7 +87,7 @@ func TestAHandlerNeedsItsParts(t *testing.T) {
 	h := build(t)
 	whole := graph.Parts{
 		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: slog.New(slog.DiscardHandler), Subscriptions: h.subscriptions,
-		Realtime: func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil }, SessionEnded: func(int) {},
+		Realtime: func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },
 	}
 	if _, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, whole); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,6 @@ func TestAHandlerNeedsItsParts(t *testing.T) {
 		"a logger":      func(p *graph.Parts) { p.Logger = nil },
 		"subscriptions": func(p *graph.Parts) { p.Subscriptions = nil },
 		"realtime":      func(p *graph.Parts) { p.Realtime = nil },
-		"ends sessions": func(p *graph.Parts) { p.SessionEnded = nil },
 	} {
 		parts := whole
 		change(&parts)
@@ -121,8 +120,7 @@ func TestAMutationWhoseTransactionCannotBeginIsInternal(t *testing.T) {
 		WithTx: func(context.Context, func(context.Context, *ent.Client) error) error {
 			return errors.New("disk I/O error")
 		},
-		Realtime:     func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },
-		SessionEnded: func(int) {},
+		Realtime: func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },
 	}
 	api, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 100}, broken)
 	must(t, err)

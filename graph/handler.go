@@ -69,6 +69,7 @@ func NewHandler(s Settings, p Parts) (*Handler, error) {
 		}
 		return maxComplexity
 	}})
+	server.Use(stillSignedIn{})
 	server.Use(sessionAlone{})
 	server.Use(oneSubscription{})
 	post := httpTransport{log: p.Logger, timeout: DefaultTimeout, subscriptions: p.Subscriptions}

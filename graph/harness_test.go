@@ -90,7 +90,7 @@ func build(t testing.TB, change ...func(*plan)) *house {
 	must(t, err)
 	t.Cleanup(func() { must(t, h.db.Close()) })
 
-	h.accounts, err = auth.NewAccounts(h.client, p.auth)
+	h.accounts, err = auth.NewAccounts(p.auth, auth.Parts{Client: h.client, Logger: log, Sweep: 100 * time.Millisecond})
 	must(t, err)
 	identify, err := auth.Middleware(h.accounts, p.auth)
 	must(t, err)
@@ -108,6 +108,8 @@ func build(t testing.TB, change ...func(*plan)) *house {
 	}
 	pusher, err := bridge.New(p.pusher, parts)
 	must(t, err)
+	h.accounts.Listen(pusher)
+	h.accounts.Listen(h.journal)
 	var sender outbox.Sender = pusher
 	if !p.pusher.Embedded() {
 		sender = nowhere{} // there is no such Pusher in a test
@@ -126,17 +128,13 @@ func build(t testing.TB, change ...func(*plan)) *house {
 	}
 	api, err := graph.NewHandler(p.graph, graph.Parts{
 		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log, Subscriptions: subscriptions,
-		Realtime: p.realtime,
-		SessionEnded: func(sessionID int) {
-			pusher.EndSession(sessionID)
-			h.journal.end(sessionID)
-		},
+		Realtime:      p.realtime,
 		Times:         p.times,
 		Introspection: p.introspection,
 	})
 	must(t, err)
 	must(t, h.subscriptions.Load(t.Context(), api.Executor, h.relay.WithTx))
-	for _, part := range []interface{ Run(context.Context) error }{h.subscriptions, h.relay} { // the last one ends first
+	for _, part := range []interface{ Run(context.Context) error }{h.subscriptions, h.relay, h.accounts} { // the last one ends first
 		ended := make(chan error, 1)
 		ctx, stop := context.WithCancel(context.Background())
 		go func() { ended <- part.Run(ctx) }()
@@ -378,7 +376,7 @@ func (a answer) get(path ...string) string {
 	return string(data)
 }
 
-// journal keeps what is logged as an error, and the sessions whose sockets were closed.
+// journal keeps what is logged as an error, and the sessions that ended.
 type journal struct {
 	mu     sync.Mutex
 	errors []string
@@ -404,13 +402,15 @@ func (j *journal) Handle(_ context.Context, record slog.Record) error {
 func (j *journal) WithAttrs([]slog.Attr) slog.Handler { return j }
 func (j *journal) WithGroup(string) slog.Handler      { return j }
 
-func (j *journal) end(sessionID int) {
+func (j *journal) OpenSessions() []int { return nil }
+
+func (j *journal) EndSession(id int, _ auth.EndReason) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.ended = append(j.ended, sessionID)
+	j.ended = append(j.ended, id)
 }
 
-// sessionsEnded returns the sessions whose sockets were closed.
+// sessionsEnded returns the sessions whose end was noticed.
 func (j *journal) sessionsEnded() []int {
 	j.mu.Lock()
 	defer j.mu.Unlock()

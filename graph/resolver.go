@@ -42,8 +42,6 @@ type Parts struct {
 	Subscriptions Subscriptions
 	// Realtime tells a person's browser how to connect.
 	Realtime func(ctx context.Context, userID int) (*Realtime, error)
-	// SessionEnded is called after a session has been signed out.
-	SessionEnded func(sessionID int)
 	// Times are how long WebSockets and event streams wait; its zero is what they should.
 	Times StreamTimes
 	// Introspection lets clients read the schema.
@@ -63,7 +61,7 @@ func newResolver(s Settings, p Parts) (*Resolver, error) {
 		return nil, err
 	}
 	if p.Client == nil || p.WithTx == nil || p.Accounts == nil || p.Logger == nil || p.Subscriptions == nil ||
-		p.Realtime == nil || p.SessionEnded == nil {
+		p.Realtime == nil {
 		return nil, errors.New("graph: Parts needs all its fields")
 	}
 	requests, err := auth.NewLimiter[int](s.RequestsPerMinute)

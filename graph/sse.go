@@ -60,7 +60,7 @@ func (t eventStreams) Do(w http.ResponseWriter, r *http.Request, exec graphql.Gr
 	}
 	defer connection.done()
 	if viewer, err := auth.FromContext(ctx); err == nil {
-		if err := connection.bind(ctx, viewer); err != nil {
+		if err := connection.count(viewer); err != nil { // its session ends the request
 			connection.end(err)
 		}
 	}

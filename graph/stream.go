@@ -8,6 +8,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"lorebridge/auth"
 )
 
 // streamed runs operations for connections, where an answer can have many responses and nobody may wait for the end of its context.
@@ -53,6 +55,8 @@ func (s streamed) last(ctx context.Context, subscribes bool, why <-chan error) *
 	switch {
 	case !subscribes && errors.Is(ctx.Err(), context.DeadlineExceeded): // before anything was resolved
 		err = context.DeadlineExceeded
+	case !subscribes && sessionEnded(ctx):
+		err = auth.ErrSessionEnded
 	case ctx.Err() != nil: // nobody listens any more
 		return nil
 	default:

@@ -36,6 +36,7 @@ func (t webSockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		t.http.refuse(w, typeJSON, http.StatusBadRequest, badInput("Sec-WebSocket-Protocol", "offer the subprotocol "+subprotocol))
 		return
 	}
+	auth.Detach(r.Context()) // connection_init has the last word on whose session it is
 	ctx, connection, err := t.connections.begin(withoutCookies(r.Context()))
 	if err != nil {
 		t.http.refuseConnection(w, err)

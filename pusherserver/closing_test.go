@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -122,13 +123,10 @@ func TestCloseTaggedEndsTheSocketsOfATagForGood(t *testing.T) {
 	first, second, other := s.connect(), s.connect(), s.connect()
 	for c, tag := range map[*client]string{first: "session 1", second: "session 1", other: "session 2"} {
 		for range 2 { // as with each channel that it joins
-			if !s.Tag(c.socketID, tag) {
-				t.Errorf("socket %s is not known", c.socketID)
+			if holder := s.Tag(c.socketID, "ada", tag); holder != "ada" {
+				t.Errorf("socket %s is %q's", c.socketID, holder)
 			}
 		}
-	}
-	if s.Tag(first.socketID, "session 3") {
-		t.Error("a socket was taken from its session: the end of that one would not close it")
 	}
 	if n := s.CloseTagged("session 1"); n != 2 {
 		t.Errorf("closed %d sockets, want 2", n)
@@ -145,19 +143,64 @@ func TestCloseTaggedEndsTheSocketsOfATagForGood(t *testing.T) {
 	other.roundtrip()
 }
 
+// A socket with several tags is its owner's all the same: the end of any of them ends it, and its client comes back with another.
+func TestASocketWithSeveralTagsIsClosedWithEachAndComesBack(t *testing.T) {
+	for _, ended := range []string{"session 1", "session 2"} {
+		s := start(t, nil)
+		c, other := s.connect(), s.connect()
+		for c, tags := range map[*client][]string{c: {"session 1", "session 2"}, other: {"session 3"}} {
+			for _, tag := range tags {
+				if holder := s.Tag(c.socketID, "ada", tag); holder != "ada" {
+					t.Errorf("with %s the socket is %q's", tag, holder)
+				}
+			}
+		}
+		if tags := slices.Sorted(slices.Values(s.Tags())); !slices.Equal(tags, []string{"session 1", "session 2", "session 3"}) {
+			t.Errorf("the tags are %q", tags)
+		}
+		if n := s.CloseTagged(ended); n != 1 {
+			t.Errorf("closed %d sockets, want 1", n)
+		}
+		if data := string(c.want("pusher:error").Data); data != `{"code":4200,"message":"Connect again"}` {
+			t.Errorf("%s ended: error is %s", ended, data)
+		}
+		c.wantClose(4200)
+		other.roundtrip()
+	}
+}
+
+func TestNobodyTakesAnothersSocket(t *testing.T) {
+	s := start(t, nil)
+	c := s.connect()
+	s.Tag(c.socketID, "ada", "session 1")
+	if holder := s.Tag(c.socketID, "bob", "session 2"); holder != "ada" {
+		t.Errorf("the socket is %q's, want ada's", holder)
+	}
+	if holder := s.Tag(c.socketID, "bob", "session 1"); holder != "ada" {
+		t.Errorf("the socket is %q's, want ada's", holder)
+	}
+	if n := s.CloseTagged("session 2"); n != 0 {
+		t.Errorf("closed %d sockets of another", n)
+	}
+	if n := s.CloseTagged("session 1"); n != 1 {
+		t.Error("the end of its session does not close it")
+	}
+}
+
 func TestTagsOfSocketsThatAreGoneAreForgotten(t *testing.T) {
 	s := start(t, nil)
-	if s.Tag("1.2", "x") {
+	if s.Tag("1.2", "ada", "x") != "" {
 		t.Error("tagged a socket that never was")
 	}
 	c := s.connect()
 	if n := s.CloseTagged("x") + s.CloseTagged(""); n != 0 {
 		t.Errorf("closed %d sockets without a tag", n)
 	}
-	s.Tag(c.socketID, "x")
+	s.Tag(c.socketID, "ada", "x")
+	s.Tag(c.socketID, "ada", "y")
 	c.conn.Close()
 	s.stop()
-	if s.Tag(c.socketID, "x") || s.CloseTagged("x") != 0 {
+	if s.Tag(c.socketID, "ada", "x") != "" || s.CloseTagged("x") != 0 || len(s.Tags()) != 0 {
 		t.Error("the closed socket is still known")
 	}
 }
@@ -291,7 +334,7 @@ func TestCloseTaggedSendsWhatWaitsAndNothingMore(t *testing.T) {
 		s := startInBubble(t, nil)
 		c := s.connect()
 		c.subscribe("a")
-		s.Tag(c.socketID, "x")
+		s.Tag(c.socketID, "ada", "x")
 		before := []string{"taken by the writer", "waiting", "waiting, too"}
 		for _, event := range before {
 			s.trigger("a", event, "{}")

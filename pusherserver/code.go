@@ -12,5 +12,6 @@ const (
 	codeMissingProtocol     ws.StatusCode = 4008
 	codeUnauthorized        ws.StatusCode = 4009
 	codeOverCapacity        ws.StatusCode = 4100
+	codeReconnect           ws.StatusCode = 4200
 	codePongMissing         ws.StatusCode = 4201
 )

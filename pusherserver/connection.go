@@ -20,7 +20,8 @@ type connection struct {
 	socket   net.Conn
 	messages *messageReader
 	queue    sendQueue
-	tag      string // guarded by registry.socketsMu
+	owner    string   // guarded by registry.socketsMu, as tags
+	tags     []string // those of its owner that CloseTagged finds it by
 
 	subscriptions map[string]struct{} // only run
 

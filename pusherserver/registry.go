@@ -2,6 +2,8 @@ package pusherserver
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -57,7 +59,9 @@ func (r *registry) leave(c *connection) {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
 	delete(r.sockets, c.socketID)
-	r.untag(c)
+	for len(c.tags) > 0 {
+		r.untag(c, c.tags[0])
+	}
 }
 
 // refuse runs f, or reports false if too many sockets are being refused already.
@@ -79,40 +83,55 @@ func (r *registry) forget(f *refusal) {
 	delete(r.refused, f)
 }
 
-// tag gives a socket its tag, for good. It reports false if there is no such socket, or it has another tag.
-func (r *registry) tag(socketID, tag string) bool {
+// tag gives a socket to its owner, for good, and adds a tag to it. It returns whose the socket is; empty if there is none.
+func (r *registry) tag(socketID, owner, tag string) (holder string) {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
 	c, ok := r.sockets[socketID]
-	if !ok || (c.tag != "" && c.tag != tag) {
-		return false
+	switch {
+	case !ok:
+		return ""
+	case c.owner != "" && c.owner != owner:
+		return c.owner
+	}
+	c.owner = owner
+	if !slices.Contains(c.tags, tag) {
+		c.tags = append(c.tags, tag)
 	}
 	if r.tagged[tag] == nil {
 		r.tagged[tag] = make(map[*connection]struct{})
 	}
 	r.tagged[tag][c] = struct{}{}
-	c.tag = tag
-	return true
+	return owner
 }
 
-// untag needs socketsMu.
-func (r *registry) untag(c *connection) {
-	delete(r.tagged[c.tag], c)
-	if len(r.tagged[c.tag]) == 0 {
-		delete(r.tagged, c.tag)
+// untag takes a tag from a connection and reports whether it has others left. It needs socketsMu.
+func (r *registry) untag(c *connection, tag string) (more bool) {
+	delete(r.tagged[tag], c)
+	if len(r.tagged[tag]) == 0 {
+		delete(r.tagged, tag)
 	}
-	c.tag = ""
+	c.tags = slices.DeleteFunc(c.tags, func(other string) bool { return other == tag })
+	return len(c.tags) > 0
 }
 
-// withTag returns the connections to act on after the lock is released: closing one takes the lock of its queue.
-func (r *registry) withTag(tag string) []*connection {
+// takeTagged takes a tag away and returns the connections that had it, each with whether it has others: to act on after the lock is
+// released, because closing one takes the lock of its queue.
+func (r *registry) takeTagged(tag string) map[*connection]bool {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
-	var found []*connection
+	found := make(map[*connection]bool, len(r.tagged[tag]))
 	for c := range r.tagged[tag] {
-		found = append(found, c)
+		found[c] = r.untag(c, tag)
 	}
 	return found
+}
+
+// tags returns those that connections have.
+func (r *registry) tags() []string {
+	r.socketsMu.Lock()
+	defer r.socketsMu.Unlock()
+	return slices.Collect(maps.Keys(r.tagged))
 }
 
 // appendAll appends every connection to buffer, for work that is too long for the lock.

@@ -16,7 +16,7 @@ func TestRegistryKeepsNothingOfThoseWhoLeft(t *testing.T) {
 	if err := s.registry.enter(c, s.newSocketID); err != nil {
 		t.Fatal(err)
 	}
-	if !s.Tag(c.socketID, "x") {
+	if s.Tag(c.socketID, "ada", "x") != "ada" {
 		t.Error("socket is not known")
 	}
 	if err := client.Close(); err != nil {

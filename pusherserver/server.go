@@ -119,17 +119,29 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Tag gives a socket its tag, which is not empty, for good. It reports false if there is no such socket, or no longer, or
-// if it has another tag: whom CloseTagged cuts off should not stay by showing something else.
-func (s *Server) Tag(socketID, tag string) bool { return s.registry.tag(socketID, tag) }
+// Tag gives a socket to its owner, for good, and adds a tag to those that CloseTagged finds it by; neither is empty. It returns whose
+// the socket is: another than owner if it was given to that one before, or empty if there is no such socket, or no longer. Then
+// nothing has changed: nobody takes another's socket out of reach of CloseTagged.
+func (s *Server) Tag(socketID, owner, tag string) (holder string) {
+	return s.registry.tag(socketID, owner, tag)
+}
 
-// CloseTagged closes the sockets with this tag, of all apps, with 4009: pusher-js does not connect again by itself. What
-// was published before it is called is still sent, as far as they take it at once; nothing that is published later reaches
-// them. It returns how many it closed.
+// Tags returns the tags that sockets have.
+func (s *Server) Tags() []string { return s.registry.tags() }
+
+// CloseTagged closes the sockets with this tag, of all apps. What was published before it is called is still sent, as far as they take
+// it at once; nothing that is published later reaches them. It returns how many it closed.
+//
+// The code is 4009, after which pusher-js does not connect by itself. A socket that has further tags gets 4200: its client connects
+// anew, and joins its channels with what it has to show by then.
 func (s *Server) CloseTagged(tag string) int {
 	closed := 0
-	for _, c := range s.registry.withTag(tag) {
-		if c.queue.close(farewell{code: codeUnauthorized, reason: "Unauthorized", announce: true, flush: true, within: closeTimeout}) {
+	for c, more := range s.registry.takeTagged(tag) {
+		last := farewell{code: codeUnauthorized, reason: "Unauthorized", announce: true, flush: true, within: closeTimeout}
+		if more {
+			last.code, last.reason = codeReconnect, "Connect again"
+		}
+		if c.queue.close(last) {
 			closed++
 		}
 	}

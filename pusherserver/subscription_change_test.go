@@ -195,12 +195,12 @@ func TestHeardIsWhenTheClientSurelyGotWhatWasSent(t *testing.T) {
 			c.text(`{"event":"pusher:pong"}`)
 		}, left: 20 + 5 + 5, heard: 20},
 		"closed by us, not answering": {leave: func(s *running, c *client) {
-			s.Tag(c.socketID, "x")
+			s.Tag(c.socketID, "ada", "x")
 			s.CloseTagged("x")
 			go c.ignoreFrames()
 		}, left: 20 + 5, heard: 10},
 		"closed by us, answering after what waited": {leave: func(s *running, c *client) {
-			s.Tag(c.socketID, "x")
+			s.Tag(c.socketID, "ada", "x")
 			s.trigger("a", "taken by the writer", "{}")
 			synctest.Wait()
 			s.trigger("a", "waiting", "{}")
