@@ -81,7 +81,7 @@ func TestAPersonsOtherDevicesAreToldOfEachDenialOfADeletedItem(t *testing.T) {
 			}
 			return 0, nil
 		})
-		q.post(bob, `mutation ($id: ID!) { deleteKnowledge(id: $id) { deletedId } }`, map[string]any{"id": item}).into(&struct{}{})
+		q.post(bob, `mutation ($id: ID!) { deleteKnowledge(input: {id: $id}) { deletedId } }`, map[string]any{"id": item}).into(&struct{}{})
 		q.wait(time.Minute)
 		got := q.got(channel)
 		if slices.IsSorted(got) || !refused.Load() {

@@ -15,7 +15,7 @@ import (
 	"lorebridge/outbox"
 )
 
-// broadcastable is the directive of schema.graphqls on fields that look the same to everybody signed in.
+// broadcastable is the directive of the schema on fields that look the same to everybody signed in.
 const broadcastable = "broadcastable"
 
 // groupKey is what subscriptions have in common that can share one execution: the topic, the selection with its variables, and,

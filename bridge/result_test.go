@@ -65,7 +65,7 @@ func TestAResultIsRunWithTheRightsOfNow(t *testing.T) {
 		t.Fatalf("got %s", u.Raw)
 	}
 	path := fmt.Sprintf("/graphql/subscriptions/result?channel=%s&seq=%d", channel, u.Result.Extensions.Subscription.Seq)
-	h.post(grace, `mutation ($id: ID!) { deleteKnowledge(id: $id) { deletedId } }`, map[string]any{"id": id})
+	h.post(grace, `mutation ($id: ID!) { deleteKnowledge(input: {id: $id}) { deletedId } }`, map[string]any{"id": id})
 	if got := h.send(ada, http.MethodGet, path, ""); got.status != http.StatusNotFound {
 		t.Errorf("of what was deleted: got %d %s", got.status, got.body)
 	}

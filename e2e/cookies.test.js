@@ -49,9 +49,9 @@ inBothSetups('a session in a cookie', async (t, start) => {
   });
 
   await t.test('the cookie works for Apollo at /graphql', async () => {
-    const { data } = await apollo(server, { Cookie: cookie }).query({ query: operations.me });
-    assert.equal(data.me.id, bob.id);
-    assert.equal(data.me.email, bob.email);
+    const { data } = await apollo(server, { Cookie: cookie }).query({ query: operations.viewer });
+    assert.equal(data.viewer.user.id, bob.id);
+    assert.equal(data.viewer.email, bob.email);
   });
 
   await t.test('the cookie works at /pusher/auth, as a form and as JSON, for pusher-js', async () => {

@@ -631,14 +631,14 @@ func (_q *SubscriberQuery) collectField(ctx context.Context, oneNode bool, opCtx
 	return nil
 }
 
-type subscriberPaginateArgs struct {
+type storedsubscriptionPaginateArgs struct {
 	first, last   *int
 	after, before *Cursor
-	opts          []SubscriberPaginateOption
+	opts          []StoredSubscriptionPaginateOption
 }
 
-func newSubscriberPaginateArgs(rv map[string]any) *subscriberPaginateArgs {
-	args := &subscriberPaginateArgs{}
+func newStoredSubscriptionPaginateArgs(rv map[string]any) *storedsubscriptionPaginateArgs {
+	args := &storedsubscriptionPaginateArgs{}
 	if rv == nil {
 		return args
 	}
@@ -659,7 +659,7 @@ func newSubscriberPaginateArgs(rv map[string]any) *subscriberPaginateArgs {
 		case map[string]any:
 			var (
 				err1, err2 error
-				order      = &SubscriberOrder{Field: &SubscriberOrderField{}, Direction: entgql.OrderDirectionAsc}
+				order      = &StoredSubscriptionOrder{Field: &StoredSubscriptionOrderField{}, Direction: entgql.OrderDirectionAsc}
 			)
 			if d, ok := v[directionField]; ok {
 				err1 = order.Direction.UnmarshalGQL(d)
@@ -668,16 +668,16 @@ func newSubscriberPaginateArgs(rv map[string]any) *subscriberPaginateArgs {
 				err2 = order.Field.UnmarshalGQL(f)
 			}
 			if err1 == nil && err2 == nil {
-				args.opts = append(args.opts, WithSubscriberOrder(order))
+				args.opts = append(args.opts, WithStoredSubscriptionOrder(order))
 			}
-		case *SubscriberOrder:
+		case *StoredSubscriptionOrder:
 			if v != nil {
-				args.opts = append(args.opts, WithSubscriberOrder(v))
+				args.opts = append(args.opts, WithStoredSubscriptionOrder(v))
 			}
 		}
 	}
-	if v, ok := rv[whereField].(*SubscriberWhereInput); ok {
-		args.opts = append(args.opts, WithSubscriberFilter(v.Filter))
+	if v, ok := rv[whereField].(*StoredSubscriptionWhereInput); ok {
+		args.opts = append(args.opts, WithStoredSubscriptionFilter(v.Filter))
 	}
 	return args
 }

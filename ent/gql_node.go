@@ -44,7 +44,7 @@ var knowledgerequestImplementors = []string{"KnowledgeRequest", "Node"}
 // IsNode implements the Node interface check for GQLGen.
 func (*KnowledgeRequest) IsNode() {}
 
-var subscriberImplementors = []string{"Subscriber", "Node"}
+var subscriberImplementors = []string{"StoredSubscription", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
 func (*Subscriber) IsNode() {}

@@ -1279,20 +1279,23 @@ func (_m *KnowledgeRequest) ToEdge(order *KnowledgeRequestOrder) *KnowledgeReque
 	}
 }
 
-// SubscriberEdge is the edge representation of Subscriber.
-type SubscriberEdge struct {
-	Node   *Subscriber `json:"node"`
-	Cursor Cursor      `json:"cursor"`
+// StoredSubscription is the type alias for Subscriber.
+type StoredSubscription = Subscriber
+
+// StoredSubscriptionEdge is the edge representation of StoredSubscription.
+type StoredSubscriptionEdge struct {
+	Node   *StoredSubscription `json:"node"`
+	Cursor Cursor              `json:"cursor"`
 }
 
-// SubscriberConnection is the connection containing edges to Subscriber.
-type SubscriberConnection struct {
-	Edges      []*SubscriberEdge `json:"edges"`
-	PageInfo   PageInfo          `json:"pageInfo"`
-	TotalCount int               `json:"totalCount"`
+// StoredSubscriptionConnection is the connection containing edges to StoredSubscription.
+type StoredSubscriptionConnection struct {
+	Edges      []*StoredSubscriptionEdge `json:"edges"`
+	PageInfo   PageInfo                  `json:"pageInfo"`
+	TotalCount int                       `json:"totalCount"`
 }
 
-func (c *SubscriberConnection) build(nodes []*Subscriber, pager *subscriberPager, after *Cursor, first *int, before *Cursor, last *int) {
+func (c *StoredSubscriptionConnection) build(nodes []*StoredSubscription, pager *storedsubscriptionPager, after *Cursor, first *int, before *Cursor, last *int) {
 	c.PageInfo.HasNextPage = before != nil
 	c.PageInfo.HasPreviousPage = after != nil
 	if first != nil && *first+1 == len(nodes) {
@@ -1302,21 +1305,21 @@ func (c *SubscriberConnection) build(nodes []*Subscriber, pager *subscriberPager
 		c.PageInfo.HasPreviousPage = true
 		nodes = nodes[:len(nodes)-1]
 	}
-	var nodeAt func(int) *Subscriber
+	var nodeAt func(int) *StoredSubscription
 	if last != nil {
 		n := len(nodes) - 1
-		nodeAt = func(i int) *Subscriber {
+		nodeAt = func(i int) *StoredSubscription {
 			return nodes[n-i]
 		}
 	} else {
-		nodeAt = func(i int) *Subscriber {
+		nodeAt = func(i int) *StoredSubscription {
 			return nodes[i]
 		}
 	}
-	c.Edges = make([]*SubscriberEdge, len(nodes))
+	c.Edges = make([]*StoredSubscriptionEdge, len(nodes))
 	for i := range nodes {
 		node := nodeAt(i)
-		c.Edges[i] = &SubscriberEdge{
+		c.Edges[i] = &StoredSubscriptionEdge{
 			Node:   node,
 			Cursor: pager.toCursor(node),
 		}
@@ -1330,30 +1333,30 @@ func (c *SubscriberConnection) build(nodes []*Subscriber, pager *subscriberPager
 	}
 }
 
-// SubscriberPaginateOption enables pagination customization.
-type SubscriberPaginateOption func(*subscriberPager) error
+// StoredSubscriptionPaginateOption enables pagination customization.
+type StoredSubscriptionPaginateOption func(*storedsubscriptionPager) error
 
-// WithSubscriberOrder configures pagination ordering.
-func WithSubscriberOrder(order *SubscriberOrder) SubscriberPaginateOption {
+// WithStoredSubscriptionOrder configures pagination ordering.
+func WithStoredSubscriptionOrder(order *StoredSubscriptionOrder) StoredSubscriptionPaginateOption {
 	if order == nil {
-		order = DefaultSubscriberOrder
+		order = DefaultStoredSubscriptionOrder
 	}
 	o := *order
-	return func(pager *subscriberPager) error {
+	return func(pager *storedsubscriptionPager) error {
 		if err := o.Direction.Validate(); err != nil {
 			return err
 		}
 		if o.Field == nil {
-			o.Field = DefaultSubscriberOrder.Field
+			o.Field = DefaultStoredSubscriptionOrder.Field
 		}
 		pager.order = &o
 		return nil
 	}
 }
 
-// WithSubscriberFilter configures pagination filter.
-func WithSubscriberFilter(filter func(*SubscriberQuery) (*SubscriberQuery, error)) SubscriberPaginateOption {
-	return func(pager *subscriberPager) error {
+// WithStoredSubscriptionFilter configures pagination filter.
+func WithStoredSubscriptionFilter(filter func(*SubscriberQuery) (*SubscriberQuery, error)) StoredSubscriptionPaginateOption {
+	return func(pager *storedsubscriptionPager) error {
 		if filter == nil {
 			return errors.New("SubscriberQuery filter cannot be nil")
 		}
@@ -1362,55 +1365,55 @@ func WithSubscriberFilter(filter func(*SubscriberQuery) (*SubscriberQuery, error
 	}
 }
 
-type subscriberPager struct {
+type storedsubscriptionPager struct {
 	reverse bool
-	order   *SubscriberOrder
+	order   *StoredSubscriptionOrder
 	filter  func(*SubscriberQuery) (*SubscriberQuery, error)
 }
 
-func newSubscriberPager(opts []SubscriberPaginateOption, reverse bool) (*subscriberPager, error) {
-	pager := &subscriberPager{reverse: reverse}
+func newStoredSubscriptionPager(opts []StoredSubscriptionPaginateOption, reverse bool) (*storedsubscriptionPager, error) {
+	pager := &storedsubscriptionPager{reverse: reverse}
 	for _, opt := range opts {
 		if err := opt(pager); err != nil {
 			return nil, err
 		}
 	}
 	if pager.order == nil {
-		pager.order = DefaultSubscriberOrder
+		pager.order = DefaultStoredSubscriptionOrder
 	}
 	return pager, nil
 }
 
-func (p *subscriberPager) applyFilter(query *SubscriberQuery) (*SubscriberQuery, error) {
+func (p *storedsubscriptionPager) applyFilter(query *SubscriberQuery) (*SubscriberQuery, error) {
 	if p.filter != nil {
 		return p.filter(query)
 	}
 	return query, nil
 }
 
-func (p *subscriberPager) toCursor(_m *Subscriber) Cursor {
+func (p *storedsubscriptionPager) toCursor(_m *StoredSubscription) Cursor {
 	return p.order.Field.toCursor(_m)
 }
 
-func (p *subscriberPager) applyCursors(query *SubscriberQuery, after, before *Cursor) (*SubscriberQuery, error) {
+func (p *storedsubscriptionPager) applyCursors(query *SubscriberQuery, after, before *Cursor) (*SubscriberQuery, error) {
 	direction := p.order.Direction
 	if p.reverse {
 		direction = direction.Reverse()
 	}
-	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultSubscriberOrder.Field.column, p.order.Field.column, direction) {
+	for _, predicate := range entgql.CursorsPredicate(after, before, DefaultStoredSubscriptionOrder.Field.column, p.order.Field.column, direction) {
 		query = query.Where(predicate)
 	}
 	return query, nil
 }
 
-func (p *subscriberPager) applyOrder(query *SubscriberQuery) *SubscriberQuery {
+func (p *storedsubscriptionPager) applyOrder(query *SubscriberQuery) *SubscriberQuery {
 	direction := p.order.Direction
 	if p.reverse {
 		direction = direction.Reverse()
 	}
 	query = query.Order(p.order.Field.toTerm(direction.OrderTermOption()))
-	if p.order.Field != DefaultSubscriberOrder.Field {
-		query = query.Order(DefaultSubscriberOrder.Field.toTerm(direction.OrderTermOption()))
+	if p.order.Field != DefaultStoredSubscriptionOrder.Field {
+		query = query.Order(DefaultStoredSubscriptionOrder.Field.toTerm(direction.OrderTermOption()))
 	}
 	if len(query.ctx.Fields) > 0 {
 		query.ctx.AppendFieldOnce(p.order.Field.column)
@@ -1418,7 +1421,7 @@ func (p *subscriberPager) applyOrder(query *SubscriberQuery) *SubscriberQuery {
 	return query
 }
 
-func (p *subscriberPager) orderExpr(query *SubscriberQuery) sql.Querier {
+func (p *storedsubscriptionPager) orderExpr(query *SubscriberQuery) sql.Querier {
 	direction := p.order.Direction
 	if p.reverse {
 		direction = direction.Reverse()
@@ -1428,28 +1431,28 @@ func (p *subscriberPager) orderExpr(query *SubscriberQuery) sql.Querier {
 	}
 	return sql.ExprFunc(func(b *sql.Builder) {
 		b.Ident(p.order.Field.column).Pad().WriteString(string(direction))
-		if p.order.Field != DefaultSubscriberOrder.Field {
-			b.Comma().Ident(DefaultSubscriberOrder.Field.column).Pad().WriteString(string(direction))
+		if p.order.Field != DefaultStoredSubscriptionOrder.Field {
+			b.Comma().Ident(DefaultStoredSubscriptionOrder.Field.column).Pad().WriteString(string(direction))
 		}
 	})
 }
 
-// Paginate executes the query and returns a relay based cursor connection to Subscriber.
+// Paginate executes the query and returns a relay based cursor connection to StoredSubscription.
 func (_m *SubscriberQuery) Paginate(
 	ctx context.Context, after *Cursor, first *int,
-	before *Cursor, last *int, opts ...SubscriberPaginateOption,
-) (*SubscriberConnection, error) {
+	before *Cursor, last *int, opts ...StoredSubscriptionPaginateOption,
+) (*StoredSubscriptionConnection, error) {
 	if err := validateFirstLast(first, last); err != nil {
 		return nil, err
 	}
-	pager, err := newSubscriberPager(opts, last != nil)
+	pager, err := newStoredSubscriptionPager(opts, last != nil)
 	if err != nil {
 		return nil, err
 	}
 	if _m, err = pager.applyFilter(_m); err != nil {
 		return nil, err
 	}
-	conn := &SubscriberConnection{Edges: []*SubscriberEdge{}}
+	conn := &StoredSubscriptionConnection{Edges: []*StoredSubscriptionEdge{}}
 	ignoredEdges := !hasCollectedField(ctx, edgesField) && !hasCollectedField(ctx, pageInfoField)
 	if hasCollectedField(ctx, totalCountField) {
 		hasPagination := after != nil || first != nil || before != nil || last != nil
@@ -1489,13 +1492,13 @@ func (_m *SubscriberQuery) Paginate(
 
 var (
 	// SubscriberOrderFieldCreatedAt orders Subscriber by created_at.
-	SubscriberOrderFieldCreatedAt = &SubscriberOrderField{
-		Value: func(_m *Subscriber) (ent.Value, error) {
+	SubscriberOrderFieldCreatedAt = &StoredSubscriptionOrderField{
+		Value: func(_m *StoredSubscription) (ent.Value, error) {
 			return _m.CreatedAt, nil
 		},
 		column: subscriber.FieldCreatedAt,
 		toTerm: subscriber.ByCreatedAt,
-		toCursor: func(_m *Subscriber) Cursor {
+		toCursor: func(_m *StoredSubscription) Cursor {
 			return Cursor{
 				ID:    _m.ID,
 				Value: _m.CreatedAt,
@@ -1505,7 +1508,7 @@ var (
 )
 
 // String implement fmt.Stringer interface.
-func (f SubscriberOrderField) String() string {
+func (f StoredSubscriptionOrderField) String() string {
 	var str string
 	switch f.column {
 	case SubscriberOrderFieldCreatedAt.column:
@@ -1515,61 +1518,61 @@ func (f SubscriberOrderField) String() string {
 }
 
 // MarshalGQL implements graphql.Marshaler interface.
-func (f SubscriberOrderField) MarshalGQL(w io.Writer) {
+func (f StoredSubscriptionOrderField) MarshalGQL(w io.Writer) {
 	io.WriteString(w, strconv.Quote(f.String()))
 }
 
 // UnmarshalGQL implements graphql.Unmarshaler interface.
-func (f *SubscriberOrderField) UnmarshalGQL(v interface{}) error {
+func (f *StoredSubscriptionOrderField) UnmarshalGQL(v interface{}) error {
 	str, ok := v.(string)
 	if !ok {
-		return fmt.Errorf("SubscriberOrderField %T must be a string", v)
+		return fmt.Errorf("StoredSubscriptionOrderField %T must be a string", v)
 	}
 	switch str {
 	case "CREATED_AT":
 		*f = *SubscriberOrderFieldCreatedAt
 	default:
-		return fmt.Errorf("%s is not a valid SubscriberOrderField", str)
+		return fmt.Errorf("%s is not a valid StoredSubscriptionOrderField", str)
 	}
 	return nil
 }
 
-// SubscriberOrderField defines the ordering field of Subscriber.
-type SubscriberOrderField struct {
+// StoredSubscriptionOrderField defines the ordering field of Subscriber.
+type StoredSubscriptionOrderField struct {
 	// Value extracts the ordering value from the given Subscriber.
-	Value    func(*Subscriber) (ent.Value, error)
+	Value    func(*StoredSubscription) (ent.Value, error)
 	column   string // field or computed.
 	toTerm   func(...sql.OrderTermOption) subscriber.OrderOption
-	toCursor func(*Subscriber) Cursor
+	toCursor func(*StoredSubscription) Cursor
 }
 
-// SubscriberOrder defines the ordering of Subscriber.
-type SubscriberOrder struct {
-	Direction OrderDirection        `json:"direction"`
-	Field     *SubscriberOrderField `json:"field"`
+// StoredSubscriptionOrder defines the ordering of Subscriber.
+type StoredSubscriptionOrder struct {
+	Direction OrderDirection                `json:"direction"`
+	Field     *StoredSubscriptionOrderField `json:"field"`
 }
 
-// DefaultSubscriberOrder is the default ordering of Subscriber.
-var DefaultSubscriberOrder = &SubscriberOrder{
+// DefaultStoredSubscriptionOrder is the default ordering of Subscriber.
+var DefaultStoredSubscriptionOrder = &StoredSubscriptionOrder{
 	Direction: entgql.OrderDirectionAsc,
-	Field: &SubscriberOrderField{
-		Value: func(_m *Subscriber) (ent.Value, error) {
+	Field: &StoredSubscriptionOrderField{
+		Value: func(_m *StoredSubscription) (ent.Value, error) {
 			return _m.ID, nil
 		},
 		column: subscriber.FieldID,
 		toTerm: subscriber.ByID,
-		toCursor: func(_m *Subscriber) Cursor {
+		toCursor: func(_m *StoredSubscription) Cursor {
 			return Cursor{ID: _m.ID}
 		},
 	},
 }
 
-// ToEdge converts Subscriber into SubscriberEdge.
-func (_m *Subscriber) ToEdge(order *SubscriberOrder) *SubscriberEdge {
+// ToEdge converts StoredSubscription into StoredSubscriptionEdge.
+func (_m *StoredSubscription) ToEdge(order *StoredSubscriptionOrder) *StoredSubscriptionEdge {
 	if order == nil {
-		order = DefaultSubscriberOrder
+		order = DefaultStoredSubscriptionOrder
 	}
-	return &SubscriberEdge{
+	return &StoredSubscriptionEdge{
 		Node:   _m,
 		Cursor: order.Field.toCursor(_m),
 	}

@@ -1325,12 +1325,12 @@ func (i *KnowledgeRequestWhereInput) P() (predicate.KnowledgeRequest, error) {
 	}
 }
 
-// SubscriberWhereInput represents a where input for filtering Subscriber queries.
-type SubscriberWhereInput struct {
-	Predicates []predicate.Subscriber  `json:"-"`
-	Not        *SubscriberWhereInput   `json:"not,omitempty"`
-	Or         []*SubscriberWhereInput `json:"or,omitempty"`
-	And        []*SubscriberWhereInput `json:"and,omitempty"`
+// StoredSubscriptionWhereInput represents a where input for filtering Subscriber queries.
+type StoredSubscriptionWhereInput struct {
+	Predicates []predicate.Subscriber          `json:"-"`
+	Not        *StoredSubscriptionWhereInput   `json:"not,omitempty"`
+	Or         []*StoredSubscriptionWhereInput `json:"or,omitempty"`
+	And        []*StoredSubscriptionWhereInput `json:"and,omitempty"`
 
 	// "id" field predicates.
 	ID      *int  `json:"id,omitempty"`
@@ -1495,18 +1495,18 @@ type SubscriberWhereInput struct {
 }
 
 // AddPredicates adds custom predicates to the where input to be used during the filtering phase.
-func (i *SubscriberWhereInput) AddPredicates(predicates ...predicate.Subscriber) {
+func (i *StoredSubscriptionWhereInput) AddPredicates(predicates ...predicate.Subscriber) {
 	i.Predicates = append(i.Predicates, predicates...)
 }
 
-// Filter applies the SubscriberWhereInput filter on the SubscriberQuery builder.
-func (i *SubscriberWhereInput) Filter(q *SubscriberQuery) (*SubscriberQuery, error) {
+// Filter applies the StoredSubscriptionWhereInput filter on the SubscriberQuery builder.
+func (i *StoredSubscriptionWhereInput) Filter(q *SubscriberQuery) (*SubscriberQuery, error) {
 	if i == nil {
 		return q, nil
 	}
 	p, err := i.P()
 	if err != nil {
-		if err == ErrEmptySubscriberWhereInput {
+		if err == ErrEmptyStoredSubscriptionWhereInput {
 			return q, nil
 		}
 		return nil, err
@@ -1514,12 +1514,12 @@ func (i *SubscriberWhereInput) Filter(q *SubscriberQuery) (*SubscriberQuery, err
 	return q.Where(p), nil
 }
 
-// ErrEmptySubscriberWhereInput is returned in case the SubscriberWhereInput is empty.
-var ErrEmptySubscriberWhereInput = errors.New("ent: empty predicate SubscriberWhereInput")
+// ErrEmptyStoredSubscriptionWhereInput is returned in case the StoredSubscriptionWhereInput is empty.
+var ErrEmptyStoredSubscriptionWhereInput = errors.New("ent: empty predicate StoredSubscriptionWhereInput")
 
 // P returns a predicate for filtering subscribers.
 // An error is returned if the input is empty or invalid.
-func (i *SubscriberWhereInput) P() (predicate.Subscriber, error) {
+func (i *StoredSubscriptionWhereInput) P() (predicate.Subscriber, error) {
 	var predicates []predicate.Subscriber
 	if i.Not != nil {
 		p, err := i.Not.P()
@@ -1979,7 +1979,7 @@ func (i *SubscriberWhereInput) P() (predicate.Subscriber, error) {
 	}
 	switch len(predicates) {
 	case 0:
-		return nil, ErrEmptySubscriberWhereInput
+		return nil, ErrEmptyStoredSubscriptionWhereInput
 	case 1:
 		return predicates[0], nil
 	default:

@@ -23,48 +23,77 @@ func (r *Resolver) me(ctx context.Context) (*ent.User, error) {
 	return r.Client.User.Query().Where(user.ID(viewer.UserID)).Only(ctx)
 }
 
-// email shows an address to its owner alone. Whoever signs up or in is not the viewer yet, and sees it all the same:
-// the account is in their own answer.
-func (r *Resolver) email(ctx context.Context, u *ent.User) (*string, error) {
-	if holder := graphql.GetFieldContext(ctx).Parent; holder.Object == "SessionPayload" {
-		return &u.Email, nil
+func (r *Resolver) viewer(ctx context.Context) (*Viewer, error) {
+	account, err := r.me(ctx)
+	if err != nil || account == nil {
+		return nil, err
 	}
-	viewer, err := auth.FromContext(ctx)
-	if err != nil || viewer.UserID != u.ID {
-		return nil, nil //nolint:nilnil,nilerr // hidden, and the schema says null
+	return viewerOf(account), nil
+}
+
+// viewerOf is what the owner of an account sees of it.
+func viewerOf(account *ent.User) *Viewer { return &Viewer{Email: account.Email, User: account} }
+
+// email shows an address to its owner alone: wherever the account stands in the answer.
+func (r *Resolver) email(ctx context.Context, u *ent.User) (*string, error) {
+	if u.ID != viewerID(ctx) {
+		return nil, nil //nolint:nilnil // hidden, and the schema says null
 	}
 	return &u.Email, nil
 }
 
-func (r *Resolver) signUp(ctx context.Context, input SignUpInput) (*SessionPayload, error) {
+// viewerID is who reads the answer of the operation: whom it signs in, for signing in stands alone in its document, or else who sent
+// it. It is 0 for nobody.
+func viewerID(ctx context.Context) int {
+	root := graphql.GetFieldContext(ctx)
+	for root.Parent != nil && root.Parent.Field.Field != nil {
+		root = root.Parent
+	}
+	switch payload := root.Result.(type) {
+	case *SignUpPayload:
+		return payload.User.ID
+	case *SignInPayload:
+		return payload.User.ID
+	}
+	viewer, err := auth.FromContext(ctx)
+	if err != nil {
+		return 0
+	}
+	return viewer.UserID
+}
+
+func (r *Resolver) signUp(ctx context.Context, input SignUpInput) (*SignUpPayload, error) {
 	if err := deliverable(ctx, input.Session); err != nil {
 		return nil, err
 	}
 	session, err := r.Accounts.SignUp(ctx, r.WithTx, auth.NewAccount{
 		Name: input.Name, Email: input.Email, Password: input.Password,
 	})
-	return begun(ctx, session, input.Session, err)
+	if err != nil {
+		return nil, err
+	}
+	token, err := handOver(ctx, session, input.Session)
+	return &SignUpPayload{Viewer: viewerOf(session.User), User: session.User, Token: token, ExpiresAt: session.ExpiresAt}, err
 }
 
-func (r *Resolver) signIn(ctx context.Context, input SignInInput) (*SessionPayload, error) {
+func (r *Resolver) signIn(ctx context.Context, input SignInInput) (*SignInPayload, error) {
 	if err := deliverable(ctx, input.Session); err != nil {
 		return nil, err
 	}
 	session, err := r.Accounts.SignIn(ctx, r.WithTx, input.Email, input.Password)
-	return begun(ctx, session, input.Session, err)
-}
-
-// begun hands a session over, after its transaction: in the cookie or in the answer, never in both.
-func begun(ctx context.Context, session auth.Session, kind SessionKind, err error) (*SessionPayload, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload := &SessionPayload{User: session.User, ExpiresAt: session.ExpiresAt}
+	token, err := handOver(ctx, session, input.Session)
+	return &SignInPayload{Viewer: viewerOf(session.User), User: session.User, Token: token, ExpiresAt: session.ExpiresAt}, err
+}
+
+// handOver gives a session to its person, after its transaction: the token for the answer, or the cookie, never both.
+func handOver(ctx context.Context, session auth.Session, kind SessionKind) (token *string, err error) {
 	if kind == SessionKindToken {
-		payload.Token = &session.Token
-		return payload, nil
+		return &session.Token, nil
 	}
-	return payload, auth.GiveCookie(ctx, session)
+	return nil, auth.GiveCookie(ctx, session)
 }
 
 type cookielessKey struct{}

@@ -33,11 +33,11 @@ func TestWhatIsHiddenIsLikeWhatDoesNotExist(t *testing.T) {
 		{"nobody", "item", `mutation { createKnowledgeRequest(input: {knowledgeId: %s, question: "?"}) { alreadyExists } }`},
 		{"nobody", "owner", `mutation { createKnowledgeRequest(input: {ownerId: %s, question: "?"}) { alreadyExists } }`},
 		{"nobody", "item", `mutation { updateKnowledge(input: {id: %s, title: "x"}) { knowledge { id } } }`},
-		{"nobody", "item", `mutation { deleteKnowledge(id: %s) { deletedId } }`},
+		{"nobody", "item", `mutation { deleteKnowledge(input: {id: %s}) { deletedId } }`},
 		{"stranger", "asked", `mutation { markNotificationsRead(input: {ids: [%s]}) { marked unreadCount } }`},
 		{"stranger", "asked", `mutation { markNotificationsRead(input: {upTo: %s}) { marked unreadCount } }`},
 		{"requester", "asked", `mutation { markNotificationsRead(input: {ids: [%s]}) { marked unreadCount } }`},
-		{"stranger", "item", `{ knowledgeRequests(box: RECEIVED, where: {knowledgeID: %s}) { totalCount edges { node { id } } } }`},
+		{"stranger", "item", `{ knowledgeRequests(box: RECEIVED, where: {knowledgeId: %s}) { totalCount edges { node { id } } } }`},
 	} {
 		hidden, absent := strconv.Itoa(s.ids[test.hidden]), strconv.Itoa(s.ids[test.hidden]+away)
 		got := s.ask(s.who(test.who), fmt.Sprintf(test.operation, hidden))
@@ -151,7 +151,7 @@ func TestPagesShowEachItemOnce(t *testing.T) {
 	for _, field := range []string{
 		`users(%s)`, `users(orderBy: {field: CREATED_AT, direction: DESC}, %s)`, `users(search: "e", %s)`,
 		`knowledge(%s)`, `knowledge(orderBy: {field: TITLE}, %s)`, `knowledge(orderBy: {field: UPDATED_AT, direction: DESC}, %s)`,
-		`knowledge(orderBy: {field: CREATED_AT}, where: {ownerID: ` + strconv.Itoa(s.owner.id) + `}, %s)`,
+		`knowledge(orderBy: {field: CREATED_AT}, where: {ownerId: ` + strconv.Itoa(s.owner.id) + `}, %s)`,
 		`knowledgeRequests(box: RECEIVED, %s)`, `knowledgeRequests(box: RECEIVED, status: PENDING, orderBy: {field: CREATED_AT}, %s)`,
 		`notifications(%s)`, `notifications(unreadOnly: true, orderBy: {field: CREATED_AT}, %s)`,
 	} {

@@ -8,16 +8,16 @@ var mutations = []row{
 	// Accounts.
 	{
 		`mutation { signUp(input: {name: "New", email: "new@example.com", password: "long enough", session: TOKEN}) ` +
-			`{ user { name email } token expiresAt } }`,
-		`{signUp:{user:{name:"New",email:"new@example.com"},token:SECRET,expiresAt:T}}`,
+			`{ viewer { email user { email } } user { name email } token expiresAt } }`,
+		`{signUp:{viewer:{email:"new@example.com",user:{email:"new@example.com"}},user:{name:"New",email:"new@example.com"},token:SECRET,expiresAt:T}}`,
 		`BAD_USER_INPUT:email`, // taken by the one before: whoever is signed in already may make an account too
 		same,
 		same,
 	},
 	{
 		`mutation { signIn(input: {email: "new@example.com", password: "long enough", session: TOKEN}) ` +
-			`{ user { name email } token expiresAt } }`,
-		`{signIn:{user:{name:"New",email:"new@example.com"},token:SECRET,expiresAt:T}}`,
+			`{ viewer { email user { email } } user { name email } token expiresAt } }`,
+		`{signIn:{viewer:{email:"new@example.com",user:{email:"new@example.com"}},user:{name:"New",email:"new@example.com"},token:SECRET,expiresAt:T}}`,
 		same,
 		same,
 		same,
@@ -26,11 +26,11 @@ var mutations = []row{
 
 	// Knowledge.
 	{
-		`mutation { createKnowledge(input: {title: "Seeds", content: "sown"}) { knowledge { title content owner { name } } } }`,
+		`mutation { createKnowledge(input: {title: "Seeds", content: "sown"}) { knowledge { title content owner { name } } knowledgeEdge { cursor node { title content } } } }`,
 		`UNAUTHENTICATED`,
-		`{createKnowledge:{knowledge:{title:"Seeds",content:"sown",owner:{name:"Stranger"}}}}`,
-		`{createKnowledge:{knowledge:{title:"Seeds",content:"sown",owner:{name:"Requester"}}}}`,
-		`{createKnowledge:{knowledge:{title:"Seeds",content:"sown",owner:{name:"Owner"}}}}`,
+		`{createKnowledge:{knowledge:{title:"Seeds",content:"sown",owner:{name:"Stranger"}},knowledgeEdge:{cursor:C,node:{title:"Seeds",content:"sown"}}}}`,
+		`{createKnowledge:{knowledge:{title:"Seeds",content:"sown",owner:{name:"Requester"}},knowledgeEdge:{cursor:C,node:{title:"Seeds",content:"sown"}}}}`,
+		`{createKnowledge:{knowledge:{title:"Seeds",content:"sown",owner:{name:"Owner"}},knowledgeEdge:{cursor:C,node:{title:"Seeds",content:"sown"}}}}`,
 	},
 	{
 		`mutation { updateKnowledge(input: {id: $shared, title: "Sprouts", content: "green"}) { knowledge { id title content } } }`,
@@ -49,11 +49,16 @@ var mutations = []row{
 	{`mutation { updateKnowledge(input: {id: $own}) { knowledge { id } } }`, `UNAUTHENTICATED`, `{updateKnowledge:{knowledge:{id:$own}}}`, `FORBIDDEN`, same},
 	{`mutation { updateKnowledge(input: {id: 4294999999, title: "x"}) { knowledge { id } } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
 	{`mutation { updateKnowledge(input: {id: $pending, title: "x"}) { knowledge { id } } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
+	{`mutation { deleteKnowledge(input: {id: $item}) { deletedId } }`, `UNAUTHENTICATED`, `FORBIDDEN`, same, `{deleteKnowledge:{deletedId:$item}}`},
+	{`mutation { deleteKnowledge(input: {id: $shared}) { deletedId } }`, `UNAUTHENTICATED`, `FORBIDDEN`, same, `{deleteKnowledge:{deletedId:$shared}}`},
+	{`mutation { deleteKnowledge(input: {id: 4294999999}) { deletedId } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
+	{`mutation { deleteKnowledge(input: {id: $pending}) { deletedId } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
+	{`mutation { deleteKnowledge(input: {id: $content}) { deletedId } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
+	// As it was before there was an input.
 	{`mutation { deleteKnowledge(id: $item) { deletedId } }`, `UNAUTHENTICATED`, `FORBIDDEN`, same, `{deleteKnowledge:{deletedId:$item}}`},
-	{`mutation { deleteKnowledge(id: $shared) { deletedId } }`, `UNAUTHENTICATED`, `FORBIDDEN`, same, `{deleteKnowledge:{deletedId:$shared}}`},
-	{`mutation { deleteKnowledge(id: 4294999999) { deletedId } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
-	{`mutation { deleteKnowledge(id: $pending) { deletedId } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
-	{`mutation { deleteKnowledge(id: $content) { deletedId } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
+	{`mutation { deleteKnowledge(id: $item, input: null) { deletedId } }`, `UNAUTHENTICATED`, `FORBIDDEN`, same, `{deleteKnowledge:{deletedId:$item}}`},
+	{`mutation { deleteKnowledge(id: $item, input: {id: $item}) { deletedId } }`, `UNAUTHENTICATED`, `BAD_USER_INPUT:input`, same, same},
+	{`mutation { deleteKnowledge { deletedId } }`, `UNAUTHENTICATED`, `BAD_USER_INPUT:input`, same, same},
 
 	// Subscriptions.
 	{`mutation { endSubscription(input: {id: 30064771073}) { endedId } }`, `UNAUTHENTICATED`, `FORBIDDEN`, same, same},
@@ -78,9 +83,10 @@ var mutations = []row{
 	},
 	{
 		`mutation { createKnowledgeRequest(input: {ownerId: $owner, question: "What else is there?"}) ` +
-			`{ alreadyExists knowledgeRequest { owner { id } knowledge { id } } } }`,
+			`{ alreadyExists knowledgeRequest { owner { id } knowledge { id } } knowledgeRequestEdge { cursor node { owner { id } } } } }`,
 		`UNAUTHENTICATED`,
-		`{createKnowledgeRequest:{alreadyExists:false,knowledgeRequest:{owner:{id:$owner},knowledge:null}}}`,
+		`{createKnowledgeRequest:{alreadyExists:false,knowledgeRequest:{owner:{id:$owner},knowledge:null},` +
+			`knowledgeRequestEdge:{cursor:C,node:{owner:{id:$owner}}}}}`,
 		same,
 		`OWN_KNOWLEDGE`,
 	},

@@ -161,7 +161,7 @@ func TestAdministratorsSeeAndEndSubscriptions(t *testing.T) {
 	second := h.ask(ada, subscription).header.Get("X-Subscription-ID")
 
 	type listed struct {
-		Subscribers struct {
+		StoredSubscriptions struct {
 			TotalCount int
 			Edges      []struct {
 				Node struct {
@@ -175,14 +175,14 @@ func TestAdministratorsSeeAndEndSubscriptions(t *testing.T) {
 	list := func(arguments string) listed {
 		t.Helper()
 		var got listed
-		h.ask(admin, `{ subscribers`+arguments+` { totalCount edges { node { id state topic field channel user { name } closedReason } } } }`).into(&got)
+		h.ask(admin, `{ storedSubscriptions`+arguments+` { totalCount edges { node { id state topic field channel user { name } closedReason } } } }`).into(&got)
 		return got
 	}
 	all := list("")
-	if all.Subscribers.TotalCount != 2 || all.Subscribers.Edges[0].Node.Channel != second || all.Subscribers.Edges[1].Node.Channel != first {
+	if all.StoredSubscriptions.TotalCount != 2 || all.StoredSubscriptions.Edges[0].Node.Channel != second || all.StoredSubscriptions.Edges[1].Node.Channel != first {
 		t.Fatalf("listed are %+v, want %s and %s", all, second, first)
 	}
-	node := all.Subscribers.Edges[0].Node
+	node := all.StoredSubscriptions.Edges[0].Node
 	if node.State != "PENDING" || node.Topic != "KNOWLEDGE_PUBLISHED" || node.Field != "knowledgePublished" || node.User.Name != "Ada" {
 		t.Errorf("listed is %+v", node)
 	}
@@ -192,14 +192,14 @@ func TestAdministratorsSeeAndEndSubscriptions(t *testing.T) {
 		t.Fatalf("ending is answered %s", got.body)
 	}
 	h.ask(admin, end).refused("NOT_FOUND")
-	if got := list("(state: PENDING)"); got.Subscribers.TotalCount != 1 || got.Subscribers.Edges[0].Node.Channel != first {
+	if got := list("(state: PENDING)"); got.StoredSubscriptions.TotalCount != 1 || got.StoredSubscriptions.Edges[0].Node.Channel != first {
 		t.Errorf("pending are %+v", got)
 	}
-	if got := list(`(state: CLOSED, topic: "KNOWLEDGE_PUBLISHED")`); got.Subscribers.TotalCount != 1 || got.Subscribers.Edges[0].Node.Channel != second ||
-		got.Subscribers.Edges[0].Node.ClosedReason == nil {
+	if got := list(`(state: CLOSED, topic: "KNOWLEDGE_PUBLISHED")`); got.StoredSubscriptions.TotalCount != 1 || got.StoredSubscriptions.Edges[0].Node.Channel != second ||
+		got.StoredSubscriptions.Edges[0].Node.ClosedReason == nil {
 		t.Errorf("closed are %+v", got)
 	}
-	if got := list(`(topic: "nothing")`); got.Subscribers.TotalCount != 0 {
+	if got := list(`(topic: "nothing")`); got.StoredSubscriptions.TotalCount != 0 {
 		t.Errorf("of no such topic are %+v", got)
 	}
 }

@@ -23,6 +23,13 @@ var queries = []row{
 		`{me:{id:$requester,name:"Requester",email:"requester@",createdAt:T}}`,
 		`{me:{id:$owner,name:"Owner",email:"owner@",createdAt:T}}`,
 	},
+	{
+		`{ viewer { email user { id name email createdAt } } }`,
+		`{viewer:null}`,
+		`{viewer:{email:"stranger@",user:{id:$stranger,name:"Stranger",email:"stranger@",createdAt:T}}}`,
+		`{viewer:{email:"requester@",user:{id:$requester,name:"Requester",email:"requester@",createdAt:T}}}`,
+		`{viewer:{email:"owner@",user:{id:$owner,name:"Owner",email:"owner@",createdAt:T}}}`,
+	},
 
 	// Any object by its id, of every range of ids.
 	{
@@ -160,14 +167,14 @@ var queries = []row{
 		`{knowledge:{totalCount:2,edges:[{node:{content:"the secret of roots"}},{node:{content:"the secret of shoots"}}]}}`,
 	},
 	{
-		`{ knowledge(where: {ownerID: $owner, createdAtGTE: "2000-01-01T00:00:00Z", createdAtLT: "2999-01-01T00:00:00Z"}) { totalCount edges { node { id content } } } }`,
+		`{ knowledge(where: {ownerId: $owner, createdAtGTE: "2000-01-01T00:00:00Z", createdAtLT: "2999-01-01T00:00:00Z"}) { totalCount edges { node { id content } } } }`,
 		`UNAUTHENTICATED`,
 		`{knowledge:{totalCount:2,edges:[{node:{id:$shared,content:null}},{node:{id:$item,content:null}}]}}`,
 		`{knowledge:{totalCount:2,edges:[{node:{id:$shared,content:"the secret of shoots"}},{node:{id:$item,content:null}}]}}`,
 		`{knowledge:{totalCount:2,edges:[{node:{id:$shared,content:"the secret of shoots"}},{node:{id:$item,content:"the secret of roots"}}]}}`,
 	},
 	{
-		`{ knowledge(where: {ownerIDNEQ: $owner, updatedAtGTE: "2000-01-01T00:00:00Z"}, orderBy: {field: UPDATED_AT}) { totalCount edges { node { id content } } } }`,
+		`{ knowledge(where: {ownerIdNEQ: $owner, updatedAtGTE: "2000-01-01T00:00:00Z"}, orderBy: {field: UPDATED_AT}) { totalCount edges { node { id content } } } }`,
 		`UNAUTHENTICATED`,
 		`{knowledge:{totalCount:1,edges:[{node:{id:$own,content:"the secret of fruits"}}]}}`,
 		`{knowledge:{totalCount:1,edges:[{node:{id:$own,content:null}}]}}`,
@@ -233,21 +240,21 @@ var queries = []row{
 		`{knowledgeRequests:{totalCount:0,edges:[]}}`,
 	},
 	{
-		`{ knowledgeRequests(box: RECEIVED, where: {knowledgeID: $item, createdAtGTE: "2000-01-01T00:00:00Z"}) { totalCount edges { node { id } } } }`,
+		`{ knowledgeRequests(box: RECEIVED, where: {knowledgeId: $item, createdAtGTE: "2000-01-01T00:00:00Z"}) { totalCount edges { node { id } } } }`,
 		`UNAUTHENTICATED`,
 		`{knowledgeRequests:{totalCount:0,edges:[]}}`,
 		same,
 		`{knowledgeRequests:{totalCount:1,edges:[{node:{id:$pending}}]}}`,
 	},
 	{
-		`{ knowledgeRequests(box: SENT, where: {knowledgeID: $item, createdAtLT: "2999-01-01T00:00:00Z"}) { totalCount edges { node { id } } } }`,
+		`{ knowledgeRequests(box: SENT, where: {knowledgeId: $item, createdAtLT: "2999-01-01T00:00:00Z"}) { totalCount edges { node { id } } } }`,
 		`UNAUTHENTICATED`,
 		`{knowledgeRequests:{totalCount:0,edges:[]}}`,
 		`{knowledgeRequests:{totalCount:1,edges:[{node:{id:$pending}}]}}`,
 		`{knowledgeRequests:{totalCount:0,edges:[]}}`,
 	},
 	{`{ knowledgeRequests(box: SENT, where: {requesterID: $requester}) { totalCount } }`, `GRAPHQL_VALIDATION_FAILED`, same, same, same},
-	{`{ knowledgeRequests(box: SENT, where: {or: [{knowledgeID: $item}]}) { totalCount } }`, `GRAPHQL_VALIDATION_FAILED`, same, same, same},
+	{`{ knowledgeRequests(box: SENT, where: {or: [{knowledgeId: $item}]}) { totalCount } }`, `GRAPHQL_VALIDATION_FAILED`, same, same, same},
 	{`{ knowledgeRequests(box: SENT, orderBy: {field: QUESTION}) { totalCount } }`, `GRAPHQL_VALIDATION_FAILED`, same, same, same},
 	{`{ knowledgeRequests { totalCount } }`, `GRAPHQL_VALIDATION_FAILED`, same, same, same},
 
@@ -278,21 +285,21 @@ var queries = []row{
 		`UNAUTHENTICATED`,
 		`{notifications:{totalCount:0,unreadCount:0,pageInfo:{hasNextPage:false,hasPreviousPage:false,startCursor:null,endCursor:null},edges:[]}}`,
 		`{notifications:{totalCount:2,unreadCount:2,pageInfo:{hasNextPage:true,hasPreviousPage:false,startCursor:C,endCursor:C},` +
-			`edges:[{cursor:C,node:{id:$granted}}]}}`,
+			`edges:[{cursor:C,node:{id:$denied}}]}}`,
 		`{notifications:{totalCount:3,unreadCount:3,pageInfo:{hasNextPage:true,hasPreviousPage:false,startCursor:C,endCursor:C},` +
-			`edges:[{cursor:C,node:{id:$asked1}}]}}`,
+			`edges:[{cursor:C,node:{id:$asked}}]}}`,
 	},
 	{`{ notifications(where: {recipientID: $owner}) { totalCount } }`, `GRAPHQL_VALIDATION_FAILED`, same, same, same},
 	{`{ notifications { edges { node { payload } } } }`, `GRAPHQL_VALIDATION_FAILED`, same, same, same},
 
 	// Everybody's subscriptions, for administrators.
 	{
-		`{ subscribers(state: LIVE, topic: "KNOWLEDGE_PUBLISHED", orderBy: {field: CREATED_AT}) { totalCount ` +
+		`{ storedSubscriptions(state: LIVE, topic: "KNOWLEDGE_PUBLISHED", orderBy: {field: CREATED_AT}) { totalCount ` +
 			`pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { id user { name } state topic field ` +
 			`channel createdAt authorizedAt lastDeliveredAt lastError expiresAt closedAt closedReason } } } }`,
 		`UNAUTHENTICATED`, `FORBIDDEN`, same, same,
 	},
-	{`{ subscribers { edges { node { document } } } }`, `GRAPHQL_VALIDATION_FAILED`, same, same, same},
+	{`{ storedSubscriptions { edges { node { document } } } }`, `GRAPHQL_VALIDATION_FAILED`, same, same, same},
 	{`{ node(id: 30064771073) { id } }`, `UNAUTHENTICATED`, `NOT_FOUND`, same, same},
 
 	// The channel of each, and of nobody else.

@@ -38,7 +38,7 @@ func FuzzOperation(f *testing.F) {
 	for _, pair := range [][2]string{
 		{`query($v: [ID!]) { me { id } }`, `{"v":[null,[1]]}`},
 		{`mutation($v: MarkNotificationsReadInput!) { markNotificationsRead(input: $v) { marked } }`, `{"v":{"ids":[1],"upTo":null}}`},
-		{`query($v: KnowledgeWhereInput) { knowledge(where: $v) { totalCount } }`, `{"v":{"ownerID":"1","createdAtGTE":"2026-01-01T00:00:00Z"}}`},
+		{`query($v: KnowledgeWhereInput) { knowledge(where: $v) { totalCount } }`, `{"v":{"ownerId":"1","createdAtGTE":"2026-01-01T00:00:00Z"}}`},
 		{`query($v: Cursor, $n: Int = 5) { users(after: $v, first: $n) { edges { cursor } } }`, `{"v":"gqFpAaF2oWE"}`},
 		{`query($v: KnowledgeOrder = {field: TITLE}) { knowledge(orderBy: $v) { totalCount } }`, `{"v":{"field":"CREATED_AT","direction":"DESC"}}`},
 		{`query($on: Boolean!) { me { ...a ... @include(if: $on) { id } } } fragment a on User { name @skip(if: $on) }`, `{"on":true}`},

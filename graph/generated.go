@@ -45,9 +45,15 @@ type DirectiveRoot struct {
 }
 
 type ComplexityRoot struct {
+	CreateKnowledgePayload struct {
+		Knowledge     func(childComplexity int) int
+		KnowledgeEdge func(childComplexity int) int
+	}
+
 	CreateKnowledgeRequestPayload struct {
-		AlreadyExists    func(childComplexity int) int
-		KnowledgeRequest func(childComplexity int) int
+		AlreadyExists        func(childComplexity int) int
+		KnowledgeRequest     func(childComplexity int) int
+		KnowledgeRequestEdge func(childComplexity int) int
 	}
 
 	DeleteKnowledgePayload struct {
@@ -76,10 +82,6 @@ type ComplexityRoot struct {
 	KnowledgeEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
-	}
-
-	KnowledgePayload struct {
-		Knowledge func(childComplexity int) int
 	}
 
 	KnowledgeRequest struct {
@@ -113,7 +115,7 @@ type ComplexityRoot struct {
 	Mutation struct {
 		CreateKnowledge        func(childComplexity int, input CreateKnowledgeInput) int
 		CreateKnowledgeRequest func(childComplexity int, input CreateKnowledgeRequestInput) int
-		DeleteKnowledge        func(childComplexity int, id int) int
+		DeleteKnowledge        func(childComplexity int, input *DeleteKnowledgeInput, id *int) int
 		EndSubscription        func(childComplexity int, input EndSubscriptionInput) int
 		MarkNotificationsRead  func(childComplexity int, input MarkNotificationsReadInput) int
 		RespondToRequest       func(childComplexity int, input RespondToRequestInput) int
@@ -151,14 +153,15 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Knowledge         func(childComplexity int, search *string, where *ent.KnowledgeWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeOrder) int
-		KnowledgeRequests func(childComplexity int, box RequestBox, status *knowledgerequest.Status, where *ent.KnowledgeRequestWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeRequestOrder) int
-		Me                func(childComplexity int) int
-		Node              func(childComplexity int, id int) int
-		Notifications     func(childComplexity int, unreadOnly bool, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.NotificationOrder) int
-		Realtime          func(childComplexity int) int
-		Subscribers       func(childComplexity int, state *subscriber.State, topic *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.SubscriberOrder) int
-		Users             func(childComplexity int, search *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.UserOrder) int
+		Knowledge           func(childComplexity int, search *string, where *ent.KnowledgeWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeOrder) int
+		KnowledgeRequests   func(childComplexity int, box RequestBox, status *knowledgerequest.Status, where *ent.KnowledgeRequestWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeRequestOrder) int
+		Me                  func(childComplexity int) int
+		Node                func(childComplexity int, id int) int
+		Notifications       func(childComplexity int, unreadOnly bool, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.NotificationOrder) int
+		Realtime            func(childComplexity int) int
+		StoredSubscriptions func(childComplexity int, state *subscriber.State, topic *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.StoredSubscriptionOrder) int
+		Users               func(childComplexity int, search *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.UserOrder) int
+		Viewer              func(childComplexity int) int
 	}
 
 	Realtime struct {
@@ -175,17 +178,25 @@ type ComplexityRoot struct {
 		KnowledgeRequest func(childComplexity int) int
 	}
 
-	SessionPayload struct {
+	SignInPayload struct {
 		ExpiresAt func(childComplexity int) int
 		Token     func(childComplexity int) int
 		User      func(childComplexity int) int
+		Viewer    func(childComplexity int) int
 	}
 
 	SignOutPayload struct {
 		SignedOut func(childComplexity int) int
 	}
 
-	Subscriber struct {
+	SignUpPayload struct {
+		ExpiresAt func(childComplexity int) int
+		Token     func(childComplexity int) int
+		User      func(childComplexity int) int
+		Viewer    func(childComplexity int) int
+	}
+
+	StoredSubscription struct {
 		AuthorizedAt    func(childComplexity int) int
 		Channel         func(childComplexity int) int
 		ClosedAt        func(childComplexity int) int
@@ -201,13 +212,13 @@ type ComplexityRoot struct {
 		User            func(childComplexity int) int
 	}
 
-	SubscriberConnection struct {
+	StoredSubscriptionConnection struct {
 		Edges      func(childComplexity int) int
 		PageInfo   func(childComplexity int) int
 		TotalCount func(childComplexity int) int
 	}
 
-	SubscriberEdge struct {
+	StoredSubscriptionEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
 	}
@@ -219,6 +230,10 @@ type ComplexityRoot struct {
 		KnowledgeRequestReceived func(childComplexity int) int
 		NotificationReceived     func(childComplexity int) int
 		ViewerActed              func(childComplexity int) int
+	}
+
+	UpdateKnowledgePayload struct {
+		Knowledge func(childComplexity int) int
 	}
 
 	User struct {
@@ -238,6 +253,11 @@ type ComplexityRoot struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
 	}
+
+	Viewer struct {
+		Email func(childComplexity int) int
+		User  func(childComplexity int) int
+	}
 }
 
 // endregion ***************************** api!.gotpl *****************************
@@ -248,29 +268,30 @@ type KnowledgeResolver interface {
 	Content(ctx context.Context, obj *ent.Knowledge) (*string, error)
 }
 type MutationResolver interface {
-	SignUp(ctx context.Context, input SignUpInput) (*SessionPayload, error)
-	SignIn(ctx context.Context, input SignInInput) (*SessionPayload, error)
-	SignOut(ctx context.Context) (*SignOutPayload, error)
-	CreateKnowledge(ctx context.Context, input CreateKnowledgeInput) (*KnowledgePayload, error)
-	UpdateKnowledge(ctx context.Context, input UpdateKnowledgeInput) (*KnowledgePayload, error)
-	DeleteKnowledge(ctx context.Context, id int) (*DeleteKnowledgePayload, error)
+	CreateKnowledge(ctx context.Context, input CreateKnowledgeInput) (*CreateKnowledgePayload, error)
+	UpdateKnowledge(ctx context.Context, input UpdateKnowledgeInput) (*UpdateKnowledgePayload, error)
+	DeleteKnowledge(ctx context.Context, input *DeleteKnowledgeInput, id *int) (*DeleteKnowledgePayload, error)
 	CreateKnowledgeRequest(ctx context.Context, input CreateKnowledgeRequestInput) (*CreateKnowledgeRequestPayload, error)
 	RespondToRequest(ctx context.Context, input RespondToRequestInput) (*RespondToRequestPayload, error)
 	MarkNotificationsRead(ctx context.Context, input MarkNotificationsReadInput) (*MarkNotificationsReadPayload, error)
+	SignUp(ctx context.Context, input SignUpInput) (*SignUpPayload, error)
+	SignIn(ctx context.Context, input SignInInput) (*SignInPayload, error)
+	SignOut(ctx context.Context) (*SignOutPayload, error)
 	EndSubscription(ctx context.Context, input EndSubscriptionInput) (*EndSubscriptionPayload, error)
 }
 type NotificationConnectionResolver interface {
 	UnreadCount(ctx context.Context, obj *ent.NotificationConnection) (int, error)
 }
 type QueryResolver interface {
-	Me(ctx context.Context) (*ent.User, error)
 	Node(ctx context.Context, id int) (ent.Noder, error)
 	Users(ctx context.Context, search *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.UserOrder) (*ent.UserConnection, error)
 	Knowledge(ctx context.Context, search *string, where *ent.KnowledgeWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeOrder) (*ent.KnowledgeConnection, error)
 	KnowledgeRequests(ctx context.Context, box RequestBox, status *knowledgerequest.Status, where *ent.KnowledgeRequestWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeRequestOrder) (*ent.KnowledgeRequestConnection, error)
 	Notifications(ctx context.Context, unreadOnly bool, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.NotificationOrder) (*ent.NotificationConnection, error)
 	Realtime(ctx context.Context) (*Realtime, error)
-	Subscribers(ctx context.Context, state *subscriber.State, topic *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.SubscriberOrder) (*ent.SubscriberConnection, error)
+	Viewer(ctx context.Context) (*Viewer, error)
+	Me(ctx context.Context) (*ent.User, error)
+	StoredSubscriptions(ctx context.Context, state *subscriber.State, topic *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.StoredSubscriptionOrder) (*ent.StoredSubscriptionConnection, error)
 }
 type SubscriptionResolver interface {
 	KnowledgeRequestReceived(ctx context.Context) (<-chan *ent.KnowledgeRequest, error)
@@ -302,6 +323,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 	_ = ec
 	switch typeName + "." + field {
 
+	case "CreateKnowledgePayload.knowledge":
+		if e.ComplexityRoot.CreateKnowledgePayload.Knowledge == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateKnowledgePayload.Knowledge(childComplexity), true
+	case "CreateKnowledgePayload.knowledgeEdge":
+		if e.ComplexityRoot.CreateKnowledgePayload.KnowledgeEdge == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateKnowledgePayload.KnowledgeEdge(childComplexity), true
+
 	case "CreateKnowledgeRequestPayload.alreadyExists":
 		if e.ComplexityRoot.CreateKnowledgeRequestPayload.AlreadyExists == nil {
 			break
@@ -314,6 +348,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CreateKnowledgeRequestPayload.KnowledgeRequest(childComplexity), true
+	case "CreateKnowledgeRequestPayload.knowledgeRequestEdge":
+		if e.ComplexityRoot.CreateKnowledgeRequestPayload.KnowledgeRequestEdge == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CreateKnowledgeRequestPayload.KnowledgeRequestEdge(childComplexity), true
 
 	case "DeleteKnowledgePayload.deletedId":
 		if e.ComplexityRoot.DeleteKnowledgePayload.DeletedID == nil {
@@ -397,13 +437,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.KnowledgeEdge.Node(childComplexity), true
-
-	case "KnowledgePayload.knowledge":
-		if e.ComplexityRoot.KnowledgePayload.Knowledge == nil {
-			break
-		}
-
-		return e.ComplexityRoot.KnowledgePayload.Knowledge(childComplexity), true
 
 	case "KnowledgeRequest.createdAt":
 		if e.ComplexityRoot.KnowledgeRequest.CreatedAt == nil {
@@ -537,7 +570,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.DeleteKnowledge(childComplexity, args["id"].(int)), true
+		return e.ComplexityRoot.Mutation.DeleteKnowledge(childComplexity, args["input"].(*DeleteKnowledgeInput), args["id"].(*int)), true
 	case "Mutation.endSubscription":
 		if e.ComplexityRoot.Mutation.EndSubscription == nil {
 			break
@@ -761,17 +794,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Realtime(childComplexity), true
-	case "Query.subscribers":
-		if e.ComplexityRoot.Query.Subscribers == nil {
+	case "Query.storedSubscriptions":
+		if e.ComplexityRoot.Query.StoredSubscriptions == nil {
 			break
 		}
 
-		args, err := ec.field_Query_subscribers_args(ctx, rawArgs)
+		args, err := ec.field_Query_storedSubscriptions_args(ctx, rawArgs)
 		if err != nil {
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Subscribers(childComplexity, args["state"].(*subscriber.State), args["topic"].(*string), args["first"].(*int), args["after"].(*entgql.Cursor[int]), args["last"].(*int), args["before"].(*entgql.Cursor[int]), args["orderBy"].(*ent.SubscriberOrder)), true
+		return e.ComplexityRoot.Query.StoredSubscriptions(childComplexity, args["state"].(*subscriber.State), args["topic"].(*string), args["first"].(*int), args["after"].(*entgql.Cursor[int]), args["last"].(*int), args["before"].(*entgql.Cursor[int]), args["orderBy"].(*ent.StoredSubscriptionOrder)), true
 	case "Query.users":
 		if e.ComplexityRoot.Query.Users == nil {
 			break
@@ -783,6 +816,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Users(childComplexity, args["search"].(*string), args["first"].(*int), args["after"].(*entgql.Cursor[int]), args["last"].(*int), args["before"].(*entgql.Cursor[int]), args["orderBy"].(*ent.UserOrder)), true
+	case "Query.viewer":
+		if e.ComplexityRoot.Query.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Viewer(childComplexity), true
 
 	case "Realtime.authEndpoint":
 		if e.ComplexityRoot.Realtime.AuthEndpoint == nil {
@@ -834,24 +873,30 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RespondToRequestPayload.KnowledgeRequest(childComplexity), true
 
-	case "SessionPayload.expiresAt":
-		if e.ComplexityRoot.SessionPayload.ExpiresAt == nil {
+	case "SignInPayload.expiresAt":
+		if e.ComplexityRoot.SignInPayload.ExpiresAt == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SessionPayload.ExpiresAt(childComplexity), true
-	case "SessionPayload.token":
-		if e.ComplexityRoot.SessionPayload.Token == nil {
+		return e.ComplexityRoot.SignInPayload.ExpiresAt(childComplexity), true
+	case "SignInPayload.token":
+		if e.ComplexityRoot.SignInPayload.Token == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SessionPayload.Token(childComplexity), true
-	case "SessionPayload.user":
-		if e.ComplexityRoot.SessionPayload.User == nil {
+		return e.ComplexityRoot.SignInPayload.Token(childComplexity), true
+	case "SignInPayload.user":
+		if e.ComplexityRoot.SignInPayload.User == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SessionPayload.User(childComplexity), true
+		return e.ComplexityRoot.SignInPayload.User(childComplexity), true
+	case "SignInPayload.viewer":
+		if e.ComplexityRoot.SignInPayload.Viewer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SignInPayload.Viewer(childComplexity), true
 
 	case "SignOutPayload.signedOut":
 		if e.ComplexityRoot.SignOutPayload.SignedOut == nil {
@@ -860,116 +905,141 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SignOutPayload.SignedOut(childComplexity), true
 
-	case "Subscriber.authorizedAt":
-		if e.ComplexityRoot.Subscriber.AuthorizedAt == nil {
+	case "SignUpPayload.expiresAt":
+		if e.ComplexityRoot.SignUpPayload.ExpiresAt == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.AuthorizedAt(childComplexity), true
-	case "Subscriber.channel":
-		if e.ComplexityRoot.Subscriber.Channel == nil {
+		return e.ComplexityRoot.SignUpPayload.ExpiresAt(childComplexity), true
+	case "SignUpPayload.token":
+		if e.ComplexityRoot.SignUpPayload.Token == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.Channel(childComplexity), true
-	case "Subscriber.closedAt":
-		if e.ComplexityRoot.Subscriber.ClosedAt == nil {
+		return e.ComplexityRoot.SignUpPayload.Token(childComplexity), true
+	case "SignUpPayload.user":
+		if e.ComplexityRoot.SignUpPayload.User == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.ClosedAt(childComplexity), true
-	case "Subscriber.closedReason":
-		if e.ComplexityRoot.Subscriber.ClosedReason == nil {
+		return e.ComplexityRoot.SignUpPayload.User(childComplexity), true
+	case "SignUpPayload.viewer":
+		if e.ComplexityRoot.SignUpPayload.Viewer == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.ClosedReason(childComplexity), true
-	case "Subscriber.createdAt":
-		if e.ComplexityRoot.Subscriber.CreatedAt == nil {
+		return e.ComplexityRoot.SignUpPayload.Viewer(childComplexity), true
+
+	case "StoredSubscription.authorizedAt":
+		if e.ComplexityRoot.StoredSubscription.AuthorizedAt == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.CreatedAt(childComplexity), true
-	case "Subscriber.expiresAt":
-		if e.ComplexityRoot.Subscriber.ExpiresAt == nil {
+		return e.ComplexityRoot.StoredSubscription.AuthorizedAt(childComplexity), true
+	case "StoredSubscription.channel":
+		if e.ComplexityRoot.StoredSubscription.Channel == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.ExpiresAt(childComplexity), true
-	case "Subscriber.field":
-		if e.ComplexityRoot.Subscriber.Field == nil {
+		return e.ComplexityRoot.StoredSubscription.Channel(childComplexity), true
+	case "StoredSubscription.closedAt":
+		if e.ComplexityRoot.StoredSubscription.ClosedAt == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.Field(childComplexity), true
-	case "Subscriber.id":
-		if e.ComplexityRoot.Subscriber.ID == nil {
+		return e.ComplexityRoot.StoredSubscription.ClosedAt(childComplexity), true
+	case "StoredSubscription.closedReason":
+		if e.ComplexityRoot.StoredSubscription.ClosedReason == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.ID(childComplexity), true
-	case "Subscriber.lastDeliveredAt":
-		if e.ComplexityRoot.Subscriber.LastDeliveredAt == nil {
+		return e.ComplexityRoot.StoredSubscription.ClosedReason(childComplexity), true
+	case "StoredSubscription.createdAt":
+		if e.ComplexityRoot.StoredSubscription.CreatedAt == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.LastDeliveredAt(childComplexity), true
-	case "Subscriber.lastError":
-		if e.ComplexityRoot.Subscriber.LastError == nil {
+		return e.ComplexityRoot.StoredSubscription.CreatedAt(childComplexity), true
+	case "StoredSubscription.expiresAt":
+		if e.ComplexityRoot.StoredSubscription.ExpiresAt == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.LastError(childComplexity), true
-	case "Subscriber.state":
-		if e.ComplexityRoot.Subscriber.State == nil {
+		return e.ComplexityRoot.StoredSubscription.ExpiresAt(childComplexity), true
+	case "StoredSubscription.field":
+		if e.ComplexityRoot.StoredSubscription.Field == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.State(childComplexity), true
-	case "Subscriber.topic":
-		if e.ComplexityRoot.Subscriber.Topic == nil {
+		return e.ComplexityRoot.StoredSubscription.Field(childComplexity), true
+	case "StoredSubscription.id":
+		if e.ComplexityRoot.StoredSubscription.ID == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.Topic(childComplexity), true
-	case "Subscriber.user":
-		if e.ComplexityRoot.Subscriber.User == nil {
+		return e.ComplexityRoot.StoredSubscription.ID(childComplexity), true
+	case "StoredSubscription.lastDeliveredAt":
+		if e.ComplexityRoot.StoredSubscription.LastDeliveredAt == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Subscriber.User(childComplexity), true
-
-	case "SubscriberConnection.edges":
-		if e.ComplexityRoot.SubscriberConnection.Edges == nil {
+		return e.ComplexityRoot.StoredSubscription.LastDeliveredAt(childComplexity), true
+	case "StoredSubscription.lastError":
+		if e.ComplexityRoot.StoredSubscription.LastError == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SubscriberConnection.Edges(childComplexity), true
-	case "SubscriberConnection.pageInfo":
-		if e.ComplexityRoot.SubscriberConnection.PageInfo == nil {
+		return e.ComplexityRoot.StoredSubscription.LastError(childComplexity), true
+	case "StoredSubscription.state":
+		if e.ComplexityRoot.StoredSubscription.State == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SubscriberConnection.PageInfo(childComplexity), true
-	case "SubscriberConnection.totalCount":
-		if e.ComplexityRoot.SubscriberConnection.TotalCount == nil {
+		return e.ComplexityRoot.StoredSubscription.State(childComplexity), true
+	case "StoredSubscription.topic":
+		if e.ComplexityRoot.StoredSubscription.Topic == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SubscriberConnection.TotalCount(childComplexity), true
-
-	case "SubscriberEdge.cursor":
-		if e.ComplexityRoot.SubscriberEdge.Cursor == nil {
+		return e.ComplexityRoot.StoredSubscription.Topic(childComplexity), true
+	case "StoredSubscription.user":
+		if e.ComplexityRoot.StoredSubscription.User == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SubscriberEdge.Cursor(childComplexity), true
-	case "SubscriberEdge.node":
-		if e.ComplexityRoot.SubscriberEdge.Node == nil {
+		return e.ComplexityRoot.StoredSubscription.User(childComplexity), true
+
+	case "StoredSubscriptionConnection.edges":
+		if e.ComplexityRoot.StoredSubscriptionConnection.Edges == nil {
 			break
 		}
 
-		return e.ComplexityRoot.SubscriberEdge.Node(childComplexity), true
+		return e.ComplexityRoot.StoredSubscriptionConnection.Edges(childComplexity), true
+	case "StoredSubscriptionConnection.pageInfo":
+		if e.ComplexityRoot.StoredSubscriptionConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StoredSubscriptionConnection.PageInfo(childComplexity), true
+	case "StoredSubscriptionConnection.totalCount":
+		if e.ComplexityRoot.StoredSubscriptionConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StoredSubscriptionConnection.TotalCount(childComplexity), true
+
+	case "StoredSubscriptionEdge.cursor":
+		if e.ComplexityRoot.StoredSubscriptionEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StoredSubscriptionEdge.Cursor(childComplexity), true
+	case "StoredSubscriptionEdge.node":
+		if e.ComplexityRoot.StoredSubscriptionEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StoredSubscriptionEdge.Node(childComplexity), true
 
 	case "Subscription.knowledgePublished":
 		if e.ComplexityRoot.Subscription.KnowledgePublished == nil {
@@ -1012,6 +1082,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.ViewerActed(childComplexity), true
+
+	case "UpdateKnowledgePayload.knowledge":
+		if e.ComplexityRoot.UpdateKnowledgePayload.Knowledge == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UpdateKnowledgePayload.Knowledge(childComplexity), true
 
 	case "User.createdAt":
 		if e.ComplexityRoot.User.CreatedAt == nil {
@@ -1070,6 +1147,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UserEdge.Node(childComplexity), true
 
+	case "Viewer.email":
+		if e.ComplexityRoot.Viewer.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.Email(childComplexity), true
+	case "Viewer.user":
+		if e.ComplexityRoot.Viewer.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.User(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -1081,6 +1171,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("CreateKnowledgeInput", ec.unmarshalInputCreateKnowledgeInput),
 			graphql.NewInputUnmarshaler("CreateKnowledgeRequestInput", ec.unmarshalInputCreateKnowledgeRequestInput),
+			graphql.NewInputUnmarshaler("DeleteKnowledgeInput", ec.unmarshalInputDeleteKnowledgeInput),
 			graphql.NewInputUnmarshaler("EndSubscriptionInput", ec.unmarshalInputEndSubscriptionInput),
 			graphql.NewInputUnmarshaler("KnowledgeOrder", ec.unmarshalInputKnowledgeOrder),
 			graphql.NewInputUnmarshaler("KnowledgeRequestOrder", ec.unmarshalInputKnowledgeRequestOrder),
@@ -1091,7 +1182,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RespondToRequestInput", ec.unmarshalInputRespondToRequestInput),
 			graphql.NewInputUnmarshaler("SignInInput", ec.unmarshalInputSignInInput),
 			graphql.NewInputUnmarshaler("SignUpInput", ec.unmarshalInputSignUpInput),
-			graphql.NewInputUnmarshaler("SubscriberOrder", ec.unmarshalInputSubscriberOrder),
+			graphql.NewInputUnmarshaler("StoredSubscriptionOrder", ec.unmarshalInputStoredSubscriptionOrder),
 			graphql.NewInputUnmarshaler("UpdateKnowledgeInput", ec.unmarshalInputUpdateKnowledgeInput),
 			graphql.NewInputUnmarshaler("UserOrder", ec.unmarshalInputUserOrder),
 		)
@@ -1189,20 +1280,24 @@ func newExecutionContext(
 var sources = []*ast.Source{
 	{Name: "../schema.graphqls", Input: `"""
 The API of Lorebridge. POST /graphql with JSON; sign in with a cookie or with ` + "`" + `Authorization: Bearer <token>` + "`" + `.
-Every error carries ` + "`" + `extensions.code` + "`" + `; BAD_USER_INPUT also names the input in ` + "`" + `extensions.field` + "`" + `.
-Ids are opaque: compare them, store them, send them back.
+
+Every error carries ` + "`" + `extensions.code` + "`" + `; BAD_USER_INPUT also names the input in ` + "`" + `extensions.field` + "`" + `. Each mutation lists the codes that
+are its own. A root field that fails is null, and the others keep their values. Ids are opaque: compare them, store them, send them back.
+
+What is to go is first marked ` + "`" + `@deprecated` + "`" + ` with a reason that names its successor. It stays for at least one minor release and 90
+days, works as before in that time, and CHANGELOG.md announces its removal. From 1.0 on nothing else is removed or changes its meaning.
 """
 schema {
   query: Query
   mutation: Mutation
-  subscription: Subscription # subscriptions.graphqls
+  subscription: Subscription # subscriptions.graphqls; accounts.graphqls adds to the other two
 }
 
 "A moment in UTC, RFC 3339 with exactly three decimals: ` + "`" + `2026-11-23T10:00:00.000Z` + "`" + `."
-scalar Time
+scalar Time @specifiedBy(url: "https://scalars.graphql.org/andimarek/date-time")
 
-"A place in a list. Opaque."
-scalar Cursor
+"A place in a list. Opaque; valid in the list and the order that it comes from."
+scalar Cursor @specifiedBy(url: "https://relay.dev/graphql/connections.htm#sec-Cursor")
 
 "An object that can be fetched again by its id."
 interface Node {
@@ -1232,11 +1327,12 @@ enum OrderDirection {
 
 "A person with an account."
 type User implements Node {
+  "The person's id: 1, 2, 3 and so on in the order of signing up."
   id: ID! @broadcastable
   "1 to 100 characters. Everybody signed in sees it."
   name: String! @broadcastable
-  "The viewer's own address; null on everybody else."
-  email: String
+  "The address, for its owner alone; null on everybody else."
+  email: String @deprecated(reason: "Read ` + "`" + `Viewer.email` + "`" + `, which is never null.")
   "When the account was made."
   createdAt: Time! @broadcastable
 }
@@ -1244,7 +1340,7 @@ type User implements Node {
 "A page of people."
 type UserConnection {
   "The people, each with its cursor."
-  edges: [UserEdge]
+  edges: [UserEdge!]!
   "Where this page lies."
   pageInfo: PageInfo!
   "How many people the whole list has."
@@ -1254,29 +1350,30 @@ type UserConnection {
 "A person in a list."
 type UserEdge {
   "The person."
-  node: User
+  node: User!
   "The person's place in the list."
   cursor: Cursor!
 }
 
-"How people are ordered. Without it: by name."
+"How people are ordered. Without it: by name, A to Z."
 input UserOrder {
-  "Which way."
-  direction: OrderDirection! = ASC
+  "Which way. Omitted or null: the way that suits the field, as the field says."
+  direction: OrderDirection
   "By what."
   field: UserOrderField!
 }
 
 "By what people can be ordered."
 enum UserOrderField {
-  "By when the account was made."
+  "By when the account was made: newest first, unless ` + "`" + `direction` + "`" + ` says otherwise."
   CREATED_AT
-  "By name."
+  "By name: A to Z, unless ` + "`" + `direction` + "`" + ` says otherwise."
   NAME
 }
 
 "Something that a person knows and others may ask for."
 type Knowledge implements Node {
+  "The item's id."
   id: ID! @broadcastable
   "The person who holds it."
   owner: User! @broadcastable
@@ -1293,7 +1390,7 @@ type Knowledge implements Node {
 "A page of knowledge items."
 type KnowledgeConnection {
   "The items, each with its cursor."
-  edges: [KnowledgeEdge]
+  edges: [KnowledgeEdge!]!
   "Where this page lies."
   pageInfo: PageInfo!
   "How many items the whole list has."
@@ -1303,35 +1400,35 @@ type KnowledgeConnection {
 "A knowledge item in a list."
 type KnowledgeEdge {
   "The item."
-  node: Knowledge
+  node: Knowledge!
   "The item's place in the list."
   cursor: Cursor!
 }
 
 "How knowledge items are ordered. Without it: the newest first."
 input KnowledgeOrder {
-  "Which way."
-  direction: OrderDirection! = ASC
+  "Which way. Omitted or null: the way that suits the field, as the field says."
+  direction: OrderDirection
   "By what."
   field: KnowledgeOrderField!
 }
 
 "By what knowledge items can be ordered."
 enum KnowledgeOrderField {
-  "By when they were created."
+  "By when they were created: newest first, unless ` + "`" + `direction` + "`" + ` says otherwise."
   CREATED_AT
-  "By when their title or content last changed."
+  "By when their title or content last changed: newest first, unless ` + "`" + `direction` + "`" + ` says otherwise."
   UPDATED_AT
-  "By title."
+  "By title: A to Z, unless ` + "`" + `direction` + "`" + ` says otherwise."
   TITLE
 }
 
 "Which knowledge items to list. All conditions must hold."
 input KnowledgeWhereInput {
   "Held by this person."
-  ownerID: ID
+  ownerId: ID
   "Not held by this person."
-  ownerIDNEQ: ID
+  ownerIdNEQ: ID
   "Created at this moment or later."
   createdAtGTE: Time
   "Created before this moment."
@@ -1352,6 +1449,7 @@ enum KnowledgeRequestStatus {
 
 "One person's request for another's knowledge. Nobody but these two can see it."
 type KnowledgeRequest implements Node {
+  "The request's id: the ` + "`" + `requestId` + "`" + ` of events."
   id: ID!
   "Who asks."
   requester: User!
@@ -1374,7 +1472,7 @@ type KnowledgeRequest implements Node {
 "A page of requests."
 type KnowledgeRequestConnection {
   "The requests, each with its cursor."
-  edges: [KnowledgeRequestEdge]
+  edges: [KnowledgeRequestEdge!]!
   "Where this page lies."
   pageInfo: PageInfo!
   "How many requests the whole list has."
@@ -1384,29 +1482,29 @@ type KnowledgeRequestConnection {
 "A request in a list."
 type KnowledgeRequestEdge {
   "The request."
-  node: KnowledgeRequest
+  node: KnowledgeRequest!
   "The request's place in the list."
   cursor: Cursor!
 }
 
 "How requests are ordered. Without it: the newest first."
 input KnowledgeRequestOrder {
-  "Which way."
-  direction: OrderDirection! = ASC
+  "Which way. Omitted or null: the way that suits the field, as the field says."
+  direction: OrderDirection
   "By what."
   field: KnowledgeRequestOrderField!
 }
 
 "By what requests can be ordered."
 enum KnowledgeRequestOrderField {
-  "By when they were asked."
+  "By when they were asked: newest first, unless ` + "`" + `direction` + "`" + ` says otherwise."
   CREATED_AT
 }
 
 "Which requests to list. All conditions must hold."
 input KnowledgeRequestWhereInput {
   "For this knowledge item."
-  knowledgeID: ID
+  knowledgeId: ID
   "Asked at this moment or later."
   createdAtGTE: Time
   "Asked before this moment."
@@ -1434,6 +1532,7 @@ Something that happened for the viewer, kept so that whoever was offline misses 
 Its id is the ` + "`" + `eventId` + "`" + ` of the event that Pusher carried, so a client can drop what it has seen.
 """
 type Notification implements Node {
+  "The notification's id: the ` + "`" + `eventId` + "`" + ` of its event."
   id: ID!
   "What it tells."
   kind: NotificationKind!
@@ -1448,7 +1547,7 @@ type Notification implements Node {
 "A page of notifications."
 type NotificationConnection {
   "The notifications, each with its cursor."
-  edges: [NotificationEdge]
+  edges: [NotificationEdge!]!
   "Where this page lies."
   pageInfo: PageInfo!
   "How many notifications the whole list has."
@@ -1460,22 +1559,22 @@ type NotificationConnection {
 "A notification in a list."
 type NotificationEdge {
   "The notification."
-  node: Notification
+  node: Notification!
   "The notification's place in the list."
   cursor: Cursor!
 }
 
 "How notifications are ordered. Without it: the newest first."
 input NotificationOrder {
-  "Which way."
-  direction: OrderDirection! = ASC
+  "Which way. Omitted or null: the way that suits the field, as the field says."
+  direction: OrderDirection
   "By what."
   field: NotificationOrderField!
 }
 
 "By what notifications can be ordered."
 enum NotificationOrderField {
-  "By when it happened."
+  "By when it happened: newest first, unless ` + "`" + `direction` + "`" + ` says otherwise."
   CREATED_AT
 }
 
@@ -1500,9 +1599,8 @@ type Realtime {
   channel: String!
 }
 
+"What can be read. Each field is null if it fails, beside its error."
 type Query {
-  "The signed-in person; null when nobody is signed in."
-  me: User
   "The object with this id. What the viewer may not see is NOT_FOUND, like what does not exist."
   node(
     "The id of any object."
@@ -1520,9 +1618,9 @@ type Query {
     last: Int
     "Only what comes before this place."
     before: Cursor
-    "The order."
+    "In which order."
     orderBy: UserOrder
-  ): UserConnection!
+  ): UserConnection
   "Everybody's knowledge items: titles for all, content for those who may read it."
   knowledge(
     "Only items whose title contains this, in any case."
@@ -1537,9 +1635,9 @@ type Query {
     last: Int
     "Only what comes before this place."
     before: Cursor
-    "The order."
+    "In which order."
     orderBy: KnowledgeOrder
-  ): KnowledgeConnection!
+  ): KnowledgeConnection
   "The requests in one of the viewer's two boxes."
   knowledgeRequests(
     "Which box."
@@ -1556,9 +1654,9 @@ type Query {
     last: Int
     "Only what comes before this place."
     before: Cursor
-    "The order."
+    "In which order."
     orderBy: KnowledgeRequestOrder
-  ): KnowledgeRequestConnection!
+  ): KnowledgeRequestConnection
   "What happened for the viewer. Read it after every (re)connect: Pusher keeps no history."
   notifications(
     "Leave out those marked as read."
@@ -1571,11 +1669,192 @@ type Query {
     last: Int
     "Only what comes before this place."
     before: Cursor
-    "The order."
+    "In which order."
     orderBy: NotificationOrder
-  ): NotificationConnection!
+  ): NotificationConnection
   "How the viewer's browser connects for live events."
-  realtime: Realtime!
+  realtime: Realtime
+}
+
+"A new knowledge item."
+input CreateKnowledgeInput {
+  "1 to 200 characters."
+  title: String!
+  "Up to 64 KiB."
+  content: String!
+}
+
+"A new knowledge item, stored."
+type CreateKnowledgePayload {
+  "The item."
+  knowledge: Knowledge!
+  "The item in a list of knowledge, with its cursor in the list's default order."
+  knowledgeEdge: KnowledgeEdge!
+}
+
+"A change of one's own knowledge item. What is omitted or null stays as it is."
+input UpdateKnowledgeInput {
+  "The item."
+  id: ID!
+  "1 to 200 characters. Null means the same as not giving it: the title stays."
+  title: String
+  "Up to 64 KiB. Null means the same as not giving it: the content stays. An empty text empties it."
+  content: String
+}
+
+"A knowledge item, changed."
+type UpdateKnowledgePayload {
+  "The item as it is now."
+  knowledge: Knowledge!
+}
+
+"Which knowledge item to delete."
+input DeleteKnowledgeInput {
+  "The item."
+  id: ID!
+}
+
+"A knowledge item that is gone."
+type DeleteKnowledgePayload {
+  "The id it had."
+  deletedId: ID!
+}
+
+"Whom to ask what: exactly one of ` + "`" + `knowledgeId` + "`" + ` and ` + "`" + `ownerId` + "`" + `."
+input CreateKnowledgeRequestInput {
+  "The item asked for; its owner is asked."
+  knowledgeId: ID
+  "The person asked a free question."
+  ownerId: ID
+  "1 to 2,000 characters."
+  question: String!
+}
+
+"A request that stands."
+type CreateKnowledgeRequestPayload {
+  "The new request, or the pending one that was there."
+  knowledgeRequest: KnowledgeRequest!
+  "The request in a list of requests, with its cursor in the list's default order."
+  knowledgeRequestEdge: KnowledgeRequestEdge!
+  "True if the same request was pending already: it is returned unchanged and nobody is told again."
+  alreadyExists: Boolean!
+}
+
+"An answer."
+enum KnowledgeResponse {
+  "Yes. A knowledge item that was asked for is shared with the requester."
+  APPROVED
+  "No."
+  DENIED
+}
+
+"The owner's answer to a request."
+input RespondToRequestInput {
+  "The request."
+  requestId: ID!
+  "The answer."
+  status: KnowledgeResponse!
+  "Words to go with it, up to 64 KiB."
+  responseContent: String
+}
+
+"A request that has been answered."
+type RespondToRequestPayload {
+  "The request as it is now."
+  knowledgeRequest: KnowledgeRequest!
+}
+
+"Which notifications to mark as read: exactly one of ` + "`" + `ids` + "`" + ` and ` + "`" + `upTo` + "`" + `."
+input MarkNotificationsReadInput @oneOf {
+  "These, at most 100. Those that are not the viewer's are left out."
+  ids: [ID!]
+  "This one and every older one."
+  upTo: ID
+}
+
+"What was marked."
+type MarkNotificationsReadPayload {
+  "How many were unread and are read now."
+  marked: Int!
+  "How many of the viewer's notifications are unread now."
+  unreadCount: Int!
+}
+
+"What can be changed. The fields of one document run one after the other; each is null if it fails, beside its error."
+type Mutation {
+  "Add an item to one's own knowledge."
+  createKnowledge(
+    "The item."
+    input: CreateKnowledgeInput!
+  ): CreateKnowledgePayload
+  "Change an item of one's own. Another person's is FORBIDDEN, one that does not exist NOT_FOUND."
+  updateKnowledge(
+    "The change."
+    input: UpdateKnowledgeInput!
+  ): UpdateKnowledgePayload
+  """
+  Delete an item of one's own. Its pending requests are denied first and their requesters told. Another person's is FORBIDDEN, one
+  that does not exist NOT_FOUND.
+  """
+  deleteKnowledge(
+    "Which item. Give this or, as before, ` + "`" + `id` + "`" + `: not both."
+    input: DeleteKnowledgeInput
+    "The item."
+    id: ID @deprecated(reason: "Give ` + "`" + `input: {id: …}` + "`" + `, as to every other mutation.")
+  ): DeleteKnowledgePayload
+  """
+  Ask for a knowledge item, or ask a person a free question. The owner's browser gets ` + "`" + `knowledge-request` + "`" + ` at once.
+  One's own is OWN_KNOWLEDGE, what one can read already ALREADY_SHARED, an item or a person that does not exist NOT_FOUND.
+  """
+  createKnowledgeRequest(
+    "The request."
+    input: CreateKnowledgeRequestInput!
+  ): CreateKnowledgeRequestPayload
+  """
+  Answer a request, once: of two answers one wins and the other is ALREADY_ANSWERED. The requester's browser gets
+  ` + "`" + `knowledge-response` + "`" + ` at once. Only the owner can: the requester is FORBIDDEN, for anybody else it is NOT_FOUND.
+  """
+  respondToRequest(
+    "The answer."
+    input: RespondToRequestInput!
+  ): RespondToRequestPayload
+  "Mark notifications as read."
+  markNotificationsRead(
+    "Which."
+    input: MarkNotificationsReadInput!
+  ): MarkNotificationsReadPayload
+}
+`, BuiltIn: false},
+	{Name: "../accounts.graphqls", Input: `# Who is asking: the viewer, signing up, in and out. The rest is schema.graphqls.
+
+"Who is signed in, and what is for their eyes alone. There is one at a time, so it has no id."
+type Viewer {
+  "The address that they sign in with."
+  email: String!
+  "What others see of them."
+  user: User!
+}
+
+extend type Query {
+  "Who is signed in; null when nobody is."
+  viewer: Viewer
+  "The signed-in person as others see them; null when nobody is signed in."
+  me: User
+}
+
+extend type Mutation {
+  "Make an account and sign in. A taken address is BAD_USER_INPUT with the field ` + "`" + `email` + "`" + `."
+  signUp(
+    "The account."
+    input: SignUpInput!
+  ): SignUpPayload
+  "Sign in. A wrong password and an unknown address are the same UNAUTHENTICATED."
+  signIn(
+    "The credentials."
+    input: SignInInput!
+  ): SignInPayload
+  "End the session of this request, its cookie and its live connections."
+  signOut: SignOutPayload
 }
 
 "How a session is carried."
@@ -1608,9 +1887,23 @@ input SignInInput {
   session: SessionKind! = COOKIE
 }
 
-"A session that has begun."
-type SessionPayload {
+"A new account, and the session that signing up has begun."
+type SignUpPayload {
   "Who is signed in now."
+  viewer: Viewer!
+  "The new account."
+  user: User!
+  "The bearer token, only where TOKEN was asked for. It is shown this once."
+  token: String
+  "When the session ends by itself."
+  expiresAt: Time!
+}
+
+"A session that has begun."
+type SignInPayload {
+  "Who is signed in now."
+  viewer: Viewer!
+  "Their account."
   user: User!
   "The bearer token, only where TOKEN was asked for. It is shown this once."
   token: String
@@ -1622,145 +1915,6 @@ type SessionPayload {
 type SignOutPayload {
   "False if nobody was signed in."
   signedOut: Boolean!
-}
-
-"A new knowledge item."
-input CreateKnowledgeInput {
-  "1 to 200 characters."
-  title: String!
-  "Up to 64 KiB."
-  content: String!
-}
-
-"A change of one's own knowledge item. What is not given stays."
-input UpdateKnowledgeInput {
-  "The item."
-  id: ID!
-  "1 to 200 characters."
-  title: String
-  "Up to 64 KiB."
-  content: String
-}
-
-"A knowledge item that was written."
-type KnowledgePayload {
-  "The item as it is now."
-  knowledge: Knowledge!
-}
-
-"A knowledge item that is gone."
-type DeleteKnowledgePayload {
-  "The id it had."
-  deletedId: ID!
-}
-
-"Whom to ask what: exactly one of ` + "`" + `knowledgeId` + "`" + ` and ` + "`" + `ownerId` + "`" + `."
-input CreateKnowledgeRequestInput {
-  "The item asked for; its owner is asked."
-  knowledgeId: ID
-  "The person asked a free question."
-  ownerId: ID
-  "1 to 2,000 characters."
-  question: String!
-}
-
-"A request that stands."
-type CreateKnowledgeRequestPayload {
-  "The new request, or the pending one that was there."
-  knowledgeRequest: KnowledgeRequest!
-  "True if the same request was pending already: it is returned unchanged and nobody is told again."
-  alreadyExists: Boolean!
-}
-
-"An answer."
-enum KnowledgeResponse {
-  "Yes. A knowledge item that was asked for is shared with the requester."
-  APPROVED
-  "No."
-  DENIED
-}
-
-"The owner's answer to a request."
-input RespondToRequestInput {
-  "The request."
-  requestId: ID!
-  "The answer."
-  status: KnowledgeResponse!
-  "Words to go with it, up to 64 KiB."
-  responseContent: String
-}
-
-"A request that has been answered."
-type RespondToRequestPayload {
-  "The request as it is now."
-  knowledgeRequest: KnowledgeRequest!
-}
-
-"Which notifications to mark as read: exactly one of ` + "`" + `ids` + "`" + ` and ` + "`" + `upTo` + "`" + `."
-input MarkNotificationsReadInput {
-  "These, at most 100. Those that are not the viewer's are left out."
-  ids: [ID!]
-  "This one and every older one."
-  upTo: ID
-}
-
-"What was marked."
-type MarkNotificationsReadPayload {
-  "How many were unread and are read now."
-  marked: Int!
-  "How many of the viewer's notifications are unread now."
-  unreadCount: Int!
-}
-
-type Mutation {
-  "Make an account and sign in. A taken address is BAD_USER_INPUT."
-  signUp(
-    "The account."
-    input: SignUpInput!
-  ): SessionPayload!
-  "Sign in. A wrong password and an unknown address are the same UNAUTHENTICATED."
-  signIn(
-    "The credentials."
-    input: SignInInput!
-  ): SessionPayload!
-  "End the session of this request, its cookie and its live connections."
-  signOut: SignOutPayload!
-  "Add an item to one's own knowledge."
-  createKnowledge(
-    "The item."
-    input: CreateKnowledgeInput!
-  ): KnowledgePayload!
-  "Change an item of one's own. Another person's is FORBIDDEN."
-  updateKnowledge(
-    "The change."
-    input: UpdateKnowledgeInput!
-  ): KnowledgePayload!
-  "Delete an item of one's own. Its pending requests are denied first and their requesters told."
-  deleteKnowledge(
-    "The item."
-    id: ID!
-  ): DeleteKnowledgePayload!
-  """
-  Ask for a knowledge item, or ask a person a free question. The owner's browser gets ` + "`" + `knowledge-request` + "`" + ` at once.
-  One's own is OWN_KNOWLEDGE, what one can read already ALREADY_SHARED.
-  """
-  createKnowledgeRequest(
-    "The request."
-    input: CreateKnowledgeRequestInput!
-  ): CreateKnowledgeRequestPayload!
-  """
-  Answer a request, once: of two answers one wins and the other is ALREADY_ANSWERED. The requester's browser gets
-  ` + "`" + `knowledge-response` + "`" + ` at once. Only the owner can: the requester is FORBIDDEN, for anybody else it is NOT_FOUND.
-  """
-  respondToRequest(
-    "The answer."
-    input: RespondToRequestInput!
-  ): RespondToRequestPayload!
-  "Mark notifications as read."
-  markNotificationsRead(
-    "Which."
-    input: MarkNotificationsReadInput!
-  ): MarkNotificationsReadPayload!
 }
 `, BuiltIn: false},
 	{Name: "../subscriptions.graphqls", Input: `# The subscriptions of the API, and what administrators see of them. The rest is schema.graphqls.
@@ -1792,10 +1946,10 @@ type Subscription {
 
 extend type Query {
   "Everybody's subscriptions over Pusher; FORBIDDEN but for administrators."
-  subscribers(
+  storedSubscriptions(
     "Only those that stand here."
-    state: SubscriberState
-    "Only those that listen to this, as ` + "`" + `Subscriber.topic` + "`" + ` has it."
+    state: StoredSubscriptionState
+    "Only those that listen to this, as ` + "`" + `StoredSubscription.topic` + "`" + ` has it."
     topic: String
     "At most this many from the top: 1 to 100, 20 if not given."
     first: Int
@@ -1805,21 +1959,24 @@ extend type Query {
     last: Int
     "Only what comes before this place."
     before: Cursor
-    "The order."
-    orderBy: SubscriberOrder
-  ): SubscriberConnection!
+    "In which order."
+    orderBy: StoredSubscriptionOrder
+  ): StoredSubscriptionConnection
 }
 
 extend type Mutation {
-  "End a subscription over Pusher: its client is told, and it cannot come back. FORBIDDEN but for administrators."
+  """
+  End a subscription over Pusher: its client is told, and it cannot come back. FORBIDDEN but for administrators. One that does not
+  exist, or has ended, is NOT_FOUND.
+  """
   endSubscription(
     "Which one."
     input: EndSubscriptionInput!
-  ): EndSubscriptionPayload!
+  ): EndSubscriptionPayload
 }
 
 "Where a subscription over Pusher stands."
-enum SubscriberState {
+enum StoredSubscriptionState {
   "Registered; its client has not asked to join the channel yet."
   PENDING
   "Its client may join the channel: it has not been seen there yet, or is being sent what it missed."
@@ -1832,14 +1989,17 @@ enum SubscriberState {
   CLOSED
 }
 
-"One person's GraphQL subscription whose results travel over Pusher. For administrators. What changes is shown up to 5 seconds late."
-type Subscriber {
+"""
+One person's GraphQL subscription whose results travel over Pusher. For administrators: to anybody else ` + "`" + `node` + "`" + ` says NOT_FOUND.
+What changes is shown up to 5 seconds late.
+"""
+type StoredSubscription implements Node {
   "Give it to ` + "`" + `endSubscription` + "`" + `."
   id: ID!
   "Whose it is."
   user: User!
   "Where it stands."
-  state: SubscriberState!
+  state: StoredSubscriptionState!
   "What it listens to."
   topic: String!
   "The field that it subscribes to."
@@ -1863,9 +2023,9 @@ type Subscriber {
 }
 
 "A page of subscriptions."
-type SubscriberConnection {
+type StoredSubscriptionConnection {
   "The subscriptions, each with its cursor."
-  edges: [SubscriberEdge]
+  edges: [StoredSubscriptionEdge!]!
   "Where this page lies."
   pageInfo: PageInfo!
   "How many subscriptions the whole list has."
@@ -1873,30 +2033,30 @@ type SubscriberConnection {
 }
 
 "A subscription in a list."
-type SubscriberEdge {
+type StoredSubscriptionEdge {
   "The subscription."
-  node: Subscriber
+  node: StoredSubscription!
   "The subscription's place in the list."
   cursor: Cursor!
 }
 
 "How subscriptions are ordered. Without it: the newest first."
-input SubscriberOrder {
-  "Which way."
-  direction: OrderDirection! = ASC
+input StoredSubscriptionOrder {
+  "Which way. Omitted or null: the way that suits the field, as the field says."
+  direction: OrderDirection
   "By what."
-  field: SubscriberOrderField!
+  field: StoredSubscriptionOrderField!
 }
 
 "By what subscriptions can be ordered."
-enum SubscriberOrderField {
-  "By when they were registered."
+enum StoredSubscriptionOrderField {
+  "By when they were registered: newest first, unless ` + "`" + `direction` + "`" + ` says otherwise."
   CREATED_AT
 }
 
 "Which subscription to end."
 input EndSubscriptionInput {
-  "Its id, from ` + "`" + `subscribers` + "`" + `."
+  "Its id, from ` + "`" + `storedSubscriptions` + "`" + `."
   id: ID!
 }
 
@@ -1913,10 +2073,22 @@ var parsedSchema = gqlparser.MustLoadSchema(sources...)
 // Each function is generated once per unique object type, deduplicating the
 // switch statements that were previously inlined in every fieldContext_* function.
 
+func (ec *executionContext) childFields_CreateKnowledgePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "knowledge":
+		return ec.fieldContext_CreateKnowledgePayload_knowledge(ctx, field)
+	case "knowledgeEdge":
+		return ec.fieldContext_CreateKnowledgePayload_knowledgeEdge(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CreateKnowledgePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_CreateKnowledgeRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "knowledgeRequest":
 		return ec.fieldContext_CreateKnowledgeRequestPayload_knowledgeRequest(ctx, field)
+	case "knowledgeRequestEdge":
+		return ec.fieldContext_CreateKnowledgeRequestPayload_knowledgeRequestEdge(ctx, field)
 	case "alreadyExists":
 		return ec.fieldContext_CreateKnowledgeRequestPayload_alreadyExists(ctx, field)
 	}
@@ -1977,14 +2149,6 @@ func (ec *executionContext) childFields_KnowledgeEdge(ctx context.Context, field
 		return ec.fieldContext_KnowledgeEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type KnowledgeEdge", field.Name)
-}
-
-func (ec *executionContext) childFields_KnowledgePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-	switch field.Name {
-	case "knowledge":
-		return ec.fieldContext_KnowledgePayload_knowledge(ctx, field)
-	}
-	return nil, fmt.Errorf("no field named %q was found under type KnowledgePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_KnowledgeRequest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2125,16 +2289,18 @@ func (ec *executionContext) childFields_RespondToRequestPayload(ctx context.Cont
 	return nil, fmt.Errorf("no field named %q was found under type RespondToRequestPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_SessionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_SignInPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "viewer":
+		return ec.fieldContext_SignInPayload_viewer(ctx, field)
 	case "user":
-		return ec.fieldContext_SessionPayload_user(ctx, field)
+		return ec.fieldContext_SignInPayload_user(ctx, field)
 	case "token":
-		return ec.fieldContext_SessionPayload_token(ctx, field)
+		return ec.fieldContext_SignInPayload_token(ctx, field)
 	case "expiresAt":
-		return ec.fieldContext_SessionPayload_expiresAt(ctx, field)
+		return ec.fieldContext_SignInPayload_expiresAt(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type SessionPayload", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type SignInPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_SignOutPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2145,58 +2311,80 @@ func (ec *executionContext) childFields_SignOutPayload(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type SignOutPayload", field.Name)
 }
 
-func (ec *executionContext) childFields_Subscriber(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_SignUpPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "viewer":
+		return ec.fieldContext_SignUpPayload_viewer(ctx, field)
+	case "user":
+		return ec.fieldContext_SignUpPayload_user(ctx, field)
+	case "token":
+		return ec.fieldContext_SignUpPayload_token(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_SignUpPayload_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SignUpPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_StoredSubscription(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
-		return ec.fieldContext_Subscriber_id(ctx, field)
+		return ec.fieldContext_StoredSubscription_id(ctx, field)
 	case "user":
-		return ec.fieldContext_Subscriber_user(ctx, field)
+		return ec.fieldContext_StoredSubscription_user(ctx, field)
 	case "state":
-		return ec.fieldContext_Subscriber_state(ctx, field)
+		return ec.fieldContext_StoredSubscription_state(ctx, field)
 	case "topic":
-		return ec.fieldContext_Subscriber_topic(ctx, field)
+		return ec.fieldContext_StoredSubscription_topic(ctx, field)
 	case "field":
-		return ec.fieldContext_Subscriber_field(ctx, field)
+		return ec.fieldContext_StoredSubscription_field(ctx, field)
 	case "channel":
-		return ec.fieldContext_Subscriber_channel(ctx, field)
+		return ec.fieldContext_StoredSubscription_channel(ctx, field)
 	case "createdAt":
-		return ec.fieldContext_Subscriber_createdAt(ctx, field)
+		return ec.fieldContext_StoredSubscription_createdAt(ctx, field)
 	case "authorizedAt":
-		return ec.fieldContext_Subscriber_authorizedAt(ctx, field)
+		return ec.fieldContext_StoredSubscription_authorizedAt(ctx, field)
 	case "lastDeliveredAt":
-		return ec.fieldContext_Subscriber_lastDeliveredAt(ctx, field)
+		return ec.fieldContext_StoredSubscription_lastDeliveredAt(ctx, field)
 	case "lastError":
-		return ec.fieldContext_Subscriber_lastError(ctx, field)
+		return ec.fieldContext_StoredSubscription_lastError(ctx, field)
 	case "expiresAt":
-		return ec.fieldContext_Subscriber_expiresAt(ctx, field)
+		return ec.fieldContext_StoredSubscription_expiresAt(ctx, field)
 	case "closedAt":
-		return ec.fieldContext_Subscriber_closedAt(ctx, field)
+		return ec.fieldContext_StoredSubscription_closedAt(ctx, field)
 	case "closedReason":
-		return ec.fieldContext_Subscriber_closedReason(ctx, field)
+		return ec.fieldContext_StoredSubscription_closedReason(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type Subscriber", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type StoredSubscription", field.Name)
 }
 
-func (ec *executionContext) childFields_SubscriberConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_StoredSubscriptionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "edges":
-		return ec.fieldContext_SubscriberConnection_edges(ctx, field)
+		return ec.fieldContext_StoredSubscriptionConnection_edges(ctx, field)
 	case "pageInfo":
-		return ec.fieldContext_SubscriberConnection_pageInfo(ctx, field)
+		return ec.fieldContext_StoredSubscriptionConnection_pageInfo(ctx, field)
 	case "totalCount":
-		return ec.fieldContext_SubscriberConnection_totalCount(ctx, field)
+		return ec.fieldContext_StoredSubscriptionConnection_totalCount(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type SubscriberConnection", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type StoredSubscriptionConnection", field.Name)
 }
 
-func (ec *executionContext) childFields_SubscriberEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+func (ec *executionContext) childFields_StoredSubscriptionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "node":
-		return ec.fieldContext_SubscriberEdge_node(ctx, field)
+		return ec.fieldContext_StoredSubscriptionEdge_node(ctx, field)
 	case "cursor":
-		return ec.fieldContext_SubscriberEdge_cursor(ctx, field)
+		return ec.fieldContext_StoredSubscriptionEdge_cursor(ctx, field)
 	}
-	return nil, fmt.Errorf("no field named %q was found under type SubscriberEdge", field.Name)
+	return nil, fmt.Errorf("no field named %q was found under type StoredSubscriptionEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_UpdateKnowledgePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "knowledge":
+		return ec.fieldContext_UpdateKnowledgePayload_knowledge(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UpdateKnowledgePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2233,6 +2421,16 @@ func (ec *executionContext) childFields_UserEdge(ctx context.Context, field grap
 		return ec.fieldContext_UserEdge_cursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "email":
+		return ec.fieldContext_Viewer_email(ctx, field)
+	case "user":
+		return ec.fieldContext_Viewer_user(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2382,14 +2580,22 @@ func (ec *executionContext) field_Mutation_createKnowledge_args(ctx context.Cont
 func (ec *executionContext) field_Mutation_deleteKnowledge_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
-	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
-		func(ctx context.Context, v any) (int, error) {
-			return ec.unmarshalNID2int(ctx, v)
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (*DeleteKnowledgeInput, error) {
+			return ec.unmarshalODeleteKnowledgeInput2ᚖlorebridgeᚋgraphᚐDeleteKnowledgeInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["id"] = arg0
+	args["input"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOID2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg1
 	return args, nil
 }
 
@@ -2691,12 +2897,12 @@ func (ec *executionContext) field_Query_notifications_args(ctx context.Context, 
 	return args, nil
 }
 
-func (ec *executionContext) field_Query_subscribers_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+func (ec *executionContext) field_Query_storedSubscriptions_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "state",
 		func(ctx context.Context, v any) (*subscriber.State, error) {
-			return ec.unmarshalOSubscriberState2ᚖlorebridgeᚋentᚋsubscriberᚐState(ctx, v)
+			return ec.unmarshalOStoredSubscriptionState2ᚖlorebridgeᚋentᚋsubscriberᚐState(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2743,8 +2949,8 @@ func (ec *executionContext) field_Query_subscribers_args(ctx context.Context, ra
 	}
 	args["before"] = arg5
 	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
-		func(ctx context.Context, v any) (*ent.SubscriberOrder, error) {
-			return ec.unmarshalOSubscriberOrder2ᚖlorebridgeᚋentᚐSubscriberOrder(ctx, v)
+		func(ctx context.Context, v any) (*ent.StoredSubscriptionOrder, error) {
+			return ec.unmarshalOStoredSubscriptionOrder2ᚖlorebridgeᚋentᚐStoredSubscriptionOrder(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2895,6 +3101,70 @@ func (ec *executionContext) field___Type_inputFields_args(ctx context.Context, r
 
 // region    **************************** field.gotpl *****************************
 
+func (ec *executionContext) _CreateKnowledgePayload_knowledge(ctx context.Context, field graphql.CollectedField, obj *CreateKnowledgePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateKnowledgePayload_knowledge(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Knowledge, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Knowledge) graphql.Marshaler {
+			return ec.marshalNKnowledge2ᚖlorebridgeᚋentᚐKnowledge(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CreateKnowledgePayload_knowledge(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateKnowledgePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Knowledge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CreateKnowledgePayload_knowledgeEdge(ctx context.Context, field graphql.CollectedField, obj *CreateKnowledgePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateKnowledgePayload_knowledgeEdge(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.KnowledgeEdge, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.KnowledgeEdge) graphql.Marshaler {
+			return ec.marshalNKnowledgeEdge2ᚖlorebridgeᚋentᚐKnowledgeEdge(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CreateKnowledgePayload_knowledgeEdge(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateKnowledgePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _CreateKnowledgeRequestPayload_knowledgeRequest(ctx context.Context, field graphql.CollectedField, obj *CreateKnowledgeRequestPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2922,6 +3192,38 @@ func (ec *executionContext) fieldContext_CreateKnowledgeRequestPayload_knowledge
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_KnowledgeRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CreateKnowledgeRequestPayload_knowledgeRequestEdge(ctx context.Context, field graphql.CollectedField, obj *CreateKnowledgeRequestPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CreateKnowledgeRequestPayload_knowledgeRequestEdge(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.KnowledgeRequestEdge, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.KnowledgeRequestEdge) graphql.Marshaler {
+			return ec.marshalNKnowledgeRequestEdge2ᚖlorebridgeᚋentᚐKnowledgeRequestEdge(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CreateKnowledgeRequestPayload_knowledgeRequestEdge(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CreateKnowledgeRequestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KnowledgeRequestEdge(ctx, field)
 		},
 	}
 	return fc, nil
@@ -3156,10 +3458,10 @@ func (ec *executionContext) _KnowledgeConnection_edges(ctx context.Context, fiel
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*ent.KnowledgeEdge) graphql.Marshaler {
-			return ec.marshalOKnowledgeEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeEdge(ctx, selections, v)
+			return ec.marshalNKnowledgeEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeEdgeᚄ(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
 func (ec *executionContext) fieldContext_KnowledgeConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3243,10 +3545,10 @@ func (ec *executionContext) _KnowledgeEdge_node(ctx context.Context, field graph
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.Knowledge) graphql.Marshaler {
-			return ec.marshalOKnowledge2ᚖlorebridgeᚋentᚐKnowledge(ctx, selections, v)
+			return ec.marshalNKnowledge2ᚖlorebridgeᚋentᚐKnowledge(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
 func (ec *executionContext) fieldContext_KnowledgeEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3283,38 +3585,6 @@ func (ec *executionContext) _KnowledgeEdge_cursor(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_KnowledgeEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("KnowledgeEdge", field, false, false, "Cursor")
-}
-
-func (ec *executionContext) _KnowledgePayload_knowledge(ctx context.Context, field graphql.CollectedField, obj *KnowledgePayload) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_KnowledgePayload_knowledge(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Knowledge, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.Knowledge) graphql.Marshaler {
-			return ec.marshalNKnowledge2ᚖlorebridgeᚋentᚐKnowledge(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_KnowledgePayload_knowledge(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "KnowledgePayload",
-		Field:      field,
-		IsMethod:   false,
-		IsResolver: false,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_Knowledge(ctx, field)
-		},
-	}
-	return fc, nil
 }
 
 func (ec *executionContext) _KnowledgeRequest_id(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeRequest) (ret graphql.Marshaler) {
@@ -3564,10 +3834,10 @@ func (ec *executionContext) _KnowledgeRequestConnection_edges(ctx context.Contex
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*ent.KnowledgeRequestEdge) graphql.Marshaler {
-			return ec.marshalOKnowledgeRequestEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeRequestEdge(ctx, selections, v)
+			return ec.marshalNKnowledgeRequestEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeRequestEdgeᚄ(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
 func (ec *executionContext) fieldContext_KnowledgeRequestConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3651,10 +3921,10 @@ func (ec *executionContext) _KnowledgeRequestEdge_node(ctx context.Context, fiel
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.KnowledgeRequest) graphql.Marshaler {
-			return ec.marshalOKnowledgeRequest2ᚖlorebridgeᚋentᚐKnowledgeRequest(ctx, selections, v)
+			return ec.marshalNKnowledgeRequest2ᚖlorebridgeᚋentᚐKnowledgeRequest(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
 func (ec *executionContext) fieldContext_KnowledgeRequestEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3739,126 +4009,6 @@ func (ec *executionContext) fieldContext_MarkNotificationsReadPayload_unreadCoun
 	return graphql.NewScalarFieldContext("MarkNotificationsReadPayload", field, false, false, "Int")
 }
 
-func (ec *executionContext) _Mutation_signUp(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Mutation_signUp(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().SignUp(ctx, fc.Args["input"].(SignUpInput))
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
-			return ec.marshalNSessionPayload2ᚖlorebridgeᚋgraphᚐSessionPayload(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Mutation_signUp(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Mutation",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_SessionPayload(ctx, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = ec.field_Mutation_signUp_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
-func (ec *executionContext) _Mutation_signIn(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Mutation_signIn(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().SignIn(ctx, fc.Args["input"].(SignInInput))
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
-			return ec.marshalNSessionPayload2ᚖlorebridgeᚋgraphᚐSessionPayload(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Mutation_signIn(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Mutation",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_SessionPayload(ctx, field)
-		},
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = ec.Recover(ctx, r)
-			ec.Error(ctx, err)
-		}
-	}()
-	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = ec.field_Mutation_signIn_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
-		ec.Error(ctx, err)
-		return fc, err
-	}
-	return fc, nil
-}
-
-func (ec *executionContext) _Mutation_signOut(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Mutation_signOut(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.Mutation().SignOut(ctx)
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *SignOutPayload) graphql.Marshaler {
-			return ec.marshalNSignOutPayload2ᚖlorebridgeᚋgraphᚐSignOutPayload(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Mutation_signOut(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Mutation",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_SignOutPayload(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
 func (ec *executionContext) _Mutation_createKnowledge(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3872,11 +4022,11 @@ func (ec *executionContext) _Mutation_createKnowledge(ctx context.Context, field
 			return ec.Resolvers.Mutation().CreateKnowledge(ctx, fc.Args["input"].(CreateKnowledgeInput))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *KnowledgePayload) graphql.Marshaler {
-			return ec.marshalNKnowledgePayload2ᚖlorebridgeᚋgraphᚐKnowledgePayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *CreateKnowledgePayload) graphql.Marshaler {
+			return ec.marshalOCreateKnowledgePayload2ᚖlorebridgeᚋgraphᚐCreateKnowledgePayload(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Mutation_createKnowledge(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3886,7 +4036,7 @@ func (ec *executionContext) fieldContext_Mutation_createKnowledge(ctx context.Co
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_KnowledgePayload(ctx, field)
+			return ec.childFields_CreateKnowledgePayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -3916,11 +4066,11 @@ func (ec *executionContext) _Mutation_updateKnowledge(ctx context.Context, field
 			return ec.Resolvers.Mutation().UpdateKnowledge(ctx, fc.Args["input"].(UpdateKnowledgeInput))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *KnowledgePayload) graphql.Marshaler {
-			return ec.marshalNKnowledgePayload2ᚖlorebridgeᚋgraphᚐKnowledgePayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *UpdateKnowledgePayload) graphql.Marshaler {
+			return ec.marshalOUpdateKnowledgePayload2ᚖlorebridgeᚋgraphᚐUpdateKnowledgePayload(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Mutation_updateKnowledge(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -3930,7 +4080,7 @@ func (ec *executionContext) fieldContext_Mutation_updateKnowledge(ctx context.Co
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_KnowledgePayload(ctx, field)
+			return ec.childFields_UpdateKnowledgePayload(ctx, field)
 		},
 	}
 	defer func() {
@@ -3957,14 +4107,14 @@ func (ec *executionContext) _Mutation_deleteKnowledge(ctx context.Context, field
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().DeleteKnowledge(ctx, fc.Args["id"].(int))
+			return ec.Resolvers.Mutation().DeleteKnowledge(ctx, fc.Args["input"].(*DeleteKnowledgeInput), fc.Args["id"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *DeleteKnowledgePayload) graphql.Marshaler {
-			return ec.marshalNDeleteKnowledgePayload2ᚖlorebridgeᚋgraphᚐDeleteKnowledgePayload(ctx, selections, v)
+			return ec.marshalODeleteKnowledgePayload2ᚖlorebridgeᚋgraphᚐDeleteKnowledgePayload(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Mutation_deleteKnowledge(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4005,10 +4155,10 @@ func (ec *executionContext) _Mutation_createKnowledgeRequest(ctx context.Context
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *CreateKnowledgeRequestPayload) graphql.Marshaler {
-			return ec.marshalNCreateKnowledgeRequestPayload2ᚖlorebridgeᚋgraphᚐCreateKnowledgeRequestPayload(ctx, selections, v)
+			return ec.marshalOCreateKnowledgeRequestPayload2ᚖlorebridgeᚋgraphᚐCreateKnowledgeRequestPayload(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Mutation_createKnowledgeRequest(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4049,10 +4199,10 @@ func (ec *executionContext) _Mutation_respondToRequest(ctx context.Context, fiel
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *RespondToRequestPayload) graphql.Marshaler {
-			return ec.marshalNRespondToRequestPayload2ᚖlorebridgeᚋgraphᚐRespondToRequestPayload(ctx, selections, v)
+			return ec.marshalORespondToRequestPayload2ᚖlorebridgeᚋgraphᚐRespondToRequestPayload(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Mutation_respondToRequest(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4093,10 +4243,10 @@ func (ec *executionContext) _Mutation_markNotificationsRead(ctx context.Context,
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *MarkNotificationsReadPayload) graphql.Marshaler {
-			return ec.marshalNMarkNotificationsReadPayload2ᚖlorebridgeᚋgraphᚐMarkNotificationsReadPayload(ctx, selections, v)
+			return ec.marshalOMarkNotificationsReadPayload2ᚖlorebridgeᚋgraphᚐMarkNotificationsReadPayload(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Mutation_markNotificationsRead(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4123,6 +4273,126 @@ func (ec *executionContext) fieldContext_Mutation_markNotificationsRead(ctx cont
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_signUp(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_signUp(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SignUp(ctx, fc.Args["input"].(SignUpInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SignUpPayload) graphql.Marshaler {
+			return ec.marshalOSignUpPayload2ᚖlorebridgeᚋgraphᚐSignUpPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_signUp(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SignUpPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_signUp_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_signIn(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_signIn(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SignIn(ctx, fc.Args["input"].(SignInInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SignInPayload) graphql.Marshaler {
+			return ec.marshalOSignInPayload2ᚖlorebridgeᚋgraphᚐSignInPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_signIn(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SignInPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_signIn_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_signOut(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_signOut(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().SignOut(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SignOutPayload) graphql.Marshaler {
+			return ec.marshalOSignOutPayload2ᚖlorebridgeᚋgraphᚐSignOutPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_signOut(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SignOutPayload(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_endSubscription(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4137,10 +4407,10 @@ func (ec *executionContext) _Mutation_endSubscription(ctx context.Context, field
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *EndSubscriptionPayload) graphql.Marshaler {
-			return ec.marshalNEndSubscriptionPayload2ᚖlorebridgeᚋgraphᚐEndSubscriptionPayload(ctx, selections, v)
+			return ec.marshalOEndSubscriptionPayload2ᚖlorebridgeᚋgraphᚐEndSubscriptionPayload(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Mutation_endSubscription(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4304,10 +4574,10 @@ func (ec *executionContext) _NotificationConnection_edges(ctx context.Context, f
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*ent.NotificationEdge) graphql.Marshaler {
-			return ec.marshalONotificationEdge2ᚕᚖlorebridgeᚋentᚐNotificationEdge(ctx, selections, v)
+			return ec.marshalNNotificationEdge2ᚕᚖlorebridgeᚋentᚐNotificationEdgeᚄ(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
 func (ec *executionContext) fieldContext_NotificationConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4414,10 +4684,10 @@ func (ec *executionContext) _NotificationEdge_node(ctx context.Context, field gr
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.Event) graphql.Marshaler {
-			return ec.marshalONotification2ᚖlorebridgeᚋentᚐEvent(ctx, selections, v)
+			return ec.marshalNNotification2ᚖlorebridgeᚋentᚐEvent(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
 func (ec *executionContext) fieldContext_NotificationEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4548,38 +4818,6 @@ func (ec *executionContext) fieldContext_PageInfo_endCursor(_ context.Context, f
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "Cursor")
 }
 
-func (ec *executionContext) _Query_me(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Query_me(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.Query().Me(ctx)
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.User) graphql.Marshaler {
-			return ec.marshalOUser2ᚖlorebridgeᚋentᚐUser(ctx, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func (ec *executionContext) fieldContext_Query_me(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	fc = &graphql.FieldContext{
-		Object:     "Query",
-		Field:      field,
-		IsMethod:   true,
-		IsResolver: true,
-		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_User(ctx, field)
-		},
-	}
-	return fc, nil
-}
-
 func (ec *executionContext) _Query_node(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4638,10 +4876,10 @@ func (ec *executionContext) _Query_users(ctx context.Context, field graphql.Coll
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.UserConnection) graphql.Marshaler {
-			return ec.marshalNUserConnection2ᚖlorebridgeᚋentᚐUserConnection(ctx, selections, v)
+			return ec.marshalOUserConnection2ᚖlorebridgeᚋentᚐUserConnection(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Query_users(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4682,10 +4920,10 @@ func (ec *executionContext) _Query_knowledge(ctx context.Context, field graphql.
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.KnowledgeConnection) graphql.Marshaler {
-			return ec.marshalNKnowledgeConnection2ᚖlorebridgeᚋentᚐKnowledgeConnection(ctx, selections, v)
+			return ec.marshalOKnowledgeConnection2ᚖlorebridgeᚋentᚐKnowledgeConnection(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Query_knowledge(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4726,10 +4964,10 @@ func (ec *executionContext) _Query_knowledgeRequests(ctx context.Context, field 
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.KnowledgeRequestConnection) graphql.Marshaler {
-			return ec.marshalNKnowledgeRequestConnection2ᚖlorebridgeᚋentᚐKnowledgeRequestConnection(ctx, selections, v)
+			return ec.marshalOKnowledgeRequestConnection2ᚖlorebridgeᚋentᚐKnowledgeRequestConnection(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Query_knowledgeRequests(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4770,10 +5008,10 @@ func (ec *executionContext) _Query_notifications(ctx context.Context, field grap
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.NotificationConnection) graphql.Marshaler {
-			return ec.marshalNNotificationConnection2ᚖlorebridgeᚋentᚐNotificationConnection(ctx, selections, v)
+			return ec.marshalONotificationConnection2ᚖlorebridgeᚋentᚐNotificationConnection(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Query_notifications(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4813,10 +5051,10 @@ func (ec *executionContext) _Query_realtime(ctx context.Context, field graphql.C
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *Realtime) graphql.Marshaler {
-			return ec.marshalNRealtime2ᚖlorebridgeᚋgraphᚐRealtime(ctx, selections, v)
+			return ec.marshalORealtime2ᚖlorebridgeᚋgraphᚐRealtime(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
 func (ec *executionContext) fieldContext_Query_realtime(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -4832,34 +5070,98 @@ func (ec *executionContext) fieldContext_Query_realtime(_ context.Context, field
 	return fc, nil
 }
 
-func (ec *executionContext) _Query_subscribers(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+func (ec *executionContext) _Query_viewer(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Query_subscribers(ctx, field)
+			return ec.fieldContext_Query_viewer(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Subscribers(ctx, fc.Args["state"].(*subscriber.State), fc.Args["topic"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*entgql.Cursor[int]), fc.Args["last"].(*int), fc.Args["before"].(*entgql.Cursor[int]), fc.Args["orderBy"].(*ent.SubscriberOrder))
+			return ec.Resolvers.Query().Viewer(ctx)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.SubscriberConnection) graphql.Marshaler {
-			return ec.marshalNSubscriberConnection2ᚖlorebridgeᚋentᚐSubscriberConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Viewer) graphql.Marshaler {
+			return ec.marshalOViewer2ᚖlorebridgeᚋgraphᚐViewer(ctx, selections, v)
 		},
 		true,
-		true,
+		false,
 	)
 }
-func (ec *executionContext) fieldContext_Query_subscribers(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Query_viewer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "Query",
 		Field:      field,
 		IsMethod:   true,
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_SubscriberConnection(ctx, field)
+			return ec.childFields_Viewer(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_me(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_me(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Me(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖlorebridgeᚋentᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_me(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_storedSubscriptions(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_storedSubscriptions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().StoredSubscriptions(ctx, fc.Args["state"].(*subscriber.State), fc.Args["topic"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*entgql.Cursor[int]), fc.Args["last"].(*int), fc.Args["before"].(*entgql.Cursor[int]), fc.Args["orderBy"].(*ent.StoredSubscriptionOrder))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.StoredSubscriptionConnection) graphql.Marshaler {
+			return ec.marshalOStoredSubscriptionConnection2ᚖlorebridgeᚋentᚐStoredSubscriptionConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_storedSubscriptions(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_StoredSubscriptionConnection(ctx, field)
 		},
 	}
 	defer func() {
@@ -4869,7 +5171,7 @@ func (ec *executionContext) fieldContext_Query_subscribers(ctx context.Context, 
 		}
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
-	if fc.Args, err = ec.field_Query_subscribers_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+	if fc.Args, err = ec.field_Query_storedSubscriptions_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -5145,13 +5447,45 @@ func (ec *executionContext) fieldContext_RespondToRequestPayload_knowledgeReques
 	return fc, nil
 }
 
-func (ec *executionContext) _SessionPayload_user(ctx context.Context, field graphql.CollectedField, obj *SessionPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _SignInPayload_viewer(ctx context.Context, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SessionPayload_user(ctx, field)
+			return ec.fieldContext_SignInPayload_viewer(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Viewer, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Viewer) graphql.Marshaler {
+			return ec.marshalNViewer2ᚖlorebridgeᚋgraphᚐViewer(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SignInPayload_viewer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignInPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Viewer(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SignInPayload_user(ctx context.Context, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SignInPayload_user(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.User, nil
@@ -5164,9 +5498,9 @@ func (ec *executionContext) _SessionPayload_user(ctx context.Context, field grap
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_SessionPayload_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_SignInPayload_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "SessionPayload",
+		Object:     "SignInPayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -5177,13 +5511,13 @@ func (ec *executionContext) fieldContext_SessionPayload_user(_ context.Context, 
 	return fc, nil
 }
 
-func (ec *executionContext) _SessionPayload_token(ctx context.Context, field graphql.CollectedField, obj *SessionPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _SignInPayload_token(ctx context.Context, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SessionPayload_token(ctx, field)
+			return ec.fieldContext_SignInPayload_token(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.Token, nil
@@ -5196,17 +5530,17 @@ func (ec *executionContext) _SessionPayload_token(ctx context.Context, field gra
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_SessionPayload_token(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SessionPayload", field, false, false, "String")
+func (ec *executionContext) fieldContext_SignInPayload_token(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignInPayload", field, false, false, "String")
 }
 
-func (ec *executionContext) _SessionPayload_expiresAt(ctx context.Context, field graphql.CollectedField, obj *SessionPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _SignInPayload_expiresAt(ctx context.Context, field graphql.CollectedField, obj *SignInPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SessionPayload_expiresAt(ctx, field)
+			return ec.fieldContext_SignInPayload_expiresAt(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExpiresAt, nil
@@ -5219,8 +5553,8 @@ func (ec *executionContext) _SessionPayload_expiresAt(ctx context.Context, field
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_SessionPayload_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SessionPayload", field, false, false, "Time")
+func (ec *executionContext) fieldContext_SignInPayload_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignInPayload", field, false, false, "Time")
 }
 
 func (ec *executionContext) _SignOutPayload_signedOut(ctx context.Context, field graphql.CollectedField, obj *SignOutPayload) (ret graphql.Marshaler) {
@@ -5246,39 +5580,48 @@ func (ec *executionContext) fieldContext_SignOutPayload_signedOut(_ context.Cont
 	return graphql.NewScalarFieldContext("SignOutPayload", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _Subscriber_id(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _SignUpPayload_viewer(ctx context.Context, field graphql.CollectedField, obj *SignUpPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_id(ctx, field)
+			return ec.fieldContext_SignUpPayload_viewer(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID, nil
+			return obj.Viewer, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNID2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Viewer) graphql.Marshaler {
+			return ec.marshalNViewer2ᚖlorebridgeᚋgraphᚐViewer(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_Subscriber_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "ID")
+func (ec *executionContext) fieldContext_SignUpPayload_viewer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SignUpPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Viewer(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
-func (ec *executionContext) _Subscriber_user(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _SignUpPayload_user(ctx context.Context, field graphql.CollectedField, obj *SignUpPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_user(ctx, field)
+			return ec.fieldContext_SignUpPayload_user(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.User(ctx)
+			return obj.User, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.User) graphql.Marshaler {
@@ -5288,11 +5631,11 @@ func (ec *executionContext) _Subscriber_user(ctx context.Context, field graphql.
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_Subscriber_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_SignUpPayload_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "Subscriber",
+		Object:     "SignUpPayload",
 		Field:      field,
-		IsMethod:   true,
+		IsMethod:   false,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_User(ctx, field)
@@ -5301,177 +5644,16 @@ func (ec *executionContext) fieldContext_Subscriber_user(_ context.Context, fiel
 	return fc, nil
 }
 
-func (ec *executionContext) _Subscriber_state(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _SignUpPayload_token(ctx context.Context, field graphql.CollectedField, obj *SignUpPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_state(ctx, field)
+			return ec.fieldContext_SignUpPayload_token(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.State, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v subscriber.State) graphql.Marshaler {
-			return ec.marshalNSubscriberState2lorebridgeᚋentᚋsubscriberᚐState(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Subscriber_state(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "SubscriberState")
-}
-
-func (ec *executionContext) _Subscriber_topic(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_topic(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Topic, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Subscriber_topic(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "String")
-}
-
-func (ec *executionContext) _Subscriber_field(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_field(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Field, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Subscriber_field(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "String")
-}
-
-func (ec *executionContext) _Subscriber_channel(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_channel(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.Channel, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
-			return ec.marshalNString2string(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Subscriber_channel(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "String")
-}
-
-func (ec *executionContext) _Subscriber_createdAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_createdAt(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.CreatedAt, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
-			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
-		},
-		true,
-		true,
-	)
-}
-func (ec *executionContext) fieldContext_Subscriber_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "Time")
-}
-
-func (ec *executionContext) _Subscriber_authorizedAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_authorizedAt(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.AuthorizedAt, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
-			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func (ec *executionContext) fieldContext_Subscriber_authorizedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "Time")
-}
-
-func (ec *executionContext) _Subscriber_lastDeliveredAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_lastDeliveredAt(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.LastDeliveredAt, nil
-		},
-		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
-			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
-		},
-		true,
-		false,
-	)
-}
-func (ec *executionContext) fieldContext_Subscriber_lastDeliveredAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "Time")
-}
-
-func (ec *executionContext) _Subscriber_lastError(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
-	return graphql.ResolveField(
-		ctx,
-		ec.OperationContext,
-		field,
-		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_lastError(ctx, field)
-		},
-		func(ctx context.Context) (any, error) {
-			return obj.LastError, nil
+			return obj.Token, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -5481,17 +5663,17 @@ func (ec *executionContext) _Subscriber_lastError(ctx context.Context, field gra
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Subscriber_lastError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "String")
+func (ec *executionContext) fieldContext_SignUpPayload_token(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignUpPayload", field, false, false, "String")
 }
 
-func (ec *executionContext) _Subscriber_expiresAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _SignUpPayload_expiresAt(ctx context.Context, field graphql.CollectedField, obj *SignUpPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_expiresAt(ctx, field)
+			return ec.fieldContext_SignUpPayload_expiresAt(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ExpiresAt, nil
@@ -5504,17 +5686,279 @@ func (ec *executionContext) _Subscriber_expiresAt(ctx context.Context, field gra
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_Subscriber_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "Time")
+func (ec *executionContext) fieldContext_SignUpPayload_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SignUpPayload", field, false, false, "Time")
 }
 
-func (ec *executionContext) _Subscriber_closedAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscription_id(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_closedAt(ctx, field)
+			return ec.fieldContext_StoredSubscription_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNID2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "ID")
+}
+
+func (ec *executionContext) _StoredSubscription_user(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_user(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.User) graphql.Marshaler {
+			return ec.marshalNUser2ᚖlorebridgeᚋentᚐUser(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "StoredSubscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _StoredSubscription_state(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_state(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.State, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v subscriber.State) graphql.Marshaler {
+			return ec.marshalNStoredSubscriptionState2lorebridgeᚋentᚋsubscriberᚐState(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_state(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "StoredSubscriptionState")
+}
+
+func (ec *executionContext) _StoredSubscription_topic(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_topic(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Topic, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_topic(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
+}
+
+func (ec *executionContext) _StoredSubscription_field(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_field(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Field, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_field(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
+}
+
+func (ec *executionContext) _StoredSubscription_channel(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_channel(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Channel, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_channel(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
+}
+
+func (ec *executionContext) _StoredSubscription_createdAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "Time")
+}
+
+func (ec *executionContext) _StoredSubscription_authorizedAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_authorizedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AuthorizedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_authorizedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "Time")
+}
+
+func (ec *executionContext) _StoredSubscription_lastDeliveredAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_lastDeliveredAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastDeliveredAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_lastDeliveredAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "Time")
+}
+
+func (ec *executionContext) _StoredSubscription_lastError(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_lastError(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastError, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_lastError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
+}
+
+func (ec *executionContext) _StoredSubscription_expiresAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_expiresAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_StoredSubscription_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "Time")
+}
+
+func (ec *executionContext) _StoredSubscription_closedAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_StoredSubscription_closedAt(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ClosedAt, nil
@@ -5527,17 +5971,17 @@ func (ec *executionContext) _Subscriber_closedAt(ctx context.Context, field grap
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Subscriber_closedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "Time")
+func (ec *executionContext) fieldContext_StoredSubscription_closedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "Time")
 }
 
-func (ec *executionContext) _Subscriber_closedReason(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscription_closedReason(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Subscriber_closedReason(ctx, field)
+			return ec.fieldContext_StoredSubscription_closedReason(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.ClosedReason, nil
@@ -5550,49 +5994,49 @@ func (ec *executionContext) _Subscriber_closedReason(ctx context.Context, field 
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Subscriber_closedReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Subscriber", field, false, false, "String")
+func (ec *executionContext) fieldContext_StoredSubscription_closedReason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
 }
 
-func (ec *executionContext) _SubscriberConnection_edges(ctx context.Context, field graphql.CollectedField, obj *ent.SubscriberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionConnection_edges(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscriptionConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SubscriberConnection_edges(ctx, field)
+			return ec.fieldContext_StoredSubscriptionConnection_edges(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*ent.SubscriberEdge) graphql.Marshaler {
-			return ec.marshalOSubscriberEdge2ᚕᚖlorebridgeᚋentᚐSubscriberEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*ent.StoredSubscriptionEdge) graphql.Marshaler {
+			return ec.marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋentᚐStoredSubscriptionEdgeᚄ(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
-func (ec *executionContext) fieldContext_SubscriberConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_StoredSubscriptionConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "SubscriberConnection",
+		Object:     "StoredSubscriptionConnection",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_SubscriberEdge(ctx, field)
+			return ec.childFields_StoredSubscriptionEdge(ctx, field)
 		},
 	}
 	return fc, nil
 }
 
-func (ec *executionContext) _SubscriberConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *ent.SubscriberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscriptionConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SubscriberConnection_pageInfo(ctx, field)
+			return ec.fieldContext_StoredSubscriptionConnection_pageInfo(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.PageInfo, nil
@@ -5605,9 +6049,9 @@ func (ec *executionContext) _SubscriberConnection_pageInfo(ctx context.Context, 
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_SubscriberConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_StoredSubscriptionConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "SubscriberConnection",
+		Object:     "StoredSubscriptionConnection",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -5618,13 +6062,13 @@ func (ec *executionContext) fieldContext_SubscriberConnection_pageInfo(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _SubscriberConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *ent.SubscriberConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscriptionConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SubscriberConnection_totalCount(ctx, field)
+			return ec.fieldContext_StoredSubscriptionConnection_totalCount(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.TotalCount, nil
@@ -5637,49 +6081,49 @@ func (ec *executionContext) _SubscriberConnection_totalCount(ctx context.Context
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_SubscriberConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SubscriberConnection", field, false, false, "Int")
+func (ec *executionContext) fieldContext_StoredSubscriptionConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscriptionConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _SubscriberEdge_node(ctx context.Context, field graphql.CollectedField, obj *ent.SubscriberEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionEdge_node(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscriptionEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SubscriberEdge_node(ctx, field)
+			return ec.fieldContext_StoredSubscriptionEdge_node(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.Node, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.Subscriber) graphql.Marshaler {
-			return ec.marshalOSubscriber2ᚖlorebridgeᚋentᚐSubscriber(ctx, selections, v)
+			return ec.marshalNStoredSubscription2ᚖlorebridgeᚋentᚐSubscriber(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
-func (ec *executionContext) fieldContext_SubscriberEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_StoredSubscriptionEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
-		Object:     "SubscriberEdge",
+		Object:     "StoredSubscriptionEdge",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.childFields_Subscriber(ctx, field)
+			return ec.childFields_StoredSubscription(ctx, field)
 		},
 	}
 	return fc, nil
 }
 
-func (ec *executionContext) _SubscriberEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *ent.SubscriberEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscriptionEdge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SubscriberEdge_cursor(ctx, field)
+			return ec.fieldContext_StoredSubscriptionEdge_cursor(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
 			return obj.Cursor, nil
@@ -5692,8 +6136,8 @@ func (ec *executionContext) _SubscriberEdge_cursor(ctx context.Context, field gr
 		true,
 	)
 }
-func (ec *executionContext) fieldContext_SubscriberEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SubscriberEdge", field, false, false, "Cursor")
+func (ec *executionContext) fieldContext_StoredSubscriptionEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("StoredSubscriptionEdge", field, false, false, "Cursor")
 }
 
 func (ec *executionContext) _Subscription_knowledgeRequestReceived(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
@@ -5900,6 +6344,38 @@ func (ec *executionContext) fieldContext_Subscription_knowledgePublished(_ conte
 	return fc, nil
 }
 
+func (ec *executionContext) _UpdateKnowledgePayload_knowledge(ctx context.Context, field graphql.CollectedField, obj *UpdateKnowledgePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UpdateKnowledgePayload_knowledge(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Knowledge, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.Knowledge) graphql.Marshaler {
+			return ec.marshalNKnowledge2ᚖlorebridgeᚋentᚐKnowledge(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UpdateKnowledgePayload_knowledge(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UpdateKnowledgePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Knowledge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _User_id(ctx context.Context, field graphql.CollectedField, obj *ent.User) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6005,10 +6481,10 @@ func (ec *executionContext) _UserConnection_edges(ctx context.Context, field gra
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*ent.UserEdge) graphql.Marshaler {
-			return ec.marshalOUserEdge2ᚕᚖlorebridgeᚋentᚐUserEdge(ctx, selections, v)
+			return ec.marshalNUserEdge2ᚕᚖlorebridgeᚋentᚐUserEdgeᚄ(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
 func (ec *executionContext) fieldContext_UserConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -6092,10 +6568,10 @@ func (ec *executionContext) _UserEdge_node(ctx context.Context, field graphql.Co
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ent.User) graphql.Marshaler {
-			return ec.marshalOUser2ᚖlorebridgeᚋentᚐUser(ctx, selections, v)
+			return ec.marshalNUser2ᚖlorebridgeᚋentᚐUser(ctx, selections, v)
 		},
 		true,
-		false,
+		true,
 	)
 }
 func (ec *executionContext) fieldContext_UserEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -6132,6 +6608,61 @@ func (ec *executionContext) _UserEdge_cursor(ctx context.Context, field graphql.
 }
 func (ec *executionContext) fieldContext_UserEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("UserEdge", field, false, false, "Cursor")
+}
+
+func (ec *executionContext) _Viewer_email(ctx context.Context, field graphql.CollectedField, obj *Viewer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Viewer_email(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Email, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Viewer_email(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Viewer", field, false, false, "String")
+}
+
+func (ec *executionContext) _Viewer_user(ctx context.Context, field graphql.CollectedField, obj *Viewer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Viewer_user(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.User) graphql.Marshaler {
+			return ec.marshalNUser2ᚖlorebridgeᚋentᚐUser(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Viewer_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Viewer",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) ___Directive_name(ctx context.Context, field graphql.CollectedField, obj *introspection.Directive) (ret graphql.Marshaler) {
@@ -7312,6 +7843,48 @@ func UnmarshalCreateKnowledgeRequestInput(ctx context.Context, raw any) (CreateK
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputDeleteKnowledgeInput(ctx context.Context, obj any) (DeleteKnowledgeInput, error) {
+	var it DeleteKnowledgeInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2int(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDeleteKnowledgeInput unmarshals raw into the DeleteKnowledgeInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDeleteKnowledgeInput(ctx context.Context, raw any) (DeleteKnowledgeInput, error) {
+	var out DeleteKnowledgeInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DeleteKnowledgeInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputEndSubscriptionInput(ctx context.Context, obj any) (EndSubscriptionInput, error) {
 	var it EndSubscriptionInput
 	if obj == nil {
@@ -7365,10 +7938,6 @@ func (ec *executionContext) unmarshalInputKnowledgeOrder(ctx context.Context, ob
 		asMap[k] = v
 	}
 
-	if _, present := asMap["direction"]; !present {
-		asMap["direction"] = "ASC"
-	}
-
 	fieldsInOrder := [...]string{"direction", "field"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
@@ -7378,7 +7947,7 @@ func (ec *executionContext) unmarshalInputKnowledgeOrder(ctx context.Context, ob
 		switch k {
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
+			data, err := ec.unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -7418,10 +7987,6 @@ func (ec *executionContext) unmarshalInputKnowledgeRequestOrder(ctx context.Cont
 		asMap[k] = v
 	}
 
-	if _, present := asMap["direction"]; !present {
-		asMap["direction"] = "ASC"
-	}
-
 	fieldsInOrder := [...]string{"direction", "field"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
@@ -7431,7 +7996,7 @@ func (ec *executionContext) unmarshalInputKnowledgeRequestOrder(ctx context.Cont
 		switch k {
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
+			data, err := ec.unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -7471,15 +8036,15 @@ func (ec *executionContext) unmarshalInputKnowledgeRequestWhereInput(ctx context
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"knowledgeID", "createdAtGTE", "createdAtLT"}
+	fieldsInOrder := [...]string{"knowledgeId", "createdAtGTE", "createdAtLT"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
 			continue
 		}
 		switch k {
-		case "knowledgeID":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("knowledgeID"))
+		case "knowledgeId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("knowledgeId"))
 			data, err := ec.unmarshalOID2ᚖint(ctx, v)
 			if err != nil {
 				return it, err
@@ -7527,22 +8092,22 @@ func (ec *executionContext) unmarshalInputKnowledgeWhereInput(ctx context.Contex
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"ownerID", "ownerIDNEQ", "createdAtGTE", "createdAtLT", "updatedAtGTE"}
+	fieldsInOrder := [...]string{"ownerId", "ownerIdNEQ", "createdAtGTE", "createdAtLT", "updatedAtGTE"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
 			continue
 		}
 		switch k {
-		case "ownerID":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ownerID"))
+		case "ownerId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ownerId"))
 			data, err := ec.unmarshalOID2ᚖint(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.OwnerID = data
-		case "ownerIDNEQ":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ownerIDNEQ"))
+		case "ownerIdNEQ":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ownerIdNEQ"))
 			data, err := ec.unmarshalOID2ᚖint(ctx, v)
 			if err != nil {
 				return it, err
@@ -7646,10 +8211,6 @@ func (ec *executionContext) unmarshalInputNotificationOrder(ctx context.Context,
 		asMap[k] = v
 	}
 
-	if _, present := asMap["direction"]; !present {
-		asMap["direction"] = "ASC"
-	}
-
 	fieldsInOrder := [...]string{"direction", "field"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
@@ -7659,7 +8220,7 @@ func (ec *executionContext) unmarshalInputNotificationOrder(ctx context.Context,
 		switch k {
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
+			data, err := ec.unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -7871,8 +8432,8 @@ func UnmarshalSignUpInput(ctx context.Context, raw any) (SignUpInput, error) {
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputSubscriberOrder(ctx context.Context, obj any) (ent.SubscriberOrder, error) {
-	var it ent.SubscriberOrder
+func (ec *executionContext) unmarshalInputStoredSubscriptionOrder(ctx context.Context, obj any) (ent.StoredSubscriptionOrder, error) {
+	var it ent.StoredSubscriptionOrder
 	if obj == nil {
 		return it, nil
 	}
@@ -7880,10 +8441,6 @@ func (ec *executionContext) unmarshalInputSubscriberOrder(ctx context.Context, o
 	asMap := map[string]any{}
 	for k, v := range obj.(map[string]any) {
 		asMap[k] = v
-	}
-
-	if _, present := asMap["direction"]; !present {
-		asMap["direction"] = "ASC"
 	}
 
 	fieldsInOrder := [...]string{"direction", "field"}
@@ -7895,14 +8452,14 @@ func (ec *executionContext) unmarshalInputSubscriberOrder(ctx context.Context, o
 		switch k {
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
+			data, err := ec.unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
-			data, err := ec.unmarshalNSubscriberOrderField2ᚖlorebridgeᚋentᚐSubscriberOrderField(ctx, v)
+			data, err := ec.unmarshalNStoredSubscriptionOrderField2ᚖlorebridgeᚋentᚐStoredSubscriptionOrderField(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -7912,15 +8469,15 @@ func (ec *executionContext) unmarshalInputSubscriberOrder(ctx context.Context, o
 	return it, nil
 }
 
-// UnmarshalSubscriberOrder unmarshals raw into the SubscriberOrder input type, using the
+// UnmarshalStoredSubscriptionOrder unmarshals raw into the StoredSubscriptionOrder input type, using the
 // unmarshaler bound to ctx's request. Call it from a resolver to decode an input
 // object that was not passed as a field argument.
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalSubscriberOrder(ctx context.Context, raw any) (ent.SubscriberOrder, error) {
-	var out ent.SubscriberOrder
-	err := graphql.UnmarshalNamedInputFromContext(ctx, "SubscriberOrder", raw, &out)
+func UnmarshalStoredSubscriptionOrder(ctx context.Context, raw any) (ent.StoredSubscriptionOrder, error) {
+	var out ent.StoredSubscriptionOrder
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "StoredSubscriptionOrder", raw, &out)
 	return out, err
 }
 
@@ -7991,10 +8548,6 @@ func (ec *executionContext) unmarshalInputUserOrder(ctx context.Context, obj any
 		asMap[k] = v
 	}
 
-	if _, present := asMap["direction"]; !present {
-		asMap["direction"] = "ASC"
-	}
-
 	fieldsInOrder := [...]string{"direction", "field"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
@@ -8004,7 +8557,7 @@ func (ec *executionContext) unmarshalInputUserOrder(ctx context.Context, obj any
 		switch k {
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
+			data, err := ec.unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -8046,6 +8599,11 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._User(ctx, sel, obj)
+	case *ent.Subscriber:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._StoredSubscription(ctx, sel, obj)
 	case *ent.Event:
 		if obj == nil {
 			return graphql.Null
@@ -8074,6 +8632,44 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 
 // region    **************************** object.gotpl ****************************
 
+var createKnowledgePayloadImplementors = []string{"CreateKnowledgePayload"}
+
+func (ec *executionContext) _CreateKnowledgePayload(ctx context.Context, sel ast.SelectionSet, obj *CreateKnowledgePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, createKnowledgePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CreateKnowledgePayload")
+		case "knowledge":
+			out.Values[i] = ec._CreateKnowledgePayload_knowledge(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "knowledgeEdge":
+			out.Values[i] = ec._CreateKnowledgePayload_knowledgeEdge(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var createKnowledgeRequestPayloadImplementors = []string{"CreateKnowledgeRequestPayload"}
 
 func (ec *executionContext) _CreateKnowledgeRequestPayload(ctx context.Context, sel ast.SelectionSet, obj *CreateKnowledgeRequestPayload) graphql.Marshaler {
@@ -8087,6 +8683,11 @@ func (ec *executionContext) _CreateKnowledgeRequestPayload(ctx context.Context, 
 			out.Values[i] = graphql.MarshalString("CreateKnowledgeRequestPayload")
 		case "knowledgeRequest":
 			out.Values[i] = ec._CreateKnowledgeRequestPayload_knowledgeRequest(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "knowledgeRequestEdge":
+			out.Values[i] = ec._CreateKnowledgeRequestPayload_knowledgeRequestEdge(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -8251,7 +8852,7 @@ func (ec *executionContext) _KnowledgeConnection(ctx context.Context, sel ast.Se
 			out.Values[i] = graphql.MarshalString("KnowledgeConnection")
 		case "edges":
 			out.Values[i] = ec._KnowledgeConnection_edges(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "pageInfo":
@@ -8294,44 +8895,11 @@ func (ec *executionContext) _KnowledgeEdge(ctx context.Context, sel ast.Selectio
 			out.Values[i] = graphql.MarshalString("KnowledgeEdge")
 		case "node":
 			out.Values[i] = ec._KnowledgeEdge_node(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "cursor":
 			out.Values[i] = ec._KnowledgeEdge_cursor(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		default:
-			panic("unknown field " + strconv.Quote(field.Name))
-		}
-	}
-	out.Dispatch(ctx)
-	if out.Invalids > 0 {
-		return graphql.Null
-	}
-
-	if n := len(deferred.Defers); n > 0 {
-		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
-		ec.ProcessDeferredGroup(deferred)
-	}
-
-	return out
-}
-
-var knowledgePayloadImplementors = []string{"KnowledgePayload"}
-
-func (ec *executionContext) _KnowledgePayload(ctx context.Context, sel ast.SelectionSet, obj *KnowledgePayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgePayloadImplementors)
-
-	out := graphql.NewFieldSet(fields)
-	deferred := graphql.NewDeferredGroup(ctx)
-	for i, field := range fields {
-		switch field.Name {
-		case "__typename":
-			out.Values[i] = graphql.MarshalString("KnowledgePayload")
-		case "knowledge":
-			out.Values[i] = ec._KnowledgePayload_knowledge(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -8441,7 +9009,7 @@ func (ec *executionContext) _KnowledgeRequestConnection(ctx context.Context, sel
 			out.Values[i] = graphql.MarshalString("KnowledgeRequestConnection")
 		case "edges":
 			out.Values[i] = ec._KnowledgeRequestConnection_edges(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "pageInfo":
@@ -8484,7 +9052,7 @@ func (ec *executionContext) _KnowledgeRequestEdge(ctx context.Context, sel ast.S
 			out.Values[i] = graphql.MarshalString("KnowledgeRequestEdge")
 		case "node":
 			out.Values[i] = ec._KnowledgeRequestEdge_node(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "cursor":
@@ -8566,74 +9134,74 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Mutation")
-		case "signUp":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_signUp(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "signIn":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_signIn(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
-		case "signOut":
-			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
-				return ec._Mutation_signOut(ctx, field)
-			})
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
-			}
 		case "createKnowledge":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createKnowledge(ctx, field)
 			})
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "updateKnowledge":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_updateKnowledge(ctx, field)
 			})
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "deleteKnowledge":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_deleteKnowledge(ctx, field)
 			})
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "createKnowledgeRequest":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createKnowledgeRequest(ctx, field)
 			})
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "respondToRequest":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_respondToRequest(ctx, field)
 			})
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "markNotificationsRead":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_markNotificationsRead(ctx, field)
 			})
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "signUp":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_signUp(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "signIn":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_signIn(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "signOut":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_signOut(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "endSubscription":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_endSubscription(ctx, field)
 			})
-			if out.Values[i] == graphql.Null {
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -8720,7 +9288,7 @@ func (ec *executionContext) _NotificationConnection(ctx context.Context, sel ast
 			out.Values[i] = graphql.MarshalString("NotificationConnection")
 		case "edges":
 			out.Values[i] = ec._NotificationConnection_edges(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
+			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "pageInfo":
@@ -8769,7 +9337,7 @@ func (ec *executionContext) _NotificationEdge(ctx context.Context, sel ast.Selec
 			out.Values[i] = graphql.MarshalString("NotificationEdge")
 		case "node":
 			out.Values[i] = ec._NotificationEdge_node(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "cursor":
@@ -8861,12 +9429,6 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Query")
-		case "me":
-			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
-				true, false,
-				func(ctx context.Context) graphql.Marshaler {
-					return ec._Query_me(ctx, field)
-				})
 		case "node":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, false,
@@ -8875,39 +9437,51 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				})
 		case "users":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
-				true, true,
+				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_users(ctx, field)
 				})
 		case "knowledge":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
-				true, true,
+				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_knowledge(ctx, field)
 				})
 		case "knowledgeRequests":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
-				true, true,
+				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_knowledgeRequests(ctx, field)
 				})
 		case "notifications":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
-				true, true,
+				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_notifications(ctx, field)
 				})
 		case "realtime":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
-				true, true,
+				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_realtime(ctx, field)
 				})
-		case "subscribers":
+		case "viewer":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
-				true, true,
+				true, false,
 				func(ctx context.Context) graphql.Marshaler {
-					return ec._Query_subscribers(ctx, field)
+					return ec._Query_viewer(ctx, field)
+				})
+		case "me":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_me(ctx, field)
+				})
+		case "storedSubscriptions":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_storedSubscriptions(ctx, field)
 				})
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
@@ -9036,29 +9610,34 @@ func (ec *executionContext) _RespondToRequestPayload(ctx context.Context, sel as
 	return out
 }
 
-var sessionPayloadImplementors = []string{"SessionPayload"}
+var signInPayloadImplementors = []string{"SignInPayload"}
 
-func (ec *executionContext) _SessionPayload(ctx context.Context, sel ast.SelectionSet, obj *SessionPayload) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, sessionPayloadImplementors)
+func (ec *executionContext) _SignInPayload(ctx context.Context, sel ast.SelectionSet, obj *SignInPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, signInPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
 	deferred := graphql.NewDeferredGroup(ctx)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
-			out.Values[i] = graphql.MarshalString("SessionPayload")
+			out.Values[i] = graphql.MarshalString("SignInPayload")
+		case "viewer":
+			out.Values[i] = ec._SignInPayload_viewer(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "user":
-			out.Values[i] = ec._SessionPayload_user(ctx, field, obj)
+			out.Values[i] = ec._SignInPayload_user(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "token":
-			out.Values[i] = ec._SessionPayload_token(ctx, field, obj)
+			out.Values[i] = ec._SignInPayload_token(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "expiresAt":
-			out.Values[i] = ec._SessionPayload_expiresAt(ctx, field, obj)
+			out.Values[i] = ec._SignInPayload_expiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -9112,19 +9691,67 @@ func (ec *executionContext) _SignOutPayload(ctx context.Context, sel ast.Selecti
 	return out
 }
 
-var subscriberImplementors = []string{"Subscriber"}
+var signUpPayloadImplementors = []string{"SignUpPayload"}
 
-func (ec *executionContext) _Subscriber(ctx context.Context, sel ast.SelectionSet, obj *ent.Subscriber) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, subscriberImplementors)
+func (ec *executionContext) _SignUpPayload(ctx context.Context, sel ast.SelectionSet, obj *SignUpPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, signUpPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
 	deferred := graphql.NewDeferredGroup(ctx)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
-			out.Values[i] = graphql.MarshalString("Subscriber")
+			out.Values[i] = graphql.MarshalString("SignUpPayload")
+		case "viewer":
+			out.Values[i] = ec._SignUpPayload_viewer(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = ec._SignUpPayload_user(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "token":
+			out.Values[i] = ec._SignUpPayload_token(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = ec._SignUpPayload_expiresAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var storedSubscriptionImplementors = []string{"StoredSubscription", "Node"}
+
+func (ec *executionContext) _StoredSubscription(ctx context.Context, sel ast.SelectionSet, obj *ent.Subscriber) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, storedSubscriptionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("StoredSubscription")
 		case "id":
-			out.Values[i] = ec._Subscriber_id(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_id(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -9132,60 +9759,60 @@ func (ec *executionContext) _Subscriber(ctx context.Context, sel ast.SelectionSe
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
-					return ec._Subscriber_user(ctx, field, obj)
+					return ec._StoredSubscription_user(ctx, field, obj)
 				})
 		case "state":
-			out.Values[i] = ec._Subscriber_state(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_state(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "topic":
-			out.Values[i] = ec._Subscriber_topic(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_topic(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "field":
-			out.Values[i] = ec._Subscriber_field(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_field(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "channel":
-			out.Values[i] = ec._Subscriber_channel(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_channel(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "createdAt":
-			out.Values[i] = ec._Subscriber_createdAt(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "authorizedAt":
-			out.Values[i] = ec._Subscriber_authorizedAt(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_authorizedAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "lastDeliveredAt":
-			out.Values[i] = ec._Subscriber_lastDeliveredAt(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_lastDeliveredAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "lastError":
-			out.Values[i] = ec._Subscriber_lastError(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_lastError(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "expiresAt":
-			out.Values[i] = ec._Subscriber_expiresAt(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_expiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "closedAt":
-			out.Values[i] = ec._Subscriber_closedAt(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_closedAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "closedReason":
-			out.Values[i] = ec._Subscriber_closedReason(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscription_closedReason(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -9206,29 +9833,29 @@ func (ec *executionContext) _Subscriber(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
-var subscriberConnectionImplementors = []string{"SubscriberConnection"}
+var storedSubscriptionConnectionImplementors = []string{"StoredSubscriptionConnection"}
 
-func (ec *executionContext) _SubscriberConnection(ctx context.Context, sel ast.SelectionSet, obj *ent.SubscriberConnection) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, subscriberConnectionImplementors)
+func (ec *executionContext) _StoredSubscriptionConnection(ctx context.Context, sel ast.SelectionSet, obj *ent.StoredSubscriptionConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, storedSubscriptionConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
 	deferred := graphql.NewDeferredGroup(ctx)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
-			out.Values[i] = graphql.MarshalString("SubscriberConnection")
+			out.Values[i] = graphql.MarshalString("StoredSubscriptionConnection")
 		case "edges":
-			out.Values[i] = ec._SubscriberConnection_edges(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
+			out.Values[i] = ec._StoredSubscriptionConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "pageInfo":
-			out.Values[i] = ec._SubscriberConnection_pageInfo(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscriptionConnection_pageInfo(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "totalCount":
-			out.Values[i] = ec._SubscriberConnection_totalCount(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscriptionConnection_totalCount(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -9249,24 +9876,24 @@ func (ec *executionContext) _SubscriberConnection(ctx context.Context, sel ast.S
 	return out
 }
 
-var subscriberEdgeImplementors = []string{"SubscriberEdge"}
+var storedSubscriptionEdgeImplementors = []string{"StoredSubscriptionEdge"}
 
-func (ec *executionContext) _SubscriberEdge(ctx context.Context, sel ast.SelectionSet, obj *ent.SubscriberEdge) graphql.Marshaler {
-	fields := graphql.CollectFields(ec.OperationContext, sel, subscriberEdgeImplementors)
+func (ec *executionContext) _StoredSubscriptionEdge(ctx context.Context, sel ast.SelectionSet, obj *ent.StoredSubscriptionEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, storedSubscriptionEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
 	deferred := graphql.NewDeferredGroup(ctx)
 	for i, field := range fields {
 		switch field.Name {
 		case "__typename":
-			out.Values[i] = graphql.MarshalString("SubscriberEdge")
+			out.Values[i] = graphql.MarshalString("StoredSubscriptionEdge")
 		case "node":
-			out.Values[i] = ec._SubscriberEdge_node(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
+			out.Values[i] = ec._StoredSubscriptionEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "cursor":
-			out.Values[i] = ec._SubscriberEdge_cursor(ctx, field, obj)
+			out.Values[i] = ec._StoredSubscriptionEdge_cursor(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -9315,6 +9942,39 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
+}
+
+var updateKnowledgePayloadImplementors = []string{"UpdateKnowledgePayload"}
+
+func (ec *executionContext) _UpdateKnowledgePayload(ctx context.Context, sel ast.SelectionSet, obj *UpdateKnowledgePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, updateKnowledgePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UpdateKnowledgePayload")
+		case "knowledge":
+			out.Values[i] = ec._UpdateKnowledgePayload_knowledge(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
 }
 
 var userImplementors = []string{"User", "Node"}
@@ -9379,7 +10039,7 @@ func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.Selecti
 			out.Values[i] = graphql.MarshalString("UserConnection")
 		case "edges":
 			out.Values[i] = ec._UserConnection_edges(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "pageInfo":
@@ -9422,11 +10082,49 @@ func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet,
 			out.Values[i] = graphql.MarshalString("UserEdge")
 		case "node":
 			out.Values[i] = ec._UserEdge_node(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "cursor":
 			out.Values[i] = ec._UserEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var viewerImplementors = []string{"Viewer"}
+
+func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, obj *Viewer) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, viewerImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Viewer")
+		case "email":
+			out.Values[i] = ec._Viewer_email(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = ec._Viewer_user(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -9833,14 +10531,6 @@ func (ec *executionContext) unmarshalNCreateKnowledgeRequestInput2lorebridgeᚋg
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNCreateKnowledgeRequestPayload2ᚖlorebridgeᚋgraphᚐCreateKnowledgeRequestPayload(ctx context.Context, sel ast.SelectionSet, v *CreateKnowledgeRequestPayload) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "CreateKnowledgeRequestPayload!")
-		return graphql.Null
-	}
-	return ec._CreateKnowledgeRequestPayload(ctx, sel, v)
-}
-
 func (ec *executionContext) unmarshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx context.Context, v any) (entgql.Cursor[int], error) {
 	res, err := UnmarshalCursor(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -9855,25 +10545,9 @@ func (ec *executionContext) marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCurso
 	return res
 }
 
-func (ec *executionContext) marshalNDeleteKnowledgePayload2ᚖlorebridgeᚋgraphᚐDeleteKnowledgePayload(ctx context.Context, sel ast.SelectionSet, v *DeleteKnowledgePayload) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "DeleteKnowledgePayload!")
-		return graphql.Null
-	}
-	return ec._DeleteKnowledgePayload(ctx, sel, v)
-}
-
 func (ec *executionContext) unmarshalNEndSubscriptionInput2lorebridgeᚋgraphᚐEndSubscriptionInput(ctx context.Context, v any) (EndSubscriptionInput, error) {
 	res, err := ec.unmarshalInputEndSubscriptionInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalNEndSubscriptionPayload2ᚖlorebridgeᚋgraphᚐEndSubscriptionPayload(ctx context.Context, sel ast.SelectionSet, v *EndSubscriptionPayload) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "EndSubscriptionPayload!")
-		return graphql.Null
-	}
-	return ec._EndSubscriptionPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNID2int(ctx context.Context, v any) (int, error) {
@@ -9912,12 +10586,28 @@ func (ec *executionContext) marshalNKnowledge2ᚖlorebridgeᚋentᚐKnowledge(ct
 	return ec._Knowledge(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNKnowledgeConnection2ᚖlorebridgeᚋentᚐKnowledgeConnection(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNKnowledgeEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.KnowledgeEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKnowledgeEdge2ᚖlorebridgeᚋentᚐKnowledgeEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNKnowledgeEdge2ᚖlorebridgeᚋentᚐKnowledgeEdge(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeEdge) graphql.Marshaler {
 	if v == nil {
-		graphql.AddInvalidNullError(ctx, "KnowledgeConnection!")
+		graphql.AddInvalidNullError(ctx, "KnowledgeEdge!")
 		return graphql.Null
 	}
-	return ec._KnowledgeConnection(ctx, sel, v)
+	return ec._KnowledgeEdge(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNKnowledgeOrderField2ᚖlorebridgeᚋentᚐKnowledgeOrderField(ctx context.Context, v any) (*ent.KnowledgeOrderField, error) {
@@ -9934,14 +10624,6 @@ func (ec *executionContext) marshalNKnowledgeOrderField2ᚖlorebridgeᚋentᚐKn
 	return v
 }
 
-func (ec *executionContext) marshalNKnowledgePayload2ᚖlorebridgeᚋgraphᚐKnowledgePayload(ctx context.Context, sel ast.SelectionSet, v *KnowledgePayload) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "KnowledgePayload!")
-		return graphql.Null
-	}
-	return ec._KnowledgePayload(ctx, sel, v)
-}
-
 func (ec *executionContext) marshalNKnowledgeRequest2ᚖlorebridgeᚋentᚐKnowledgeRequest(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeRequest) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "KnowledgeRequest!")
@@ -9950,12 +10632,28 @@ func (ec *executionContext) marshalNKnowledgeRequest2ᚖlorebridgeᚋentᚐKnowl
 	return ec._KnowledgeRequest(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNKnowledgeRequestConnection2ᚖlorebridgeᚋentᚐKnowledgeRequestConnection(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeRequestConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNKnowledgeRequestEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeRequestEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.KnowledgeRequestEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKnowledgeRequestEdge2ᚖlorebridgeᚋentᚐKnowledgeRequestEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNKnowledgeRequestEdge2ᚖlorebridgeᚋentᚐKnowledgeRequestEdge(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeRequestEdge) graphql.Marshaler {
 	if v == nil {
-		graphql.AddInvalidNullError(ctx, "KnowledgeRequestConnection!")
+		graphql.AddInvalidNullError(ctx, "KnowledgeRequestEdge!")
 		return graphql.Null
 	}
-	return ec._KnowledgeRequestConnection(ctx, sel, v)
+	return ec._KnowledgeRequestEdge(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNKnowledgeRequestOrderField2ᚖlorebridgeᚋentᚐKnowledgeRequestOrderField(ctx context.Context, v any) (*ent.KnowledgeRequestOrderField, error) {
@@ -9997,20 +10695,36 @@ func (ec *executionContext) unmarshalNMarkNotificationsReadInput2lorebridgeᚋgr
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNMarkNotificationsReadPayload2ᚖlorebridgeᚋgraphᚐMarkNotificationsReadPayload(ctx context.Context, sel ast.SelectionSet, v *MarkNotificationsReadPayload) graphql.Marshaler {
+func (ec *executionContext) marshalNNotification2ᚖlorebridgeᚋentᚐEvent(ctx context.Context, sel ast.SelectionSet, v *ent.Event) graphql.Marshaler {
 	if v == nil {
-		graphql.AddInvalidNullError(ctx, "MarkNotificationsReadPayload!")
+		graphql.AddInvalidNullError(ctx, "Notification!")
 		return graphql.Null
 	}
-	return ec._MarkNotificationsReadPayload(ctx, sel, v)
+	return ec._Notification(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNNotificationConnection2ᚖlorebridgeᚋentᚐNotificationConnection(ctx context.Context, sel ast.SelectionSet, v *ent.NotificationConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNNotificationEdge2ᚕᚖlorebridgeᚋentᚐNotificationEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.NotificationEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNNotificationEdge2ᚖlorebridgeᚋentᚐNotificationEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNNotificationEdge2ᚖlorebridgeᚋentᚐNotificationEdge(ctx context.Context, sel ast.SelectionSet, v *ent.NotificationEdge) graphql.Marshaler {
 	if v == nil {
-		graphql.AddInvalidNullError(ctx, "NotificationConnection!")
+		graphql.AddInvalidNullError(ctx, "NotificationEdge!")
 		return graphql.Null
 	}
-	return ec._NotificationConnection(ctx, sel, v)
+	return ec._NotificationEdge(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNNotificationKind2lorebridgeᚋentᚋeventᚐKind(ctx context.Context, v any) (event.Kind, error) {
@@ -10037,26 +10751,8 @@ func (ec *executionContext) marshalNNotificationOrderField2ᚖlorebridgeᚋent�
 	return v
 }
 
-func (ec *executionContext) unmarshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx context.Context, v any) (entgql.OrderDirection, error) {
-	var res entgql.OrderDirection
-	err := res.UnmarshalGQL(v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalNOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx context.Context, sel ast.SelectionSet, v entgql.OrderDirection) graphql.Marshaler {
-	return v
-}
-
 func (ec *executionContext) marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v entgql.PageInfo[int]) graphql.Marshaler {
 	return ec._PageInfo(ctx, sel, &v)
-}
-
-func (ec *executionContext) marshalNRealtime2ᚖlorebridgeᚋgraphᚐRealtime(ctx context.Context, sel ast.SelectionSet, v *Realtime) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "Realtime!")
-		return graphql.Null
-	}
-	return ec._Realtime(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNRequestBox2lorebridgeᚋgraphᚐRequestBox(ctx context.Context, v any) (RequestBox, error) {
@@ -10074,14 +10770,6 @@ func (ec *executionContext) unmarshalNRespondToRequestInput2lorebridgeᚋgraph�
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNRespondToRequestPayload2ᚖlorebridgeᚋgraphᚐRespondToRequestPayload(ctx context.Context, sel ast.SelectionSet, v *RespondToRequestPayload) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "RespondToRequestPayload!")
-		return graphql.Null
-	}
-	return ec._RespondToRequestPayload(ctx, sel, v)
-}
-
 func (ec *executionContext) unmarshalNSessionKind2lorebridgeᚋgraphᚐSessionKind(ctx context.Context, v any) (SessionKind, error) {
 	var res SessionKind
 	err := res.UnmarshalGQL(v)
@@ -10092,30 +10780,70 @@ func (ec *executionContext) marshalNSessionKind2lorebridgeᚋgraphᚐSessionKind
 	return v
 }
 
-func (ec *executionContext) marshalNSessionPayload2ᚖlorebridgeᚋgraphᚐSessionPayload(ctx context.Context, sel ast.SelectionSet, v *SessionPayload) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "SessionPayload!")
-		return graphql.Null
-	}
-	return ec._SessionPayload(ctx, sel, v)
-}
-
 func (ec *executionContext) unmarshalNSignInInput2lorebridgeᚋgraphᚐSignInInput(ctx context.Context, v any) (SignInInput, error) {
 	res, err := ec.unmarshalInputSignInInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNSignOutPayload2ᚖlorebridgeᚋgraphᚐSignOutPayload(ctx context.Context, sel ast.SelectionSet, v *SignOutPayload) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "SignOutPayload!")
-		return graphql.Null
-	}
-	return ec._SignOutPayload(ctx, sel, v)
-}
-
 func (ec *executionContext) unmarshalNSignUpInput2lorebridgeᚋgraphᚐSignUpInput(ctx context.Context, v any) (SignUpInput, error) {
 	res, err := ec.unmarshalInputSignUpInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStoredSubscription2ᚖlorebridgeᚋentᚐSubscriber(ctx context.Context, sel ast.SelectionSet, v *ent.Subscriber) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StoredSubscription!")
+		return graphql.Null
+	}
+	return ec._StoredSubscription(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋentᚐStoredSubscriptionEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.StoredSubscriptionEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNStoredSubscriptionEdge2ᚖlorebridgeᚋentᚐStoredSubscriptionEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚖlorebridgeᚋentᚐStoredSubscriptionEdge(ctx context.Context, sel ast.SelectionSet, v *ent.StoredSubscriptionEdge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StoredSubscriptionEdge!")
+		return graphql.Null
+	}
+	return ec._StoredSubscriptionEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNStoredSubscriptionOrderField2ᚖlorebridgeᚋentᚐStoredSubscriptionOrderField(ctx context.Context, v any) (*ent.StoredSubscriptionOrderField, error) {
+	var res = new(ent.StoredSubscriptionOrderField)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStoredSubscriptionOrderField2ᚖlorebridgeᚋentᚐStoredSubscriptionOrderField(ctx context.Context, sel ast.SelectionSet, v *ent.StoredSubscriptionOrderField) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "StoredSubscriptionOrderField!")
+		return graphql.Null
+	}
+	return v
+}
+
+func (ec *executionContext) unmarshalNStoredSubscriptionState2lorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, v any) (subscriber.State, error) {
+	var res subscriber.State
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNStoredSubscriptionState2lorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, sel ast.SelectionSet, v subscriber.State) graphql.Marshaler {
+	return v
 }
 
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
@@ -10130,38 +10858,6 @@ func (ec *executionContext) marshalNString2string(ctx context.Context, sel ast.S
 		graphql.AddInvalidNullFromMarshaler(ctx, "String!")
 	}
 	return res
-}
-
-func (ec *executionContext) marshalNSubscriberConnection2ᚖlorebridgeᚋentᚐSubscriberConnection(ctx context.Context, sel ast.SelectionSet, v *ent.SubscriberConnection) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "SubscriberConnection!")
-		return graphql.Null
-	}
-	return ec._SubscriberConnection(ctx, sel, v)
-}
-
-func (ec *executionContext) unmarshalNSubscriberOrderField2ᚖlorebridgeᚋentᚐSubscriberOrderField(ctx context.Context, v any) (*ent.SubscriberOrderField, error) {
-	var res = new(ent.SubscriberOrderField)
-	err := res.UnmarshalGQL(v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalNSubscriberOrderField2ᚖlorebridgeᚋentᚐSubscriberOrderField(ctx context.Context, sel ast.SelectionSet, v *ent.SubscriberOrderField) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "SubscriberOrderField!")
-		return graphql.Null
-	}
-	return v
-}
-
-func (ec *executionContext) unmarshalNSubscriberState2lorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, v any) (subscriber.State, error) {
-	var res subscriber.State
-	err := res.UnmarshalGQL(v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalNSubscriberState2lorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, sel ast.SelectionSet, v subscriber.State) graphql.Marshaler {
-	return v
 }
 
 func (ec *executionContext) unmarshalNTime2timeᚐTime(ctx context.Context, v any) (time.Time, error) {
@@ -10191,12 +10887,28 @@ func (ec *executionContext) marshalNUser2ᚖlorebridgeᚋentᚐUser(ctx context.
 	return ec._User(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNUserConnection2ᚖlorebridgeᚋentᚐUserConnection(ctx context.Context, sel ast.SelectionSet, v *ent.UserConnection) graphql.Marshaler {
+func (ec *executionContext) marshalNUserEdge2ᚕᚖlorebridgeᚋentᚐUserEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.UserEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNUserEdge2ᚖlorebridgeᚋentᚐUserEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNUserEdge2ᚖlorebridgeᚋentᚐUserEdge(ctx context.Context, sel ast.SelectionSet, v *ent.UserEdge) graphql.Marshaler {
 	if v == nil {
-		graphql.AddInvalidNullError(ctx, "UserConnection!")
+		graphql.AddInvalidNullError(ctx, "UserEdge!")
 		return graphql.Null
 	}
-	return ec._UserConnection(ctx, sel, v)
+	return ec._UserEdge(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNUserOrderField2ᚖlorebridgeᚋentᚐUserOrderField(ctx context.Context, v any) (*ent.UserOrderField, error) {
@@ -10211,6 +10923,14 @@ func (ec *executionContext) marshalNUserOrderField2ᚖlorebridgeᚋentᚐUserOrd
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) marshalNViewer2ᚖlorebridgeᚋgraphᚐViewer(ctx context.Context, sel ast.SelectionSet, v *Viewer) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Viewer!")
+		return graphql.Null
+	}
+	return ec._Viewer(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
@@ -10385,6 +11105,20 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	return res
 }
 
+func (ec *executionContext) marshalOCreateKnowledgePayload2ᚖlorebridgeᚋgraphᚐCreateKnowledgePayload(ctx context.Context, sel ast.SelectionSet, v *CreateKnowledgePayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CreateKnowledgePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOCreateKnowledgeRequestPayload2ᚖlorebridgeᚋgraphᚐCreateKnowledgeRequestPayload(ctx context.Context, sel ast.SelectionSet, v *CreateKnowledgeRequestPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CreateKnowledgeRequestPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx context.Context, v any) (*entgql.Cursor[int], error) {
 	if v == nil {
 		return nil, nil
@@ -10401,6 +11135,28 @@ func (ec *executionContext) marshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCu
 	_ = ctx
 	res := MarshalCursor(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalODeleteKnowledgeInput2ᚖlorebridgeᚋgraphᚐDeleteKnowledgeInput(ctx context.Context, v any) (*DeleteKnowledgeInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputDeleteKnowledgeInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalODeleteKnowledgePayload2ᚖlorebridgeᚋgraphᚐDeleteKnowledgePayload(ctx context.Context, sel ast.SelectionSet, v *DeleteKnowledgePayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._DeleteKnowledgePayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOEndSubscriptionPayload2ᚖlorebridgeᚋgraphᚐEndSubscriptionPayload(ctx context.Context, sel ast.SelectionSet, v *EndSubscriptionPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._EndSubscriptionPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOID2ᚕintᚄ(ctx context.Context, v any) ([]int, error) {
@@ -10481,24 +11237,11 @@ func (ec *executionContext) marshalOKnowledge2ᚖlorebridgeᚋentᚐKnowledge(ct
 	return ec._Knowledge(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOKnowledgeEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeEdge(ctx context.Context, sel ast.SelectionSet, v []*ent.KnowledgeEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOKnowledgeConnection2ᚖlorebridgeᚋentᚐKnowledgeConnection(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeConnection) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalOKnowledgeEdge2ᚖlorebridgeᚋentᚐKnowledgeEdge(ctx, sel, v[i])
-	})
-
-	return ret
-}
-
-func (ec *executionContext) marshalOKnowledgeEdge2ᚖlorebridgeᚋentᚐKnowledgeEdge(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeEdge) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return ec._KnowledgeEdge(ctx, sel, v)
+	return ec._KnowledgeConnection(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOKnowledgeOrder2ᚖlorebridgeᚋentᚐKnowledgeOrder(ctx context.Context, v any) (*ent.KnowledgeOrder, error) {
@@ -10516,24 +11259,11 @@ func (ec *executionContext) marshalOKnowledgeRequest2ᚖlorebridgeᚋentᚐKnowl
 	return ec._KnowledgeRequest(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOKnowledgeRequestEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeRequestEdge(ctx context.Context, sel ast.SelectionSet, v []*ent.KnowledgeRequestEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOKnowledgeRequestConnection2ᚖlorebridgeᚋentᚐKnowledgeRequestConnection(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeRequestConnection) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalOKnowledgeRequestEdge2ᚖlorebridgeᚋentᚐKnowledgeRequestEdge(ctx, sel, v[i])
-	})
-
-	return ret
-}
-
-func (ec *executionContext) marshalOKnowledgeRequestEdge2ᚖlorebridgeᚋentᚐKnowledgeRequestEdge(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeRequestEdge) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return ec._KnowledgeRequestEdge(ctx, sel, v)
+	return ec._KnowledgeRequestConnection(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOKnowledgeRequestOrder2ᚖlorebridgeᚋentᚐKnowledgeRequestOrder(ctx context.Context, v any) (*ent.KnowledgeRequestOrder, error) {
@@ -10576,6 +11306,13 @@ func (ec *executionContext) unmarshalOKnowledgeWhereInput2ᚖlorebridgeᚋentᚐ
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalOMarkNotificationsReadPayload2ᚖlorebridgeᚋgraphᚐMarkNotificationsReadPayload(ctx context.Context, sel ast.SelectionSet, v *MarkNotificationsReadPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._MarkNotificationsReadPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalONode2lorebridgeᚋentᚐNoder(ctx context.Context, sel ast.SelectionSet, v ent.Noder) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -10590,24 +11327,11 @@ func (ec *executionContext) marshalONotification2ᚖlorebridgeᚋentᚐEvent(ctx
 	return ec._Notification(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalONotificationEdge2ᚕᚖlorebridgeᚋentᚐNotificationEdge(ctx context.Context, sel ast.SelectionSet, v []*ent.NotificationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalONotificationConnection2ᚖlorebridgeᚋentᚐNotificationConnection(ctx context.Context, sel ast.SelectionSet, v *ent.NotificationConnection) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalONotificationEdge2ᚖlorebridgeᚋentᚐNotificationEdge(ctx, sel, v[i])
-	})
-
-	return ret
-}
-
-func (ec *executionContext) marshalONotificationEdge2ᚖlorebridgeᚋentᚐNotificationEdge(ctx context.Context, sel ast.SelectionSet, v *ent.NotificationEdge) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return ec._NotificationEdge(ctx, sel, v)
+	return ec._NotificationConnection(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalONotificationOrder2ᚖlorebridgeᚋentᚐNotificationOrder(ctx context.Context, v any) (*ent.NotificationOrder, error) {
@@ -10616,6 +11340,84 @@ func (ec *executionContext) unmarshalONotificationOrder2ᚖlorebridgeᚋentᚐNo
 	}
 	res, err := ec.unmarshalInputNotificationOrder(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx context.Context, v any) (entgql.OrderDirection, error) {
+	res, err := UnmarshalOrderDirection(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx context.Context, sel ast.SelectionSet, v entgql.OrderDirection) graphql.Marshaler {
+	_ = sel
+	_ = ctx
+	res := MarshalOrderDirection(v)
+	return res
+}
+
+func (ec *executionContext) marshalORealtime2ᚖlorebridgeᚋgraphᚐRealtime(ctx context.Context, sel ast.SelectionSet, v *Realtime) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Realtime(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORespondToRequestPayload2ᚖlorebridgeᚋgraphᚐRespondToRequestPayload(ctx context.Context, sel ast.SelectionSet, v *RespondToRequestPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RespondToRequestPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOSignInPayload2ᚖlorebridgeᚋgraphᚐSignInPayload(ctx context.Context, sel ast.SelectionSet, v *SignInPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SignInPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOSignOutPayload2ᚖlorebridgeᚋgraphᚐSignOutPayload(ctx context.Context, sel ast.SelectionSet, v *SignOutPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SignOutPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOSignUpPayload2ᚖlorebridgeᚋgraphᚐSignUpPayload(ctx context.Context, sel ast.SelectionSet, v *SignUpPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SignUpPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOStoredSubscriptionConnection2ᚖlorebridgeᚋentᚐStoredSubscriptionConnection(ctx context.Context, sel ast.SelectionSet, v *ent.StoredSubscriptionConnection) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._StoredSubscriptionConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOStoredSubscriptionOrder2ᚖlorebridgeᚋentᚐStoredSubscriptionOrder(ctx context.Context, v any) (*ent.StoredSubscriptionOrder, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputStoredSubscriptionOrder(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOStoredSubscriptionState2ᚖlorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, v any) (*subscriber.State, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(subscriber.State)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOStoredSubscriptionState2ᚖlorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, sel ast.SelectionSet, v *subscriber.State) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v any) (*string, error) {
@@ -10636,57 +11438,6 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	return res
 }
 
-func (ec *executionContext) marshalOSubscriber2ᚖlorebridgeᚋentᚐSubscriber(ctx context.Context, sel ast.SelectionSet, v *ent.Subscriber) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return ec._Subscriber(ctx, sel, v)
-}
-
-func (ec *executionContext) marshalOSubscriberEdge2ᚕᚖlorebridgeᚋentᚐSubscriberEdge(ctx context.Context, sel ast.SelectionSet, v []*ent.SubscriberEdge) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalOSubscriberEdge2ᚖlorebridgeᚋentᚐSubscriberEdge(ctx, sel, v[i])
-	})
-
-	return ret
-}
-
-func (ec *executionContext) marshalOSubscriberEdge2ᚖlorebridgeᚋentᚐSubscriberEdge(ctx context.Context, sel ast.SelectionSet, v *ent.SubscriberEdge) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return ec._SubscriberEdge(ctx, sel, v)
-}
-
-func (ec *executionContext) unmarshalOSubscriberOrder2ᚖlorebridgeᚋentᚐSubscriberOrder(ctx context.Context, v any) (*ent.SubscriberOrder, error) {
-	if v == nil {
-		return nil, nil
-	}
-	res, err := ec.unmarshalInputSubscriberOrder(ctx, v)
-	return &res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) unmarshalOSubscriberState2ᚖlorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, v any) (*subscriber.State, error) {
-	if v == nil {
-		return nil, nil
-	}
-	var res = new(subscriber.State)
-	err := res.UnmarshalGQL(v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalOSubscriberState2ᚖlorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, sel ast.SelectionSet, v *subscriber.State) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return v
-}
-
 func (ec *executionContext) unmarshalOTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
 	if v == nil {
 		return nil, nil
@@ -10705,6 +11456,13 @@ func (ec *executionContext) marshalOTime2ᚖtimeᚐTime(ctx context.Context, sel
 	return res
 }
 
+func (ec *executionContext) marshalOUpdateKnowledgePayload2ᚖlorebridgeᚋgraphᚐUpdateKnowledgePayload(ctx context.Context, sel ast.SelectionSet, v *UpdateKnowledgePayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._UpdateKnowledgePayload(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalOUser2ᚖlorebridgeᚋentᚐUser(ctx context.Context, sel ast.SelectionSet, v *ent.User) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -10712,24 +11470,11 @@ func (ec *executionContext) marshalOUser2ᚖlorebridgeᚋentᚐUser(ctx context.
 	return ec._User(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOUserEdge2ᚕᚖlorebridgeᚋentᚐUserEdge(ctx context.Context, sel ast.SelectionSet, v []*ent.UserEdge) graphql.Marshaler {
+func (ec *executionContext) marshalOUserConnection2ᚖlorebridgeᚋentᚐUserConnection(ctx context.Context, sel ast.SelectionSet, v *ent.UserConnection) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalOUserEdge2ᚖlorebridgeᚋentᚐUserEdge(ctx, sel, v[i])
-	})
-
-	return ret
-}
-
-func (ec *executionContext) marshalOUserEdge2ᚖlorebridgeᚋentᚐUserEdge(ctx context.Context, sel ast.SelectionSet, v *ent.UserEdge) graphql.Marshaler {
-	if v == nil {
-		return graphql.Null
-	}
-	return ec._UserEdge(ctx, sel, v)
+	return ec._UserConnection(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOUserOrder2ᚖlorebridgeᚋentᚐUserOrder(ctx context.Context, v any) (*ent.UserOrder, error) {
@@ -10738,6 +11483,13 @@ func (ec *executionContext) unmarshalOUserOrder2ᚖlorebridgeᚋentᚐUserOrder(
 	}
 	res, err := ec.unmarshalInputUserOrder(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOViewer2ᚖlorebridgeᚋgraphᚐViewer(ctx context.Context, sel ast.SelectionSet, v *Viewer) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Viewer(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

@@ -142,8 +142,8 @@ func config(r *Resolver) Config {
 	weights.Query.Notifications = func(child int, _ bool, first *int, _ *cursor, last *int, _ *cursor, _ *ent.NotificationOrder) int {
 		return list(child, first, last, nil)
 	}
-	weights.Query.Subscribers = func(child int, _ *subscriber.State, _ *string, first *int, _ *cursor, last *int, _ *cursor,
-		_ *ent.SubscriberOrder,
+	weights.Query.StoredSubscriptions = func(child int, _ *subscriber.State, _ *string, first *int, _ *cursor, last *int, _ *cursor,
+		_ *ent.StoredSubscriptionOrder,
 	) int {
 		return list(child, first, last, nil)
 	}
@@ -153,7 +153,7 @@ func config(r *Resolver) Config {
 	weights.KnowledgeConnection.TotalCount = count
 	weights.KnowledgeRequestConnection.TotalCount = count
 	weights.NotificationConnection.TotalCount = count
-	weights.SubscriberConnection.TotalCount = count
+	weights.StoredSubscriptionConnection.TotalCount = count
 	weights.NotificationConnection.UnreadCount = count
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"lorebridge/auth"
 	"lorebridge/ent"
 	"lorebridge/ent/knowledgecontent"
+	"lorebridge/ent/rule"
 )
 
 // content is null for whom the rule of KnowledgeContent hides the row. Lists have loaded it by entgql.
@@ -17,7 +18,7 @@ func (r *Resolver) content(ctx context.Context, k *ent.Knowledge) (*string, erro
 	return &content.Text, nil
 }
 
-func (r *Resolver) createKnowledge(ctx context.Context, input CreateKnowledgeInput) (*KnowledgePayload, error) {
+func (r *Resolver) createKnowledge(ctx context.Context, input CreateKnowledgeInput) (*CreateKnowledgePayload, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
 		return nil, err
@@ -33,10 +34,11 @@ func (r *Resolver) createKnowledge(ctx context.Context, input CreateKnowledgeInp
 	if err != nil {
 		return nil, err
 	}
-	return &KnowledgePayload{Knowledge: created.Unwrap()}, nil
+	item := created.Unwrap()
+	return &CreateKnowledgePayload{Knowledge: item, KnowledgeEdge: item.ToEdge(newestKnowledge())}, nil
 }
 
-func (r *Resolver) updateKnowledge(ctx context.Context, input UpdateKnowledgeInput) (*KnowledgePayload, error) {
+func (r *Resolver) updateKnowledge(ctx context.Context, input UpdateKnowledgeInput) (*UpdateKnowledgePayload, error) {
 	if _, err := auth.FromContext(ctx); err != nil {
 		return nil, err
 	}
@@ -52,12 +54,21 @@ func (r *Resolver) updateKnowledge(ctx context.Context, input UpdateKnowledgeInp
 	if err != nil {
 		return nil, err
 	}
-	return &KnowledgePayload{Knowledge: updated.Unwrap()}, nil
+	return &UpdateKnowledgePayload{Knowledge: updated.Unwrap()}, nil
 }
 
-func (r *Resolver) deleteKnowledge(ctx context.Context, id int) (*DeleteKnowledgePayload, error) {
+func (r *Resolver) deleteKnowledge(ctx context.Context, input *DeleteKnowledgeInput, deprecatedID *int) (*DeleteKnowledgePayload, error) {
 	if _, err := auth.FromContext(ctx); err != nil {
 		return nil, err
+	}
+	var id int
+	switch {
+	case (input == nil) == (deprecatedID == nil):
+		return nil, rule.Inputf("input", "give exactly one of input and id: id is deprecated")
+	case input != nil:
+		id = input.ID
+	default:
+		id = *deprecatedID
 	}
 	if err := r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		return tx.Knowledge.DeleteOneID(id).Exec(ctx)

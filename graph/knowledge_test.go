@@ -45,7 +45,7 @@ func TestDeletingAnItemDeniesThoseWhoWaitAndTellsEach(t *testing.T) {
 	s.respond(s.owner, "sharing", knowledgerequest.StatusApproved, "Yes.")
 	events := s.count("events")
 
-	s.perform(s.owner, `mutation { deleteKnowledge(id: $item) { deletedId } }`).into(&struct{}{})
+	s.perform(s.owner, `mutation { deleteKnowledge(input: {id: $item}) { deletedId } }`).into(&struct{}{})
 	if n := s.count("events") - events; n != 2 {
 		t.Errorf("two waited, %d events", n)
 	}
@@ -66,7 +66,7 @@ func TestDeletingAnItemDeniesThoseWhoWaitAndTellsEach(t *testing.T) {
 
 	// What was answered stays answered, without its item, and whoever it was shared with has lost it.
 	events = s.count("events")
-	s.perform(s.owner, `mutation { deleteKnowledge(id: $shared) { deletedId } }`).into(&struct{}{})
+	s.perform(s.owner, `mutation { deleteKnowledge(input: {id: $shared}) { deletedId } }`).into(&struct{}{})
 	if s.count("events") != events || s.count("knowledge_shares") != 0 {
 		t.Errorf("%d more events, %d shares", s.count("events")-events, s.count("knowledge_shares"))
 	}
@@ -76,7 +76,7 @@ func TestDeletingAnItemDeniesThoseWhoWaitAndTellsEach(t *testing.T) {
 			t.Errorf("%s sees %s", p.name, got)
 		}
 	}
-	s.perform(s.owner, `mutation { deleteKnowledge(id: $item) { deletedId } }`).refused("NOT_FOUND")
+	s.perform(s.owner, `mutation { deleteKnowledge(input: {id: $item}) { deletedId } }`).refused("NOT_FOUND")
 	s.perform(s.stranger, `mutation { createKnowledgeRequest(input: {knowledgeId: $item, question: "?"}) { alreadyExists } }`).refused("NOT_FOUND")
 	s.perform(s.owner, `mutation { respondToRequest(input: {requestId: $pending, status: APPROVED}) { knowledgeRequest { id } } }`).refused("ALREADY_ANSWERED")
 }
@@ -95,7 +95,7 @@ func TestAMutationThatFailsHalfWayLeavesNothing(t *testing.T) {
 		{"INSERT ON events", `mutation { createKnowledgeRequest(input: {knowledgeId: $item, question: "Me too?"}) { alreadyExists } }`, s.stranger},
 		{"INSERT ON events", `mutation { respondToRequest(input: {requestId: $pending, status: APPROVED}) { knowledgeRequest { id } } }`, s.owner},
 		{"INSERT ON knowledge_shares", `mutation { respondToRequest(input: {requestId: $pending, status: APPROVED}) { knowledgeRequest { id } } }`, s.owner},
-		{"DELETE ON knowledge", `mutation { deleteKnowledge(id: $item) { deletedId } }`, s.owner},
+		{"DELETE ON knowledge", `mutation { deleteKnowledge(input: {id: $item}) { deletedId } }`, s.owner},
 		{"INSERT ON sessions", `mutation { signUp(input: {name: "New", email: "new@example.com", password: "long enough"}) { expiresAt } }`, nobody},
 		{"UPDATE ON events", `mutation { markNotificationsRead(input: {upTo: $denied}) { marked } }`, s.owner},
 	} {
@@ -132,7 +132,7 @@ func TestNobodyIsLeftWaitingForAnItemThatGoes(t *testing.T) {
 	for code := range atOnce(12, func() string {
 		switch turn.Add(1) {
 		case 5:
-			return s.perform(s.owner, `mutation { deleteKnowledge(id: $item) { deletedId } }`).code()
+			return s.perform(s.owner, `mutation { deleteKnowledge(input: {id: $item}) { deletedId } }`).code()
 		case 4:
 			return s.perform(s.owner, `mutation { respondToRequest(input: {requestId: $pending, status: APPROVED}) { knowledgeRequest { id } } }`).code()
 		default:

@@ -50,6 +50,28 @@ func (b bounds) within(order string) error {
 	return nil
 }
 
+// newestKnowledge is the order of the list knowledge if none is asked for.
+func newestKnowledge() *ent.KnowledgeOrder {
+	return &ent.KnowledgeOrder{Field: ent.KnowledgeOrderFieldCreatedAt}
+}
+
+// newestRequests is the order of the list knowledgeRequests if none is asked for.
+func newestRequests() *ent.KnowledgeRequestOrder {
+	return &ent.KnowledgeRequestOrder{Field: ent.KnowledgeRequestOrderFieldCreatedAt}
+}
+
+// towards is the direction of an order by a field: the one that was asked for, or else dates from the newest on and texts from A to Z.
+func towards(asked entgql.OrderDirection, field string) entgql.OrderDirection {
+	switch {
+	case asked != "":
+		return asked
+	case strings.HasSuffix(field, "_AT"):
+		return entgql.OrderDirectionDesc
+	default:
+		return entgql.OrderDirectionAsc
+	}
+}
+
 func (r *Resolver) users(ctx context.Context, text *string, b bounds, order *ent.UserOrder) (*ent.UserConnection, error) {
 	b, err := b.checked()
 	if err != nil {
@@ -63,8 +85,9 @@ func (r *Resolver) users(ctx context.Context, text *string, b bounds, order *ent
 		query.Where(user.NameKeyContains(rule.Fold(text)))
 	}
 	if order == nil {
-		order = &ent.UserOrder{Field: ent.UserOrderFieldNameKey, Direction: entgql.OrderDirectionAsc}
+		order = &ent.UserOrder{Field: ent.UserOrderFieldNameKey}
 	}
+	order.Direction = towards(order.Direction, order.Field.String())
 	if err := b.within(order.Field.String()); err != nil {
 		return nil, err
 	}
@@ -84,8 +107,9 @@ func (r *Resolver) knowledge(ctx context.Context, text *string, where *ent.Knowl
 		query.Where(knowledge.TitleKeyContains(rule.Fold(text)))
 	}
 	if order == nil {
-		order = &ent.KnowledgeOrder{Field: ent.KnowledgeOrderFieldCreatedAt, Direction: entgql.OrderDirectionDesc}
+		order = newestKnowledge()
 	}
+	order.Direction = towards(order.Direction, order.Field.String())
 	if err := b.within(order.Field.String()); err != nil {
 		return nil, err
 	}
@@ -111,8 +135,9 @@ func (r *Resolver) knowledgeRequests(ctx context.Context, box RequestBox, status
 		query.Where(knowledgerequest.StatusEQ(*status))
 	}
 	if order == nil {
-		order = &ent.KnowledgeRequestOrder{Field: ent.KnowledgeRequestOrderFieldCreatedAt, Direction: entgql.OrderDirectionDesc}
+		order = newestRequests()
 	}
+	order.Direction = towards(order.Direction, order.Field.String())
 	if err := b.within(order.Field.String()); err != nil {
 		return nil, err
 	}
@@ -129,8 +154,9 @@ func (r *Resolver) notifications(ctx context.Context, unreadOnly bool, b bounds,
 		query.Where(event.ReadAtIsNil())
 	}
 	if order == nil {
-		order = &ent.NotificationOrder{Field: ent.EventOrderFieldCreatedAt, Direction: entgql.OrderDirectionDesc}
+		order = &ent.NotificationOrder{Field: ent.EventOrderFieldCreatedAt}
 	}
+	order.Direction = towards(order.Direction, order.Field.String())
 	if err := b.within(order.Field.String()); err != nil {
 		return nil, err
 	}
@@ -144,7 +170,7 @@ func (r *Resolver) node(ctx context.Context, id int) (ent.Noder, error) {
 	}
 	found, err := r.Client.Noder(ctx, id)
 	if ent.IsNotFound(err) {
-		return nil, rule.ErrNotFound
+		return r.storedSubscription(ctx, id) // the rule of Subscriber hides other people's
 	}
 	if err != nil {
 		return nil, err
@@ -152,6 +178,8 @@ func (r *Resolver) node(ctx context.Context, id int) (ent.Noder, error) {
 	switch found.(type) {
 	case *ent.User, *ent.Knowledge, *ent.KnowledgeRequest, *ent.Event:
 		return found, nil
+	case *ent.Subscriber:
+		return r.storedSubscription(ctx, id)
 	}
 	return nil, rule.ErrNotFound
 }

@@ -19,6 +19,14 @@ type CreateKnowledgeInput struct {
 	Content string `json:"content"`
 }
 
+// A new knowledge item, stored.
+type CreateKnowledgePayload struct {
+	// The item.
+	Knowledge *ent.Knowledge `json:"knowledge"`
+	// The item in a list of knowledge, with its cursor in the list's default order.
+	KnowledgeEdge *ent.KnowledgeEdge `json:"knowledgeEdge"`
+}
+
 // Whom to ask what: exactly one of `knowledgeId` and `ownerId`.
 type CreateKnowledgeRequestInput struct {
 	// The item asked for; its owner is asked.
@@ -33,8 +41,16 @@ type CreateKnowledgeRequestInput struct {
 type CreateKnowledgeRequestPayload struct {
 	// The new request, or the pending one that was there.
 	KnowledgeRequest *ent.KnowledgeRequest `json:"knowledgeRequest"`
+	// The request in a list of requests, with its cursor in the list's default order.
+	KnowledgeRequestEdge *ent.KnowledgeRequestEdge `json:"knowledgeRequestEdge"`
 	// True if the same request was pending already: it is returned unchanged and nobody is told again.
 	AlreadyExists bool `json:"alreadyExists"`
+}
+
+// Which knowledge item to delete.
+type DeleteKnowledgeInput struct {
+	// The item.
+	ID int `json:"id"`
 }
 
 // A knowledge item that is gone.
@@ -45,7 +61,7 @@ type DeleteKnowledgePayload struct {
 
 // Which subscription to end.
 type EndSubscriptionInput struct {
-	// Its id, from `subscribers`.
+	// Its id, from `storedSubscriptions`.
 	ID int `json:"id"`
 }
 
@@ -53,12 +69,6 @@ type EndSubscriptionInput struct {
 type EndSubscriptionPayload struct {
 	// Its id.
 	EndedID int `json:"endedId"`
-}
-
-// A knowledge item that was written.
-type KnowledgePayload struct {
-	// The item as it is now.
-	Knowledge *ent.Knowledge `json:"knowledge"`
 }
 
 // Which notifications to mark as read: exactly one of `ids` and `upTo`.
@@ -112,16 +122,6 @@ type RespondToRequestPayload struct {
 	KnowledgeRequest *ent.KnowledgeRequest `json:"knowledgeRequest"`
 }
 
-// A session that has begun.
-type SessionPayload struct {
-	// Who is signed in now.
-	User *ent.User `json:"user"`
-	// The bearer token, only where TOKEN was asked for. It is shown this once.
-	Token *string `json:"token,omitempty"`
-	// When the session ends by itself.
-	ExpiresAt time.Time `json:"expiresAt"`
-}
-
 // Who signs in.
 type SignInInput struct {
 	// The account's address, in any case.
@@ -130,6 +130,18 @@ type SignInInput struct {
 	Password string `json:"password"`
 	// How to carry the session.
 	Session SessionKind `json:"session"`
+}
+
+// A session that has begun.
+type SignInPayload struct {
+	// Who is signed in now.
+	Viewer *Viewer `json:"viewer"`
+	// Their account.
+	User *ent.User `json:"user"`
+	// The bearer token, only where TOKEN was asked for. It is shown this once.
+	Token *string `json:"token,omitempty"`
+	// When the session ends by itself.
+	ExpiresAt time.Time `json:"expiresAt"`
 }
 
 // A session that has ended.
@@ -150,19 +162,45 @@ type SignUpInput struct {
 	Session SessionKind `json:"session"`
 }
 
+// A new account, and the session that signing up has begun.
+type SignUpPayload struct {
+	// Who is signed in now.
+	Viewer *Viewer `json:"viewer"`
+	// The new account.
+	User *ent.User `json:"user"`
+	// The bearer token, only where TOKEN was asked for. It is shown this once.
+	Token *string `json:"token,omitempty"`
+	// When the session ends by itself.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
 // Updates, sent as they happen. Everybody signed in may subscribe; each field says whom it concerns. They travel over Pusher where the
 // subscription is sent by POST, or as a stream over WebSocket (`graphql-transport-ws`) or server-sent events. One field per subscription. docs/protocol.md has the wire.
 type Subscription struct {
 }
 
-// A change of one's own knowledge item. What is not given stays.
+// A change of one's own knowledge item. What is omitted or null stays as it is.
 type UpdateKnowledgeInput struct {
 	// The item.
 	ID int `json:"id"`
-	// 1 to 200 characters.
+	// 1 to 200 characters. Null means the same as not giving it: the title stays.
 	Title *string `json:"title,omitempty"`
-	// Up to 64 KiB.
+	// Up to 64 KiB. Null means the same as not giving it: the content stays. An empty text empties it.
 	Content *string `json:"content,omitempty"`
+}
+
+// A knowledge item, changed.
+type UpdateKnowledgePayload struct {
+	// The item as it is now.
+	Knowledge *ent.Knowledge `json:"knowledge"`
+}
+
+// Who is signed in, and what is for their eyes alone. There is one at a time, so it has no id.
+type Viewer struct {
+	// The address that they sign in with.
+	Email string `json:"email"`
+	// What others see of them.
+	User *ent.User `json:"user"`
 }
 
 // An answer.

@@ -39,7 +39,10 @@ func (r *Resolver) createKnowledgeRequest(ctx context.Context, input CreateKnowl
 	if err != nil {
 		return nil, err
 	}
-	return &CreateKnowledgeRequestPayload{KnowledgeRequest: request.Unwrap(), AlreadyExists: exists}, nil
+	request = request.Unwrap()
+	return &CreateKnowledgeRequestPayload{
+		KnowledgeRequest: request, KnowledgeRequestEdge: request.ToEdge(newestRequests()), AlreadyExists: exists,
+	}, nil
 }
 
 func (r *Resolver) respondToRequest(ctx context.Context, input RespondToRequestInput) (*RespondToRequestPayload, error) {

@@ -46,6 +46,20 @@ func UnmarshalCursor(v any) (c entgql.Cursor[int], err error) {
 	return c, nil
 }
 
+// MarshalOrderDirection writes the direction of an order.
+func MarshalOrderDirection(d entgql.OrderDirection) graphql.Marshaler { return d }
+
+// UnmarshalOrderDirection reads the direction of an order. Null is none: the list then takes the one that suits its order.
+func UnmarshalOrderDirection(v any) (d entgql.OrderDirection, err error) {
+	if v == nil {
+		return "", nil
+	}
+	if s, ok := v.(string); !ok || d.UnmarshalGQL(s) != nil {
+		return "", fmt.Errorf("%.40s is not an OrderDirection: give ASC or DESC", fmt.Sprint(v))
+	}
+	return d, nil
+}
+
 // maxID is the largest id: ids are numbers that JavaScript can hold.
 const maxID = 1<<53 - 1
 

@@ -17,28 +17,16 @@ func (r *knowledgeResolver) Content(ctx context.Context, obj *ent.Knowledge) (*s
 	return r.content(ctx, obj)
 }
 
-func (r *mutationResolver) SignUp(ctx context.Context, input SignUpInput) (*SessionPayload, error) {
-	return r.signUp(ctx, input)
-}
-
-func (r *mutationResolver) SignIn(ctx context.Context, input SignInInput) (*SessionPayload, error) {
-	return r.signIn(ctx, input)
-}
-
-func (r *mutationResolver) SignOut(ctx context.Context) (*SignOutPayload, error) {
-	return r.signOut(ctx)
-}
-
-func (r *mutationResolver) CreateKnowledge(ctx context.Context, input CreateKnowledgeInput) (*KnowledgePayload, error) {
+func (r *mutationResolver) CreateKnowledge(ctx context.Context, input CreateKnowledgeInput) (*CreateKnowledgePayload, error) {
 	return r.createKnowledge(ctx, input)
 }
 
-func (r *mutationResolver) UpdateKnowledge(ctx context.Context, input UpdateKnowledgeInput) (*KnowledgePayload, error) {
+func (r *mutationResolver) UpdateKnowledge(ctx context.Context, input UpdateKnowledgeInput) (*UpdateKnowledgePayload, error) {
 	return r.updateKnowledge(ctx, input)
 }
 
-func (r *mutationResolver) DeleteKnowledge(ctx context.Context, id int) (*DeleteKnowledgePayload, error) {
-	return r.deleteKnowledge(ctx, id)
+func (r *mutationResolver) DeleteKnowledge(ctx context.Context, input *DeleteKnowledgeInput, id *int) (*DeleteKnowledgePayload, error) {
+	return r.deleteKnowledge(ctx, input, id)
 }
 
 func (r *mutationResolver) CreateKnowledgeRequest(ctx context.Context, input CreateKnowledgeRequestInput) (*CreateKnowledgeRequestPayload, error) {
@@ -55,10 +43,6 @@ func (r *mutationResolver) MarkNotificationsRead(ctx context.Context, input Mark
 
 func (r *notificationConnectionResolver) UnreadCount(ctx context.Context, obj *ent.NotificationConnection) (int, error) {
 	return r.unread(ctx)
-}
-
-func (r *queryResolver) Me(ctx context.Context) (*ent.User, error) {
-	return r.me(ctx)
 }
 
 func (r *queryResolver) Node(ctx context.Context, id int) (ent.Noder, error) {

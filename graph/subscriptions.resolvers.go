@@ -17,8 +17,8 @@ func (r *mutationResolver) EndSubscription(ctx context.Context, input EndSubscri
 	return r.endSubscription(ctx, input)
 }
 
-func (r *queryResolver) Subscribers(ctx context.Context, state *subscriber.State, topic *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.SubscriberOrder) (*ent.SubscriberConnection, error) {
-	return r.subscribers(ctx, state, topic, bounds{first, last, after, before}, orderBy)
+func (r *queryResolver) StoredSubscriptions(ctx context.Context, state *subscriber.State, topic *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.StoredSubscriptionOrder) (*ent.StoredSubscriptionConnection, error) {
+	return r.storedSubscriptions(ctx, state, topic, bounds{first, last, after, before}, orderBy)
 }
 
 func (r *subscriptionResolver) KnowledgeRequestReceived(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {

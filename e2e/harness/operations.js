@@ -14,8 +14,8 @@ export const createKnowledge = gql`mutation CreateKnowledge($input: CreateKnowle
   createKnowledge(input: $input) { knowledge { id title content } }
 }`;
 
-export const deleteKnowledge = gql`mutation DeleteKnowledge($id: ID!) {
-  deleteKnowledge(id: $id) { deletedId }
+export const deleteKnowledge = gql`mutation DeleteKnowledge($input: DeleteKnowledgeInput!) {
+  deleteKnowledge(input: $input) { deletedId }
 }`;
 
 export const ask = gql`mutation Ask($input: CreateKnowledgeRequestInput!) {
@@ -47,4 +47,4 @@ export const realtime = gql`query Realtime {
   realtime { key cluster host port tls authEndpoint channel }
 }`;
 
-export const me = gql`query Me { me { id name email } }`;
+export const viewer = gql`query Viewer { viewer { email user { id name } } }`;

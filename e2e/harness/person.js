@@ -64,7 +64,7 @@ export class Person {
   }
 
   deleteKnowledge(id) {
-    return this.client.mutate({ mutation: operations.deleteKnowledge, variables: { id } });
+    return this.client.mutate({ mutation: operations.deleteKnowledge, variables: { input: { id } } });
   }
 
   signOut() {

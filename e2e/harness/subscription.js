@@ -37,7 +37,7 @@ export const openSubscriptions = async (server) => (await statistics(server)).op
 /** administrators is who can see and end everybody's subscriptions: the environment of their server. */
 export const administrators = { ADMIN_EMAILS: 'root@example.com' };
 
-const list = `query ($state: SubscriberState) { subscribers(first: 100, state: $state) {
+const list = `query ($state: StoredSubscriptionState) { storedSubscriptions(first: 100, state: $state) {
   totalCount edges { node { id state topic field channel closedReason user { id } } }
 } }`;
 
@@ -57,9 +57,9 @@ export class Administrator {
 
   /** subscriptionsOf is what a person has and had, the newest first. */
   async subscriptionsOf({ id }) {
-    const { subscribers } = await this.#run(list);
-    assert.ok(subscribers.totalCount <= 100, `the first 100 of ${subscribers.totalCount} are not all`);
-    return subscribers.edges.map(({ node }) => node).filter(({ user }) => user.id === id);
+    const { storedSubscriptions } = await this.#run(list);
+    assert.ok(storedSubscriptions.totalCount <= 100, `the first 100 of ${storedSubscriptions.totalCount} are not all`);
+    return storedSubscriptions.edges.map(({ node }) => node).filter(({ user }) => user.id === id);
   }
 
   end(id) {

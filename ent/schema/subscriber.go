@@ -66,7 +66,7 @@ func (Subscriber) Indexes() []ent.Index {
 }
 
 func (Subscriber) Annotations() []schema.Annotation {
-	return []schema.Annotation{entgql.RelayConnection()}
+	return []schema.Annotation{entgql.Type("StoredSubscription"), entgql.RelayConnection()}
 }
 
 func (Subscriber) Policy() ent.Policy {

@@ -14,9 +14,11 @@ export const firstDocument = `# Welcome to the playground of Lorebridge.
 
 # Who am I, and what do people here know?
 query Look {
-  me {
-    name
+  viewer {
     email
+    user {
+      name
+    }
   }
   knowledge(first: 5) {
     totalCount

@@ -33,7 +33,7 @@ function load(unreadCount: number, ...notifications: NotificationFieldsFragment[
 
 function loaded() {
   const page = cache.readQuery({ query: NotificationsDocument })?.notifications
-  return page && { unread: page.unreadCount, list: page.edges?.map((edge) => [edge?.node?.id, edge?.node?.readAt]) }
+  return page && { unread: page.unreadCount, list: page.edges.map(({ node }) => [node.id, node.readAt]) }
 }
 
 it('puts a notification on top of the list and counts it, once', () => {

@@ -5,13 +5,13 @@ import { NotificationsDocument, type NotificationFieldsFragment } from './operat
 /** putNotification puts a new notification on top of the cached list and counts it; one that is there stays as it is. */
 export function putNotification(cache: ApolloCache, notification: NotificationFieldsFragment) {
   cache.updateQuery({ query: NotificationsDocument }, (data) => {
-    if (!data || has(data.notifications.edges, notification.id)) return data
+    if (!data?.notifications || has(data.notifications.edges, notification.id)) return data
     const { edges, unreadCount } = data.notifications
     const node = { __typename: 'Notification' as const, ...notification }
     const edge = { __typename: 'NotificationEdge' as const, node }
     return {
       ...data,
-      notifications: { ...data.notifications, unreadCount: unreadCount + 1, edges: [edge, ...(edges ?? [])] },
+      notifications: { ...data.notifications, unreadCount: unreadCount + 1, edges: [edge, ...edges] },
     }
   })
 }
@@ -19,15 +19,15 @@ export function putNotification(cache: ApolloCache, notification: NotificationFi
 /** markRead notes in the cache that these are read, and how many of all are unread then. */
 export function markRead(cache: ApolloCache, ids: string[], readAt: string, unreadCount: number) {
   cache.updateQuery({ query: NotificationsDocument }, (data) => {
-    if (!data) return data
-    const edges = data.notifications.edges?.map((edge) => {
-      if (!edge?.node || edge.node.readAt || !ids.includes(edge.node.id)) return edge
+    if (!data?.notifications) return data
+    const edges = data.notifications.edges.map((edge) => {
+      if (edge.node.readAt || !ids.includes(edge.node.id)) return edge
       return { ...edge, node: { ...edge.node, readAt } }
     })
-    return { ...data, notifications: { ...data.notifications, unreadCount, edges: edges ?? null } }
+    return { ...data, notifications: { ...data.notifications, unreadCount, edges } }
   })
 }
 
-function has(edges: ({ node: { id: string } | null } | null)[] | null, id: string): boolean {
-  return edges?.some((edge) => edge?.node?.id === id) ?? false
+function has(edges: { node: { id: string } }[], id: string): boolean {
+  return edges.some(({ node }) => node.id === id)
 }

@@ -22,6 +22,12 @@ export type CreateKnowledgeRequestInput = {
   question: string;
 };
 
+/** Which knowledge item to delete. */
+export type DeleteKnowledgeInput = {
+  /** The item. */
+  id: string;
+};
+
 /** Where a request stands. */
 export type KnowledgeRequestStatus =
   /** Answered with yes. Where the request was for a knowledge item, the item is now shared with the requester. */
@@ -45,20 +51,19 @@ export type KnowledgeWhereInput = {
   /** Created before this moment. */
   createdAtLT?: string | null | undefined;
   /** Held by this person. */
-  ownerID?: string | null | undefined;
+  ownerId?: string | null | undefined;
   /** Not held by this person. */
-  ownerIDNEQ?: string | null | undefined;
+  ownerIdNEQ?: string | null | undefined;
   /** Changed at this moment or later. */
   updatedAtGTE?: string | null | undefined;
 };
 
 /** Which notifications to mark as read: exactly one of `ids` and `upTo`. */
-export type MarkNotificationsReadInput = {
-  /** These, at most 100. Those that are not the viewer's are left out. */
-  ids?: Array<string> | null | undefined;
-  /** This one and every older one. */
-  upTo?: string | null | undefined;
-};
+export type MarkNotificationsReadInput =
+  {   /** These, at most 100. Those that are not the viewer's are left out. */
+  ids: Array<string>; upTo?: never; }
+  |  { ids?: never;   /** This one and every older one. */
+  upTo: string; };
 
 /** What a notification tells. */
 export type NotificationKind =
@@ -113,13 +118,13 @@ export type SignUpInput = {
   session?: SessionKind;
 };
 
-/** A change of one's own knowledge item. What is not given stays. */
+/** A change of one's own knowledge item. What is omitted or null stays as it is. */
 export type UpdateKnowledgeInput = {
-  /** Up to 64 KiB. */
+  /** Up to 64 KiB. Null means the same as not giving it: the content stays. An empty text empties it. */
   content?: string | null | undefined;
   /** The item. */
   id: string;
-  /** 1 to 200 characters. */
+  /** 1 to 200 characters. Null means the same as not giving it: the title stays. */
   title?: string | null | undefined;
 };
 
@@ -128,7 +133,7 @@ export type PeopleQueryVariables = Exact<{
 }>;
 
 
-export type PeopleQuery = { users: { edges: Array<{ node: { id: string, name: string } | null } | null> | null } };
+export type PeopleQuery = { users: { edges: Array<{ node: { id: string, name: string } }> } | null };
 
 export type AskSubjectQueryVariables = Exact<{
   id: string;
@@ -139,6 +144,7 @@ export type AskSubjectQuery = { node:
     | { __typename: 'Knowledge', id: string, title: string, owner: { id: string, name: string } }
     | { __typename: 'KnowledgeRequest' }
     | { __typename: 'Notification' }
+    | { __typename: 'StoredSubscription' }
     | { __typename: 'User', id: string, name: string }
    | null };
 
@@ -147,7 +153,7 @@ export type AskMutationVariables = Exact<{
 }>;
 
 
-export type AskMutation = { createKnowledgeRequest: { alreadyExists: boolean, knowledgeRequest: { id: string, question: string, status: KnowledgeRequestStatus, responseContent: string | null, createdAt: string, respondedAt: string | null, requester: { id: string, name: string }, owner: { id: string, name: string }, knowledge: { id: string, title: string } | null } } };
+export type AskMutation = { createKnowledgeRequest: { alreadyExists: boolean, knowledgeRequest: { id: string, question: string, status: KnowledgeRequestStatus, responseContent: string | null, createdAt: string, respondedAt: string | null, requester: { id: string, name: string }, owner: { id: string, name: string }, knowledge: { id: string, title: string } | null } } | null };
 
 export type KnowledgeFieldsFragment = { id: string, title: string, createdAt: string, updatedAt: string, owner: { id: string, name: string } };
 
@@ -158,7 +164,7 @@ export type LibraryQueryVariables = Exact<{
 }>;
 
 
-export type LibraryQuery = { knowledge: { totalCount: number, edges: Array<{ node: { id: string, title: string, createdAt: string, updatedAt: string, owner: { id: string, name: string } } | null } | null> | null, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+export type LibraryQuery = { knowledge: { totalCount: number, edges: Array<{ node: { id: string, title: string, createdAt: string, updatedAt: string, owner: { id: string, name: string } } }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } | null };
 
 export type KnowledgeItemQueryVariables = Exact<{
   id: string;
@@ -169,6 +175,7 @@ export type KnowledgeItemQuery = { node:
     | { __typename: 'Knowledge', content: string | null, id: string, title: string, createdAt: string, updatedAt: string, owner: { id: string, name: string } }
     | { __typename: 'KnowledgeRequest' }
     | { __typename: 'Notification' }
+    | { __typename: 'StoredSubscription' }
     | { __typename: 'User' }
    | null };
 
@@ -182,26 +189,26 @@ export type CreateKnowledgeMutationVariables = Exact<{
 }>;
 
 
-export type CreateKnowledgeMutation = { createKnowledge: { knowledge: { content: string | null, id: string, title: string, createdAt: string, updatedAt: string, owner: { id: string, name: string } } } };
+export type CreateKnowledgeMutation = { createKnowledge: { knowledge: { content: string | null, id: string, title: string, createdAt: string, updatedAt: string, owner: { id: string, name: string } } } | null };
 
 export type UpdateKnowledgeMutationVariables = Exact<{
   input: UpdateKnowledgeInput;
 }>;
 
 
-export type UpdateKnowledgeMutation = { updateKnowledge: { knowledge: { content: string | null, id: string, title: string, createdAt: string, updatedAt: string, owner: { id: string, name: string } } } };
+export type UpdateKnowledgeMutation = { updateKnowledge: { knowledge: { content: string | null, id: string, title: string, createdAt: string, updatedAt: string, owner: { id: string, name: string } } } | null };
 
 export type DeleteKnowledgeMutationVariables = Exact<{
-  id: string;
+  input: DeleteKnowledgeInput;
 }>;
 
 
-export type DeleteKnowledgeMutation = { deleteKnowledge: { deletedId: string } };
+export type DeleteKnowledgeMutation = { deleteKnowledge: { deletedId: string } | null };
 
 export type RealtimeQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type RealtimeQuery = { realtime: { key: string, cluster: string | null, host: string | null, port: number | null, tls: boolean, authEndpoint: string, channel: string } };
+export type RealtimeQuery = { realtime: { key: string, cluster: string | null, host: string | null, port: number | null, tls: boolean, authEndpoint: string, channel: string } | null };
 
 export type EventRequestQueryVariables = Exact<{
   id: string;
@@ -212,6 +219,7 @@ export type EventRequestQuery = { node:
     | { __typename: 'Knowledge' }
     | { __typename: 'KnowledgeRequest', id: string, question: string, status: KnowledgeRequestStatus, responseContent: string | null, createdAt: string, respondedAt: string | null, requester: { id: string, name: string }, owner: { id: string, name: string }, knowledge: { id: string, title: string } | null }
     | { __typename: 'Notification' }
+    | { __typename: 'StoredSubscription' }
     | { __typename: 'User' }
    | null };
 
@@ -225,14 +233,14 @@ export type NotificationsQueryVariables = Exact<{
 }>;
 
 
-export type NotificationsQuery = { notifications: { unreadCount: number, edges: Array<{ node: { id: string, kind: NotificationKind, createdAt: string, readAt: string | null, request: { id: string, question: string, status: KnowledgeRequestStatus, responseContent: string | null, createdAt: string, respondedAt: string | null, requester: { id: string, name: string }, owner: { id: string, name: string }, knowledge: { id: string, title: string } | null } | null } | null } | null> | null, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+export type NotificationsQuery = { notifications: { unreadCount: number, edges: Array<{ node: { id: string, kind: NotificationKind, createdAt: string, readAt: string | null, request: { id: string, question: string, status: KnowledgeRequestStatus, responseContent: string | null, createdAt: string, respondedAt: string | null, requester: { id: string, name: string }, owner: { id: string, name: string }, knowledge: { id: string, title: string } | null } | null } }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } | null };
 
 export type MarkNotificationsReadMutationVariables = Exact<{
   input: MarkNotificationsReadInput;
 }>;
 
 
-export type MarkNotificationsReadMutation = { markNotificationsRead: { marked: number, unreadCount: number } };
+export type MarkNotificationsReadMutation = { markNotificationsRead: { marked: number, unreadCount: number } | null };
 
 export type RequestsQueryVariables = Exact<{
   box: RequestBox;
@@ -242,7 +250,7 @@ export type RequestsQueryVariables = Exact<{
 }>;
 
 
-export type RequestsQuery = { knowledgeRequests: { edges: Array<{ node: { id: string, question: string, status: KnowledgeRequestStatus, responseContent: string | null, createdAt: string, respondedAt: string | null, requester: { id: string, name: string }, owner: { id: string, name: string }, knowledge: { id: string, title: string } | null } | null } | null> | null, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+export type RequestsQuery = { knowledgeRequests: { edges: Array<{ node: { id: string, question: string, status: KnowledgeRequestStatus, responseContent: string | null, createdAt: string, respondedAt: string | null, requester: { id: string, name: string }, owner: { id: string, name: string }, knowledge: { id: string, title: string } | null } }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } | null };
 
 export type RequestQueryVariables = Exact<{
   id: string;
@@ -266,7 +274,7 @@ export type RespondMutationVariables = Exact<{
 }>;
 
 
-export type RespondMutation = { respondToRequest: { knowledgeRequest: { id: string, question: string, status: KnowledgeRequestStatus, responseContent: string | null, createdAt: string, respondedAt: string | null, requester: { id: string, name: string }, owner: { id: string, name: string }, knowledge: { id: string, title: string } | null } } };
+export type RespondMutation = { respondToRequest: { knowledgeRequest: { id: string, question: string, status: KnowledgeRequestStatus, responseContent: string | null, createdAt: string, respondedAt: string | null, requester: { id: string, name: string }, owner: { id: string, name: string }, knowledge: { id: string, title: string } | null } } | null };
 
 export type MeQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -278,19 +286,19 @@ export type SignInMutationVariables = Exact<{
 }>;
 
 
-export type SignInMutation = { signIn: { user: { id: string, name: string, email: string | null } } };
+export type SignInMutation = { signIn: { user: { id: string, name: string, email: string | null } } | null };
 
 export type SignUpMutationVariables = Exact<{
   input: SignUpInput;
 }>;
 
 
-export type SignUpMutation = { signUp: { user: { id: string, name: string, email: string | null } } };
+export type SignUpMutation = { signUp: { user: { id: string, name: string, email: string | null } } | null };
 
 export type SignOutMutationVariables = Exact<{ [key: string]: never; }>;
 
 
-export type SignOutMutation = { signOut: { signedOut: boolean } };
+export type SignOutMutation = { signOut: { signedOut: boolean } | null };
 
 export type RequestFieldsFragment = { id: string, question: string, status: KnowledgeRequestStatus, responseContent: string | null, createdAt: string, respondedAt: string | null, requester: { id: string, name: string }, owner: { id: string, name: string }, knowledge: { id: string, title: string } | null };
 
@@ -310,7 +318,7 @@ export const KnowledgeItemDocument = {"kind":"Document","definitions":[{"kind":"
 export const KnowledgePublishedDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"KnowledgePublished"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"knowledgePublished"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"KnowledgeFields"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"KnowledgeFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Knowledge"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"title"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]} as unknown as DocumentNode<KnowledgePublishedSubscription, KnowledgePublishedSubscriptionVariables>;
 export const CreateKnowledgeDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CreateKnowledge"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateKnowledgeInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createKnowledge"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"knowledge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"KnowledgeFields"}},{"kind":"Field","name":{"kind":"Name","value":"content"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"KnowledgeFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Knowledge"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"title"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]} as unknown as DocumentNode<CreateKnowledgeMutation, CreateKnowledgeMutationVariables>;
 export const UpdateKnowledgeDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"UpdateKnowledge"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"UpdateKnowledgeInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"updateKnowledge"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"knowledge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"KnowledgeFields"}},{"kind":"Field","name":{"kind":"Name","value":"content"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"KnowledgeFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"Knowledge"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"title"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"updatedAt"}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}}]}}]} as unknown as DocumentNode<UpdateKnowledgeMutation, UpdateKnowledgeMutationVariables>;
-export const DeleteKnowledgeDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"DeleteKnowledge"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deleteKnowledge"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deletedId"}}]}}]}}]} as unknown as DocumentNode<DeleteKnowledgeMutation, DeleteKnowledgeMutationVariables>;
+export const DeleteKnowledgeDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"DeleteKnowledge"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"DeleteKnowledgeInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deleteKnowledge"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"deletedId"}}]}}]}}]} as unknown as DocumentNode<DeleteKnowledgeMutation, DeleteKnowledgeMutationVariables>;
 export const RealtimeDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"Realtime"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"realtime"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"key"}},{"kind":"Field","name":{"kind":"Name","value":"cluster"}},{"kind":"Field","name":{"kind":"Name","value":"host"}},{"kind":"Field","name":{"kind":"Name","value":"port"}},{"kind":"Field","name":{"kind":"Name","value":"tls"}},{"kind":"Field","name":{"kind":"Name","value":"authEndpoint"}},{"kind":"Field","name":{"kind":"Name","value":"channel"}}]}}]}}]} as unknown as DocumentNode<RealtimeQuery, RealtimeQueryVariables>;
 export const EventRequestDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"EventRequest"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"id"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"ID"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"node"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"id"},"value":{"kind":"Variable","name":{"kind":"Name","value":"id"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"__typename"}},{"kind":"InlineFragment","typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"KnowledgeRequest"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"RequestFields"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"RequestFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"KnowledgeRequest"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"question"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"responseContent"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"respondedAt"}},{"kind":"Field","name":{"kind":"Name","value":"requester"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"knowledge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"title"}}]}}]}}]} as unknown as DocumentNode<EventRequestQuery, EventRequestQueryVariables>;
 export const ViewerActedDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"ViewerActed"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"viewerActed"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"RequestFields"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"RequestFields"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"KnowledgeRequest"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"question"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"responseContent"}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"respondedAt"}},{"kind":"Field","name":{"kind":"Name","value":"requester"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"owner"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"name"}}]}},{"kind":"Field","name":{"kind":"Name","value":"knowledge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"title"}}]}}]}}]} as unknown as DocumentNode<ViewerActedSubscription, ViewerActedSubscriptionVariables>;

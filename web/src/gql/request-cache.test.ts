@@ -30,7 +30,7 @@ function load(
 
 function list(cache: ApolloCache, box: RequestBox, status?: KnowledgeRequestStatus | null) {
   const kept = cache.readQuery({ query: RequestsDocument, variables: { box, status } })
-  return kept?.knowledgeRequests.edges?.map((edge) => edge?.node?.question.replace('Question ', ''))
+  return kept?.knowledgeRequests?.edges.map(({ node }) => node.question.replace('Question ', ''))
 }
 
 describe('putRequest', () => {
@@ -92,7 +92,7 @@ describe('putRequest', () => {
 
     const variables = { box: 'RECEIVED', status: 'PENDING' } as const
     const kept = cache.readQuery({ query: RequestsDocument, variables })
-    expect(kept?.knowledgeRequests.pageInfo).toMatchObject({ hasNextPage: true, endCursor: '2' })
+    expect(kept?.knowledgeRequests?.pageInfo).toMatchObject({ hasNextPage: true, endCursor: '2' })
     load(cache, { ...variables, after: '2' }, [asked(1)])
     expect(list(cache, 'RECEIVED', 'PENDING')).toEqual(['3', '1'])
   })
@@ -130,7 +130,7 @@ describe('putRequest', () => {
     load(cache, { box: 'SENT' }, [asked(1)])
     putRequest(cache, { ...asked(1, 'APPROVED'), responseContent: 'Yes.' }, ada.id)
     load(cache, { box: 'SENT' }, [asked(1)])
-    const [edge] = cache.readQuery({ query: RequestsDocument, variables: { box: 'SENT' } })?.knowledgeRequests.edges ?? []
+    const [edge] = cache.readQuery({ query: RequestsDocument, variables: { box: 'SENT' } })?.knowledgeRequests?.edges ?? []
     const { status, responseContent, respondedAt } = edge?.node ?? {}
     expect({ status, responseContent, respondedAt }).toEqual({
       status: 'APPROVED',

@@ -344,8 +344,8 @@ describe('PusherLink', () => {
     await until(() => expect(watcher.titles()).toEqual(['one']))
     line.cut()
     await until(async () => {
-      const closed = await root.graphql('{ subscribers(state: CLOSED) { totalCount } }')
-      expect(closed).toEqual({ subscribers: { totalCount: 1 } })
+      const closed = await root.graphql('{ storedSubscriptions(state: CLOSED) { totalCount } }')
+      expect(closed).toEqual({ storedSubscriptions: { totalCount: 1 } })
     })
     await ada.publishKnowledge('missed', 'short')
     line.restore()
@@ -379,12 +379,12 @@ describe('PusherLink', () => {
     const pusher = openPusher(ada, { host: line.host, port: line.port })
     const watcher = await watch(ada, published, {}, { pusher: () => pusher, url: gate.url })
     line.cut()
-    const { subscribers } = await root.graphql<{ subscribers: { edges: { node: { id: string } }[] } }>(
-      '{ subscribers { edges { node { id } } } }',
+    const { storedSubscriptions } = await root.graphql<{ storedSubscriptions: { edges: { node: { id: string } }[] } }>(
+      '{ storedSubscriptions { edges { node { id } } } }',
     )
     await root.graphql(
       'mutation ($input: EndSubscriptionInput!) { endSubscription(input: $input) { endedId } }',
-      { input: { id: subscribers.edges[0]?.node.id } },
+      { input: { id: storedSubscriptions.edges[0]?.node.id } },
     )
     gate.mode = 'fail'
     line.restore()

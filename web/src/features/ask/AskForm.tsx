@@ -35,7 +35,8 @@ export function AskForm({ item, person: first }: AskFormProps) {
   const questionField = useRef<HTMLTextAreaElement>(null)
   const [ask, { loading, error, reset }] = useMutation(AskDocument, {
     update(cache, { data }) {
-      if (data && viewerId) putRequest(cache, data.createKnowledgeRequest.knowledgeRequest, viewerId)
+      const request = data?.createKnowledgeRequest?.knowledgeRequest
+      if (request && viewerId) putRequest(cache, request, viewerId)
     },
   })
 
@@ -63,7 +64,7 @@ export function AskForm({ item, person: first }: AskFormProps) {
     }
     const whom = item ? { knowledgeId: item.id } : { ownerId: person?.id }
     const { data } = await ask({ variables: { input: { ...whom, question } } }).catch(handledElsewhere)
-    if (!data) return
+    if (!data?.createKnowledgeRequest) return
     const { alreadyExists, knowledgeRequest: request } = data.createKnowledgeRequest
     if (alreadyExists) {
       setPending(request)

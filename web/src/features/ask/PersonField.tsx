@@ -29,7 +29,7 @@ export function PersonField({ value, onChange, error, ref }: PersonFieldProps) {
   const viewerId = useQuery(MeDocument).data?.me?.id
   const people = useQuery(PeopleDocument, { variables: { search }, fetchPolicy: 'cache-and-network' })
 
-  const found = (people.data ?? people.previousData)?.users.edges?.flatMap((edge) => edge?.node ?? []) ?? []
+  const found = (people.data ?? people.previousData)?.users?.edges.map(({ node }) => node) ?? []
   const offered = found.filter(({ id }) => id !== viewerId)
   const all = value && !offered.some(({ id }) => id === value.id) ? [...offered, value] : offered
   const nothing = people.error

@@ -21,7 +21,7 @@ export function DeleteKnowledge({ item, className, onDeleted }: DeleteKnowledgeP
   const [remove, { loading, error, reset }] = useMutation(DeleteKnowledgeDocument)
 
   async function confirm() {
-    const gone = await remove({ variables: { id: item.id } }).then(
+    const gone = await remove({ variables: { input: { id: item.id } } }).then(
       () => true,
       (error: unknown) => codeOf(error) === 'NOT_FOUND',
     )

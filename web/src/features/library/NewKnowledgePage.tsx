@@ -17,14 +17,14 @@ export function NewKnowledgePage() {
   const [, navigate] = useLocation()
   const [create, { loading, error }] = useMutation(CreateKnowledgeDocument, {
     update(cache, { data }) {
-      const item = data?.createKnowledge.knowledge
+      const item = data?.createKnowledge?.knowledge
       if (item) putOnTop(cache, listOf('mine', item.owner.id, ''), [item])
     },
   })
 
   async function save({ title, content }: KnowledgeText) {
     const { data } = await create({ variables: { input: { title, content } } }).catch(handledElsewhere)
-    if (!data) return
+    if (!data?.createKnowledge) return
     const { id, title: named } = data.createKnowledge.knowledge
     notifications.show({ message: `“${named}” is in the library.`, color: 'teal' })
     navigate(`/library/${id}`, { replace: true })

@@ -35,7 +35,7 @@ export function TitleList({ view, viewerId, search, waiting }: TitleListProps) {
 
   // While a search is on its way, what the one before found stays.
   const found = (data ?? previousData)?.knowledge
-  const items = found?.edges?.flatMap((edge) => edge?.node ?? []) ?? []
+  const items = found?.edges.map(({ node }) => node) ?? []
   const fresh = waiting.filter((title) => fits(title, search) && !items.some(({ id }) => id === title.id))
 
   const goOnAt = useGoOn(list, items.length)
@@ -55,7 +55,7 @@ export function TitleList({ view, viewerId, search, waiting }: TitleListProps) {
     <Stack gap="md">
       <Group justify="space-between" className={classes.above}>
         <Text size="sm" c="dimmed" role="status">
-          {data && counted(data.knowledge.totalCount, search)}
+          {data?.knowledge && counted(data.knowledge.totalCount, search)}
         </Text>
         <div role="status">
           {fresh.length > 0 && (

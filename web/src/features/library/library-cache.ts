@@ -20,16 +20,16 @@ export type View = 'others' | 'mine'
 
 /** listOf is the list that a view shows, for this search. */
 export function listOf(view: View, viewerId: string, search: string): LibraryQueryVariables {
-  const where = view === 'mine' ? { ownerID: viewerId } : { ownerIDNEQ: viewerId }
+  const where = view === 'mine' ? { ownerId: viewerId } : { ownerIdNEQ: viewerId }
   return { search: search || null, where }
 }
 
 /** putOnTop puts new titles, the newest first, on top of a list that has been loaded, each once. */
 export function putOnTop(cache: ApolloCache, list: LibraryQueryVariables, titles: KnowledgeFieldsFragment[]) {
   cache.updateQuery({ query: LibraryDocument, variables: list }, (data) => {
-    if (!data) return data
-    const edges = data.knowledge.edges ?? []
-    const known = new Set(edges.map((edge) => edge?.node?.id))
+    if (!data?.knowledge) return data
+    const { edges } = data.knowledge
+    const known = new Set(edges.map(({ node }) => node.id))
     const fresh = titles.filter(({ id }) => !known.has(id))
     const added = fresh.map((title) => ({
       __typename: 'KnowledgeEdge' as const,

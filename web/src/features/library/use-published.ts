@@ -21,7 +21,7 @@ export function usePublished(viewerId: string | undefined, search: string): Know
       .map((text) => listOf(view, viewer, text))
     for (const variables of lists) {
       const shown = client.readQuery({ query: LibraryDocument, variables })
-      if (view === 'mine' || shown?.knowledge.totalCount === 0) putOnTop(client.cache, variables, [title])
+      if (view === 'mine' || shown?.knowledge?.totalCount === 0) putOnTop(client.cache, variables, [title])
     }
     if (view === 'others') setWaiting((before) => [title, ...before.filter(({ id }) => id !== title.id)])
   }

@@ -8,5 +8,5 @@ export function useShared(): ReadonlySet<string> {
     variables: { box: 'SENT', status: 'APPROVED', first: 100 },
     fetchPolicy: 'cache-and-network',
   })
-  return new Set(data?.knowledgeRequests.edges?.flatMap((edge) => edge?.node?.knowledge?.id ?? []))
+  return new Set(data?.knowledgeRequests?.edges.flatMap(({ node }) => node.knowledge?.id ?? []))
 }

@@ -74,16 +74,16 @@ export function useEvents(viewerId: string, refresher: Refresher) {
     /** onResync reads again what is on the screen, and tells what is new in it; at first, when nothing had been read before, that is nothing. */
     async onResync(claim: (eventId: string) => boolean) {
       const before = client.readQuery({ query: NotificationsDocument })
-      const known = new Set(before?.notifications.edges?.map((edge) => edge?.node?.id))
+      const known = new Set(before?.notifications?.edges.map(({ node }) => node.id))
       await refresher.run()
       const page = client.readQuery({ query: NotificationsDocument })?.notifications
-      const fresh = page?.edges?.flatMap((edge) => edge?.node ?? []).filter(({ id }) => claim(id)) ?? []
+      const fresh = page?.edges.map(({ node }) => node).filter(({ id }) => claim(id)) ?? []
       if (!before) return
       const missed = fresh.filter(({ id }) => !known.has(id)).reverse()
       for (const { request } of missed) if (request) put(request)
       announceMissed(
         missed.filter(({ readAt }) => !readAt),
-        missed.length === page?.edges?.length && page.pageInfo.hasNextPage,
+        missed.length === page?.edges.length && page.pageInfo.hasNextPage,
       )
     },
   }

@@ -38,7 +38,7 @@ export function useLive(viewerId: string): PusherState {
   }
 
   const { state, pusher } = usePusher(
-    data
+    data?.realtime
       ? {
           ...data.realtime,
           onRequest: (event) => void events.onRequest(event).catch(handledElsewhere),

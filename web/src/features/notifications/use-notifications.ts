@@ -16,7 +16,7 @@ export function useNotifications() {
   // Where it cannot be fetched again, what was there stays.
   const page = (data ?? previousData)?.notifications
   return {
-    items: page?.edges?.flatMap((edge) => edge?.node ?? []) ?? [],
+    items: page?.edges.map(({ node }) => node) ?? [],
     unreadCount: page?.unreadCount ?? 0,
     loading: loading && !page,
     error: page ? undefined : error,
@@ -39,7 +39,7 @@ function useMarkRead() {
       mark({
         variables: { input },
         optimisticResponse: { markNotificationsRead: payload },
-        update: (cache, { data }) => markRead(cache, ids, readAt, data?.markNotificationsRead.unreadCount ?? unreadAfter),
+        update: (cache, { data }) => markRead(cache, ids, readAt, data?.markNotificationsRead?.unreadCount ?? unreadAfter),
       }).catch(handledElsewhere)
     },
     [mark],

@@ -45,7 +45,7 @@ export function useAnswer(request: RequestFieldsFragment) {
         variables: { input: { requestId: id, status, responseContent: text.trim() || null } },
         update(cache, { data }) {
           drafts.drop(id)
-          if (data) putRequest(cache, data.respondToRequest.knowledgeRequest, owner.id)
+          if (data?.respondToRequest) putRequest(cache, data.respondToRequest.knowledgeRequest, owner.id)
         },
       })
       notifications.show({ color: 'teal', message: `${wordOf[status]}. ${requester.name} was told.` })

@@ -20,7 +20,7 @@ export function useRequests(box: RequestBox, status: KnowledgeRequestStatus | un
   // Where it cannot be fetched again, what was there stays.
   const found = (data ?? previousData)?.knowledgeRequests
   const edges = found?.edges
-  const requests = useMemo(() => (edges ?? []).flatMap((edge) => edge?.node ?? []), [edges])
+  const requests = useMemo(() => (edges ?? []).map(({ node }) => node), [edges])
   const page = found?.pageInfo
   const [noMore, setNoMore] = useState<unknown>()
   const hasMore = page?.hasNextPage === true

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"slices"
 
-	"entgo.io/contrib/entgql"
-
 	"lorebridge/auth"
 	"lorebridge/ent"
+	"lorebridge/ent/rule"
 	"lorebridge/ent/subscriber"
 )
 
@@ -31,7 +30,9 @@ func (r *Resolver) administers(ctx context.Context) error {
 	return nil
 }
 
-func (r *Resolver) subscribers(ctx context.Context, state *subscriber.State, topic *string, b bounds, order *ent.SubscriberOrder) (*ent.SubscriberConnection, error) {
+func (r *Resolver) storedSubscriptions(ctx context.Context, state *subscriber.State, topic *string, b bounds,
+	order *ent.StoredSubscriptionOrder,
+) (*ent.StoredSubscriptionConnection, error) {
 	if err := r.administers(ctx); err != nil {
 		return nil, err
 	}
@@ -47,13 +48,30 @@ func (r *Resolver) subscribers(ctx context.Context, state *subscriber.State, top
 		query.Where(subscriber.Topic(*topic))
 	}
 	if order == nil {
-		order = &ent.SubscriberOrder{Field: ent.SubscriberOrderFieldCreatedAt, Direction: entgql.OrderDirectionDesc}
+		order = &ent.StoredSubscriptionOrder{Field: ent.SubscriberOrderFieldCreatedAt}
 	}
+	order.Direction = towards(order.Direction, order.Field.String())
 	if err := b.within(order.Field.String()); err != nil {
 		return nil, err
 	}
 	// The rule of Subscriber shows people their own; administrators see everybody's.
-	return query.Paginate(auth.AsSystem(ctx), b.after, b.first, b.before, b.last, ent.WithSubscriberOrder(order))
+	return query.Paginate(auth.AsSystem(ctx), b.after, b.first, b.before, b.last, ent.WithStoredSubscriptionOrder(order))
+}
+
+// storedSubscription is a subscription by its id. To whoever is no administrator none exists, not even their own.
+func (r *Resolver) storedSubscription(ctx context.Context, id int) (ent.Noder, error) {
+	err := r.administers(ctx)
+	if errors.Is(err, errAdministrators) {
+		return nil, rule.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.Client.Subscriber.Get(auth.AsSystem(ctx), id)
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 func (r *Resolver) endSubscription(ctx context.Context, input EndSubscriptionInput) (*EndSubscriptionPayload, error) {
