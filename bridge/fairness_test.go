@@ -71,17 +71,30 @@ func TestRegistrationsAreLimitedByTheMinute(t *testing.T) {
 	})
 }
 
-// What nobody reads is kept by nobody: the variables of a document count with it, also those of directives.
+// What nobody reads is kept by nobody: variables count with their document.
 func TestVariablesCountWithTheirDocument(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQuiet(t)
 		ada := q.person("Ada")
-		const deferred = `subscription ($label: String) { knowledgePublished { id ... @defer(label: $label, if: false) { title } } }`
-		for _, length := range []int{10 << 10, 17 << 10} {
-			a := q.post(ada, deferred, map[string]any{"label": strings.Repeat("x", length)})
-			if got, want := a.code(), map[bool]string{true: "BAD_USER_INPUT:query"}[length > 16<<10]; got != want {
-				t.Errorf("with %d bytes: got %s, want %s", length, a.body, want)
+		const limit = 16 << 10
+		for _, count := range []int{40, 60} {
+			var definitions, fields strings.Builder
+			variables := make(map[string]any)
+			for i := range count {
+				name := fmt.Sprintf("v%d%s", i, strings.Repeat("x", 100))
+				fmt.Fprintf(&definitions, "$%s: Boolean! ", name)
+				fmt.Fprintf(&fields, "id @include(if: $%s) ", name)
+				variables[name] = true
+			}
+			document := "subscription (" + definitions.String() + ") { knowledgePublished { " + fields.String() + "} }"
+			both := len(document) + count*len(`"vxx":true,`) + count*100
+			if len(document) > limit || (count == 60) != (both > limit) {
+				t.Fatalf("the document has %d bytes, with its variables %d", len(document), both)
+			}
+			a := q.post(ada, document, variables)
+			if got, want := a.code(), map[bool]string{true: "BAD_USER_INPUT:query"}[both > limit]; got != want {
+				t.Errorf("with %d bytes: got %s, want %s", both, a.body, want)
 			}
 		}
 	})

@@ -127,8 +127,8 @@ func TestWhatNeverRanHasNoData(t *testing.T) {
 	}{
 		"does not parse":           {`{"query":"{"}`, "GRAPHQL_PARSE_FAILED", false},
 		"is not valid":             {`{"query":"{ you }"}`, "GRAPHQL_VALIDATION_FAILED", false},
-		"has a variable too few":   {`{"query":"query($i: ID!) { node(id: $i) { id } }"}`, "GRAPHQL_VALIDATION_FAILED", false},
-		"names no operation of it": {`{"query":"query a { me { id } }","operationName":"b"}`, "GRAPHQL_VALIDATION_FAILED", false},
+		"has a variable too few":   {`{"query":"query($i: ID!) { node(id: $i) { id } }"}`, "BAD_USER_INPUT", false},
+		"names no operation of it": {`{"query":"query a { me { id } }","operationName":"b"}`, "BAD_USER_INPUT", false},
 		"is too costly": {
 			`{"query":"{` + strings.Repeat(` a: users(first: 100) { edges { node { id name email createdAt } } }`, 18) + `}"}`,
 			"COMPLEXITY_LIMIT_EXCEEDED", false,
@@ -340,7 +340,7 @@ func TestWhatIsWrongBeforeAnythingRunsIsNamed(t *testing.T) {
 		`{"query":"{ me { id } }","operationName":{}}`:                               "operationName",
 		`{"query":"{ me { id } }","extensions":[]}`:                                  "extensions",
 		`{"query":"{ me { id } }","query":"{ me { name } }"}`:                        "query",
-		`{"query":"{ me { id } }","variables":{"a":[{"b":1,"b":2}]}}`:                "variables.a.b",
+		`{"query":"{ me { id } }","variables":{"a":[{"b":1,"b":2}]}}`:                "variables.a.0.b",
 		`{"query":"{ me { id } }","variables":{"a":"\ud83d"}}`:                       "variables.a",
 		`{"query":"{ me { id } }","variables":{"\udc00":1}}`:                         "variables",
 		`{"query":"{ me { id } }","extensions":{"a":{"b":1e400}}}`:                   "extensions.a.b",

@@ -3,7 +3,6 @@ package graph
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -70,9 +69,6 @@ func newParams(members map[string]any) (*graphql.RawParams, *gqlerror.Error) {
 	if !utf8.ValidString(params.Query) || !utf8.ValidString(params.OperationName) {
 		return nil, badInput("query", "the request is not valid UTF-8: send it encoded as UTF-8")
 	}
-	for name, value := range params.Variables {
-		params.Variables[name] = plain(value)
-	}
 	return params, nil
 }
 
@@ -83,28 +79,4 @@ func member[T any](members map[string]any, name, kind string) (T, *gqlerror.Erro
 		return value, badInput(name, name+" must be "+kind+": a request is "+requestForm)
 	}
 	return value, nil
-}
-
-// plain makes Go's numbers of a variable's: a json.Number is a string to the validator, and would pass for a title.
-func plain(value any) any {
-	switch value := value.(type) {
-	case json.Number:
-		if n, err := value.Int64(); err == nil {
-			return n
-		}
-		f, err := value.Float64()
-		if err == nil && f == math.Trunc(f) && math.Abs(f) <= maxID {
-			return int64(f)
-		}
-		return f
-	case map[string]any:
-		for key, inner := range value {
-			value[key] = plain(inner)
-		}
-	case []any:
-		for i, inner := range value {
-			value[i] = plain(inner)
-		}
-	}
-	return value
 }

@@ -1,29 +1,17 @@
 package graph
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 
 	"entgo.io/contrib/entgql"
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/executor"
-	"github.com/99designs/gqlgen/graphql/handler/extension"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"lorebridge/ent"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/subscriber"
-)
-
-// What is kept for the next time, by anybody: a parsed document takes some fifty times the memory of its text.
-const (
-	cachedDocuments  = 200
-	maxCachedParsed  = 8 << 10 // bytes of its text
-	cachedHashes     = 1000
-	maxCachedPersist = 16 << 10 // bytes
 )
 
 // cursor is a place in a list, as ent writes it.
@@ -45,33 +33,10 @@ func NewHandler(s Settings, p Parts) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	server := executor.New(NewExecutableSchema(config(resolver)))
-	server.SetQueryCache(selected[*ast.QueryDocument]{
-		lru.New[*ast.QueryDocument](cachedDocuments),
-		func(query string, _ *ast.QueryDocument) bool { return len(query) <= maxCachedParsed },
-	})
-	server.SetParserTokenLimit(maxTokens)
-	server.SetDisableSuggestion(true)
-	server.SetErrorPresenter(presenter(p.Logger))
-	server.SetRecoverFunc(recoverer(p.Logger))
-	if p.Introspection {
-		server.Use(extension.Introspection{})
+	server, err := newEngine(NewExecutableSchema(config(resolver)), p.Logger, p.Introspection)
+	if err != nil {
+		return nil, err
 	}
-	server.Use(repeatLimit{})
-	server.Use(extension.AutomaticPersistedQuery{Cache: selected[string]{
-		lru.New[string](cachedHashes),
-		func(_, query string) bool { return len(query) <= maxCachedPersist },
-	}})
-	server.Use(extentLimit{introspection: p.Introspection})
-	server.Use(&extension.ComplexityLimit{Func: func(_ context.Context, operation *graphql.OperationContext) int {
-		if operation.Operation.Operation == ast.Subscription {
-			return maxSubscriptionComplexity
-		}
-		return maxComplexity
-	}})
-	server.Use(stillSignedIn{})
-	server.Use(sessionAlone{})
-	server.Use(oneSubscription{})
 	post := httpTransport{log: p.Logger, timeout: DefaultTimeout, subscriptions: p.Subscriptions}
 	times := p.Times.withDefaults()
 	return &Handler{
@@ -107,6 +72,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// servedSchema is the schema with those directives alone that have their effect on every transport. gqlparser adds some that no transport
+// carries out, such as @defer, and @broadcastable is between the schema and the bridge, which reads it where it stands.
+func servedSchema() *ast.Schema {
+	served := *parsedSchema
+	served.Directives = make(map[string]*ast.DirectiveDefinition)
+	for _, name := range []string{"skip", "include", "deprecated", "specifiedBy", "oneOf"} {
+		served.Directives[name] = parsedSchema.Directives[name]
+	}
+	return &served
+}
+
 // config binds the resolvers, and weighs what costs more than a field: a list by its page, a search and a count by the
 // rows they look through, a long text by its size.
 func config(r *Resolver) Config {
@@ -124,7 +100,7 @@ func config(r *Resolver) Config {
 	}
 	text := func(child int) int { return child + textWeight }
 	count := func(child int) int { return child + countWeight }
-	c := Config{Resolvers: r}
+	c := Config{Resolvers: r, Schema: servedSchema()}
 	weights := &c.Complexity
 	weights.Query.Users = func(child int, search *string, first *int, _ *cursor, last *int, _ *cursor, _ *ent.UserOrder) int {
 		return list(child, first, last, search)

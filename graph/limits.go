@@ -68,14 +68,7 @@ func search(s *string) (string, error) {
 // would answer with an error of ours.
 type extentLimit struct{ introspection bool }
 
-var _ interface {
-	graphql.HandlerExtension
-	graphql.OperationContextMutator
-} = extentLimit{}
-
-func (extentLimit) ExtensionName() string { return "ExtentLimit" }
-
-func (extentLimit) Validate(graphql.ExecutableSchema) error { return nil }
+var _ graphql.OperationContextMutator = extentLimit{}
 
 func (l extentLimit) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	fragments := make(map[*ast.FragmentDefinition]extent)
@@ -130,14 +123,7 @@ func extentOf(set ast.SelectionSet, fragments map[*ast.FragmentDefinition]extent
 // sessionAlone refuses signing up, in or out beside other mutations: who is asking is found out once for all of them.
 type sessionAlone struct{}
 
-var _ interface {
-	graphql.HandlerExtension
-	graphql.OperationContextMutator
-} = sessionAlone{}
-
-func (sessionAlone) ExtensionName() string { return "SessionAlone" }
-
-func (sessionAlone) Validate(graphql.ExecutableSchema) error { return nil }
+var _ graphql.OperationContextMutator = sessionAlone{}
 
 func (sessionAlone) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if operation.Operation.Operation != ast.Mutation {
@@ -159,14 +145,7 @@ func (sessionAlone) MutateOperationContext(_ context.Context, operation *graphql
 // and would be an error of ours.
 type oneSubscription struct{}
 
-var _ interface {
-	graphql.HandlerExtension
-	graphql.OperationContextMutator
-} = oneSubscription{}
-
-func (oneSubscription) ExtensionName() string { return "OneSubscription" }
-
-func (oneSubscription) Validate(graphql.ExecutableSchema) error { return nil }
+var _ graphql.OperationContextMutator = oneSubscription{}
 
 func (oneSubscription) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	if operation.Operation.Operation != ast.Subscription {
@@ -182,14 +161,7 @@ func (oneSubscription) MutateOperationContext(_ context.Context, operation *grap
 // fields of one name must fit together compares each with each.
 type repeatLimit struct{}
 
-var _ interface {
-	graphql.HandlerExtension
-	graphql.OperationParameterMutator
-} = repeatLimit{}
-
-func (repeatLimit) ExtensionName() string { return "RepeatLimit" }
-
-func (repeatLimit) Validate(graphql.ExecutableSchema) error { return nil }
+var _ graphql.OperationParameterMutator = repeatLimit{}
 
 func (repeatLimit) MutateOperationParameters(_ context.Context, request *graphql.RawParams) *gqlerror.Error {
 	if len(request.Query) <= longDocument {

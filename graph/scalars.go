@@ -1,10 +1,10 @@
 package graph
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"entgo.io/contrib/entgql"
@@ -20,14 +20,20 @@ func MarshalTime(t time.Time) graphql.Marshaler {
 	})
 }
 
-// UnmarshalTime reads the scalar Time from any RFC 3339 string.
-func UnmarshalTime(v any) (time.Time, error) {
-	if s, ok := v.(string); ok {
-		if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-			return t.UTC(), nil
-		}
+// UnmarshalTime reads the scalar Time from any RFC 3339 string whose moment the database can hold and compare: in UTC of the years 1
+// to 9999, to the nanosecond. So there are no leap seconds.
+func UnmarshalTime(v any) (t time.Time, err error) {
+	const longest = len("2006-01-02T15:04:05.999999999")
+	text, _ := v.(string)
+	text = strings.ToUpper(text) // section 5.6: t and z may be in lower case
+	moment := strings.TrimRight(text, "Z")
+	if zone := strings.LastIndexAny(text, "+-"); zone > len(time.DateOnly) {
+		moment = text[:zone]
 	}
-	return time.Time{}, fmt.Errorf("%.40s is not a Time: give one such as %q", fmt.Sprint(v), "2026-11-23T10:00:00.000Z")
+	if len(moment) > longest || t.UnmarshalText([]byte(text)) != nil || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
+		return time.Time{}, fmt.Errorf("%s is not a Time: give one such as %q", quote(fmt.Sprint(v)), "2026-11-23T10:00:00.000Z")
+	}
+	return t.UTC(), nil
 }
 
 // maxCursor is how many bytes a cursor may have. It holds an id and what its list is ordered by, at most a title; one that
@@ -37,11 +43,16 @@ const maxCursor = 2 << 10
 // MarshalCursor writes a cursor as ent does.
 func MarshalCursor(c entgql.Cursor[int]) graphql.Marshaler { return c }
 
-// UnmarshalCursor reads a cursor. Whether it is one of the list, the list finds out.
+// UnmarshalCursor reads a cursor exactly as this server wrote it. Whether it is one of the list, the list finds out.
 func UnmarshalCursor(v any) (c entgql.Cursor[int], err error) {
-	s, ok := v.(string)
-	if !ok || len(s) > maxCursor || c.UnmarshalGQL(s) != nil {
-		return cursor{}, fmt.Errorf("%.40s is not a cursor: give one as this server returned it", fmt.Sprint(v))
+	text, ok := v.(string)
+	if ok = ok && len(text) <= maxCursor && c.UnmarshalGQL(text) == nil; ok {
+		var written strings.Builder // what follows a cursor's end, or is no base64, is overlooked by the decoder
+		c.MarshalGQL(&written)
+		ok = written.String() == `"`+text+`"`
+	}
+	if !ok {
+		return cursor{}, fmt.Errorf("%s is not a cursor: give one as this server returned it", quote(fmt.Sprint(v)))
 	}
 	return c, nil
 }
@@ -70,20 +81,26 @@ func MarshalID(id int) graphql.Marshaler {
 	})
 }
 
-// UnmarshalID reads an id from a string or a number.
+// UnmarshalID reads an id from a string or a number, in the one form in which MarshalID writes it.
 func UnmarshalID(v any) (int, error) {
-	var text string
-	switch v := v.(type) {
-	case string:
-		text = v
-	case json.Number:
-		text = v.String()
-	case int64:
-		text = strconv.FormatInt(v, 10)
-	}
+	text := fmt.Sprint(v)
 	id, err := strconv.Atoi(text)
-	if err != nil || id < 1 || id > maxID {
-		return 0, fmt.Errorf("%.40s is not an id: give one as this server returned it", fmt.Sprint(v))
+	if err != nil || id < 1 || id > maxID || strconv.Itoa(id) != text {
+		return 0, fmt.Errorf("%s is not an id: give one as this server returned it", quote(text))
 	}
 	return id, nil
+}
+
+// readers are the scalars whose texts have rules of their own. A literal or a variable is held to them before anything runs.
+var readers = map[string]func(text string) error{
+	"ID":     readerOf(UnmarshalID),
+	"Time":   readerOf(UnmarshalTime),
+	"Cursor": readerOf(UnmarshalCursor),
+}
+
+func readerOf[T any](unmarshal func(any) (T, error)) func(string) error {
+	return func(text string) error {
+		_, err := unmarshal(text)
+		return err
+	}
 }

@@ -11,19 +11,14 @@ import (
 )
 
 // sessionEnded says that the session of the request or the connection of ctx has ended, and with it ctx.
-func sessionEnded(ctx context.Context) bool { return errors.Is(context.Cause(ctx), auth.ErrSessionEnded) }
+func sessionEnded(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), auth.ErrSessionEnded)
+}
 
 // stillSignedIn refuses an operation whose session has ended since its request began: its body may have taken long to arrive.
 type stillSignedIn struct{}
 
-var _ interface {
-	graphql.HandlerExtension
-	graphql.OperationContextMutator
-} = stillSignedIn{}
-
-func (stillSignedIn) ExtensionName() string { return "StillSignedIn" }
-
-func (stillSignedIn) Validate(graphql.ExecutableSchema) error { return nil }
+var _ graphql.OperationContextMutator = stillSignedIn{}
 
 func (stillSignedIn) MutateOperationContext(ctx context.Context, _ *graphql.OperationContext) *gqlerror.Error {
 	if sessionEnded(ctx) {

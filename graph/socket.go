@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/coder/websocket"
@@ -36,7 +35,7 @@ const (
 var (
 	errInvalidMessage = closing{4400, "Invalid message received"}
 	errTooEarly       = closing{4401, "Unauthorized: send connection_init first"}
-	errNoBearer       = closing{4403, "Forbidden: Authorization must be \"Bearer \" and a token"}
+	errNoBearer       = closing{4400, "Authorization in the payload must be there once, as \"Bearer \" and a token"} // graphql-ws would try 4403 over and over
 	errInitTimeout    = closing{4408, "Connection initialisation timeout"}
 	errInitTwice      = closing{4429, "Too many initialisation requests"}
 	errNoPong         = closing{4499, "no pong came in time: connect again"}
@@ -156,39 +155,93 @@ func (s *socket) NextReader() (int, io.Reader, error) {
 	}
 }
 
+// message is an envelope of the client's, and what is in it.
+type message struct {
+	envelope
+	payload any             // as rule.Object has it
+	problem *gqlerror.Error // in the payload
+}
+
+// readMessage reads a message as strictly as the body of a request. Only what is wrong in the payload of an operation is left to it: the
+// others of the connection go on.
+func readMessage(data []byte) (m message, sound bool) {
+	members, problem := decodeObject("message", data)
+	if problem != nil {
+		place, _ := problem.Extensions["field"].(string)
+		if place != "payload" && !strings.HasPrefix(place, "payload.") {
+			return m, false
+		}
+		m.problem = problem
+	}
+	var raw map[string]json.RawMessage
+	if json.Unmarshal(data, &raw) != nil || json.Unmarshal(raw["type"], &m.Type) != nil {
+		return m, false
+	}
+	if id, there := raw["id"]; there && json.Unmarshal(id, &m.ID) != nil {
+		return m, false
+	}
+	m.Payload, m.payload = raw["payload"], members["payload"]
+	return m, m.problem == nil || m.Type == "subscribe"
+}
+
 // receive returns what gqlgen is to see of the client's message, or nil if that is nothing.
 func (s *socket) receive(kind websocket.MessageType, data []byte) (*envelope, error) {
-	m := &envelope{}
-	if kind != websocket.MessageText || !utf8.Valid(data) || json.Unmarshal(data, m) != nil {
+	m, sound := readMessage(data)
+	if kind != websocket.MessageText || !sound {
+		return nil, errInvalidMessage
+	}
+	switch m.Type {
+	case "subscribe":
+		switch {
+		case !s.initiated:
+			return nil, errTooEarly
+		case m.ID != "" && len(m.ID) <= maxOperationID:
+			return s.subscribe(m)
+		}
+		return nil, errInvalidMessage
+	case "complete":
+		if m.ID == "" {
+			return nil, errInvalidMessage
+		}
+		return s.leave(m.ID), nil
+	}
+	if _, object := m.payload.(map[string]any); !object && m.payload != nil {
 		return nil, errInvalidMessage
 	}
 	switch {
 	case m.Type == "connection_init" && s.initiated:
 		return nil, errInitTwice
-	case m.Type == "connection_init" && (len(m.Payload) == 0 || m.Payload[0] == '{' || m.Payload[0] == 'n'):
+	case m.Type == "connection_init":
 		s.initiated = true
 		s.initTimeout.Stop()
-		return m, nil
+		return &m.envelope, nil
 	case m.Type == "ping" && !s.initiated: // gqlgen would not answer yet
 		return nil, s.send(&envelope{Type: "pong", Payload: m.Payload})
 	case m.Type == "ping", m.Type == "pong" && s.initiated:
-		return m, nil
+		return &m.envelope, nil
 	case m.Type == "pong":
 		return nil, nil
-	case m.Type == "subscribe" && !s.initiated:
-		return nil, errTooEarly
-	case m.Type == "subscribe" && m.ID != "" && len(m.ID) <= maxOperationID:
-		return s.subscribe(m)
-	case m.Type == "complete":
-		return s.leave(m), nil
 	}
 	return nil, errInvalidMessage
 }
 
-// subscribe gives the operation a name that gqlgen has not seen yet.
-func (s *socket) subscribe(m *envelope) (*envelope, error) {
-	if _, problem := decodeParams(m.Payload); problem != nil {
+// subscribe gives the operation a name that gqlgen has not seen yet, and a payload that gqlgen, which takes names in any case, cannot
+// read in another way.
+func (s *socket) subscribe(m message) (*envelope, error) {
+	if m.problem != nil {
+		return nil, s.fail(m.ID, m.problem)
+	}
+	members, object := m.payload.(map[string]any)
+	if !object {
+		return nil, s.fail(m.ID, badInput("payload", "payload must be "+requestForm))
+	}
+	params, problem := newParams(members)
+	if problem != nil {
 		return nil, s.fail(m.ID, problem)
+	}
+	payload, err := json.Marshal(params)
+	if err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	_, taken := s.inner[m.ID]
@@ -207,20 +260,20 @@ func (s *socket) subscribe(m *envelope) (*envelope, error) {
 		problem.Extensions["retryAfter"] = 1
 		return nil, s.fail(m.ID, problem)
 	}
-	return &envelope{Type: m.Type, ID: inner, Payload: m.Payload}, nil
+	return &envelope{Type: m.Type, ID: inner, Payload: payload}, nil
 }
 
 // leave lets gqlgen end an operation, and forgets what the client calls it. It is nil where there is none, any more.
-func (s *socket) leave(m *envelope) *envelope {
+func (s *socket) leave(id string) *envelope {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	inner, running := s.inner[m.ID]
+	inner, running := s.inner[id]
 	if !running {
 		return nil
 	}
-	delete(s.inner, m.ID)
+	delete(s.inner, id)
 	s.clients[inner] = ""
-	return &envelope{Type: m.Type, ID: inner}
+	return &envelope{Type: "complete", ID: inner}
 }
 
 // WriteJSON sends a message of gqlgen's, unless its operation has ended for the client.

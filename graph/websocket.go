@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -90,22 +91,29 @@ func (s *socket) authenticate(ctx context.Context, payload transport.InitPayload
 
 // identify adds the viewer of the token in the payload, if there is one.
 func (s *socket) identify(ctx context.Context, payload transport.InitPayload) (context.Context, error) {
-	for key, value := range payload {
+	var given any
+	for key, value := range payload { // as with a header, case does not matter
 		if !strings.EqualFold(key, "Authorization") || value == nil || value == "" {
 			continue
 		}
-		text, _ := value.(string)
-		scheme, token, _ := strings.Cut(text, " ")
-		if !strings.EqualFold(scheme, "Bearer") {
+		if given != nil {
 			return ctx, errNoBearer
 		}
-		viewer, err := s.connection.all.accounts.ViewerOf(ctx, strings.TrimSpace(token))
-		if err != nil {
-			return ctx, err
-		}
-		return auth.NewContext(ctx, viewer), nil
+		given = value
 	}
-	return ctx, nil
+	if given == nil {
+		return ctx, nil
+	}
+	text, _ := given.(string)
+	scheme, token, _ := strings.Cut(text, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ctx, errNoBearer
+	}
+	viewer, err := s.connection.all.accounts.ViewerOf(ctx, strings.TrimSpace(token))
+	if err != nil {
+		return ctx, err
+	}
+	return auth.NewContext(ctx, viewer), nil
 }
 
 // failSubscription ends an operation of a WebSocket with an error message.
@@ -122,14 +130,19 @@ type operations struct {
 
 // CreateOperationContext is called before gqlgen begins to run an operation.
 func (o operations) CreateOperationContext(ctx context.Context, params *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
-	for name, value := range params.Variables {
-		params.Variables[name] = plain(value)
-	}
 	operation, errs := o.streamed.CreateOperationContext(ctx, params)
-	if errs == nil {
-		o.running.Add(1)
+	if errs != nil { // gqlgen sends an error message only for codes that it knows: DispatchError gives it what is in here
+		return operation, gqlerror.List{{Err: errs, Extensions: map[string]any{"code": codeValidationFailed}}}
 	}
-	return operation, errs
+	o.running.Add(1)
+	return operation, nil
+}
+
+func (o operations) DispatchError(ctx context.Context, list gqlerror.List) *graphql.Response {
+	if errs, wrapped := errors.AsType[gqlerror.List](list[0].Err); wrapped {
+		list = errs
+	}
+	return o.streamed.DispatchError(ctx, list)
 }
 
 func (o operations) DispatchOperation(ctx context.Context, operation *graphql.OperationContext) (graphql.ResponseHandler, context.Context) {
