@@ -91,9 +91,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
-	if c.Demo && !onLoopback(listener) {
-		return errors.Join(fmt.Errorf("LISTEN_ADDR is %q: -demo makes accounts whose passwords everybody knows, so it must be on loopback, such as 127.0.0.1:8080",
-			c.ListenAddr), listener.Close())
+	if c.Demo && !isLocal(c, listener) {
+		return errors.Join(fmt.Errorf("LISTEN_ADDR is %q, PUBLIC_URL %q and TRUSTED_PROXIES %q: -demo makes accounts whose passwords everybody "+
+			"knows, so it must be on loopback, such as 127.0.0.1:8080, and without the other two",
+			c.ListenAddr, c.Auth.PublicURL, c.Auth.TrustedProxies), listener.Close())
 	}
 	client, err := database.Open(ctx, c.Database)
 	if err != nil {
@@ -105,7 +106,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // serve joins the rooms and runs them until ctx ends.
 func serve(ctx context.Context, c config, listener net.Listener, client *ent.Client, log *slog.Logger, out io.Writer) error {
 	defer func() { _ = listener.Close() }() // closed already, unless the wiring fails
-	h, err := build(c, client, log, c.Web.HasPlayground(onLoopback(listener)))
+	h, err := build(c, client, log, c.Web.HasPlayground(isLocal(c, listener)))
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,10 @@ func serve(ctx context.Context, c config, listener net.Listener, client *ent.Cli
 	return h.run(ctx, listener)
 }
 
-func onLoopback(listener net.Listener) bool { return listener.Addr().(*net.TCPAddr).IP.IsLoopback() }
+// isLocal says that only people at this machine reach the server: behind a proxy it listens on loopback, too.
+func isLocal(c config, listener net.Listener) bool {
+	return listener.Addr().(*net.TCPAddr).IP.IsLoopback() && c.Auth.IsLocal()
+}
 
 // house is the rooms, joined.
 type house struct {
@@ -158,11 +162,16 @@ func build(c config, client *ent.Client, log *slog.Logger, playground bool) (h *
 	if err != nil {
 		return nil, err
 	}
+	page := ""
+	if playground {
+		page = "/playground"
+	}
 	h.api, err = graph.NewHandler(c.Graph, graph.Parts{
 		Client: client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log,
 		Subscriptions: h.subscriptions,
 		Realtime:      h.realtime,
 		Introspection: playground,
+		Playground:    page,
 	})
 	if err != nil {
 		return nil, err

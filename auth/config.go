@@ -22,6 +22,9 @@ type Config struct {
 	SignUpsPerAddress int `env:"SIGN_UPS_PER_ADDRESS" envDefault:"10" help:"a whole number: attempts a minute to sign up from one client address"`
 }
 
+// IsLocal says that nobody configured a way to the server from elsewhere: a name that browsers use, or a proxy.
+func (c Config) IsLocal() bool { return c.PublicURL == "" && len(c.TrustedProxies) == 0 }
+
 // Validate names the variable that is wrong and what it may be.
 func (c Config) Validate() error {
 	if c.PublicURL != "" {

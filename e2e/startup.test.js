@@ -41,6 +41,7 @@ const wrong = [
   [{ TRUSTED_PROXIES: '10.0.0.0/8,nonsense' }, 'TRUSTED_PROXIES', 'nonsense'],
   [{ CORS_ORIGINS: '*' }, 'CORS_ORIGINS'],
   [{ CORS_ORIGINS: 'https://good.example,bad' }, 'CORS_ORIGINS', 'bad'],
+  [{ CORS_ORIGINS: 'null' }, 'CORS_ORIGINS', 'sandboxed'],
   [{ SIGN_INS_PER_ADDRESS: '0' }, 'SIGN_INS_PER_ADDRESS', 'at least 1'],
   [{ SIGN_INS_PER_ACCOUNT: 'many' }, 'SIGN_INS_PER_ACCOUNT', 'number'],
   [{ SIGN_UPS_PER_ADDRESS: '-1' }, 'SIGN_UPS_PER_ADDRESS', 'at least 1'],
@@ -171,27 +172,38 @@ scenario('it serves a moment after its start, and says that it is well', async (
 const html = { Accept: 'text/html' };
 const introspection = '{ __schema { queryType { name } } }';
 
-// What is listened on, PLAYGROUND, and whether there is a playground.
+// What is configured, and whether there is a playground.
 const playgrounds = [
-  ['127.0.0.1:0', undefined, true],
-  ['127.0.0.1:0', 'off', false],
-  ['0.0.0.0:0', undefined, false],
-  ['0.0.0.0:0', 'on', true],
+  [{}, true],
+  [{ PUBLIC_URL: '', TRUSTED_PROXIES: '' }, true],
+  [{ PLAYGROUND: 'off' }, false],
+  [{ PUBLIC_URL: 'https://lore.example' }, false],
+  [{ PUBLIC_URL: 'http://127.0.0.1:8080' }, false],
+  [{ TRUSTED_PROXIES: '127.0.0.1' }, false],
+  [{ PUBLIC_URL: 'https://lore.example', TRUSTED_PROXIES: '127.0.0.1', PLAYGROUND: 'on' }, true],
+  [{ LISTEN_ADDR: '0.0.0.0:0' }, false],
+  [{ LISTEN_ADDR: '0.0.0.0:0', PLAYGROUND: 'on' }, true],
 ];
-for (const [LISTEN_ADDR, PLAYGROUND, on] of playgrounds) {
-  const given = PLAYGROUND ? `PLAYGROUND=${PLAYGROUND}` : 'PLAYGROUND unset';
-  scenario(`at ${LISTEN_ADDR} with ${given} the playground and introspection are ${on ? 'on' : 'off'}`, async (t) => {
-    const server = await startServer(t, PLAYGROUND ? { LISTEN_ADDR, PLAYGROUND } : { LISTEN_ADDR });
+for (const [env, on] of playgrounds) {
+  scenario(`with ${JSON.stringify(env)} the playground and introspection are ${on ? 'on' : 'off'}`, async (t) => {
+    const server = await startServer(t, env.LISTEN_ADDR ? env : {});
+    if (!env.LISTEN_ADDR) { // it needs a known address, because PUBLIC_URL hides the one that was found
+      await server.stop();
+      await server.start(env);
+    }
     const page = await send(`${server.url}/playground`, { method: 'GET', headers: html });
     const { data, errors } = (await graphql(server, introspection)).json();
+    const opened = await send(`${server.url}/graphql`, { method: 'GET', headers: html });
     if (on) {
       assert.equal(page.status, 200, page.text);
       assert.match(page.headers['content-type'], /^text\/html/);
       assert.equal(data.__schema.queryType.name, 'Query');
+      assert.deepEqual([opened.status, opened.headers.location], [302, '/playground']);
     } else {
       assert.equal(page.status, 404);
       assert.match(page.text, /PLAYGROUND=on/);
       assert.deepEqual(errors.map((e) => e.extensions.code), ['GRAPHQL_VALIDATION_FAILED']);
+      assert.equal(opened.status, 406);
     }
   });
 }
@@ -259,10 +271,18 @@ scenario('-demo fills an empty database, and everybody it prints can sign in', a
   assert.ok(before.equals(await readFile(file)), 'it has written to the database');
 });
 
+// Each with what the message must say.
+const reachable = [
+  [{ LISTEN_ADDR: '0.0.0.0:0' }, /LISTEN_ADDR is "0\.0\.0\.0:0".*-demo.*loopback/],
+  [{ PUBLIC_URL: 'https://lore.example' }, /PUBLIC_URL "https:\/\/lore\.example".*-demo.*without/],
+  [{ TRUSTED_PROXIES: '10.0.0.0/8' }, /TRUSTED_PROXIES \["10\.0\.0\.0\/8"\].*-demo.*without/],
+];
 scenario('-demo is refused where strangers could sign in, before there is a database', async (t) => {
   const folder = await emptyFolder(t);
-  const { code, stderr } = await runToEnd(folder, { LISTEN_ADDR: '0.0.0.0:0' }, ['-demo']);
-  assert.equal(code, 1);
-  assert.match(stderr, /LISTEN_ADDR.*0\.0\.0\.0:0.*-demo.*loopback/);
-  assert.deepEqual(await readdir(folder), []);
+  for (const [env, said] of reachable) {
+    const { code, stderr } = await runToEnd(folder, { LISTEN_ADDR: '127.0.0.1:0', ...env }, ['-demo']);
+    assert.equal(code, 1);
+    assert.match(stderr, said);
+    assert.deepEqual(await readdir(folder), []);
+  }
 });

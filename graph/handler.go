@@ -43,6 +43,7 @@ func NewHandler(s Settings, p Parts) (*Handler, error) {
 		Executor: server,
 		transports: []graphql.Transport{
 			webSockets{http: post, connections: resolver.connections, times: times},
+			visits{playground: p.Playground},
 			eventStreams{http: post, connections: resolver.connections, times: times},
 			post,
 		},
@@ -63,6 +64,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			httpTransport{log: h.log}.refuse(w, typeJSON, http.StatusInternalServerError, failure(codeInternal, "internal error"))
 		}
 	}()
+	w.Header().Set("Cache-Control", "private, no-store")
+	w.Header().Add("Vary", "Accept")
 	r = r.WithContext(graphql.StartOperationTrace(r.Context()))
 	for _, transport := range h.transports {
 		if transport.Supports(r) {

@@ -42,6 +42,7 @@ type plan struct {
 	pusher        bridge.Config
 	subscriptions bridge.SubscriptionsConfig
 	introspection bool
+	playground    string
 	times         graph.StreamTimes
 	tap           func(graph.Subscriptions) graph.Subscriptions
 	realtime      func(context.Context, int) (*graph.Realtime, error)
@@ -131,6 +132,7 @@ func build(t testing.TB, change ...func(*plan)) *house {
 		Realtime:      p.realtime,
 		Times:         p.times,
 		Introspection: p.introspection,
+		Playground:    p.playground,
 	})
 	must(t, err)
 	must(t, h.subscriptions.Load(t.Context(), api.Executor, h.relay.WithTx))
@@ -301,6 +303,20 @@ func (h *house) post(p person, body string, header ...string) answer {
 	return h.send(request)
 }
 
+// request sends what post cannot: by any method, to any path, with any header as often as it is given.
+func (h *house) request(p person, method, path, body string, header ...string) answer {
+	h.t.Helper()
+	request, err := http.NewRequestWithContext(h.t.Context(), method, h.url+path, strings.NewReader(body))
+	must(h.t, err)
+	if p.token != "" {
+		request.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Add(header[i], header[i+1])
+	}
+	return h.send(request)
+}
+
 func (h *house) send(request *http.Request) answer {
 	h.t.Helper()
 	response, err := h.http.Do(request)
@@ -309,6 +325,9 @@ func (h *house) send(request *http.Request) answer {
 	body, err := io.ReadAll(response.Body)
 	must(h.t, err)
 	a := answer{t: h.t, status: response.StatusCode, header: response.Header, body: string(body), cookies: response.Cookies()}
+	if request.Method == http.MethodHead { // has no body
+		return a
+	}
 	if err := json.Unmarshal(body, &a); err != nil {
 		h.t.Fatalf("the answer %d is not JSON: %.300s", a.status, body)
 	}

@@ -46,6 +46,8 @@ type Parts struct {
 	Times StreamTimes
 	// Introspection lets clients read the schema.
 	Introspection bool
+	// Playground is the path of the page that whoever opens /graphql in a browser is led to; empty if there is none.
+	Playground string
 }
 
 // Resolver resolves the root fields, each concept in a file of its own.

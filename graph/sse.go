@@ -17,7 +17,7 @@ import (
 	"lorebridge/auth"
 )
 
-// eventStreams answers POST with server-sent events where the client likes them best: one operation for each request, as the
+// eventStreams answers with server-sent events where the client likes them best: one operation for each request, as the
 // "distinct connections mode" of graphql-sse's PROTOCOL.md says. What it refuses to read, it refuses as httpTransport does.
 type eventStreams struct {
 	http        httpTransport
@@ -28,7 +28,7 @@ type eventStreams struct {
 var _ graphql.Transport = eventStreams{}
 
 func (eventStreams) Supports(r *http.Request) bool {
-	return negotiate(r.Header.Values("Accept")) == typeEvents
+	return negotiate(r.Header, answerTypes) == typeEvents
 }
 
 func (t eventStreams) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
@@ -40,6 +40,10 @@ func (t eventStreams) Do(w http.ResponseWriter, r *http.Request, exec graphql.Gr
 	ctx := r.Context()
 	s := &eventStream{writer: w, control: http.NewResponseController(w), log: t.http.log, timeout: t.times.Write}
 	operation, errs := exec.CreateOperationContext(ctx, params)
+	if refused := byPOSTOnly(w, r, operation); refused != nil {
+		t.http.refuse(w, typeJSON, http.StatusMethodNotAllowed, refused)
+		return
+	}
 	if errs != nil { // told in the stream, as PROTOCOL.md says: a browser would not show the body of a refusal
 		s.next(exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs), false)
 		s.complete()
@@ -144,7 +148,6 @@ func (s *eventStream) write(text string) {
 		s.begun = true
 		header := s.writer.Header()
 		header.Set("Content-Type", typeEvents+"; charset=utf-8")
-		header.Set("Cache-Control", "no-store")
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("X-Accel-Buffering", "no") // nginx would keep the events until it has many
 	}

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -24,14 +22,10 @@ const (
 	MaxBody = 1 << 20
 	// DefaultTimeout is how long an operation may take.
 	DefaultTimeout = 30 * time.Second
-
-	typeJSON    = "application/json"
-	typeGraphQL = "application/graphql-response+json"
-	typeEvents  = "text/event-stream"
 )
 
-// httpTransport answers POST as the GraphQL-over-HTTP specification says, and everything else with why not. It is
-// the last transport: it supports every request. GET is not served, so no link can make a browser act.
+// httpTransport answers GET and POST as the GraphQL-over-HTTP specification says, and everything else with why not. It is
+// the last transport: it supports every request.
 type httpTransport struct {
 	log           *slog.Logger
 	timeout       time.Duration
@@ -45,7 +39,7 @@ func (httpTransport) Supports(*http.Request) bool { return true }
 func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	ctx, cancel := context.WithTimeout(r.Context(), t.timeout)
 	defer cancel()
-	answerType := negotiate(r.Header.Values("Accept"))
+	answerType := negotiate(r.Header, answerTypes)
 	params, status, refused := readParams(w, r)
 	switch {
 	case answerType == "":
@@ -57,6 +51,10 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		return
 	}
 	operation, errs := exec.CreateOperationContext(ctx, params)
+	if refused := byPOSTOnly(w, r, operation); refused != nil {
+		t.refuse(w, answerType, http.StatusMethodNotAllowed, refused)
+		return
+	}
 	if errs != nil { // nothing ran: no data, and only the newer media type has a status for it
 		status := http.StatusOK
 		if answerType == typeGraphQL {
@@ -81,53 +79,39 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	t.write(w, answerType, http.StatusOK, response, true)
 }
 
-// negotiate picks the media type of the answer, or none that the client accepts. Of those it likes as much, the first counts.
-func negotiate(accept []string) string {
-	if len(accept) == 0 {
-		return typeJSON
-	}
-	best, chosen := 0.0, ""
-	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-		mediaType, params, err := mime.ParseMediaType(part)
-		if err != nil {
-			continue
-		}
-		offer := ""
-		switch mediaType {
-		case typeGraphQL:
-			offer = typeGraphQL
-		case typeJSON, "application/*", "*/*":
-			offer = typeJSON
-		case typeEvents:
-			offer = typeEvents
-		}
-		quality := 1.0
-		if q, ok := params["q"]; ok {
-			if quality, err = strconv.ParseFloat(q, 64); err != nil {
-				continue
-			}
-		}
-		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-			continue
-		}
-		if offer != "" && quality > best {
-			best, chosen = quality, offer
-		}
-	}
-	return chosen
-}
-
 // readParams reads a request, or returns with which status and error to refuse it.
 func readParams(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, *gqlerror.Error) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return nil, http.StatusMethodNotAllowed, failure(codeMethodNotAllowed, r.Method+" is not served: use POST")
-	}
-	if !acceptsContent(r.Header) {
-		return nil, http.StatusUnsupportedMediaType,
-			failure(codeUnsupportedMediaType, "send Content-Type: application/json, in UTF-8 and not compressed")
-	}
 	start := graphql.Now()
+	var params *graphql.RawParams
+	var status int
+	var refused *gqlerror.Error
+	switch {
+	case isGET(r):
+		params, status, refused = readURL(r.URL)
+	case r.Method == http.MethodPost:
+		params, status, refused = readBody(w, r)
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		return nil, http.StatusMethodNotAllowed, failure(codeMethodNotAllowed, r.Method+" is not served: use POST, or GET for queries")
+	}
+	if refused != nil {
+		return nil, status, refused
+	}
+	params.Headers = r.Header
+	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
+	return params, 0, nil
+}
+
+// readBody is readParams for POST.
+func readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, *gqlerror.Error) {
+	switch {
+	case isEncoded(r.Header):
+		w.Header().Set("Accept-Encoding", "identity")
+		return nil, http.StatusUnsupportedMediaType, failure(codeUnsupportedMediaType, "send the body as it is, without a Content-Encoding")
+	case !isJSON(r.Header):
+		w.Header().Set("Accept", typeJSON)
+		return nil, http.StatusUnsupportedMediaType, failure(codeUnsupportedMediaType, "send one Content-Type: application/json, in UTF-8")
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -143,16 +127,7 @@ func readParams(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int
 	if problem != nil {
 		return nil, http.StatusBadRequest, problem
 	}
-	params.Headers = r.Header
-	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
 	return params, 0, nil
-}
-
-func acceptsContent(header http.Header) bool {
-	mediaType, params, err := mime.ParseMediaType(header.Get("Content-Type"))
-	charset, encoding := params["charset"], header.Get("Content-Encoding")
-	return err == nil && mediaType == typeJSON &&
-		(charset == "" || strings.EqualFold(charset, "utf-8")) && (encoding == "" || encoding == "identity")
 }
 
 func (t httpTransport) refuse(w http.ResponseWriter, answerType string, status int, err *gqlerror.Error) {
@@ -165,7 +140,6 @@ func (t httpTransport) write(w http.ResponseWriter, answerType string, status in
 	header := w.Header()
 	header.Set("Content-Type", answerType+"; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, err := w.Write(body)

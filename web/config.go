@@ -10,7 +10,7 @@ import (
 
 // Settings are what the environment says.
 type Settings struct {
-	Playground string `env:"PLAYGROUND" help:"on or off: the page /playground and introspection of the API; if empty, on only while listening on loopback"`
+	Playground string `env:"PLAYGROUND" help:"on or off: the page /playground and introspection of the API; if empty, on only on loopback without PUBLIC_URL and TRUSTED_PROXIES"`
 }
 
 // Validate names PLAYGROUND and what it may be.
@@ -21,10 +21,11 @@ func (s Settings) Validate() error {
 	return nil
 }
 
-// HasPlayground says whether there is a playground, and introspection with it, on a server that listens on loopback or not.
-func (s Settings) HasPlayground(loopback bool) bool {
+// HasPlayground says whether there is a playground, and introspection with it, on a server that only its own machine reaches, or on
+// another one.
+func (s Settings) HasPlayground(local bool) bool {
 	if s.Playground == "" {
-		return loopback
+		return local
 	}
 	return s.Playground == "on"
 }

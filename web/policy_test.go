@@ -115,11 +115,11 @@ func TestWithoutThePlaygroundItsPageSaysHowToTurnItOn(t *testing.T) {
 	}
 }
 
-func TestThePlaygroundIsOnByDefaultOnLoopbackOnly(t *testing.T) {
+func TestThePlaygroundIsOnByDefaultWhereOnlyTheMachineReachesIt(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		variable       string
-		loopback, want bool
+		variable    string
+		local, want bool
 	}{
 		{"", true, true},
 		{"", false, false},
@@ -129,8 +129,8 @@ func TestThePlaygroundIsOnByDefaultOnLoopbackOnly(t *testing.T) {
 		{"off", false, false},
 	} {
 		s := web.Settings{Playground: test.variable}
-		if err := s.Validate(); err != nil || s.HasPlayground(test.loopback) != test.want {
-			t.Errorf("%+v: %v, %v", test, s.HasPlayground(test.loopback), err)
+		if err := s.Validate(); err != nil || s.HasPlayground(test.local) != test.want {
+			t.Errorf("%+v: %v, %v", test, s.HasPlayground(test.local), err)
 		}
 	}
 	for _, wrong := range []string{"true", "1", "ON", "yes", " on"} {

@@ -1,0 +1,133 @@
+package graph
+
+import (
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	typeJSON    = "application/json"
+	typeGraphQL = "application/graphql-response+json"
+	typeEvents  = "text/event-stream"
+	typeHTML    = "text/html"
+)
+
+// answerTypes are the media types that an operation can be answered with. Of those that a client likes as much, and by the same range
+// of its Accept, the first counts.
+var answerTypes = []string{typeJSON, typeGraphQL, typeEvents}
+
+// visitTypes are answerTypes, and what a browser likes best that opens the URL for a person.
+var visitTypes = append(answerTypes, typeHTML)
+
+// weight is a quality, RFC 9110 section 12.4.2.
+var weight = regexp.MustCompile(`^(0(\.[0-9]{0,3})?|1(\.0{0,3})?)$`)
+
+// acceptedRange is a member of an Accept header.
+type acceptedRange struct {
+	mediaType
+	quality float64
+}
+
+// negotiate picks one of the offered media types by the request's Accept, RFC 9110 section 12.5.1, or none if the client accepts none.
+// For each of them the most specific range counts. Of those that the client likes as much, the one that it names first is picked.
+func negotiate(header http.Header, offers []string) string {
+	members := splitList(header.Values("Accept"))
+	if len(members) == 0 {
+		return offers[0]
+	}
+	var ranges []acceptedRange
+	for _, member := range members {
+		if r, ok := parseRange(member); ok {
+			ranges = append(ranges, r)
+		}
+	}
+	picked, best, place := "", 0.0, 0
+	for _, offer := range offers {
+		i := mostSpecific(ranges, offer)
+		if i < 0 {
+			continue
+		}
+		if q := ranges[i].quality; q > best || q == best && q > 0 && i < place {
+			picked, best, place = offer, q, i
+		}
+	}
+	return picked
+}
+
+// parseRange reads a member of an Accept header. What does not follow the RFC does not count, and neither does what excludes a media
+// type with parameters that ours do not have.
+func parseRange(member string) (acceptedRange, bool) {
+	m, ok := parseMediaType(member)
+	r := acceptedRange{mediaType: m, quality: 1}
+	known := 0
+	if q, weighted := m.parameters["q"]; weighted {
+		known++
+		ok = ok && weight.MatchString(q)
+		r.quality, _ = strconv.ParseFloat(q, 64)
+	}
+	if _, named := m.parameters["charset"]; named {
+		known++
+	}
+	return r, ok && (r.quality > 0 || len(m.parameters) == known)
+}
+
+// mostSpecific returns the place of the range that decides on a media type, or -1. Of two that are as specific, the better one does.
+func mostSpecific(ranges []acceptedRange, offer string) int {
+	found, precedence := -1, 0
+	for i, r := range ranges {
+		p := r.precedence(offer)
+		if p > precedence || p > 0 && p == precedence && r.quality > ranges[found].quality {
+			found, precedence = i, p
+		}
+	}
+	return found
+}
+
+// precedence says how specific the range is about a media type of ours, which is sent in UTF-8; 0 if it does not include it. Parameters
+// that are none of ours are passed over, because clients put their own beside types that they read without as well.
+func (r acceptedRange) precedence(offer string) int {
+	kind, subtype, _ := strings.Cut(offer, "/")
+	charset, named := r.parameters["charset"]
+	switch {
+	case named && !isUTF8(charset):
+		return 0
+	case r.kind == kind && r.subtype == subtype && named:
+		return 4
+	case r.kind == kind && r.subtype == subtype:
+		return 3
+	case r.kind == kind && r.subtype == "*":
+		return 2
+	case r.kind == "*" && r.subtype == "*":
+		return 1
+	}
+	return 0
+}
+
+// isUTF8 says that a charset is UTF-8, which some clients write without its hyphen.
+func isUTF8(charset string) bool {
+	return strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
+}
+
+// isJSON says that the request's content is JSON in UTF-8: RFC 9110 section 8.3. Two Content-Types are none, because another reader
+// could take the other one.
+func isJSON(header http.Header) bool {
+	lines := header.Values("Content-Type")
+	if len(lines) != 1 {
+		return false
+	}
+	m, ok := parseMediaType(lines[0])
+	charset, named := m.parameters["charset"]
+	return ok && m.kind+"/"+m.subtype == typeJSON && (!named || isUTF8(charset))
+}
+
+// isEncoded says that the request's content is compressed or the like: RFC 9110 section 8.4.
+func isEncoded(header http.Header) bool {
+	for _, coding := range splitList(header.Values("Content-Encoding")) {
+		if !strings.EqualFold(coding, "identity") {
+			return true
+		}
+	}
+	return false
+}
