@@ -98,33 +98,42 @@ func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 		Subscriptions: &bridge.Subscriptions{}, // nobody subscribes
 	})
 	must(t, err)
-	// Cursors as the server makes them: of a moment, and of a name.
-	moment, name := cursor(t, time.Now().UTC()), cursor(t, "Ada")
+	moment := time.Now().UTC().Format(time.RFC3339Nano)
+	cursor := func(order, value string) string {
+		return `"` + graph.Cursor{Order: order, Value: value, ID: 1}.String() + `"`
+	}
+	name, title := cursor("users.name_key", "ada"), cursor("knowledge.title_key", "roots")
+	made, changed := cursor("knowledge.created_at", moment), cursor("knowledge.updated_at", moment)
+	asked, told := cursor("knowledge_requests.created_at", moment), cursor("events.created_at", moment)
 	for _, test := range []struct{ list, index string }{
 		{`users`, "user_name"},
-		{`users(search: "a", after: "` + name + `")`, "user_name"},
+		{`users(search: "a", after: ` + name + `)`, "user_name"},
 		{`knowledge`, "knowledge_created_at"},
-		{`knowledge(after: "` + moment + `")`, "knowledge_created_at"},
-		{`knowledge(last: 10, before: "` + moment + `")`, "knowledge_created_at"},
+		{`knowledge(after: ` + made + `)`, "knowledge_created_at"},
+		{`knowledge(last: 10, before: ` + made + `)`, "knowledge_created_at"},
+		{`knowledge(first: 10, before: ` + made + `)`, "knowledge_created_at"},
+		{`knowledge(last: 10, after: ` + made + `, before: ` + made + `)`, "knowledge_created_at"},
+		{`knowledge(orderBy: {field: UPDATED_AT, direction: ASC}, first: 10, last: 5, after: ` + changed + `, before: ` + changed + `)`, "knowledge_updated_at"},
 		{`knowledge(orderBy: {field: TITLE})`, "knowledge_title"},
-		{`knowledge(orderBy: {field: TITLE}, after: "` + name + `")`, "knowledge_title"},
+		{`knowledge(orderBy: {field: TITLE}, after: ` + title + `)`, "knowledge_title"},
 		{`knowledge(orderBy: {field: UPDATED_AT, direction: DESC})`, "knowledge_updated_at"},
-		{`knowledge(where: {ownerID: 1})`, "knowledge_owner_id_created_at"},
-		{`knowledge(where: {ownerID: 1}, after: "` + moment + `")`, "knowledge_owner_id_created_at"},
+		{`knowledge(where: {ownerId: 1})`, "knowledge_owner_id_created_at"},
+		{`knowledge(where: {ownerId: 1}, after: ` + made + `)`, "knowledge_owner_id_created_at"},
 		{`knowledgeRequests(box: RECEIVED)`, "knowledgerequest_owner_id_created_at"},
 		{`knowledgeRequests(box: RECEIVED, orderBy: {field: CREATED_AT})`, "knowledgerequest_owner_id_created_at"},
-		{`knowledgeRequests(box: RECEIVED, after: "` + moment + `")`, "knowledgerequest_owner_id_created_at"},
+		{`knowledgeRequests(box: RECEIVED, after: ` + asked + `)`, "knowledgerequest_owner_id_created_at"},
 		{`knowledgeRequests(box: RECEIVED, status: PENDING)`, "knowledgerequest_owner_id_status_created_at"},
-		{`knowledgeRequests(box: RECEIVED, status: PENDING, last: 10, before: "` + moment + `")`, "knowledgerequest_owner_id_status_created_at"},
+		{`knowledgeRequests(box: RECEIVED, status: PENDING, last: 10, before: ` + asked + `)`, "knowledgerequest_owner_id_status_created_at"},
 		{`knowledgeRequests(box: SENT)`, "knowledgerequest_requester_id_created_at"},
 		{`knowledgeRequests(box: SENT, last: 10)`, "knowledgerequest_requester_id_created_at"},
 		{`knowledgeRequests(box: SENT, status: APPROVED)`, "knowledgerequest_requester_id_created_at"},
 		{`notifications`, "event_recipient_id_created_at"},
-		{`notifications(after: "` + moment + `")`, "event_recipient_id_created_at"},
+		{`notifications(after: ` + told + `)`, "event_recipient_id_created_at"},
+		{`notifications(first: 100, before: ` + told + `)`, "event_recipient_id_created_at"},
 		{`notifications(unreadOnly: true)`, "events_unread"},
-		{`notifications(unreadOnly: true, after: "` + moment + `")`, "events_unread"},
+		{`notifications(unreadOnly: true, after: ` + told + `)`, "events_unread"},
 	} {
-		operation := `{ list: ` + test.list + ` { totalCount edges { cursor } } }`
+		operation := `{ list: ` + test.list + ` { totalCount edges { cursor } pageInfo { hasNextPage hasPreviousPage } } }`
 		body, err := json.Marshal(map[string]string{"query": operation})
 		must(t, err)
 		request := httptest.NewRequestWithContext(auth.NewContext(t.Context(), auth.Viewer{UserID: 1}), http.MethodPost, "/graphql", strings.NewReader(string(body)))
@@ -132,8 +141,9 @@ func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 		answer := httptest.NewRecorder()
 		api.ServeHTTP(answer, request)
 		queries := l.take()
-		if strings.Contains(answer.Body.String(), "errors") || len(queries) != 2 {
-			t.Errorf("%s is answered %s with %d queries, want the page and its count", test.list, answer.Body, len(queries))
+		want := 2 + strings.Count(test.list, "after: ") + strings.Count(test.list, "before: ")
+		if strings.Contains(answer.Body.String(), "errors") || len(queries) != want {
+			t.Errorf("%s is answered %s with %d queries, want the page, its count, and what is beyond each cursor: %d", test.list, answer.Body, len(queries), want)
 		}
 		for _, query := range queries {
 			plan := l.plan(t, query)
@@ -222,14 +232,6 @@ type nowhere struct{}
 
 func (nowhere) Send(_ context.Context, batch []*ent.Event) ([]error, error) {
 	return make([]error, len(batch)), nil
-}
-
-// cursor is one as the server makes it.
-func cursor(t *testing.T, value ent.Value) string {
-	t.Helper()
-	var text strings.Builder
-	ent.Cursor{ID: 1, Value: value}.MarshalGQL(&text)
-	return strings.Trim(text.String(), `"`)
 }
 
 func must(t *testing.T, err error) {

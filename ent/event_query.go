@@ -30,7 +30,6 @@ type EventQuery struct {
 	withRecipient *UserQuery
 	withRequest   *KnowledgeRequestQuery
 	withKnowledge *KnowledgeQuery
-	loadTotal     []func(context.Context, []*Event) error
 	modifiers     []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
@@ -495,11 +494,6 @@ func (_q *EventQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Event,
 	if query := _q.withKnowledge; query != nil {
 		if err := _q.loadKnowledge(ctx, query, nodes, nil,
 			func(n *Event, e *Knowledge) { n.Edges.Knowledge = e }); err != nil {
-			return nil, err
-		}
-	}
-	for i := range _q.loadTotal {
-		if err := _q.loadTotal[i](ctx, nodes); err != nil {
 			return nil, err
 		}
 	}

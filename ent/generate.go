@@ -1,5 +1,5 @@
-// Package ent is the memory: ent's generated client of the entities in ent/schema. Only ent/schema, ent/rule and
-// entc.go are written by hand.
+// Package ent is the memory: ent's generated client of the entities in ent/schema. Only ent/schema, ent/rule,
+// ent/template and entc.go are written by hand.
 package ent
 
 //go:generate go run -mod=mod entc.go

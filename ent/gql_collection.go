@@ -9,841 +9,315 @@ import (
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/subscriber"
 	"lorebridge/ent/user"
+	"maps"
+	"slices"
 
-	"entgo.io/contrib/entgql"
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
-func (_q *EventQuery) CollectFields(ctx context.Context, satisfies ...string) (*EventQuery, error) {
-	fc := graphql.GetFieldContext(ctx)
-	if fc == nil {
-		return _q, nil
+// Selections returns what the sets select of an object that satisfies these types, or of any: for each field by its own
+// name all that is selected below it, whatever its aliases and in whichever fragments it stands. The sets must be parts
+// of the operation's document or come from here: gqlgen remembers them by their addresses.
+func Selections(op *graphql.OperationContext, sets []ast.SelectionSet, satisfies ...string) map[string][]ast.SelectionSet {
+	fields := make(map[string][]ast.SelectionSet)
+	for _, set := range sets {
+		for _, field := range graphql.CollectFields(op, set, satisfies) {
+			fields[field.Name] = append(fields[field.Name], field.Selections)
+		}
 	}
-	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
-		return nil, err
-	}
-	return _q, nil
+	return fields
 }
 
-func (_q *EventQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
-	path = append([]string(nil), path...)
-	var (
-		unknownSeen    bool
-		fieldSeen      = make(map[string]struct{}, len(event.Columns))
-		selectedFields = []string{event.FieldID}
-	)
-	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
-		switch field.Name {
-
+// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
+// of them selects.
+func (_q *EventQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *EventQuery {
+	fields := Selections(op, sets, eventImplementors...)
+	all := false // a field that has no column may need any
+	_q.ctx.AppendFieldOnce(event.FieldID)
+	for _, column := range columns {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch name {
 		case "recipient":
-			var (
-				alias = field.Alias
-				path  = append(path, alias)
-				query = (&UserClient{config: _q.config}).Query()
-			)
-			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, userImplementors)...); err != nil {
-				return err
-			}
-			_q.withRecipient = query
-			if _, ok := fieldSeen[event.FieldRecipientID]; !ok {
-				selectedFields = append(selectedFields, event.FieldRecipientID)
-				fieldSeen[event.FieldRecipientID] = struct{}{}
-			}
-
+			_q.withRecipient = (&UserClient{config: _q.config}).Query().Collect(op, fields[name])
+			_q.ctx.AppendFieldOnce(event.FieldRecipientID)
 		case "request":
-			var (
-				alias = field.Alias
-				path  = append(path, alias)
-				query = (&KnowledgeRequestClient{config: _q.config}).Query()
-			)
-			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, knowledgerequestImplementors)...); err != nil {
-				return err
-			}
-			_q.withRequest = query
-			if _, ok := fieldSeen[event.FieldRequestID]; !ok {
-				selectedFields = append(selectedFields, event.FieldRequestID)
-				fieldSeen[event.FieldRequestID] = struct{}{}
-			}
-
+			_q.withRequest = (&KnowledgeRequestClient{config: _q.config}).Query().Collect(op, fields[name])
+			_q.ctx.AppendFieldOnce(event.FieldRequestID)
 		case "knowledge":
-			var (
-				alias = field.Alias
-				path  = append(path, alias)
-				query = (&KnowledgeClient{config: _q.config}).Query()
-			)
-			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, knowledgeImplementors)...); err != nil {
-				return err
-			}
-			_q.withKnowledge = query
-			if _, ok := fieldSeen[event.FieldKnowledgeID]; !ok {
-				selectedFields = append(selectedFields, event.FieldKnowledgeID)
-				fieldSeen[event.FieldKnowledgeID] = struct{}{}
-			}
+			_q.withKnowledge = (&KnowledgeClient{config: _q.config}).Query().Collect(op, fields[name])
+			_q.ctx.AppendFieldOnce(event.FieldKnowledgeID)
 		case "createdAt":
-			if _, ok := fieldSeen[event.FieldCreatedAt]; !ok {
-				selectedFields = append(selectedFields, event.FieldCreatedAt)
-				fieldSeen[event.FieldCreatedAt] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(event.FieldCreatedAt)
 		case "kind":
-			if _, ok := fieldSeen[event.FieldKind]; !ok {
-				selectedFields = append(selectedFields, event.FieldKind)
-				fieldSeen[event.FieldKind] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(event.FieldKind)
 		case "recipientID":
-			if _, ok := fieldSeen[event.FieldRecipientID]; !ok {
-				selectedFields = append(selectedFields, event.FieldRecipientID)
-				fieldSeen[event.FieldRecipientID] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(event.FieldRecipientID)
 		case "requestID":
-			if _, ok := fieldSeen[event.FieldRequestID]; !ok {
-				selectedFields = append(selectedFields, event.FieldRequestID)
-				fieldSeen[event.FieldRequestID] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(event.FieldRequestID)
 		case "knowledgeID":
-			if _, ok := fieldSeen[event.FieldKnowledgeID]; !ok {
-				selectedFields = append(selectedFields, event.FieldKnowledgeID)
-				fieldSeen[event.FieldKnowledgeID] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(event.FieldKnowledgeID)
 		case "readAt":
-			if _, ok := fieldSeen[event.FieldReadAt]; !ok {
-				selectedFields = append(selectedFields, event.FieldReadAt)
-				fieldSeen[event.FieldReadAt] = struct{}{}
-			}
-		case "id":
-		case "__typename":
+			_q.ctx.AppendFieldOnce(event.FieldReadAt)
+		case "id", "__typename":
 		default:
-			unknownSeen = true
+			all = true
 		}
 	}
-	if !unknownSeen {
-		_q.Select(selectedFields...)
+	if all {
+		_q.ctx.Fields = nil
 	}
-	return nil
+	return _q
 }
 
-type notificationPaginateArgs struct {
-	first, last   *int
-	after, before *Cursor
-	opts          []NotificationPaginateOption
-}
-
-func newNotificationPaginateArgs(rv map[string]any) *notificationPaginateArgs {
-	args := &notificationPaginateArgs{}
-	if rv == nil {
-		return args
-	}
-	if v := rv[firstField]; v != nil {
-		args.first = v.(*int)
-	}
-	if v := rv[lastField]; v != nil {
-		args.last = v.(*int)
-	}
-	if v := rv[afterField]; v != nil {
-		args.after = v.(*Cursor)
-	}
-	if v := rv[beforeField]; v != nil {
-		args.before = v.(*Cursor)
-	}
-	if v, ok := rv[orderByField]; ok {
-		switch v := v.(type) {
-		case map[string]any:
-			var (
-				err1, err2 error
-				order      = &NotificationOrder{Field: &NotificationOrderField{}, Direction: entgql.OrderDirectionAsc}
-			)
-			if d, ok := v[directionField]; ok {
-				err1 = order.Direction.UnmarshalGQL(d)
-			}
-			if f, ok := v[fieldField]; ok {
-				err2 = order.Field.UnmarshalGQL(f)
-			}
-			if err1 == nil && err2 == nil {
-				args.opts = append(args.opts, WithNotificationOrder(order))
-			}
-		case *NotificationOrder:
-			if v != nil {
-				args.opts = append(args.opts, WithNotificationOrder(v))
-			}
-		}
-	}
-	if v, ok := rv[whereField].(*NotificationWhereInput); ok {
-		args.opts = append(args.opts, WithNotificationFilter(v.Filter))
-	}
-	return args
-}
-
-// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
-func (_q *KnowledgeQuery) CollectFields(ctx context.Context, satisfies ...string) (*KnowledgeQuery, error) {
-	fc := graphql.GetFieldContext(ctx)
-	if fc == nil {
-		return _q, nil
-	}
-	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
-		return nil, err
+// CollectFields collects what the field that is being resolved selects.
+func (_q *EventQuery) CollectFields(ctx context.Context, _ ...string) (*EventQuery, error) {
+	if field := graphql.GetFieldContext(ctx); field != nil {
+		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
 	}
 	return _q, nil
 }
 
-func (_q *KnowledgeQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
-	path = append([]string(nil), path...)
-	var (
-		unknownSeen    bool
-		fieldSeen      = make(map[string]struct{}, len(knowledge.Columns))
-		selectedFields = []string{knowledge.FieldID}
-	)
-	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
-		switch field.Name {
+func (_q *EventQuery) collectField(_ context.Context, _ bool, op *graphql.OperationContext, field graphql.CollectedField, _ []string, _ ...string) error {
+	_q.Collect(op, []ast.SelectionSet{field.Selections})
+	return nil
+}
 
+// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
+// of them selects.
+func (_q *KnowledgeQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *KnowledgeQuery {
+	fields := Selections(op, sets, knowledgeImplementors...)
+	all := false // a field that has no column may need any
+	_q.ctx.AppendFieldOnce(knowledge.FieldID)
+	for _, column := range columns {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch name {
 		case "owner":
-			var (
-				alias = field.Alias
-				path  = append(path, alias)
-				query = (&UserClient{config: _q.config}).Query()
-			)
-			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, userImplementors)...); err != nil {
-				return err
-			}
-			_q.withOwner = query
-			if _, ok := fieldSeen[knowledge.FieldOwnerID]; !ok {
-				selectedFields = append(selectedFields, knowledge.FieldOwnerID)
-				fieldSeen[knowledge.FieldOwnerID] = struct{}{}
-			}
-
+			_q.withOwner = (&UserClient{config: _q.config}).Query().Collect(op, fields[name])
+			_q.ctx.AppendFieldOnce(knowledge.FieldOwnerID)
 		case "content":
-			var (
-				alias = field.Alias
-				path  = append(path, alias)
-				query = (&KnowledgeContentClient{config: _q.config}).Query()
-			)
-			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, knowledgecontentImplementors)...); err != nil {
-				return err
-			}
-			_q.withContent = query
+			_q.withContent = (&KnowledgeContentClient{config: _q.config}).Query().Collect(op, fields[name])
 		case "createdAt":
-			if _, ok := fieldSeen[knowledge.FieldCreatedAt]; !ok {
-				selectedFields = append(selectedFields, knowledge.FieldCreatedAt)
-				fieldSeen[knowledge.FieldCreatedAt] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledge.FieldCreatedAt)
 		case "ownerID":
-			if _, ok := fieldSeen[knowledge.FieldOwnerID]; !ok {
-				selectedFields = append(selectedFields, knowledge.FieldOwnerID)
-				fieldSeen[knowledge.FieldOwnerID] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledge.FieldOwnerID)
 		case "title":
-			if _, ok := fieldSeen[knowledge.FieldTitle]; !ok {
-				selectedFields = append(selectedFields, knowledge.FieldTitle)
-				fieldSeen[knowledge.FieldTitle] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledge.FieldTitle)
 		case "titleKey":
-			if _, ok := fieldSeen[knowledge.FieldTitleKey]; !ok {
-				selectedFields = append(selectedFields, knowledge.FieldTitleKey)
-				fieldSeen[knowledge.FieldTitleKey] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledge.FieldTitleKey)
 		case "updatedAt":
-			if _, ok := fieldSeen[knowledge.FieldUpdatedAt]; !ok {
-				selectedFields = append(selectedFields, knowledge.FieldUpdatedAt)
-				fieldSeen[knowledge.FieldUpdatedAt] = struct{}{}
-			}
-		case "id":
-		case "__typename":
+			_q.ctx.AppendFieldOnce(knowledge.FieldUpdatedAt)
+		case "id", "__typename":
 		default:
-			unknownSeen = true
+			all = true
 		}
 	}
-	if !unknownSeen {
-		_q.Select(selectedFields...)
+	if all {
+		_q.ctx.Fields = nil
 	}
-	return nil
+	return _q
 }
 
-type knowledgePaginateArgs struct {
-	first, last   *int
-	after, before *Cursor
-	opts          []KnowledgePaginateOption
-}
-
-func newKnowledgePaginateArgs(rv map[string]any) *knowledgePaginateArgs {
-	args := &knowledgePaginateArgs{}
-	if rv == nil {
-		return args
-	}
-	if v := rv[firstField]; v != nil {
-		args.first = v.(*int)
-	}
-	if v := rv[lastField]; v != nil {
-		args.last = v.(*int)
-	}
-	if v := rv[afterField]; v != nil {
-		args.after = v.(*Cursor)
-	}
-	if v := rv[beforeField]; v != nil {
-		args.before = v.(*Cursor)
-	}
-	if v, ok := rv[orderByField]; ok {
-		switch v := v.(type) {
-		case map[string]any:
-			var (
-				err1, err2 error
-				order      = &KnowledgeOrder{Field: &KnowledgeOrderField{}, Direction: entgql.OrderDirectionAsc}
-			)
-			if d, ok := v[directionField]; ok {
-				err1 = order.Direction.UnmarshalGQL(d)
-			}
-			if f, ok := v[fieldField]; ok {
-				err2 = order.Field.UnmarshalGQL(f)
-			}
-			if err1 == nil && err2 == nil {
-				args.opts = append(args.opts, WithKnowledgeOrder(order))
-			}
-		case *KnowledgeOrder:
-			if v != nil {
-				args.opts = append(args.opts, WithKnowledgeOrder(v))
-			}
-		}
-	}
-	if v, ok := rv[whereField].(*KnowledgeWhereInput); ok {
-		args.opts = append(args.opts, WithKnowledgeFilter(v.Filter))
-	}
-	return args
-}
-
-// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
-func (_q *KnowledgeContentQuery) CollectFields(ctx context.Context, satisfies ...string) (*KnowledgeContentQuery, error) {
-	fc := graphql.GetFieldContext(ctx)
-	if fc == nil {
-		return _q, nil
-	}
-	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
-		return nil, err
+// CollectFields collects what the field that is being resolved selects.
+func (_q *KnowledgeQuery) CollectFields(ctx context.Context, _ ...string) (*KnowledgeQuery, error) {
+	if field := graphql.GetFieldContext(ctx); field != nil {
+		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
 	}
 	return _q, nil
 }
 
-func (_q *KnowledgeContentQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
-	path = append([]string(nil), path...)
+func (_q *KnowledgeQuery) collectField(_ context.Context, _ bool, op *graphql.OperationContext, field graphql.CollectedField, _ []string, _ ...string) error {
+	_q.Collect(op, []ast.SelectionSet{field.Selections})
 	return nil
 }
 
-type knowledgecontentPaginateArgs struct {
-	first, last   *int
-	after, before *Cursor
-	opts          []KnowledgeContentPaginateOption
+// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
+// of them selects.
+func (_q *KnowledgeContentQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *KnowledgeContentQuery {
+	fields := Selections(op, sets, knowledgecontentImplementors...)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch name {
+		}
+	}
+	return _q
 }
 
-func newKnowledgeContentPaginateArgs(rv map[string]any) *knowledgecontentPaginateArgs {
-	args := &knowledgecontentPaginateArgs{}
-	if rv == nil {
-		return args
-	}
-	if v := rv[firstField]; v != nil {
-		args.first = v.(*int)
-	}
-	if v := rv[lastField]; v != nil {
-		args.last = v.(*int)
-	}
-	if v := rv[afterField]; v != nil {
-		args.after = v.(*Cursor)
-	}
-	if v := rv[beforeField]; v != nil {
-		args.before = v.(*Cursor)
-	}
-	if v, ok := rv[whereField].(*KnowledgeContentWhereInput); ok {
-		args.opts = append(args.opts, WithKnowledgeContentFilter(v.Filter))
-	}
-	return args
-}
-
-// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
-func (_q *KnowledgeRequestQuery) CollectFields(ctx context.Context, satisfies ...string) (*KnowledgeRequestQuery, error) {
-	fc := graphql.GetFieldContext(ctx)
-	if fc == nil {
-		return _q, nil
-	}
-	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
-		return nil, err
+// CollectFields collects what the field that is being resolved selects.
+func (_q *KnowledgeContentQuery) CollectFields(ctx context.Context, _ ...string) (*KnowledgeContentQuery, error) {
+	if field := graphql.GetFieldContext(ctx); field != nil {
+		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
 	}
 	return _q, nil
 }
 
-func (_q *KnowledgeRequestQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
-	path = append([]string(nil), path...)
-	var (
-		unknownSeen    bool
-		fieldSeen      = make(map[string]struct{}, len(knowledgerequest.Columns))
-		selectedFields = []string{knowledgerequest.FieldID}
-	)
-	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
-		switch field.Name {
+func (_q *KnowledgeContentQuery) collectField(_ context.Context, _ bool, op *graphql.OperationContext, field graphql.CollectedField, _ []string, _ ...string) error {
+	_q.Collect(op, []ast.SelectionSet{field.Selections})
+	return nil
+}
 
+// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
+// of them selects.
+func (_q *KnowledgeRequestQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *KnowledgeRequestQuery {
+	fields := Selections(op, sets, knowledgerequestImplementors...)
+	all := false // a field that has no column may need any
+	_q.ctx.AppendFieldOnce(knowledgerequest.FieldID)
+	for _, column := range columns {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch name {
 		case "requester":
-			var (
-				alias = field.Alias
-				path  = append(path, alias)
-				query = (&UserClient{config: _q.config}).Query()
-			)
-			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, userImplementors)...); err != nil {
-				return err
-			}
-			_q.withRequester = query
-			if _, ok := fieldSeen[knowledgerequest.FieldRequesterID]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldRequesterID)
-				fieldSeen[knowledgerequest.FieldRequesterID] = struct{}{}
-			}
-
+			_q.withRequester = (&UserClient{config: _q.config}).Query().Collect(op, fields[name])
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldRequesterID)
 		case "owner":
-			var (
-				alias = field.Alias
-				path  = append(path, alias)
-				query = (&UserClient{config: _q.config}).Query()
-			)
-			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, userImplementors)...); err != nil {
-				return err
-			}
-			_q.withOwner = query
-			if _, ok := fieldSeen[knowledgerequest.FieldOwnerID]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldOwnerID)
-				fieldSeen[knowledgerequest.FieldOwnerID] = struct{}{}
-			}
-
+			_q.withOwner = (&UserClient{config: _q.config}).Query().Collect(op, fields[name])
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldOwnerID)
 		case "knowledge":
-			var (
-				alias = field.Alias
-				path  = append(path, alias)
-				query = (&KnowledgeClient{config: _q.config}).Query()
-			)
-			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, knowledgeImplementors)...); err != nil {
-				return err
-			}
-			_q.withKnowledge = query
-			if _, ok := fieldSeen[knowledgerequest.FieldKnowledgeID]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldKnowledgeID)
-				fieldSeen[knowledgerequest.FieldKnowledgeID] = struct{}{}
-			}
+			_q.withKnowledge = (&KnowledgeClient{config: _q.config}).Query().Collect(op, fields[name])
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldKnowledgeID)
 		case "createdAt":
-			if _, ok := fieldSeen[knowledgerequest.FieldCreatedAt]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldCreatedAt)
-				fieldSeen[knowledgerequest.FieldCreatedAt] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldCreatedAt)
 		case "requesterID":
-			if _, ok := fieldSeen[knowledgerequest.FieldRequesterID]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldRequesterID)
-				fieldSeen[knowledgerequest.FieldRequesterID] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldRequesterID)
 		case "ownerID":
-			if _, ok := fieldSeen[knowledgerequest.FieldOwnerID]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldOwnerID)
-				fieldSeen[knowledgerequest.FieldOwnerID] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldOwnerID)
 		case "knowledgeID":
-			if _, ok := fieldSeen[knowledgerequest.FieldKnowledgeID]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldKnowledgeID)
-				fieldSeen[knowledgerequest.FieldKnowledgeID] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldKnowledgeID)
 		case "question":
-			if _, ok := fieldSeen[knowledgerequest.FieldQuestion]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldQuestion)
-				fieldSeen[knowledgerequest.FieldQuestion] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldQuestion)
 		case "status":
-			if _, ok := fieldSeen[knowledgerequest.FieldStatus]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldStatus)
-				fieldSeen[knowledgerequest.FieldStatus] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldStatus)
 		case "responseContent":
-			if _, ok := fieldSeen[knowledgerequest.FieldResponseContent]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldResponseContent)
-				fieldSeen[knowledgerequest.FieldResponseContent] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldResponseContent)
 		case "respondedAt":
-			if _, ok := fieldSeen[knowledgerequest.FieldRespondedAt]; !ok {
-				selectedFields = append(selectedFields, knowledgerequest.FieldRespondedAt)
-				fieldSeen[knowledgerequest.FieldRespondedAt] = struct{}{}
-			}
-		case "id":
-		case "__typename":
+			_q.ctx.AppendFieldOnce(knowledgerequest.FieldRespondedAt)
+		case "id", "__typename":
 		default:
-			unknownSeen = true
+			all = true
 		}
 	}
-	if !unknownSeen {
-		_q.Select(selectedFields...)
+	if all {
+		_q.ctx.Fields = nil
 	}
-	return nil
+	return _q
 }
 
-type knowledgerequestPaginateArgs struct {
-	first, last   *int
-	after, before *Cursor
-	opts          []KnowledgeRequestPaginateOption
-}
-
-func newKnowledgeRequestPaginateArgs(rv map[string]any) *knowledgerequestPaginateArgs {
-	args := &knowledgerequestPaginateArgs{}
-	if rv == nil {
-		return args
-	}
-	if v := rv[firstField]; v != nil {
-		args.first = v.(*int)
-	}
-	if v := rv[lastField]; v != nil {
-		args.last = v.(*int)
-	}
-	if v := rv[afterField]; v != nil {
-		args.after = v.(*Cursor)
-	}
-	if v := rv[beforeField]; v != nil {
-		args.before = v.(*Cursor)
-	}
-	if v, ok := rv[orderByField]; ok {
-		switch v := v.(type) {
-		case map[string]any:
-			var (
-				err1, err2 error
-				order      = &KnowledgeRequestOrder{Field: &KnowledgeRequestOrderField{}, Direction: entgql.OrderDirectionAsc}
-			)
-			if d, ok := v[directionField]; ok {
-				err1 = order.Direction.UnmarshalGQL(d)
-			}
-			if f, ok := v[fieldField]; ok {
-				err2 = order.Field.UnmarshalGQL(f)
-			}
-			if err1 == nil && err2 == nil {
-				args.opts = append(args.opts, WithKnowledgeRequestOrder(order))
-			}
-		case *KnowledgeRequestOrder:
-			if v != nil {
-				args.opts = append(args.opts, WithKnowledgeRequestOrder(v))
-			}
-		}
-	}
-	if v, ok := rv[whereField].(*KnowledgeRequestWhereInput); ok {
-		args.opts = append(args.opts, WithKnowledgeRequestFilter(v.Filter))
-	}
-	return args
-}
-
-// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
-func (_q *SubscriberQuery) CollectFields(ctx context.Context, satisfies ...string) (*SubscriberQuery, error) {
-	fc := graphql.GetFieldContext(ctx)
-	if fc == nil {
-		return _q, nil
-	}
-	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
-		return nil, err
+// CollectFields collects what the field that is being resolved selects.
+func (_q *KnowledgeRequestQuery) CollectFields(ctx context.Context, _ ...string) (*KnowledgeRequestQuery, error) {
+	if field := graphql.GetFieldContext(ctx); field != nil {
+		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
 	}
 	return _q, nil
 }
 
-func (_q *SubscriberQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
-	path = append([]string(nil), path...)
-	var (
-		unknownSeen    bool
-		fieldSeen      = make(map[string]struct{}, len(subscriber.Columns))
-		selectedFields = []string{subscriber.FieldID}
-	)
-	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
-		switch field.Name {
+func (_q *KnowledgeRequestQuery) collectField(_ context.Context, _ bool, op *graphql.OperationContext, field graphql.CollectedField, _ []string, _ ...string) error {
+	_q.Collect(op, []ast.SelectionSet{field.Selections})
+	return nil
+}
 
+// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
+// of them selects.
+func (_q *SubscriberQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *SubscriberQuery {
+	fields := Selections(op, sets, subscriberImplementors...)
+	all := false // a field that has no column may need any
+	_q.ctx.AppendFieldOnce(subscriber.FieldID)
+	for _, column := range columns {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch name {
 		case "user":
-			var (
-				alias = field.Alias
-				path  = append(path, alias)
-				query = (&UserClient{config: _q.config}).Query()
-			)
-			if err := query.collectField(ctx, oneNode, opCtx, field, path, mayAddCondition(satisfies, userImplementors)...); err != nil {
-				return err
-			}
-			_q.withUser = query
-			if _, ok := fieldSeen[subscriber.FieldUserID]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldUserID)
-				fieldSeen[subscriber.FieldUserID] = struct{}{}
-			}
+			_q.withUser = (&UserClient{config: _q.config}).Query().Collect(op, fields[name])
+			_q.ctx.AppendFieldOnce(subscriber.FieldUserID)
 		case "createdAt":
-			if _, ok := fieldSeen[subscriber.FieldCreatedAt]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldCreatedAt)
-				fieldSeen[subscriber.FieldCreatedAt] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldCreatedAt)
 		case "channel":
-			if _, ok := fieldSeen[subscriber.FieldChannel]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldChannel)
-				fieldSeen[subscriber.FieldChannel] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldChannel)
 		case "state":
-			if _, ok := fieldSeen[subscriber.FieldState]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldState)
-				fieldSeen[subscriber.FieldState] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldState)
 		case "userID":
-			if _, ok := fieldSeen[subscriber.FieldUserID]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldUserID)
-				fieldSeen[subscriber.FieldUserID] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldUserID)
 		case "topic":
-			if _, ok := fieldSeen[subscriber.FieldTopic]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldTopic)
-				fieldSeen[subscriber.FieldTopic] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldTopic)
 		case "field":
-			if _, ok := fieldSeen[subscriber.FieldField]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldField)
-				fieldSeen[subscriber.FieldField] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldField)
 		case "authorizedAt":
-			if _, ok := fieldSeen[subscriber.FieldAuthorizedAt]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldAuthorizedAt)
-				fieldSeen[subscriber.FieldAuthorizedAt] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldAuthorizedAt)
 		case "lastDeliveredAt":
-			if _, ok := fieldSeen[subscriber.FieldLastDeliveredAt]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldLastDeliveredAt)
-				fieldSeen[subscriber.FieldLastDeliveredAt] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldLastDeliveredAt)
 		case "lastError":
-			if _, ok := fieldSeen[subscriber.FieldLastError]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldLastError)
-				fieldSeen[subscriber.FieldLastError] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldLastError)
 		case "expiresAt":
-			if _, ok := fieldSeen[subscriber.FieldExpiresAt]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldExpiresAt)
-				fieldSeen[subscriber.FieldExpiresAt] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldExpiresAt)
 		case "closedAt":
-			if _, ok := fieldSeen[subscriber.FieldClosedAt]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldClosedAt)
-				fieldSeen[subscriber.FieldClosedAt] = struct{}{}
-			}
+			_q.ctx.AppendFieldOnce(subscriber.FieldClosedAt)
 		case "closedReason":
-			if _, ok := fieldSeen[subscriber.FieldClosedReason]; !ok {
-				selectedFields = append(selectedFields, subscriber.FieldClosedReason)
-				fieldSeen[subscriber.FieldClosedReason] = struct{}{}
-			}
-		case "id":
-		case "__typename":
+			_q.ctx.AppendFieldOnce(subscriber.FieldClosedReason)
+		case "id", "__typename":
 		default:
-			unknownSeen = true
+			all = true
 		}
 	}
-	if !unknownSeen {
-		_q.Select(selectedFields...)
+	if all {
+		_q.ctx.Fields = nil
 	}
-	return nil
+	return _q
 }
 
-type storedsubscriptionPaginateArgs struct {
-	first, last   *int
-	after, before *Cursor
-	opts          []StoredSubscriptionPaginateOption
-}
-
-func newStoredSubscriptionPaginateArgs(rv map[string]any) *storedsubscriptionPaginateArgs {
-	args := &storedsubscriptionPaginateArgs{}
-	if rv == nil {
-		return args
-	}
-	if v := rv[firstField]; v != nil {
-		args.first = v.(*int)
-	}
-	if v := rv[lastField]; v != nil {
-		args.last = v.(*int)
-	}
-	if v := rv[afterField]; v != nil {
-		args.after = v.(*Cursor)
-	}
-	if v := rv[beforeField]; v != nil {
-		args.before = v.(*Cursor)
-	}
-	if v, ok := rv[orderByField]; ok {
-		switch v := v.(type) {
-		case map[string]any:
-			var (
-				err1, err2 error
-				order      = &StoredSubscriptionOrder{Field: &StoredSubscriptionOrderField{}, Direction: entgql.OrderDirectionAsc}
-			)
-			if d, ok := v[directionField]; ok {
-				err1 = order.Direction.UnmarshalGQL(d)
-			}
-			if f, ok := v[fieldField]; ok {
-				err2 = order.Field.UnmarshalGQL(f)
-			}
-			if err1 == nil && err2 == nil {
-				args.opts = append(args.opts, WithStoredSubscriptionOrder(order))
-			}
-		case *StoredSubscriptionOrder:
-			if v != nil {
-				args.opts = append(args.opts, WithStoredSubscriptionOrder(v))
-			}
-		}
-	}
-	if v, ok := rv[whereField].(*StoredSubscriptionWhereInput); ok {
-		args.opts = append(args.opts, WithStoredSubscriptionFilter(v.Filter))
-	}
-	return args
-}
-
-// CollectFields tells the query-builder to eagerly load connected nodes by resolver context.
-func (_q *UserQuery) CollectFields(ctx context.Context, satisfies ...string) (*UserQuery, error) {
-	fc := graphql.GetFieldContext(ctx)
-	if fc == nil {
-		return _q, nil
-	}
-	if err := _q.collectField(ctx, false, graphql.GetOperationContext(ctx), fc.Field, nil, satisfies...); err != nil {
-		return nil, err
+// CollectFields collects what the field that is being resolved selects.
+func (_q *SubscriberQuery) CollectFields(ctx context.Context, _ ...string) (*SubscriberQuery, error) {
+	if field := graphql.GetFieldContext(ctx); field != nil {
+		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
 	}
 	return _q, nil
 }
 
-func (_q *UserQuery) collectField(ctx context.Context, oneNode bool, opCtx *graphql.OperationContext, collected graphql.CollectedField, path []string, satisfies ...string) error {
-	path = append([]string(nil), path...)
-	var (
-		unknownSeen    bool
-		fieldSeen      = make(map[string]struct{}, len(user.Columns))
-		selectedFields = []string{user.FieldID}
-	)
-	for _, field := range graphql.CollectFields(opCtx, collected.Selections, satisfies) {
-		switch field.Name {
-		case "createdAt":
-			if _, ok := fieldSeen[user.FieldCreatedAt]; !ok {
-				selectedFields = append(selectedFields, user.FieldCreatedAt)
-				fieldSeen[user.FieldCreatedAt] = struct{}{}
-			}
-		case "name":
-			if _, ok := fieldSeen[user.FieldName]; !ok {
-				selectedFields = append(selectedFields, user.FieldName)
-				fieldSeen[user.FieldName] = struct{}{}
-			}
-		case "nameKey":
-			if _, ok := fieldSeen[user.FieldNameKey]; !ok {
-				selectedFields = append(selectedFields, user.FieldNameKey)
-				fieldSeen[user.FieldNameKey] = struct{}{}
-			}
-		case "id":
-		case "__typename":
-		default:
-			unknownSeen = true
-		}
-	}
-	if !unknownSeen {
-		_q.Select(selectedFields...)
-	}
+func (_q *SubscriberQuery) collectField(_ context.Context, _ bool, op *graphql.OperationContext, field graphql.CollectedField, _ []string, _ ...string) error {
+	_q.Collect(op, []ast.SelectionSet{field.Selections})
 	return nil
 }
 
-type userPaginateArgs struct {
-	first, last   *int
-	after, before *Cursor
-	opts          []UserPaginateOption
+// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
+// of them selects.
+func (_q *UserQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *UserQuery {
+	fields := Selections(op, sets, userImplementors...)
+	all := false // a field that has no column may need any
+	_q.ctx.AppendFieldOnce(user.FieldID)
+	for _, column := range columns {
+		_q.ctx.AppendFieldOnce(column)
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch name {
+		case "createdAt":
+			_q.ctx.AppendFieldOnce(user.FieldCreatedAt)
+		case "name":
+			_q.ctx.AppendFieldOnce(user.FieldName)
+		case "nameKey":
+			_q.ctx.AppendFieldOnce(user.FieldNameKey)
+		case "id", "__typename":
+		default:
+			all = true
+		}
+	}
+	if all {
+		_q.ctx.Fields = nil
+	}
+	return _q
 }
 
-func newUserPaginateArgs(rv map[string]any) *userPaginateArgs {
-	args := &userPaginateArgs{}
-	if rv == nil {
-		return args
+// CollectFields collects what the field that is being resolved selects.
+func (_q *UserQuery) CollectFields(ctx context.Context, _ ...string) (*UserQuery, error) {
+	if field := graphql.GetFieldContext(ctx); field != nil {
+		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
 	}
-	if v := rv[firstField]; v != nil {
-		args.first = v.(*int)
-	}
-	if v := rv[lastField]; v != nil {
-		args.last = v.(*int)
-	}
-	if v := rv[afterField]; v != nil {
-		args.after = v.(*Cursor)
-	}
-	if v := rv[beforeField]; v != nil {
-		args.before = v.(*Cursor)
-	}
-	if v, ok := rv[orderByField]; ok {
-		switch v := v.(type) {
-		case map[string]any:
-			var (
-				err1, err2 error
-				order      = &UserOrder{Field: &UserOrderField{}, Direction: entgql.OrderDirectionAsc}
-			)
-			if d, ok := v[directionField]; ok {
-				err1 = order.Direction.UnmarshalGQL(d)
-			}
-			if f, ok := v[fieldField]; ok {
-				err2 = order.Field.UnmarshalGQL(f)
-			}
-			if err1 == nil && err2 == nil {
-				args.opts = append(args.opts, WithUserOrder(order))
-			}
-		case *UserOrder:
-			if v != nil {
-				args.opts = append(args.opts, WithUserOrder(v))
-			}
-		}
-	}
-	if v, ok := rv[whereField].(*UserWhereInput); ok {
-		args.opts = append(args.opts, WithUserFilter(v.Filter))
-	}
-	return args
+	return _q, nil
 }
 
-const (
-	afterField     = "after"
-	firstField     = "first"
-	beforeField    = "before"
-	lastField      = "last"
-	orderByField   = "orderBy"
-	directionField = "direction"
-	fieldField     = "field"
-	whereField     = "where"
-)
-
-func fieldArgs(ctx context.Context, whereInput any, path ...string) map[string]any {
-	field := collectedField(ctx, path...)
-	if field == nil || field.Arguments == nil {
-		return nil
-	}
-	oc := graphql.GetOperationContext(ctx)
-	args := field.ArgumentMap(oc.Variables)
-	return unmarshalArgs(ctx, whereInput, args)
-}
-
-// unmarshalArgs allows extracting the field arguments from their raw representation.
-func unmarshalArgs(ctx context.Context, whereInput any, args map[string]any) map[string]any {
-	for _, k := range []string{firstField, lastField} {
-		v, ok := args[k]
-		if !ok || v == nil {
-			continue
-		}
-		i, err := graphql.UnmarshalInt(v)
-		if err == nil {
-			args[k] = &i
-		}
-	}
-	for _, k := range []string{beforeField, afterField} {
-		v, ok := args[k]
-		if !ok {
-			continue
-		}
-		c := &Cursor{}
-		if c.UnmarshalGQL(v) == nil {
-			args[k] = c
-		}
-	}
-	if v, ok := args[whereField]; ok && whereInput != nil {
-		if err := graphql.UnmarshalInputFromContext(ctx, v, whereInput); err == nil {
-			args[whereField] = whereInput
-		}
-	}
-
-	return args
-}
-
-// mayAddCondition appends another type condition to the satisfies list
-// if it does not exist in the list.
-func mayAddCondition(satisfies []string, typeCond []string) []string {
-Cond:
-	for _, c := range typeCond {
-		for _, s := range satisfies {
-			if c == s {
-				continue Cond
-			}
-		}
-		satisfies = append(satisfies, c)
-	}
-	return satisfies
+func (_q *UserQuery) collectField(_ context.Context, _ bool, op *graphql.OperationContext, field graphql.CollectedField, _ []string, _ ...string) error {
+	_q.Collect(op, []ast.SelectionSet{field.Selections})
+	return nil
 }

@@ -31,7 +31,6 @@ type KnowledgeQuery struct {
 	withOwner       *UserQuery
 	withContent     *KnowledgeContentQuery
 	withShares      *KnowledgeShareQuery
-	loadTotal       []func(context.Context, []*Knowledge) error
 	modifiers       []func(*sql.Selector)
 	withNamedShares map[string]*KnowledgeShareQuery
 	// intermediate query (i.e. traversal path).
@@ -505,11 +504,6 @@ func (_q *KnowledgeQuery) sqlAll(ctx context.Context, hooks ...queryHook) ([]*Kn
 		if err := _q.loadShares(ctx, query, nodes,
 			func(n *Knowledge) { n.appendNamedShares(name) },
 			func(n *Knowledge, e *KnowledgeShare) { n.appendNamedShares(name, e) }); err != nil {
-			return nil, err
-		}
-	}
-	for i := range _q.loadTotal {
-		if err := _q.loadTotal[i](ctx, nodes); err != nil {
 			return nil, err
 		}
 	}

@@ -26,7 +26,6 @@ type KnowledgeContentQuery struct {
 	inters        []Interceptor
 	predicates    []predicate.KnowledgeContent
 	withKnowledge *KnowledgeQuery
-	loadTotal     []func(context.Context, []*KnowledgeContent) error
 	modifiers     []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
@@ -409,11 +408,6 @@ func (_q *KnowledgeContentQuery) sqlAll(ctx context.Context, hooks ...queryHook)
 	if query := _q.withKnowledge; query != nil {
 		if err := _q.loadKnowledge(ctx, query, nodes, nil,
 			func(n *KnowledgeContent, e *Knowledge) { n.Edges.Knowledge = e }); err != nil {
-			return nil, err
-		}
-	}
-	for i := range _q.loadTotal {
-		if err := _q.loadTotal[i](ctx, nodes); err != nil {
 			return nil, err
 		}
 	}

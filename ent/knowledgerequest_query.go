@@ -29,7 +29,6 @@ type KnowledgeRequestQuery struct {
 	withRequester *UserQuery
 	withOwner     *UserQuery
 	withKnowledge *KnowledgeQuery
-	loadTotal     []func(context.Context, []*KnowledgeRequest) error
 	modifiers     []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
@@ -494,11 +493,6 @@ func (_q *KnowledgeRequestQuery) sqlAll(ctx context.Context, hooks ...queryHook)
 	if query := _q.withKnowledge; query != nil {
 		if err := _q.loadKnowledge(ctx, query, nodes, nil,
 			func(n *KnowledgeRequest, e *Knowledge) { n.Edges.Knowledge = e }); err != nil {
-			return nil, err
-		}
-	}
-	for i := range _q.loadTotal {
-		if err := _q.loadTotal[i](ctx, nodes); err != nil {
 			return nil, err
 		}
 	}

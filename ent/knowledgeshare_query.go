@@ -30,7 +30,6 @@ type KnowledgeShareQuery struct {
 	withKnowledge  *KnowledgeQuery
 	withSharedWith *UserQuery
 	withRequest    *KnowledgeRequestQuery
-	loadTotal      []func(context.Context, []*KnowledgeShare) error
 	modifiers      []func(*sql.Selector)
 	// intermediate query (i.e. traversal path).
 	sql  *sql.Selector
@@ -495,11 +494,6 @@ func (_q *KnowledgeShareQuery) sqlAll(ctx context.Context, hooks ...queryHook) (
 	if query := _q.withRequest; query != nil {
 		if err := _q.loadRequest(ctx, query, nodes, nil,
 			func(n *KnowledgeShare, e *KnowledgeRequest) { n.Edges.Request = e }); err != nil {
-			return nil, err
-		}
-	}
-	for i := range _q.loadTotal {
-		if err := _q.loadTotal[i](ctx, nodes); err != nil {
 			return nil, err
 		}
 	}

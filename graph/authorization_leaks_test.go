@@ -84,21 +84,23 @@ func TestACursorOpensNobodyElsesList(t *testing.T) {
 	h := build(t)
 	s, other := h.set(), h.set()
 	lists := []string{`knowledgeRequests(box: RECEIVED, %s)`, `knowledgeRequests(box: SENT, %s)`, `notifications(%s)`}
-	var cursors []string
+	cursors := make(map[string][]string) // by the first word of their list
 	for _, field := range lists {
 		for _, p := range []person{s.owner, s.requester} {
 			for _, edge := range h.list(p, fmt.Sprintf(field, "first: 100")).Edges {
-				cursors = append(cursors, edge.Cursor)
+				name, _, _ := strings.Cut(field, "(")
+				cursors[name] = append(cursors[name], edge.Cursor)
 			}
 		}
 	}
-	if len(cursors) != 11 {
-		t.Fatalf("the scene has %d cursors", len(cursors))
+	if requests, notifications := len(cursors["knowledgeRequests"]), len(cursors["notifications"]); requests != 6 || notifications != 5 {
+		t.Fatalf("the scene has cursors of %d requests and %d notifications", requests, notifications)
 	}
 	for _, field := range lists {
 		for _, p := range []person{s.stranger, other.owner, other.requester} {
 			own := h.list(p, fmt.Sprintf(field, "first: 100")).ids()
-			for _, cursor := range cursors {
+			name, _, _ := strings.Cut(field, "(")
+			for _, cursor := range cursors[name] {
 				for _, bound := range []string{"after", "before"} {
 					page := h.list(p, fmt.Sprintf(field, bound+`: "`+cursor+`"`))
 					for _, id := range page.ids() {
@@ -123,11 +125,12 @@ func TestACursorOfAnotherOrderIsRefused(t *testing.T) {
 	for field, cursor := range map[string]string{
 		`users(orderBy: {field: CREATED_AT}, %s)`: byName,
 		`users(%s)`:     byTime,
-		`knowledge(%s)`: byName,
-		`knowledge(orderBy: {field: UPDATED_AT}, %s)`: byName,
-		`knowledge(orderBy: {field: TITLE}, %s)`:      byTime,
-		`knowledgeRequests(box: SENT, %s)`:            byName,
-		`notifications(%s)`:                           byName,
+		`knowledge(%s)`: byTime,
+		`knowledge(orderBy: {field: TITLE}, first: 5, %s)`: byName,
+		`knowledge(orderBy: {field: UPDATED_AT}, %s)`:      byName,
+		`knowledge(orderBy: {field: TITLE}, %s)`:           byTime,
+		`knowledgeRequests(box: SENT, %s)`:                 byName,
+		`notifications(%s)`:                                byTime,
 	} {
 		for _, bound := range []string{"after", "before"} {
 			s.ask(s.owner, `{ `+fmt.Sprintf(field, bound+`: "`+cursor+`"`)+` { totalCount } }`).refused("BAD_USER_INPUT:" + bound)

@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"entgo.io/contrib/entgql"
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/introspection"
 	gqlparser "github.com/vektah/gqlparser/v2"
@@ -153,14 +152,14 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Knowledge           func(childComplexity int, search *string, where *ent.KnowledgeWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeOrder) int
-		KnowledgeRequests   func(childComplexity int, box RequestBox, status *knowledgerequest.Status, where *ent.KnowledgeRequestWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeRequestOrder) int
+		Knowledge           func(childComplexity int, search *string, where *ent.KnowledgeWhereInput, first *int, after *Cursor, last *int, before *Cursor, orderBy *KnowledgeOrder) int
+		KnowledgeRequests   func(childComplexity int, box RequestBox, status *knowledgerequest.Status, where *ent.KnowledgeRequestWhereInput, first *int, after *Cursor, last *int, before *Cursor, orderBy *KnowledgeRequestOrder) int
 		Me                  func(childComplexity int) int
 		Node                func(childComplexity int, id int) int
-		Notifications       func(childComplexity int, unreadOnly bool, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.NotificationOrder) int
+		Notifications       func(childComplexity int, unreadOnly bool, first *int, after *Cursor, last *int, before *Cursor, orderBy *NotificationOrder) int
 		Realtime            func(childComplexity int) int
-		StoredSubscriptions func(childComplexity int, state *subscriber.State, topic *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.StoredSubscriptionOrder) int
-		Users               func(childComplexity int, search *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.UserOrder) int
+		StoredSubscriptions func(childComplexity int, state *subscriber.State, topic *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *StoredSubscriptionOrder) int
+		Users               func(childComplexity int, search *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *UserOrder) int
 		Viewer              func(childComplexity int) int
 	}
 
@@ -280,18 +279,18 @@ type MutationResolver interface {
 	EndSubscription(ctx context.Context, input EndSubscriptionInput) (*EndSubscriptionPayload, error)
 }
 type NotificationConnectionResolver interface {
-	UnreadCount(ctx context.Context, obj *ent.NotificationConnection) (int, error)
+	UnreadCount(ctx context.Context, obj *Connection[ent.Event]) (int, error)
 }
 type QueryResolver interface {
 	Node(ctx context.Context, id int) (ent.Noder, error)
-	Users(ctx context.Context, search *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.UserOrder) (*ent.UserConnection, error)
-	Knowledge(ctx context.Context, search *string, where *ent.KnowledgeWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeOrder) (*ent.KnowledgeConnection, error)
-	KnowledgeRequests(ctx context.Context, box RequestBox, status *knowledgerequest.Status, where *ent.KnowledgeRequestWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeRequestOrder) (*ent.KnowledgeRequestConnection, error)
-	Notifications(ctx context.Context, unreadOnly bool, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.NotificationOrder) (*ent.NotificationConnection, error)
+	Users(ctx context.Context, search *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *UserOrder) (*Connection[ent.User], error)
+	Knowledge(ctx context.Context, search *string, where *ent.KnowledgeWhereInput, first *int, after *Cursor, last *int, before *Cursor, orderBy *KnowledgeOrder) (*Connection[ent.Knowledge], error)
+	KnowledgeRequests(ctx context.Context, box RequestBox, status *knowledgerequest.Status, where *ent.KnowledgeRequestWhereInput, first *int, after *Cursor, last *int, before *Cursor, orderBy *KnowledgeRequestOrder) (*Connection[ent.KnowledgeRequest], error)
+	Notifications(ctx context.Context, unreadOnly bool, first *int, after *Cursor, last *int, before *Cursor, orderBy *NotificationOrder) (*Connection[ent.Event], error)
 	Realtime(ctx context.Context) (*Realtime, error)
 	Viewer(ctx context.Context) (*Viewer, error)
 	Me(ctx context.Context) (*ent.User, error)
-	StoredSubscriptions(ctx context.Context, state *subscriber.State, topic *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.StoredSubscriptionOrder) (*ent.StoredSubscriptionConnection, error)
+	StoredSubscriptions(ctx context.Context, state *subscriber.State, topic *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *StoredSubscriptionOrder) (*Connection[ent.Subscriber], error)
 }
 type SubscriptionResolver interface {
 	KnowledgeRequestReceived(ctx context.Context) (<-chan *ent.KnowledgeRequest, error)
@@ -748,7 +747,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Knowledge(childComplexity, args["search"].(*string), args["where"].(*ent.KnowledgeWhereInput), args["first"].(*int), args["after"].(*entgql.Cursor[int]), args["last"].(*int), args["before"].(*entgql.Cursor[int]), args["orderBy"].(*ent.KnowledgeOrder)), true
+		return e.ComplexityRoot.Query.Knowledge(childComplexity, args["search"].(*string), args["where"].(*ent.KnowledgeWhereInput), args["first"].(*int), args["after"].(*Cursor), args["last"].(*int), args["before"].(*Cursor), args["orderBy"].(*KnowledgeOrder)), true
 	case "Query.knowledgeRequests":
 		if e.ComplexityRoot.Query.KnowledgeRequests == nil {
 			break
@@ -759,7 +758,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.KnowledgeRequests(childComplexity, args["box"].(RequestBox), args["status"].(*knowledgerequest.Status), args["where"].(*ent.KnowledgeRequestWhereInput), args["first"].(*int), args["after"].(*entgql.Cursor[int]), args["last"].(*int), args["before"].(*entgql.Cursor[int]), args["orderBy"].(*ent.KnowledgeRequestOrder)), true
+		return e.ComplexityRoot.Query.KnowledgeRequests(childComplexity, args["box"].(RequestBox), args["status"].(*knowledgerequest.Status), args["where"].(*ent.KnowledgeRequestWhereInput), args["first"].(*int), args["after"].(*Cursor), args["last"].(*int), args["before"].(*Cursor), args["orderBy"].(*KnowledgeRequestOrder)), true
 	case "Query.me":
 		if e.ComplexityRoot.Query.Me == nil {
 			break
@@ -787,7 +786,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Notifications(childComplexity, args["unreadOnly"].(bool), args["first"].(*int), args["after"].(*entgql.Cursor[int]), args["last"].(*int), args["before"].(*entgql.Cursor[int]), args["orderBy"].(*ent.NotificationOrder)), true
+		return e.ComplexityRoot.Query.Notifications(childComplexity, args["unreadOnly"].(bool), args["first"].(*int), args["after"].(*Cursor), args["last"].(*int), args["before"].(*Cursor), args["orderBy"].(*NotificationOrder)), true
 	case "Query.realtime":
 		if e.ComplexityRoot.Query.Realtime == nil {
 			break
@@ -804,7 +803,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.StoredSubscriptions(childComplexity, args["state"].(*subscriber.State), args["topic"].(*string), args["first"].(*int), args["after"].(*entgql.Cursor[int]), args["last"].(*int), args["before"].(*entgql.Cursor[int]), args["orderBy"].(*ent.StoredSubscriptionOrder)), true
+		return e.ComplexityRoot.Query.StoredSubscriptions(childComplexity, args["state"].(*subscriber.State), args["topic"].(*string), args["first"].(*int), args["after"].(*Cursor), args["last"].(*int), args["before"].(*Cursor), args["orderBy"].(*StoredSubscriptionOrder)), true
 	case "Query.users":
 		if e.ComplexityRoot.Query.Users == nil {
 			break
@@ -815,7 +814,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Users(childComplexity, args["search"].(*string), args["first"].(*int), args["after"].(*entgql.Cursor[int]), args["last"].(*int), args["before"].(*entgql.Cursor[int]), args["orderBy"].(*ent.UserOrder)), true
+		return e.ComplexityRoot.Query.Users(childComplexity, args["search"].(*string), args["first"].(*int), args["after"].(*Cursor), args["last"].(*int), args["before"].(*Cursor), args["orderBy"].(*UserOrder)), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
@@ -1307,9 +1306,9 @@ interface Node {
 
 "Where a page lies in its list, as the Relay specification defines it."
 type PageInfo {
-  "True if there are items after this page."
+  "True if the list has items after this page, whatever the cursors."
   hasNextPage: Boolean!
-  "True if there are items before this page."
+  "True if the list has items before this page, whatever the cursors."
   hasPreviousPage: Boolean!
   "The cursor of the page's first item."
   startCursor: Cursor
@@ -1610,11 +1609,11 @@ type Query {
   users(
     "Only people whose name contains this, in any case."
     search: String
-    "At most this many from the top: 1 to 100, 20 if not given."
+    "At most this many from the top: 0 to 100; 20 if neither this nor ` + "`" + `last` + "`" + ` is given."
     first: Int
     "Only what comes after this place."
     after: Cursor
-    "At most this many from the end: 1 to 100."
+    "At most this many from the end: 0 to 100. Beside ` + "`" + `first` + "`" + `, from the end of what that leaves."
     last: Int
     "Only what comes before this place."
     before: Cursor
@@ -1627,11 +1626,11 @@ type Query {
     search: String
     "Only items that fit this."
     where: KnowledgeWhereInput
-    "At most this many from the top: 1 to 100, 20 if not given."
+    "At most this many from the top: 0 to 100; 20 if neither this nor ` + "`" + `last` + "`" + ` is given."
     first: Int
     "Only what comes after this place."
     after: Cursor
-    "At most this many from the end: 1 to 100."
+    "At most this many from the end: 0 to 100. Beside ` + "`" + `first` + "`" + `, from the end of what that leaves."
     last: Int
     "Only what comes before this place."
     before: Cursor
@@ -1646,11 +1645,11 @@ type Query {
     status: KnowledgeRequestStatus
     "Only requests that fit this."
     where: KnowledgeRequestWhereInput
-    "At most this many from the top: 1 to 100, 20 if not given."
+    "At most this many from the top: 0 to 100; 20 if neither this nor ` + "`" + `last` + "`" + ` is given."
     first: Int
     "Only what comes after this place."
     after: Cursor
-    "At most this many from the end: 1 to 100."
+    "At most this many from the end: 0 to 100. Beside ` + "`" + `first` + "`" + `, from the end of what that leaves."
     last: Int
     "Only what comes before this place."
     before: Cursor
@@ -1661,11 +1660,11 @@ type Query {
   notifications(
     "Leave out those marked as read."
     unreadOnly: Boolean! = false
-    "At most this many from the top: 1 to 100, 20 if not given."
+    "At most this many from the top: 0 to 100; 20 if neither this nor ` + "`" + `last` + "`" + ` is given."
     first: Int
     "Only what comes after this place."
     after: Cursor
-    "At most this many from the end: 1 to 100."
+    "At most this many from the end: 0 to 100. Beside ` + "`" + `first` + "`" + `, from the end of what that leaves."
     last: Int
     "Only what comes before this place."
     before: Cursor
@@ -1951,11 +1950,11 @@ extend type Query {
     state: StoredSubscriptionState
     "Only those that listen to this, as ` + "`" + `StoredSubscription.topic` + "`" + ` has it."
     topic: String
-    "At most this many from the top: 1 to 100, 20 if not given."
+    "At most this many from the top: 0 to 100; 20 if neither this nor ` + "`" + `last` + "`" + ` is given."
     first: Int
     "Only what comes after this place."
     after: Cursor
-    "At most this many from the end: 1 to 100."
+    "At most this many from the end: 0 to 100. Beside ` + "`" + `first` + "`" + `, from the end of what that leaves."
     last: Int
     "Only what comes before this place."
     before: Cursor
@@ -2733,8 +2732,8 @@ func (ec *executionContext) field_Query_knowledgeRequests_args(ctx context.Conte
 	}
 	args["first"] = arg3
 	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "after",
-		func(ctx context.Context, v any) (*entgql.Cursor[int], error) {
-			return ec.unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, v)
+		func(ctx context.Context, v any) (*Cursor, error) {
+			return ec.unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2749,16 +2748,16 @@ func (ec *executionContext) field_Query_knowledgeRequests_args(ctx context.Conte
 	}
 	args["last"] = arg5
 	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "before",
-		func(ctx context.Context, v any) (*entgql.Cursor[int], error) {
-			return ec.unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, v)
+		func(ctx context.Context, v any) (*Cursor, error) {
+			return ec.unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
 	args["before"] = arg6
 	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
-		func(ctx context.Context, v any) (*ent.KnowledgeRequestOrder, error) {
-			return ec.unmarshalOKnowledgeRequestOrder2ᚖlorebridgeᚋentᚐKnowledgeRequestOrder(ctx, v)
+		func(ctx context.Context, v any) (*KnowledgeRequestOrder, error) {
+			return ec.unmarshalOKnowledgeRequestOrder2ᚖlorebridgeᚋgraphᚐKnowledgeRequestOrder(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2795,8 +2794,8 @@ func (ec *executionContext) field_Query_knowledge_args(ctx context.Context, rawA
 	}
 	args["first"] = arg2
 	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
-		func(ctx context.Context, v any) (*entgql.Cursor[int], error) {
-			return ec.unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, v)
+		func(ctx context.Context, v any) (*Cursor, error) {
+			return ec.unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2811,16 +2810,16 @@ func (ec *executionContext) field_Query_knowledge_args(ctx context.Context, rawA
 	}
 	args["last"] = arg4
 	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "before",
-		func(ctx context.Context, v any) (*entgql.Cursor[int], error) {
-			return ec.unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, v)
+		func(ctx context.Context, v any) (*Cursor, error) {
+			return ec.unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
 	args["before"] = arg5
 	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
-		func(ctx context.Context, v any) (*ent.KnowledgeOrder, error) {
-			return ec.unmarshalOKnowledgeOrder2ᚖlorebridgeᚋentᚐKnowledgeOrder(ctx, v)
+		func(ctx context.Context, v any) (*KnowledgeOrder, error) {
+			return ec.unmarshalOKnowledgeOrder2ᚖlorebridgeᚋgraphᚐKnowledgeOrder(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2863,8 +2862,8 @@ func (ec *executionContext) field_Query_notifications_args(ctx context.Context, 
 	}
 	args["first"] = arg1
 	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
-		func(ctx context.Context, v any) (*entgql.Cursor[int], error) {
-			return ec.unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, v)
+		func(ctx context.Context, v any) (*Cursor, error) {
+			return ec.unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2879,16 +2878,16 @@ func (ec *executionContext) field_Query_notifications_args(ctx context.Context, 
 	}
 	args["last"] = arg3
 	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
-		func(ctx context.Context, v any) (*entgql.Cursor[int], error) {
-			return ec.unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, v)
+		func(ctx context.Context, v any) (*Cursor, error) {
+			return ec.unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
 	args["before"] = arg4
 	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
-		func(ctx context.Context, v any) (*ent.NotificationOrder, error) {
-			return ec.unmarshalONotificationOrder2ᚖlorebridgeᚋentᚐNotificationOrder(ctx, v)
+		func(ctx context.Context, v any) (*NotificationOrder, error) {
+			return ec.unmarshalONotificationOrder2ᚖlorebridgeᚋgraphᚐNotificationOrder(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2925,8 +2924,8 @@ func (ec *executionContext) field_Query_storedSubscriptions_args(ctx context.Con
 	}
 	args["first"] = arg2
 	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
-		func(ctx context.Context, v any) (*entgql.Cursor[int], error) {
-			return ec.unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, v)
+		func(ctx context.Context, v any) (*Cursor, error) {
+			return ec.unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2941,16 +2940,16 @@ func (ec *executionContext) field_Query_storedSubscriptions_args(ctx context.Con
 	}
 	args["last"] = arg4
 	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "before",
-		func(ctx context.Context, v any) (*entgql.Cursor[int], error) {
-			return ec.unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, v)
+		func(ctx context.Context, v any) (*Cursor, error) {
+			return ec.unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
 	args["before"] = arg5
 	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
-		func(ctx context.Context, v any) (*ent.StoredSubscriptionOrder, error) {
-			return ec.unmarshalOStoredSubscriptionOrder2ᚖlorebridgeᚋentᚐStoredSubscriptionOrder(ctx, v)
+		func(ctx context.Context, v any) (*StoredSubscriptionOrder, error) {
+			return ec.unmarshalOStoredSubscriptionOrder2ᚖlorebridgeᚋgraphᚐStoredSubscriptionOrder(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2979,8 +2978,8 @@ func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs 
 	}
 	args["first"] = arg1
 	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
-		func(ctx context.Context, v any) (*entgql.Cursor[int], error) {
-			return ec.unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, v)
+		func(ctx context.Context, v any) (*Cursor, error) {
+			return ec.unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2995,16 +2994,16 @@ func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs 
 	}
 	args["last"] = arg3
 	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "before",
-		func(ctx context.Context, v any) (*entgql.Cursor[int], error) {
-			return ec.unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, v)
+		func(ctx context.Context, v any) (*Cursor, error) {
+			return ec.unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
 	args["before"] = arg4
 	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
-		func(ctx context.Context, v any) (*ent.UserOrder, error) {
-			return ec.unmarshalOUserOrder2ᚖlorebridgeᚋentᚐUserOrder(ctx, v)
+		func(ctx context.Context, v any) (*UserOrder, error) {
+			return ec.unmarshalOUserOrder2ᚖlorebridgeᚋgraphᚐUserOrder(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3145,8 +3144,8 @@ func (ec *executionContext) _CreateKnowledgePayload_knowledgeEdge(ctx context.Co
 			return obj.KnowledgeEdge, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.KnowledgeEdge) graphql.Marshaler {
-			return ec.marshalNKnowledgeEdge2ᚖlorebridgeᚋentᚐKnowledgeEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Edge[ent.Knowledge]) graphql.Marshaler {
+			return ec.marshalNKnowledgeEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3209,8 +3208,8 @@ func (ec *executionContext) _CreateKnowledgeRequestPayload_knowledgeRequestEdge(
 			return obj.KnowledgeRequestEdge, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.KnowledgeRequestEdge) graphql.Marshaler {
-			return ec.marshalNKnowledgeRequestEdge2ᚖlorebridgeᚋentᚐKnowledgeRequestEdge(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Edge[ent.KnowledgeRequest]) graphql.Marshaler {
+			return ec.marshalNKnowledgeRequestEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3445,7 +3444,7 @@ func (ec *executionContext) fieldContext_Knowledge_updatedAt(_ context.Context, 
 	return graphql.NewScalarFieldContext("Knowledge", field, false, false, "Time")
 }
 
-func (ec *executionContext) _KnowledgeConnection_edges(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _KnowledgeConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Knowledge]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3457,8 +3456,8 @@ func (ec *executionContext) _KnowledgeConnection_edges(ctx context.Context, fiel
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*ent.KnowledgeEdge) graphql.Marshaler {
-			return ec.marshalNKnowledgeEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*Edge[ent.Knowledge]) graphql.Marshaler {
+			return ec.marshalNKnowledgeEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3477,7 +3476,7 @@ func (ec *executionContext) fieldContext_KnowledgeConnection_edges(_ context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _KnowledgeConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _KnowledgeConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Knowledge]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3489,8 +3488,8 @@ func (ec *executionContext) _KnowledgeConnection_pageInfo(ctx context.Context, f
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[int]) graphql.Marshaler {
-			return ec.marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖlorebridgeᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3509,7 +3508,7 @@ func (ec *executionContext) fieldContext_KnowledgeConnection_pageInfo(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _KnowledgeConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _KnowledgeConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Knowledge]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3532,7 +3531,7 @@ func (ec *executionContext) fieldContext_KnowledgeConnection_totalCount(_ contex
 	return graphql.NewScalarFieldContext("KnowledgeConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _KnowledgeEdge_node(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _KnowledgeEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.Knowledge]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3564,7 +3563,7 @@ func (ec *executionContext) fieldContext_KnowledgeEdge_node(_ context.Context, f
 	return fc, nil
 }
 
-func (ec *executionContext) _KnowledgeEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _KnowledgeEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.Knowledge]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3576,8 +3575,8 @@ func (ec *executionContext) _KnowledgeEdge_cursor(ctx context.Context, field gra
 			return obj.Cursor, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[int]) graphql.Marshaler {
-			return ec.marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v Cursor) graphql.Marshaler {
+			return ec.marshalNCursor2lorebridgeᚋgraphᚐCursor(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3821,7 +3820,7 @@ func (ec *executionContext) fieldContext_KnowledgeRequest_respondedAt(_ context.
 	return graphql.NewScalarFieldContext("KnowledgeRequest", field, false, false, "Time")
 }
 
-func (ec *executionContext) _KnowledgeRequestConnection_edges(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeRequestConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _KnowledgeRequestConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.KnowledgeRequest]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3833,8 +3832,8 @@ func (ec *executionContext) _KnowledgeRequestConnection_edges(ctx context.Contex
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*ent.KnowledgeRequestEdge) graphql.Marshaler {
-			return ec.marshalNKnowledgeRequestEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeRequestEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*Edge[ent.KnowledgeRequest]) graphql.Marshaler {
+			return ec.marshalNKnowledgeRequestEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3853,7 +3852,7 @@ func (ec *executionContext) fieldContext_KnowledgeRequestConnection_edges(_ cont
 	return fc, nil
 }
 
-func (ec *executionContext) _KnowledgeRequestConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeRequestConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _KnowledgeRequestConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.KnowledgeRequest]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3865,8 +3864,8 @@ func (ec *executionContext) _KnowledgeRequestConnection_pageInfo(ctx context.Con
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[int]) graphql.Marshaler {
-			return ec.marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖlorebridgeᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3885,7 +3884,7 @@ func (ec *executionContext) fieldContext_KnowledgeRequestConnection_pageInfo(_ c
 	return fc, nil
 }
 
-func (ec *executionContext) _KnowledgeRequestConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeRequestConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _KnowledgeRequestConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.KnowledgeRequest]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3908,7 +3907,7 @@ func (ec *executionContext) fieldContext_KnowledgeRequestConnection_totalCount(_
 	return graphql.NewScalarFieldContext("KnowledgeRequestConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _KnowledgeRequestEdge_node(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeRequestEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _KnowledgeRequestEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.KnowledgeRequest]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3940,7 +3939,7 @@ func (ec *executionContext) fieldContext_KnowledgeRequestEdge_node(_ context.Con
 	return fc, nil
 }
 
-func (ec *executionContext) _KnowledgeRequestEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *ent.KnowledgeRequestEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _KnowledgeRequestEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.KnowledgeRequest]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3952,8 +3951,8 @@ func (ec *executionContext) _KnowledgeRequestEdge_cursor(ctx context.Context, fi
 			return obj.Cursor, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[int]) graphql.Marshaler {
-			return ec.marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v Cursor) graphql.Marshaler {
+			return ec.marshalNCursor2lorebridgeᚋgraphᚐCursor(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4561,7 +4560,7 @@ func (ec *executionContext) fieldContext_Notification_readAt(_ context.Context, 
 	return graphql.NewScalarFieldContext("Notification", field, false, false, "Time")
 }
 
-func (ec *executionContext) _NotificationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *ent.NotificationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _NotificationConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Event]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4573,8 +4572,8 @@ func (ec *executionContext) _NotificationConnection_edges(ctx context.Context, f
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*ent.NotificationEdge) graphql.Marshaler {
-			return ec.marshalNNotificationEdge2ᚕᚖlorebridgeᚋentᚐNotificationEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*Edge[ent.Event]) graphql.Marshaler {
+			return ec.marshalNNotificationEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4593,7 +4592,7 @@ func (ec *executionContext) fieldContext_NotificationConnection_edges(_ context.
 	return fc, nil
 }
 
-func (ec *executionContext) _NotificationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *ent.NotificationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _NotificationConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Event]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4605,8 +4604,8 @@ func (ec *executionContext) _NotificationConnection_pageInfo(ctx context.Context
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[int]) graphql.Marshaler {
-			return ec.marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖlorebridgeᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4625,7 +4624,7 @@ func (ec *executionContext) fieldContext_NotificationConnection_pageInfo(_ conte
 	return fc, nil
 }
 
-func (ec *executionContext) _NotificationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *ent.NotificationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _NotificationConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Event]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4648,7 +4647,7 @@ func (ec *executionContext) fieldContext_NotificationConnection_totalCount(_ con
 	return graphql.NewScalarFieldContext("NotificationConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _NotificationConnection_unreadCount(ctx context.Context, field graphql.CollectedField, obj *ent.NotificationConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _NotificationConnection_unreadCount(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Event]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4671,7 +4670,7 @@ func (ec *executionContext) fieldContext_NotificationConnection_unreadCount(_ co
 	return graphql.NewScalarFieldContext("NotificationConnection", field, true, true, "Int")
 }
 
-func (ec *executionContext) _NotificationEdge_node(ctx context.Context, field graphql.CollectedField, obj *ent.NotificationEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _NotificationEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.Event]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4703,7 +4702,7 @@ func (ec *executionContext) fieldContext_NotificationEdge_node(_ context.Context
 	return fc, nil
 }
 
-func (ec *executionContext) _NotificationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *ent.NotificationEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _NotificationEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.Event]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4715,8 +4714,8 @@ func (ec *executionContext) _NotificationEdge_cursor(ctx context.Context, field 
 			return obj.Cursor, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[int]) graphql.Marshaler {
-			return ec.marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v Cursor) graphql.Marshaler {
+			return ec.marshalNCursor2lorebridgeᚋgraphᚐCursor(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4726,7 +4725,7 @@ func (ec *executionContext) fieldContext_NotificationEdge_cursor(_ context.Conte
 	return graphql.NewScalarFieldContext("NotificationEdge", field, false, false, "Cursor")
 }
 
-func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *entgql.PageInfo[int]) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4749,7 +4748,7 @@ func (ec *executionContext) fieldContext_PageInfo_hasNextPage(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *entgql.PageInfo[int]) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4772,7 +4771,7 @@ func (ec *executionContext) fieldContext_PageInfo_hasPreviousPage(_ context.Cont
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "Boolean")
 }
 
-func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *entgql.PageInfo[int]) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4784,8 +4783,8 @@ func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field gra
 			return obj.StartCursor, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *entgql.Cursor[int]) graphql.Marshaler {
-			return ec.marshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Cursor) graphql.Marshaler {
+			return ec.marshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, selections, v)
 		},
 		true,
 		false,
@@ -4795,7 +4794,7 @@ func (ec *executionContext) fieldContext_PageInfo_startCursor(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "Cursor")
 }
 
-func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *entgql.PageInfo[int]) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *PageInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4807,8 +4806,8 @@ func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graph
 			return obj.EndCursor, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *entgql.Cursor[int]) graphql.Marshaler {
-			return ec.marshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Cursor) graphql.Marshaler {
+			return ec.marshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx, selections, v)
 		},
 		true,
 		false,
@@ -4872,11 +4871,11 @@ func (ec *executionContext) _Query_users(ctx context.Context, field graphql.Coll
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Users(ctx, fc.Args["search"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*entgql.Cursor[int]), fc.Args["last"].(*int), fc.Args["before"].(*entgql.Cursor[int]), fc.Args["orderBy"].(*ent.UserOrder))
+			return ec.Resolvers.Query().Users(ctx, fc.Args["search"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*Cursor), fc.Args["last"].(*int), fc.Args["before"].(*Cursor), fc.Args["orderBy"].(*UserOrder))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.UserConnection) graphql.Marshaler {
-			return ec.marshalOUserConnection2ᚖlorebridgeᚋentᚐUserConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Connection[ent.User]) graphql.Marshaler {
+			return ec.marshalOUserConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -4916,11 +4915,11 @@ func (ec *executionContext) _Query_knowledge(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Knowledge(ctx, fc.Args["search"].(*string), fc.Args["where"].(*ent.KnowledgeWhereInput), fc.Args["first"].(*int), fc.Args["after"].(*entgql.Cursor[int]), fc.Args["last"].(*int), fc.Args["before"].(*entgql.Cursor[int]), fc.Args["orderBy"].(*ent.KnowledgeOrder))
+			return ec.Resolvers.Query().Knowledge(ctx, fc.Args["search"].(*string), fc.Args["where"].(*ent.KnowledgeWhereInput), fc.Args["first"].(*int), fc.Args["after"].(*Cursor), fc.Args["last"].(*int), fc.Args["before"].(*Cursor), fc.Args["orderBy"].(*KnowledgeOrder))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.KnowledgeConnection) graphql.Marshaler {
-			return ec.marshalOKnowledgeConnection2ᚖlorebridgeᚋentᚐKnowledgeConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Connection[ent.Knowledge]) graphql.Marshaler {
+			return ec.marshalOKnowledgeConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -4960,11 +4959,11 @@ func (ec *executionContext) _Query_knowledgeRequests(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().KnowledgeRequests(ctx, fc.Args["box"].(RequestBox), fc.Args["status"].(*knowledgerequest.Status), fc.Args["where"].(*ent.KnowledgeRequestWhereInput), fc.Args["first"].(*int), fc.Args["after"].(*entgql.Cursor[int]), fc.Args["last"].(*int), fc.Args["before"].(*entgql.Cursor[int]), fc.Args["orderBy"].(*ent.KnowledgeRequestOrder))
+			return ec.Resolvers.Query().KnowledgeRequests(ctx, fc.Args["box"].(RequestBox), fc.Args["status"].(*knowledgerequest.Status), fc.Args["where"].(*ent.KnowledgeRequestWhereInput), fc.Args["first"].(*int), fc.Args["after"].(*Cursor), fc.Args["last"].(*int), fc.Args["before"].(*Cursor), fc.Args["orderBy"].(*KnowledgeRequestOrder))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.KnowledgeRequestConnection) graphql.Marshaler {
-			return ec.marshalOKnowledgeRequestConnection2ᚖlorebridgeᚋentᚐKnowledgeRequestConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Connection[ent.KnowledgeRequest]) graphql.Marshaler {
+			return ec.marshalOKnowledgeRequestConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -5004,11 +5003,11 @@ func (ec *executionContext) _Query_notifications(ctx context.Context, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Notifications(ctx, fc.Args["unreadOnly"].(bool), fc.Args["first"].(*int), fc.Args["after"].(*entgql.Cursor[int]), fc.Args["last"].(*int), fc.Args["before"].(*entgql.Cursor[int]), fc.Args["orderBy"].(*ent.NotificationOrder))
+			return ec.Resolvers.Query().Notifications(ctx, fc.Args["unreadOnly"].(bool), fc.Args["first"].(*int), fc.Args["after"].(*Cursor), fc.Args["last"].(*int), fc.Args["before"].(*Cursor), fc.Args["orderBy"].(*NotificationOrder))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.NotificationConnection) graphql.Marshaler {
-			return ec.marshalONotificationConnection2ᚖlorebridgeᚋentᚐNotificationConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Connection[ent.Event]) graphql.Marshaler {
+			return ec.marshalONotificationConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -5144,11 +5143,11 @@ func (ec *executionContext) _Query_storedSubscriptions(ctx context.Context, fiel
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().StoredSubscriptions(ctx, fc.Args["state"].(*subscriber.State), fc.Args["topic"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*entgql.Cursor[int]), fc.Args["last"].(*int), fc.Args["before"].(*entgql.Cursor[int]), fc.Args["orderBy"].(*ent.StoredSubscriptionOrder))
+			return ec.Resolvers.Query().StoredSubscriptions(ctx, fc.Args["state"].(*subscriber.State), fc.Args["topic"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*Cursor), fc.Args["last"].(*int), fc.Args["before"].(*Cursor), fc.Args["orderBy"].(*StoredSubscriptionOrder))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.StoredSubscriptionConnection) graphql.Marshaler {
-			return ec.marshalOStoredSubscriptionConnection2ᚖlorebridgeᚋentᚐStoredSubscriptionConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *Connection[ent.Subscriber]) graphql.Marshaler {
+			return ec.marshalOStoredSubscriptionConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -5998,7 +5997,7 @@ func (ec *executionContext) fieldContext_StoredSubscription_closedReason(_ conte
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
 }
 
-func (ec *executionContext) _StoredSubscriptionConnection_edges(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscriptionConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Subscriber]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6010,8 +6009,8 @@ func (ec *executionContext) _StoredSubscriptionConnection_edges(ctx context.Cont
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*ent.StoredSubscriptionEdge) graphql.Marshaler {
-			return ec.marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋentᚐStoredSubscriptionEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*Edge[ent.Subscriber]) graphql.Marshaler {
+			return ec.marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6030,7 +6029,7 @@ func (ec *executionContext) fieldContext_StoredSubscriptionConnection_edges(_ co
 	return fc, nil
 }
 
-func (ec *executionContext) _StoredSubscriptionConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscriptionConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Subscriber]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6042,8 +6041,8 @@ func (ec *executionContext) _StoredSubscriptionConnection_pageInfo(ctx context.C
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[int]) graphql.Marshaler {
-			return ec.marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖlorebridgeᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6062,7 +6061,7 @@ func (ec *executionContext) fieldContext_StoredSubscriptionConnection_pageInfo(_
 	return fc, nil
 }
 
-func (ec *executionContext) _StoredSubscriptionConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscriptionConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Subscriber]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6085,7 +6084,7 @@ func (ec *executionContext) fieldContext_StoredSubscriptionConnection_totalCount
 	return graphql.NewScalarFieldContext("StoredSubscriptionConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _StoredSubscriptionEdge_node(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscriptionEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.Subscriber]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6117,7 +6116,7 @@ func (ec *executionContext) fieldContext_StoredSubscriptionEdge_node(_ context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _StoredSubscriptionEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscriptionEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.Subscriber]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6129,8 +6128,8 @@ func (ec *executionContext) _StoredSubscriptionEdge_cursor(ctx context.Context, 
 			return obj.Cursor, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[int]) graphql.Marshaler {
-			return ec.marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v Cursor) graphql.Marshaler {
+			return ec.marshalNCursor2lorebridgeᚋgraphᚐCursor(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6468,7 +6467,7 @@ func (ec *executionContext) fieldContext_User_createdAt(_ context.Context, field
 	return graphql.NewScalarFieldContext("User", field, false, false, "Time")
 }
 
-func (ec *executionContext) _UserConnection_edges(ctx context.Context, field graphql.CollectedField, obj *ent.UserConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.User]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6480,8 +6479,8 @@ func (ec *executionContext) _UserConnection_edges(ctx context.Context, field gra
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*ent.UserEdge) graphql.Marshaler {
-			return ec.marshalNUserEdge2ᚕᚖlorebridgeᚋentᚐUserEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*Edge[ent.User]) graphql.Marshaler {
+			return ec.marshalNUserEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6500,7 +6499,7 @@ func (ec *executionContext) fieldContext_UserConnection_edges(_ context.Context,
 	return fc, nil
 }
 
-func (ec *executionContext) _UserConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *ent.UserConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.User]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6512,8 +6511,8 @@ func (ec *executionContext) _UserConnection_pageInfo(ctx context.Context, field 
 			return obj.PageInfo, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v entgql.PageInfo[int]) graphql.Marshaler {
-			return ec.marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖlorebridgeᚋgraphᚐPageInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6532,7 +6531,7 @@ func (ec *executionContext) fieldContext_UserConnection_pageInfo(_ context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _UserConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *ent.UserConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.User]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6555,7 +6554,7 @@ func (ec *executionContext) fieldContext_UserConnection_totalCount(_ context.Con
 	return graphql.NewScalarFieldContext("UserConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _UserEdge_node(ctx context.Context, field graphql.CollectedField, obj *ent.UserEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.User]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6587,7 +6586,7 @@ func (ec *executionContext) fieldContext_UserEdge_node(_ context.Context, field 
 	return fc, nil
 }
 
-func (ec *executionContext) _UserEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *ent.UserEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.User]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6599,8 +6598,8 @@ func (ec *executionContext) _UserEdge_cursor(ctx context.Context, field graphql.
 			return obj.Cursor, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v entgql.Cursor[int]) graphql.Marshaler {
-			return ec.marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v Cursor) graphql.Marshaler {
+			return ec.marshalNCursor2lorebridgeᚋgraphᚐCursor(ctx, selections, v)
 		},
 		true,
 		true,
@@ -7927,8 +7926,8 @@ func UnmarshalEndSubscriptionInput(ctx context.Context, raw any) (EndSubscriptio
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputKnowledgeOrder(ctx context.Context, obj any) (ent.KnowledgeOrder, error) {
-	var it ent.KnowledgeOrder
+func (ec *executionContext) unmarshalInputKnowledgeOrder(ctx context.Context, obj any) (KnowledgeOrder, error) {
+	var it KnowledgeOrder
 	if obj == nil {
 		return it, nil
 	}
@@ -7947,14 +7946,14 @@ func (ec *executionContext) unmarshalInputKnowledgeOrder(ctx context.Context, ob
 		switch k {
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
+			data, err := ec.unmarshalOOrderDirection2ᚖlorebridgeᚋgraphᚐOrderDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
-			data, err := ec.unmarshalNKnowledgeOrderField2ᚖlorebridgeᚋentᚐKnowledgeOrderField(ctx, v)
+			data, err := ec.unmarshalNKnowledgeOrderField2lorebridgeᚋgraphᚐKnowledgeOrderField(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -7970,14 +7969,14 @@ func (ec *executionContext) unmarshalInputKnowledgeOrder(ctx context.Context, ob
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalKnowledgeOrder(ctx context.Context, raw any) (ent.KnowledgeOrder, error) {
-	var out ent.KnowledgeOrder
+func UnmarshalKnowledgeOrder(ctx context.Context, raw any) (KnowledgeOrder, error) {
+	var out KnowledgeOrder
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "KnowledgeOrder", raw, &out)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputKnowledgeRequestOrder(ctx context.Context, obj any) (ent.KnowledgeRequestOrder, error) {
-	var it ent.KnowledgeRequestOrder
+func (ec *executionContext) unmarshalInputKnowledgeRequestOrder(ctx context.Context, obj any) (KnowledgeRequestOrder, error) {
+	var it KnowledgeRequestOrder
 	if obj == nil {
 		return it, nil
 	}
@@ -7996,14 +7995,14 @@ func (ec *executionContext) unmarshalInputKnowledgeRequestOrder(ctx context.Cont
 		switch k {
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
+			data, err := ec.unmarshalOOrderDirection2ᚖlorebridgeᚋgraphᚐOrderDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
-			data, err := ec.unmarshalNKnowledgeRequestOrderField2ᚖlorebridgeᚋentᚐKnowledgeRequestOrderField(ctx, v)
+			data, err := ec.unmarshalNKnowledgeRequestOrderField2lorebridgeᚋgraphᚐKnowledgeRequestOrderField(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -8019,8 +8018,8 @@ func (ec *executionContext) unmarshalInputKnowledgeRequestOrder(ctx context.Cont
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalKnowledgeRequestOrder(ctx context.Context, raw any) (ent.KnowledgeRequestOrder, error) {
-	var out ent.KnowledgeRequestOrder
+func UnmarshalKnowledgeRequestOrder(ctx context.Context, raw any) (KnowledgeRequestOrder, error) {
+	var out KnowledgeRequestOrder
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "KnowledgeRequestOrder", raw, &out)
 	return out, err
 }
@@ -8200,8 +8199,8 @@ func UnmarshalMarkNotificationsReadInput(ctx context.Context, raw any) (MarkNoti
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputNotificationOrder(ctx context.Context, obj any) (ent.NotificationOrder, error) {
-	var it ent.NotificationOrder
+func (ec *executionContext) unmarshalInputNotificationOrder(ctx context.Context, obj any) (NotificationOrder, error) {
+	var it NotificationOrder
 	if obj == nil {
 		return it, nil
 	}
@@ -8220,14 +8219,14 @@ func (ec *executionContext) unmarshalInputNotificationOrder(ctx context.Context,
 		switch k {
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
+			data, err := ec.unmarshalOOrderDirection2ᚖlorebridgeᚋgraphᚐOrderDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
-			data, err := ec.unmarshalNNotificationOrderField2ᚖlorebridgeᚋentᚐNotificationOrderField(ctx, v)
+			data, err := ec.unmarshalNNotificationOrderField2lorebridgeᚋgraphᚐNotificationOrderField(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -8243,8 +8242,8 @@ func (ec *executionContext) unmarshalInputNotificationOrder(ctx context.Context,
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalNotificationOrder(ctx context.Context, raw any) (ent.NotificationOrder, error) {
-	var out ent.NotificationOrder
+func UnmarshalNotificationOrder(ctx context.Context, raw any) (NotificationOrder, error) {
+	var out NotificationOrder
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "NotificationOrder", raw, &out)
 	return out, err
 }
@@ -8432,8 +8431,8 @@ func UnmarshalSignUpInput(ctx context.Context, raw any) (SignUpInput, error) {
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputStoredSubscriptionOrder(ctx context.Context, obj any) (ent.StoredSubscriptionOrder, error) {
-	var it ent.StoredSubscriptionOrder
+func (ec *executionContext) unmarshalInputStoredSubscriptionOrder(ctx context.Context, obj any) (StoredSubscriptionOrder, error) {
+	var it StoredSubscriptionOrder
 	if obj == nil {
 		return it, nil
 	}
@@ -8452,14 +8451,14 @@ func (ec *executionContext) unmarshalInputStoredSubscriptionOrder(ctx context.Co
 		switch k {
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
+			data, err := ec.unmarshalOOrderDirection2ᚖlorebridgeᚋgraphᚐOrderDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
-			data, err := ec.unmarshalNStoredSubscriptionOrderField2ᚖlorebridgeᚋentᚐStoredSubscriptionOrderField(ctx, v)
+			data, err := ec.unmarshalNStoredSubscriptionOrderField2lorebridgeᚋgraphᚐStoredSubscriptionOrderField(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -8475,8 +8474,8 @@ func (ec *executionContext) unmarshalInputStoredSubscriptionOrder(ctx context.Co
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalStoredSubscriptionOrder(ctx context.Context, raw any) (ent.StoredSubscriptionOrder, error) {
-	var out ent.StoredSubscriptionOrder
+func UnmarshalStoredSubscriptionOrder(ctx context.Context, raw any) (StoredSubscriptionOrder, error) {
+	var out StoredSubscriptionOrder
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "StoredSubscriptionOrder", raw, &out)
 	return out, err
 }
@@ -8537,8 +8536,8 @@ func UnmarshalUpdateKnowledgeInput(ctx context.Context, raw any) (UpdateKnowledg
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputUserOrder(ctx context.Context, obj any) (ent.UserOrder, error) {
-	var it ent.UserOrder
+func (ec *executionContext) unmarshalInputUserOrder(ctx context.Context, obj any) (UserOrder, error) {
+	var it UserOrder
 	if obj == nil {
 		return it, nil
 	}
@@ -8557,14 +8556,14 @@ func (ec *executionContext) unmarshalInputUserOrder(ctx context.Context, obj any
 		switch k {
 		case "direction":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("direction"))
-			data, err := ec.unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx, v)
+			data, err := ec.unmarshalOOrderDirection2ᚖlorebridgeᚋgraphᚐOrderDirection(ctx, v)
 			if err != nil {
 				return it, err
 			}
 			it.Direction = data
 		case "field":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("field"))
-			data, err := ec.unmarshalNUserOrderField2ᚖlorebridgeᚋentᚐUserOrderField(ctx, v)
+			data, err := ec.unmarshalNUserOrderField2lorebridgeᚋgraphᚐUserOrderField(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -8580,8 +8579,8 @@ func (ec *executionContext) unmarshalInputUserOrder(ctx context.Context, obj any
 //
 // ctx must come from a gqlgen request; outside one there is no unmarshaler to use
 // and the returned error says so.
-func UnmarshalUserOrder(ctx context.Context, raw any) (ent.UserOrder, error) {
-	var out ent.UserOrder
+func UnmarshalUserOrder(ctx context.Context, raw any) (UserOrder, error) {
+	var out UserOrder
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "UserOrder", raw, &out)
 	return out, err
 }
@@ -8841,7 +8840,7 @@ func (ec *executionContext) _Knowledge(ctx context.Context, sel ast.SelectionSet
 
 var knowledgeConnectionImplementors = []string{"KnowledgeConnection"}
 
-func (ec *executionContext) _KnowledgeConnection(ctx context.Context, sel ast.SelectionSet, obj *ent.KnowledgeConnection) graphql.Marshaler {
+func (ec *executionContext) _KnowledgeConnection(ctx context.Context, sel ast.SelectionSet, obj *Connection[ent.Knowledge]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -8884,7 +8883,7 @@ func (ec *executionContext) _KnowledgeConnection(ctx context.Context, sel ast.Se
 
 var knowledgeEdgeImplementors = []string{"KnowledgeEdge"}
 
-func (ec *executionContext) _KnowledgeEdge(ctx context.Context, sel ast.SelectionSet, obj *ent.KnowledgeEdge) graphql.Marshaler {
+func (ec *executionContext) _KnowledgeEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[ent.Knowledge]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -8998,7 +8997,7 @@ func (ec *executionContext) _KnowledgeRequest(ctx context.Context, sel ast.Selec
 
 var knowledgeRequestConnectionImplementors = []string{"KnowledgeRequestConnection"}
 
-func (ec *executionContext) _KnowledgeRequestConnection(ctx context.Context, sel ast.SelectionSet, obj *ent.KnowledgeRequestConnection) graphql.Marshaler {
+func (ec *executionContext) _KnowledgeRequestConnection(ctx context.Context, sel ast.SelectionSet, obj *Connection[ent.KnowledgeRequest]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeRequestConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9041,7 +9040,7 @@ func (ec *executionContext) _KnowledgeRequestConnection(ctx context.Context, sel
 
 var knowledgeRequestEdgeImplementors = []string{"KnowledgeRequestEdge"}
 
-func (ec *executionContext) _KnowledgeRequestEdge(ctx context.Context, sel ast.SelectionSet, obj *ent.KnowledgeRequestEdge) graphql.Marshaler {
+func (ec *executionContext) _KnowledgeRequestEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[ent.KnowledgeRequest]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, knowledgeRequestEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9277,7 +9276,7 @@ func (ec *executionContext) _Notification(ctx context.Context, sel ast.Selection
 
 var notificationConnectionImplementors = []string{"NotificationConnection"}
 
-func (ec *executionContext) _NotificationConnection(ctx context.Context, sel ast.SelectionSet, obj *ent.NotificationConnection) graphql.Marshaler {
+func (ec *executionContext) _NotificationConnection(ctx context.Context, sel ast.SelectionSet, obj *Connection[ent.Event]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, notificationConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9326,7 +9325,7 @@ func (ec *executionContext) _NotificationConnection(ctx context.Context, sel ast
 
 var notificationEdgeImplementors = []string{"NotificationEdge"}
 
-func (ec *executionContext) _NotificationEdge(ctx context.Context, sel ast.SelectionSet, obj *ent.NotificationEdge) graphql.Marshaler {
+func (ec *executionContext) _NotificationEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[ent.Event]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, notificationEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9364,7 +9363,7 @@ func (ec *executionContext) _NotificationEdge(ctx context.Context, sel ast.Selec
 
 var pageInfoImplementors = []string{"PageInfo"}
 
-func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *entgql.PageInfo[int]) graphql.Marshaler {
+func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *PageInfo) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, pageInfoImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9835,7 +9834,7 @@ func (ec *executionContext) _StoredSubscription(ctx context.Context, sel ast.Sel
 
 var storedSubscriptionConnectionImplementors = []string{"StoredSubscriptionConnection"}
 
-func (ec *executionContext) _StoredSubscriptionConnection(ctx context.Context, sel ast.SelectionSet, obj *ent.StoredSubscriptionConnection) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscriptionConnection(ctx context.Context, sel ast.SelectionSet, obj *Connection[ent.Subscriber]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, storedSubscriptionConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9878,7 +9877,7 @@ func (ec *executionContext) _StoredSubscriptionConnection(ctx context.Context, s
 
 var storedSubscriptionEdgeImplementors = []string{"StoredSubscriptionEdge"}
 
-func (ec *executionContext) _StoredSubscriptionEdge(ctx context.Context, sel ast.SelectionSet, obj *ent.StoredSubscriptionEdge) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscriptionEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[ent.Subscriber]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, storedSubscriptionEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -10028,7 +10027,7 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 
 var userConnectionImplementors = []string{"UserConnection"}
 
-func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.SelectionSet, obj *ent.UserConnection) graphql.Marshaler {
+func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.SelectionSet, obj *Connection[ent.User]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -10071,7 +10070,7 @@ func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.Selecti
 
 var userEdgeImplementors = []string{"UserEdge"}
 
-func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet, obj *ent.UserEdge) graphql.Marshaler {
+func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[ent.User]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -10531,12 +10530,12 @@ func (ec *executionContext) unmarshalNCreateKnowledgeRequestInput2lorebridgeᚋg
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx context.Context, v any) (entgql.Cursor[int], error) {
+func (ec *executionContext) unmarshalNCursor2lorebridgeᚋgraphᚐCursor(ctx context.Context, v any) (Cursor, error) {
 	res, err := UnmarshalCursor(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNCursor2entgoᚗioᚋcontribᚋentgqlᚐCursor(ctx context.Context, sel ast.SelectionSet, v entgql.Cursor[int]) graphql.Marshaler {
+func (ec *executionContext) marshalNCursor2lorebridgeᚋgraphᚐCursor(ctx context.Context, sel ast.SelectionSet, v Cursor) graphql.Marshaler {
 	_ = sel
 	res := MarshalCursor(v)
 	if res == graphql.Null {
@@ -10586,11 +10585,11 @@ func (ec *executionContext) marshalNKnowledge2ᚖlorebridgeᚋentᚐKnowledge(ct
 	return ec._Knowledge(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNKnowledgeEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.KnowledgeEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNKnowledgeEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*Edge[ent.Knowledge]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNKnowledgeEdge2ᚖlorebridgeᚋentᚐKnowledgeEdge(ctx, sel, v[i])
+		return ec.marshalNKnowledgeEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -10602,7 +10601,7 @@ func (ec *executionContext) marshalNKnowledgeEdge2ᚕᚖlorebridgeᚋentᚐKnowl
 	return ret
 }
 
-func (ec *executionContext) marshalNKnowledgeEdge2ᚖlorebridgeᚋentᚐKnowledgeEdge(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNKnowledgeEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v *Edge[ent.Knowledge]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "KnowledgeEdge!")
 		return graphql.Null
@@ -10610,17 +10609,13 @@ func (ec *executionContext) marshalNKnowledgeEdge2ᚖlorebridgeᚋentᚐKnowledg
 	return ec._KnowledgeEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNKnowledgeOrderField2ᚖlorebridgeᚋentᚐKnowledgeOrderField(ctx context.Context, v any) (*ent.KnowledgeOrderField, error) {
-	var res = new(ent.KnowledgeOrderField)
+func (ec *executionContext) unmarshalNKnowledgeOrderField2lorebridgeᚋgraphᚐKnowledgeOrderField(ctx context.Context, v any) (KnowledgeOrderField, error) {
+	var res KnowledgeOrderField
 	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNKnowledgeOrderField2ᚖlorebridgeᚋentᚐKnowledgeOrderField(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeOrderField) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "KnowledgeOrderField!")
-		return graphql.Null
-	}
+func (ec *executionContext) marshalNKnowledgeOrderField2lorebridgeᚋgraphᚐKnowledgeOrderField(ctx context.Context, sel ast.SelectionSet, v KnowledgeOrderField) graphql.Marshaler {
 	return v
 }
 
@@ -10632,11 +10627,11 @@ func (ec *executionContext) marshalNKnowledgeRequest2ᚖlorebridgeᚋentᚐKnowl
 	return ec._KnowledgeRequest(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNKnowledgeRequestEdge2ᚕᚖlorebridgeᚋentᚐKnowledgeRequestEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.KnowledgeRequestEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNKnowledgeRequestEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*Edge[ent.KnowledgeRequest]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNKnowledgeRequestEdge2ᚖlorebridgeᚋentᚐKnowledgeRequestEdge(ctx, sel, v[i])
+		return ec.marshalNKnowledgeRequestEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -10648,7 +10643,7 @@ func (ec *executionContext) marshalNKnowledgeRequestEdge2ᚕᚖlorebridgeᚋent�
 	return ret
 }
 
-func (ec *executionContext) marshalNKnowledgeRequestEdge2ᚖlorebridgeᚋentᚐKnowledgeRequestEdge(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeRequestEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNKnowledgeRequestEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v *Edge[ent.KnowledgeRequest]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "KnowledgeRequestEdge!")
 		return graphql.Null
@@ -10656,17 +10651,13 @@ func (ec *executionContext) marshalNKnowledgeRequestEdge2ᚖlorebridgeᚋentᚐK
 	return ec._KnowledgeRequestEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNKnowledgeRequestOrderField2ᚖlorebridgeᚋentᚐKnowledgeRequestOrderField(ctx context.Context, v any) (*ent.KnowledgeRequestOrderField, error) {
-	var res = new(ent.KnowledgeRequestOrderField)
+func (ec *executionContext) unmarshalNKnowledgeRequestOrderField2lorebridgeᚋgraphᚐKnowledgeRequestOrderField(ctx context.Context, v any) (KnowledgeRequestOrderField, error) {
+	var res KnowledgeRequestOrderField
 	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNKnowledgeRequestOrderField2ᚖlorebridgeᚋentᚐKnowledgeRequestOrderField(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeRequestOrderField) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "KnowledgeRequestOrderField!")
-		return graphql.Null
-	}
+func (ec *executionContext) marshalNKnowledgeRequestOrderField2lorebridgeᚋgraphᚐKnowledgeRequestOrderField(ctx context.Context, sel ast.SelectionSet, v KnowledgeRequestOrderField) graphql.Marshaler {
 	return v
 }
 
@@ -10703,11 +10694,11 @@ func (ec *executionContext) marshalNNotification2ᚖlorebridgeᚋentᚐEvent(ctx
 	return ec._Notification(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNNotificationEdge2ᚕᚖlorebridgeᚋentᚐNotificationEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.NotificationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNNotificationEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*Edge[ent.Event]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNNotificationEdge2ᚖlorebridgeᚋentᚐNotificationEdge(ctx, sel, v[i])
+		return ec.marshalNNotificationEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -10719,7 +10710,7 @@ func (ec *executionContext) marshalNNotificationEdge2ᚕᚖlorebridgeᚋentᚐNo
 	return ret
 }
 
-func (ec *executionContext) marshalNNotificationEdge2ᚖlorebridgeᚋentᚐNotificationEdge(ctx context.Context, sel ast.SelectionSet, v *ent.NotificationEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNNotificationEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v *Edge[ent.Event]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "NotificationEdge!")
 		return graphql.Null
@@ -10737,22 +10728,22 @@ func (ec *executionContext) marshalNNotificationKind2lorebridgeᚋentᚋeventᚐ
 	return v
 }
 
-func (ec *executionContext) unmarshalNNotificationOrderField2ᚖlorebridgeᚋentᚐNotificationOrderField(ctx context.Context, v any) (*ent.NotificationOrderField, error) {
-	var res = new(ent.NotificationOrderField)
+func (ec *executionContext) unmarshalNNotificationOrderField2lorebridgeᚋgraphᚐNotificationOrderField(ctx context.Context, v any) (NotificationOrderField, error) {
+	var res NotificationOrderField
 	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNNotificationOrderField2ᚖlorebridgeᚋentᚐNotificationOrderField(ctx context.Context, sel ast.SelectionSet, v *ent.NotificationOrderField) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "NotificationOrderField!")
-		return graphql.Null
-	}
+func (ec *executionContext) marshalNNotificationOrderField2lorebridgeᚋgraphᚐNotificationOrderField(ctx context.Context, sel ast.SelectionSet, v NotificationOrderField) graphql.Marshaler {
 	return v
 }
 
-func (ec *executionContext) marshalNPageInfo2entgoᚗioᚋcontribᚋentgqlᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v entgql.PageInfo[int]) graphql.Marshaler {
-	return ec._PageInfo(ctx, sel, &v)
+func (ec *executionContext) marshalNPageInfo2ᚖlorebridgeᚋgraphᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "PageInfo!")
+		return graphql.Null
+	}
+	return ec._PageInfo(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNRequestBox2lorebridgeᚋgraphᚐRequestBox(ctx context.Context, v any) (RequestBox, error) {
@@ -10798,11 +10789,11 @@ func (ec *executionContext) marshalNStoredSubscription2ᚖlorebridgeᚋentᚐSub
 	return ec._StoredSubscription(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋentᚐStoredSubscriptionEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.StoredSubscriptionEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*Edge[ent.Subscriber]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNStoredSubscriptionEdge2ᚖlorebridgeᚋentᚐStoredSubscriptionEdge(ctx, sel, v[i])
+		return ec.marshalNStoredSubscriptionEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -10814,7 +10805,7 @@ func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋen
 	return ret
 }
 
-func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚖlorebridgeᚋentᚐStoredSubscriptionEdge(ctx context.Context, sel ast.SelectionSet, v *ent.StoredSubscriptionEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v *Edge[ent.Subscriber]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "StoredSubscriptionEdge!")
 		return graphql.Null
@@ -10822,17 +10813,13 @@ func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚖlorebridgeᚋent�
 	return ec._StoredSubscriptionEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNStoredSubscriptionOrderField2ᚖlorebridgeᚋentᚐStoredSubscriptionOrderField(ctx context.Context, v any) (*ent.StoredSubscriptionOrderField, error) {
-	var res = new(ent.StoredSubscriptionOrderField)
+func (ec *executionContext) unmarshalNStoredSubscriptionOrderField2lorebridgeᚋgraphᚐStoredSubscriptionOrderField(ctx context.Context, v any) (StoredSubscriptionOrderField, error) {
+	var res StoredSubscriptionOrderField
 	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNStoredSubscriptionOrderField2ᚖlorebridgeᚋentᚐStoredSubscriptionOrderField(ctx context.Context, sel ast.SelectionSet, v *ent.StoredSubscriptionOrderField) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "StoredSubscriptionOrderField!")
-		return graphql.Null
-	}
+func (ec *executionContext) marshalNStoredSubscriptionOrderField2lorebridgeᚋgraphᚐStoredSubscriptionOrderField(ctx context.Context, sel ast.SelectionSet, v StoredSubscriptionOrderField) graphql.Marshaler {
 	return v
 }
 
@@ -10887,11 +10874,11 @@ func (ec *executionContext) marshalNUser2ᚖlorebridgeᚋentᚐUser(ctx context.
 	return ec._User(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNUserEdge2ᚕᚖlorebridgeᚋentᚐUserEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*ent.UserEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNUserEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*Edge[ent.User]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNUserEdge2ᚖlorebridgeᚋentᚐUserEdge(ctx, sel, v[i])
+		return ec.marshalNUserEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -10903,7 +10890,7 @@ func (ec *executionContext) marshalNUserEdge2ᚕᚖlorebridgeᚋentᚐUserEdge�
 	return ret
 }
 
-func (ec *executionContext) marshalNUserEdge2ᚖlorebridgeᚋentᚐUserEdge(ctx context.Context, sel ast.SelectionSet, v *ent.UserEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNUserEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v *Edge[ent.User]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "UserEdge!")
 		return graphql.Null
@@ -10911,17 +10898,13 @@ func (ec *executionContext) marshalNUserEdge2ᚖlorebridgeᚋentᚐUserEdge(ctx 
 	return ec._UserEdge(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalNUserOrderField2ᚖlorebridgeᚋentᚐUserOrderField(ctx context.Context, v any) (*ent.UserOrderField, error) {
-	var res = new(ent.UserOrderField)
+func (ec *executionContext) unmarshalNUserOrderField2lorebridgeᚋgraphᚐUserOrderField(ctx context.Context, v any) (UserOrderField, error) {
+	var res UserOrderField
 	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNUserOrderField2ᚖlorebridgeᚋentᚐUserOrderField(ctx context.Context, sel ast.SelectionSet, v *ent.UserOrderField) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "UserOrderField!")
-		return graphql.Null
-	}
+func (ec *executionContext) marshalNUserOrderField2lorebridgeᚋgraphᚐUserOrderField(ctx context.Context, sel ast.SelectionSet, v UserOrderField) graphql.Marshaler {
 	return v
 }
 
@@ -11119,7 +11102,7 @@ func (ec *executionContext) marshalOCreateKnowledgeRequestPayload2ᚖlorebridge�
 	return ec._CreateKnowledgeRequestPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx context.Context, v any) (*entgql.Cursor[int], error) {
+func (ec *executionContext) unmarshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx context.Context, v any) (*Cursor, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -11127,7 +11110,7 @@ func (ec *executionContext) unmarshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐ
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOCursor2ᚖentgoᚗioᚋcontribᚋentgqlᚐCursor(ctx context.Context, sel ast.SelectionSet, v *entgql.Cursor[int]) graphql.Marshaler {
+func (ec *executionContext) marshalOCursor2ᚖlorebridgeᚋgraphᚐCursor(ctx context.Context, sel ast.SelectionSet, v *Cursor) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -11237,14 +11220,14 @@ func (ec *executionContext) marshalOKnowledge2ᚖlorebridgeᚋentᚐKnowledge(ct
 	return ec._Knowledge(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOKnowledgeConnection2ᚖlorebridgeᚋentᚐKnowledgeConnection(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOKnowledgeConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx context.Context, sel ast.SelectionSet, v *Connection[ent.Knowledge]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._KnowledgeConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalOKnowledgeOrder2ᚖlorebridgeᚋentᚐKnowledgeOrder(ctx context.Context, v any) (*ent.KnowledgeOrder, error) {
+func (ec *executionContext) unmarshalOKnowledgeOrder2ᚖlorebridgeᚋgraphᚐKnowledgeOrder(ctx context.Context, v any) (*KnowledgeOrder, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -11259,14 +11242,14 @@ func (ec *executionContext) marshalOKnowledgeRequest2ᚖlorebridgeᚋentᚐKnowl
 	return ec._KnowledgeRequest(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOKnowledgeRequestConnection2ᚖlorebridgeᚋentᚐKnowledgeRequestConnection(ctx context.Context, sel ast.SelectionSet, v *ent.KnowledgeRequestConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOKnowledgeRequestConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx context.Context, sel ast.SelectionSet, v *Connection[ent.KnowledgeRequest]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._KnowledgeRequestConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalOKnowledgeRequestOrder2ᚖlorebridgeᚋentᚐKnowledgeRequestOrder(ctx context.Context, v any) (*ent.KnowledgeRequestOrder, error) {
+func (ec *executionContext) unmarshalOKnowledgeRequestOrder2ᚖlorebridgeᚋgraphᚐKnowledgeRequestOrder(ctx context.Context, v any) (*KnowledgeRequestOrder, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -11327,14 +11310,14 @@ func (ec *executionContext) marshalONotification2ᚖlorebridgeᚋentᚐEvent(ctx
 	return ec._Notification(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalONotificationConnection2ᚖlorebridgeᚋentᚐNotificationConnection(ctx context.Context, sel ast.SelectionSet, v *ent.NotificationConnection) graphql.Marshaler {
+func (ec *executionContext) marshalONotificationConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx context.Context, sel ast.SelectionSet, v *Connection[ent.Event]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._NotificationConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalONotificationOrder2ᚖlorebridgeᚋentᚐNotificationOrder(ctx context.Context, v any) (*ent.NotificationOrder, error) {
+func (ec *executionContext) unmarshalONotificationOrder2ᚖlorebridgeᚋgraphᚐNotificationOrder(ctx context.Context, v any) (*NotificationOrder, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -11342,16 +11325,20 @@ func (ec *executionContext) unmarshalONotificationOrder2ᚖlorebridgeᚋentᚐNo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx context.Context, v any) (entgql.OrderDirection, error) {
-	res, err := UnmarshalOrderDirection(v)
+func (ec *executionContext) unmarshalOOrderDirection2ᚖlorebridgeᚋgraphᚐOrderDirection(ctx context.Context, v any) (*OrderDirection, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res = new(OrderDirection)
+	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOOrderDirection2entgoᚗioᚋcontribᚋentgqlᚐOrderDirection(ctx context.Context, sel ast.SelectionSet, v entgql.OrderDirection) graphql.Marshaler {
-	_ = sel
-	_ = ctx
-	res := MarshalOrderDirection(v)
-	return res
+func (ec *executionContext) marshalOOrderDirection2ᚖlorebridgeᚋgraphᚐOrderDirection(ctx context.Context, sel ast.SelectionSet, v *OrderDirection) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) marshalORealtime2ᚖlorebridgeᚋgraphᚐRealtime(ctx context.Context, sel ast.SelectionSet, v *Realtime) graphql.Marshaler {
@@ -11389,14 +11376,14 @@ func (ec *executionContext) marshalOSignUpPayload2ᚖlorebridgeᚋgraphᚐSignUp
 	return ec._SignUpPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOStoredSubscriptionConnection2ᚖlorebridgeᚋentᚐStoredSubscriptionConnection(ctx context.Context, sel ast.SelectionSet, v *ent.StoredSubscriptionConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOStoredSubscriptionConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx context.Context, sel ast.SelectionSet, v *Connection[ent.Subscriber]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._StoredSubscriptionConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalOStoredSubscriptionOrder2ᚖlorebridgeᚋentᚐStoredSubscriptionOrder(ctx context.Context, v any) (*ent.StoredSubscriptionOrder, error) {
+func (ec *executionContext) unmarshalOStoredSubscriptionOrder2ᚖlorebridgeᚋgraphᚐStoredSubscriptionOrder(ctx context.Context, v any) (*StoredSubscriptionOrder, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -11470,14 +11457,14 @@ func (ec *executionContext) marshalOUser2ᚖlorebridgeᚋentᚐUser(ctx context.
 	return ec._User(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOUserConnection2ᚖlorebridgeᚋentᚐUserConnection(ctx context.Context, sel ast.SelectionSet, v *ent.UserConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOUserConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx context.Context, sel ast.SelectionSet, v *Connection[ent.User]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._UserConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) unmarshalOUserOrder2ᚖlorebridgeᚋentᚐUserOrder(ctx context.Context, v any) (*ent.UserOrder, error) {
+func (ec *executionContext) unmarshalOUserOrder2ᚖlorebridgeᚋgraphᚐUserOrder(ctx context.Context, v any) (*UserOrder, error) {
 	if v == nil {
 		return nil, nil
 	}

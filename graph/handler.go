@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"runtime/debug"
 
-	"entgo.io/contrib/entgql"
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
@@ -13,9 +12,6 @@ import (
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/subscriber"
 )
-
-// cursor is a place in a list, as ent writes it.
-type cursor = entgql.Cursor[int]
 
 // Handler is the handler of /graphql. It must stand behind auth.Middleware, which finds out who is asking and refuses pages of other
 // origins.
@@ -105,24 +101,24 @@ func config(r *Resolver) Config {
 	count := func(child int) int { return child + countWeight }
 	c := Config{Resolvers: r, Schema: servedSchema()}
 	weights := &c.Complexity
-	weights.Query.Users = func(child int, search *string, first *int, _ *cursor, last *int, _ *cursor, _ *ent.UserOrder) int {
+	weights.Query.Users = func(child int, search *string, first *int, _ *Cursor, last *int, _ *Cursor, _ *UserOrder) int {
 		return list(child, first, last, search)
 	}
-	weights.Query.Knowledge = func(child int, search *string, _ *ent.KnowledgeWhereInput, first *int, _ *cursor, last *int,
-		_ *cursor, _ *ent.KnowledgeOrder,
+	weights.Query.Knowledge = func(child int, search *string, _ *ent.KnowledgeWhereInput, first *int, _ *Cursor, last *int,
+		_ *Cursor, _ *KnowledgeOrder,
 	) int {
 		return list(child, first, last, search)
 	}
 	weights.Query.KnowledgeRequests = func(child int, _ RequestBox, _ *knowledgerequest.Status,
-		_ *ent.KnowledgeRequestWhereInput, first *int, _ *cursor, last *int, _ *cursor, _ *ent.KnowledgeRequestOrder,
+		_ *ent.KnowledgeRequestWhereInput, first *int, _ *Cursor, last *int, _ *Cursor, _ *KnowledgeRequestOrder,
 	) int {
 		return list(child, first, last, nil)
 	}
-	weights.Query.Notifications = func(child int, _ bool, first *int, _ *cursor, last *int, _ *cursor, _ *ent.NotificationOrder) int {
+	weights.Query.Notifications = func(child int, _ bool, first *int, _ *Cursor, last *int, _ *Cursor, _ *NotificationOrder) int {
 		return list(child, first, last, nil)
 	}
-	weights.Query.StoredSubscriptions = func(child int, _ *subscriber.State, _ *string, first *int, _ *cursor, last *int, _ *cursor,
-		_ *ent.StoredSubscriptionOrder,
+	weights.Query.StoredSubscriptions = func(child int, _ *subscriber.State, _ *string, first *int, _ *Cursor, last *int, _ *Cursor,
+		_ *StoredSubscriptionOrder,
 	) int {
 		return list(child, first, last, nil)
 	}

@@ -9,7 +9,7 @@ import (
 	"lorebridge/ent/rule"
 )
 
-// content is null for whom the rule of KnowledgeContent hides the row. Lists have loaded it by entgql.
+// content is null for whom the rule of KnowledgeContent hides the row. Lists have loaded it.
 func (r *Resolver) content(ctx context.Context, k *ent.Knowledge) (*string, error) {
 	content, err := k.Content(ctx)
 	if err != nil || content == nil {
@@ -35,7 +35,7 @@ func (r *Resolver) createKnowledge(ctx context.Context, input CreateKnowledgeInp
 		return nil, err
 	}
 	item := created.Unwrap()
-	return &CreateKnowledgePayload{Knowledge: item, KnowledgeEdge: item.ToEdge(newestKnowledge())}, nil
+	return &CreateKnowledgePayload{Knowledge: item, KnowledgeEdge: newestKnowledge.edge(item)}, nil
 }
 
 func (r *Resolver) updateKnowledge(ctx context.Context, input UpdateKnowledgeInput) (*UpdateKnowledgePayload, error) {

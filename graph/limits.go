@@ -27,22 +27,6 @@ const (
 	maxPage     = 100
 )
 
-// page checks first and last, and gives the default where neither is set: without a limit everything would be read.
-func page(first, last *int) (*int, *int, error) {
-	for name, n := range map[string]*int{"first": first, "last": last} {
-		if n != nil && (*n < 1 || *n > maxPage) {
-			return nil, nil, rule.Inputf(name, "is %d, allowed are 1 to %d: read the list page by page", *n, maxPage)
-		}
-	}
-	switch {
-	case first != nil && last != nil:
-		return nil, nil, rule.Inputf("last", "is given beside first: give one of them")
-	case first == nil && last == nil:
-		first = new(defaultPage)
-	}
-	return first, last, nil
-}
-
 // pageCost multiplies the cost of a list's item by the page. What page refuses, it refuses with a better message.
 func pageCost(child int, first, last *int) int {
 	size := defaultPage

@@ -24,7 +24,7 @@ type CreateKnowledgePayload struct {
 	// The item.
 	Knowledge *ent.Knowledge `json:"knowledge"`
 	// The item in a list of knowledge, with its cursor in the list's default order.
-	KnowledgeEdge *ent.KnowledgeEdge `json:"knowledgeEdge"`
+	KnowledgeEdge *Edge[ent.Knowledge] `json:"knowledgeEdge"`
 }
 
 // Whom to ask what: exactly one of `knowledgeId` and `ownerId`.
@@ -42,7 +42,7 @@ type CreateKnowledgeRequestPayload struct {
 	// The new request, or the pending one that was there.
 	KnowledgeRequest *ent.KnowledgeRequest `json:"knowledgeRequest"`
 	// The request in a list of requests, with its cursor in the list's default order.
-	KnowledgeRequestEdge *ent.KnowledgeRequestEdge `json:"knowledgeRequestEdge"`
+	KnowledgeRequestEdge *Edge[ent.KnowledgeRequest] `json:"knowledgeRequestEdge"`
 	// True if the same request was pending already: it is returned unchanged and nobody is told again.
 	AlreadyExists bool `json:"alreadyExists"`
 }
@@ -71,6 +71,22 @@ type EndSubscriptionPayload struct {
 	EndedID int `json:"endedId"`
 }
 
+// How knowledge items are ordered. Without it: the newest first.
+type KnowledgeOrder struct {
+	// Which way. Omitted or null: the way that suits the field, as the field says.
+	Direction *OrderDirection `json:"direction,omitempty"`
+	// By what.
+	Field KnowledgeOrderField `json:"field"`
+}
+
+// How requests are ordered. Without it: the newest first.
+type KnowledgeRequestOrder struct {
+	// Which way. Omitted or null: the way that suits the field, as the field says.
+	Direction *OrderDirection `json:"direction,omitempty"`
+	// By what.
+	Field KnowledgeRequestOrderField `json:"field"`
+}
+
 // Which notifications to mark as read: exactly one of `ids` and `upTo`.
 type MarkNotificationsReadInput struct {
 	// These, at most 100. Those that are not the viewer's are left out.
@@ -85,6 +101,26 @@ type MarkNotificationsReadPayload struct {
 	Marked int `json:"marked"`
 	// How many of the viewer's notifications are unread now.
 	UnreadCount int `json:"unreadCount"`
+}
+
+// How notifications are ordered. Without it: the newest first.
+type NotificationOrder struct {
+	// Which way. Omitted or null: the way that suits the field, as the field says.
+	Direction *OrderDirection `json:"direction,omitempty"`
+	// By what.
+	Field NotificationOrderField `json:"field"`
+}
+
+// Where a page lies in its list, as the Relay specification defines it.
+type PageInfo struct {
+	// True if the list has items after this page, whatever the cursors.
+	HasNextPage bool `json:"hasNextPage"`
+	// True if the list has items before this page, whatever the cursors.
+	HasPreviousPage bool `json:"hasPreviousPage"`
+	// The cursor of the page's first item.
+	StartCursor *Cursor `json:"startCursor,omitempty"`
+	// The cursor of the page's last item: give it as `after` to get the next page.
+	EndCursor *Cursor `json:"endCursor,omitempty"`
 }
 
 // What a browser needs to connect with pusher-js:
@@ -174,6 +210,14 @@ type SignUpPayload struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
+// How subscriptions are ordered. Without it: the newest first.
+type StoredSubscriptionOrder struct {
+	// Which way. Omitted or null: the way that suits the field, as the field says.
+	Direction *OrderDirection `json:"direction,omitempty"`
+	// By what.
+	Field StoredSubscriptionOrderField `json:"field"`
+}
+
 // Updates, sent as they happen. Everybody signed in may subscribe; each field says whom it concerns. They travel over Pusher where the
 // subscription is sent by POST, or as a stream over WebSocket (`graphql-transport-ws`) or server-sent events. One field per subscription. docs/protocol.md has the wire.
 type Subscription struct {
@@ -195,12 +239,136 @@ type UpdateKnowledgePayload struct {
 	Knowledge *ent.Knowledge `json:"knowledge"`
 }
 
+// How people are ordered. Without it: by name, A to Z.
+type UserOrder struct {
+	// Which way. Omitted or null: the way that suits the field, as the field says.
+	Direction *OrderDirection `json:"direction,omitempty"`
+	// By what.
+	Field UserOrderField `json:"field"`
+}
+
 // Who is signed in, and what is for their eyes alone. There is one at a time, so it has no id.
 type Viewer struct {
 	// The address that they sign in with.
 	Email string `json:"email"`
 	// What others see of them.
 	User *ent.User `json:"user"`
+}
+
+// By what knowledge items can be ordered.
+type KnowledgeOrderField string
+
+const (
+	// By when they were created: newest first, unless `direction` says otherwise.
+	KnowledgeOrderFieldCreatedAt KnowledgeOrderField = "CREATED_AT"
+	// By when their title or content last changed: newest first, unless `direction` says otherwise.
+	KnowledgeOrderFieldUpdatedAt KnowledgeOrderField = "UPDATED_AT"
+	// By title: A to Z, unless `direction` says otherwise.
+	KnowledgeOrderFieldTitle KnowledgeOrderField = "TITLE"
+)
+
+var AllKnowledgeOrderField = []KnowledgeOrderField{
+	KnowledgeOrderFieldCreatedAt,
+	KnowledgeOrderFieldUpdatedAt,
+	KnowledgeOrderFieldTitle,
+}
+
+func (e KnowledgeOrderField) IsValid() bool {
+	switch e {
+	case KnowledgeOrderFieldCreatedAt, KnowledgeOrderFieldUpdatedAt, KnowledgeOrderFieldTitle:
+		return true
+	}
+	return false
+}
+
+func (e KnowledgeOrderField) String() string {
+	return string(e)
+}
+
+func (e *KnowledgeOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = KnowledgeOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid KnowledgeOrderField", str)
+	}
+	return nil
+}
+
+func (e KnowledgeOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *KnowledgeOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e KnowledgeOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// By what requests can be ordered.
+type KnowledgeRequestOrderField string
+
+const (
+	// By when they were asked: newest first, unless `direction` says otherwise.
+	KnowledgeRequestOrderFieldCreatedAt KnowledgeRequestOrderField = "CREATED_AT"
+)
+
+var AllKnowledgeRequestOrderField = []KnowledgeRequestOrderField{
+	KnowledgeRequestOrderFieldCreatedAt,
+}
+
+func (e KnowledgeRequestOrderField) IsValid() bool {
+	switch e {
+	case KnowledgeRequestOrderFieldCreatedAt:
+		return true
+	}
+	return false
+}
+
+func (e KnowledgeRequestOrderField) String() string {
+	return string(e)
+}
+
+func (e *KnowledgeRequestOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = KnowledgeRequestOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid KnowledgeRequestOrderField", str)
+	}
+	return nil
+}
+
+func (e KnowledgeRequestOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *KnowledgeRequestOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e KnowledgeRequestOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }
 
 // An answer.
@@ -256,6 +424,119 @@ func (e *KnowledgeResponse) UnmarshalJSON(b []byte) error {
 }
 
 func (e KnowledgeResponse) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// By what notifications can be ordered.
+type NotificationOrderField string
+
+const (
+	// By when it happened: newest first, unless `direction` says otherwise.
+	NotificationOrderFieldCreatedAt NotificationOrderField = "CREATED_AT"
+)
+
+var AllNotificationOrderField = []NotificationOrderField{
+	NotificationOrderFieldCreatedAt,
+}
+
+func (e NotificationOrderField) IsValid() bool {
+	switch e {
+	case NotificationOrderFieldCreatedAt:
+		return true
+	}
+	return false
+}
+
+func (e NotificationOrderField) String() string {
+	return string(e)
+}
+
+func (e *NotificationOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = NotificationOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid NotificationOrderField", str)
+	}
+	return nil
+}
+
+func (e NotificationOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *NotificationOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e NotificationOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// The direction of an order.
+type OrderDirection string
+
+const (
+	// Smallest, oldest or alphabetically first at the top.
+	OrderDirectionAsc OrderDirection = "ASC"
+	// Largest, newest or alphabetically last at the top.
+	OrderDirectionDesc OrderDirection = "DESC"
+)
+
+var AllOrderDirection = []OrderDirection{
+	OrderDirectionAsc,
+	OrderDirectionDesc,
+}
+
+func (e OrderDirection) IsValid() bool {
+	switch e {
+	case OrderDirectionAsc, OrderDirectionDesc:
+		return true
+	}
+	return false
+}
+
+func (e OrderDirection) String() string {
+	return string(e)
+}
+
+func (e *OrderDirection) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = OrderDirection(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid OrderDirection", str)
+	}
+	return nil
+}
+
+func (e OrderDirection) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *OrderDirection) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e OrderDirection) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -372,6 +653,119 @@ func (e *SessionKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e SessionKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// By what subscriptions can be ordered.
+type StoredSubscriptionOrderField string
+
+const (
+	// By when they were registered: newest first, unless `direction` says otherwise.
+	StoredSubscriptionOrderFieldCreatedAt StoredSubscriptionOrderField = "CREATED_AT"
+)
+
+var AllStoredSubscriptionOrderField = []StoredSubscriptionOrderField{
+	StoredSubscriptionOrderFieldCreatedAt,
+}
+
+func (e StoredSubscriptionOrderField) IsValid() bool {
+	switch e {
+	case StoredSubscriptionOrderFieldCreatedAt:
+		return true
+	}
+	return false
+}
+
+func (e StoredSubscriptionOrderField) String() string {
+	return string(e)
+}
+
+func (e *StoredSubscriptionOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = StoredSubscriptionOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid StoredSubscriptionOrderField", str)
+	}
+	return nil
+}
+
+func (e StoredSubscriptionOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *StoredSubscriptionOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e StoredSubscriptionOrderField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// By what people can be ordered.
+type UserOrderField string
+
+const (
+	// By when the account was made: newest first, unless `direction` says otherwise.
+	UserOrderFieldCreatedAt UserOrderField = "CREATED_AT"
+	// By name: A to Z, unless `direction` says otherwise.
+	UserOrderFieldName UserOrderField = "NAME"
+)
+
+var AllUserOrderField = []UserOrderField{
+	UserOrderFieldCreatedAt,
+	UserOrderFieldName,
+}
+
+func (e UserOrderField) IsValid() bool {
+	switch e {
+	case UserOrderFieldCreatedAt, UserOrderFieldName:
+		return true
+	}
+	return false
+}
+
+func (e UserOrderField) String() string {
+	return string(e)
+}
+
+func (e *UserOrderField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = UserOrderField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid UserOrderField", str)
+	}
+	return nil
+}
+
+func (e UserOrderField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *UserOrderField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e UserOrderField) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -41,7 +41,7 @@ func (r *Resolver) createKnowledgeRequest(ctx context.Context, input CreateKnowl
 	}
 	request = request.Unwrap()
 	return &CreateKnowledgeRequestPayload{
-		KnowledgeRequest: request, KnowledgeRequestEdge: request.ToEdge(newestRequests()), AlreadyExists: exists,
+		KnowledgeRequest: request, KnowledgeRequestEdge: newestRequests.edge(request), AlreadyExists: exists,
 	}, nil
 }
 

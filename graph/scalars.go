@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"entgo.io/contrib/entgql"
 	"github.com/99designs/gqlgen/graphql"
 
 	"lorebridge/outbox"
@@ -34,41 +33,6 @@ func UnmarshalTime(v any) (t time.Time, err error) {
 		return time.Time{}, fmt.Errorf("%s is not a Time: give one such as %q", quote(fmt.Sprint(v)), "2026-11-23T10:00:00.000Z")
 	}
 	return t.UTC(), nil
-}
-
-// maxCursor is how many bytes a cursor may have. It holds an id and what its list is ordered by, at most a title; one that
-// is nested a million times would otherwise cost its decoder hundreds of megabytes of stack.
-const maxCursor = 2 << 10
-
-// MarshalCursor writes a cursor as ent does.
-func MarshalCursor(c entgql.Cursor[int]) graphql.Marshaler { return c }
-
-// UnmarshalCursor reads a cursor exactly as this server wrote it. Whether it is one of the list, the list finds out.
-func UnmarshalCursor(v any) (c entgql.Cursor[int], err error) {
-	text, ok := v.(string)
-	if ok = ok && len(text) <= maxCursor && c.UnmarshalGQL(text) == nil; ok {
-		var written strings.Builder // what follows a cursor's end, or is no base64, is overlooked by the decoder
-		c.MarshalGQL(&written)
-		ok = written.String() == `"`+text+`"`
-	}
-	if !ok {
-		return cursor{}, fmt.Errorf("%s is not a cursor: give one as this server returned it", quote(fmt.Sprint(v)))
-	}
-	return c, nil
-}
-
-// MarshalOrderDirection writes the direction of an order.
-func MarshalOrderDirection(d entgql.OrderDirection) graphql.Marshaler { return d }
-
-// UnmarshalOrderDirection reads the direction of an order. Null is none: the list then takes the one that suits its order.
-func UnmarshalOrderDirection(v any) (d entgql.OrderDirection, err error) {
-	if v == nil {
-		return "", nil
-	}
-	if s, ok := v.(string); !ok || d.UnmarshalGQL(s) != nil {
-		return "", fmt.Errorf("%.40s is not an OrderDirection: give ASC or DESC", fmt.Sprint(v))
-	}
-	return d, nil
 }
 
 // maxID is the largest id: ids are numbers that JavaScript can hold.

@@ -9,8 +9,6 @@ import (
 	"context"
 	"lorebridge/ent"
 	"lorebridge/ent/knowledgerequest"
-
-	"entgo.io/contrib/entgql"
 )
 
 func (r *knowledgeResolver) Content(ctx context.Context, obj *ent.Knowledge) (*string, error) {
@@ -41,7 +39,7 @@ func (r *mutationResolver) MarkNotificationsRead(ctx context.Context, input Mark
 	return r.markNotificationsRead(ctx, input)
 }
 
-func (r *notificationConnectionResolver) UnreadCount(ctx context.Context, obj *ent.NotificationConnection) (int, error) {
+func (r *notificationConnectionResolver) UnreadCount(ctx context.Context, obj *Connection[ent.Event]) (int, error) {
 	return r.unread(ctx)
 }
 
@@ -49,19 +47,19 @@ func (r *queryResolver) Node(ctx context.Context, id int) (ent.Noder, error) {
 	return r.node(ctx, id)
 }
 
-func (r *queryResolver) Users(ctx context.Context, search *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.UserOrder) (*ent.UserConnection, error) {
+func (r *queryResolver) Users(ctx context.Context, search *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *UserOrder) (*Connection[ent.User], error) {
 	return r.users(ctx, search, bounds{first, last, after, before}, orderBy)
 }
 
-func (r *queryResolver) Knowledge(ctx context.Context, search *string, where *ent.KnowledgeWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeOrder) (*ent.KnowledgeConnection, error) {
+func (r *queryResolver) Knowledge(ctx context.Context, search *string, where *ent.KnowledgeWhereInput, first *int, after *Cursor, last *int, before *Cursor, orderBy *KnowledgeOrder) (*Connection[ent.Knowledge], error) {
 	return r.knowledge(ctx, search, where, bounds{first, last, after, before}, orderBy)
 }
 
-func (r *queryResolver) KnowledgeRequests(ctx context.Context, box RequestBox, status *knowledgerequest.Status, where *ent.KnowledgeRequestWhereInput, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.KnowledgeRequestOrder) (*ent.KnowledgeRequestConnection, error) {
+func (r *queryResolver) KnowledgeRequests(ctx context.Context, box RequestBox, status *knowledgerequest.Status, where *ent.KnowledgeRequestWhereInput, first *int, after *Cursor, last *int, before *Cursor, orderBy *KnowledgeRequestOrder) (*Connection[ent.KnowledgeRequest], error) {
 	return r.knowledgeRequests(ctx, box, status, where, bounds{first, last, after, before}, orderBy)
 }
 
-func (r *queryResolver) Notifications(ctx context.Context, unreadOnly bool, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.NotificationOrder) (*ent.NotificationConnection, error) {
+func (r *queryResolver) Notifications(ctx context.Context, unreadOnly bool, first *int, after *Cursor, last *int, before *Cursor, orderBy *NotificationOrder) (*Connection[ent.Event], error) {
 	return r.notifications(ctx, unreadOnly, bounds{first, last, after, before}, orderBy)
 }
 

@@ -31,8 +31,8 @@ func (r *Resolver) administers(ctx context.Context) error {
 }
 
 func (r *Resolver) storedSubscriptions(ctx context.Context, state *subscriber.State, topic *string, b bounds,
-	order *ent.StoredSubscriptionOrder,
-) (*ent.StoredSubscriptionConnection, error) {
+	order *StoredSubscriptionOrder,
+) (*StoredSubscriptionConnection, error) {
 	if err := r.administers(ctx); err != nil {
 		return nil, err
 	}
@@ -47,15 +47,12 @@ func (r *Resolver) storedSubscriptions(ctx context.Context, state *subscriber.St
 	if topic != nil {
 		query.Where(subscriber.Topic(*topic))
 	}
-	if order == nil {
-		order = &ent.StoredSubscriptionOrder{Field: ent.SubscriberOrderFieldCreatedAt}
-	}
-	order.Direction = towards(order.Direction, order.Field.String())
-	if err := b.within(order.Field.String()); err != nil {
-		return nil, err
+	by := storedSubscriptionOrders[StoredSubscriptionOrderFieldCreatedAt]
+	if order != nil {
+		by = storedSubscriptionOrders[order.Field].towards(order.Direction)
 	}
 	// The rule of Subscriber shows people their own; administrators see everybody's.
-	return query.Paginate(auth.AsSystem(ctx), b.after, b.first, b.before, b.last, ent.WithStoredSubscriptionOrder(order))
+	return connect(auth.AsSystem(ctx), query, b, by)
 }
 
 // storedSubscription is a subscription by its id. To whoever is no administrator none exists, not even their own.

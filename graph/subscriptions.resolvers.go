@@ -9,15 +9,13 @@ import (
 	"context"
 	"lorebridge/ent"
 	"lorebridge/ent/subscriber"
-
-	"entgo.io/contrib/entgql"
 )
 
 func (r *mutationResolver) EndSubscription(ctx context.Context, input EndSubscriptionInput) (*EndSubscriptionPayload, error) {
 	return r.endSubscription(ctx, input)
 }
 
-func (r *queryResolver) StoredSubscriptions(ctx context.Context, state *subscriber.State, topic *string, first *int, after *entgql.Cursor[int], last *int, before *entgql.Cursor[int], orderBy *ent.StoredSubscriptionOrder) (*ent.StoredSubscriptionConnection, error) {
+func (r *queryResolver) StoredSubscriptions(ctx context.Context, state *subscriber.State, topic *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *StoredSubscriptionOrder) (*Connection[ent.Subscriber], error) {
 	return r.storedSubscriptions(ctx, state, topic, bounds{first, last, after, before}, orderBy)
 }
 

@@ -73,7 +73,7 @@ func (Event) Indexes() []ent.Index {
 }
 
 func (Event) Annotations() []schema.Annotation {
-	return []schema.Annotation{entgql.Type("Notification"), entgql.RelayConnection()}
+	return []schema.Annotation{entgql.Type("Notification")}
 }
 
 func (Event) Policy() ent.Policy {

@@ -3,7 +3,6 @@ package schema
 import (
 	"context"
 
-	"entgo.io/contrib/entgql"
 	"entgo.io/ent"
 	"entgo.io/ent/dialect/entsql"
 	"entgo.io/ent/schema"
@@ -31,9 +30,9 @@ func (Knowledge) Fields() []ent.Field {
 	return []ent.Field{
 		field.Int("owner_id").Immutable(),
 		field.String("title"),
-		field.String("title_key").Annotations(entgql.OrderField("TITLE")).
+		field.String("title_key").
 			Comment("the title in lower case: SQLite folds ASCII alone"),
-		field.Time("updated_at").Default(now).UpdateDefault(now).Annotations(entgql.OrderField("UPDATED_AT")),
+		field.Time("updated_at").Default(now).UpdateDefault(now),
 	}
 }
 
@@ -55,7 +54,7 @@ func (Knowledge) Indexes() []ent.Index {
 }
 
 func (Knowledge) Annotations() []schema.Annotation {
-	return []schema.Annotation{entsql.Table("knowledge"), entgql.RelayConnection()}
+	return []schema.Annotation{entsql.Table("knowledge")}
 }
 
 func (Knowledge) Policy() ent.Policy {

@@ -26,7 +26,7 @@ type KnowledgeContent struct{ ent.Schema }
 func (KnowledgeContent) Fields() []ent.Field {
 	return []ent.Field{
 		field.Int("knowledge_id").Immutable().Annotations(entgql.Skip()),
-		// Skipped, or entgql would take a selection without subfields for one of the id alone.
+		// Skipped, or the selection, which has no subfields, would be taken for one of the id alone.
 		field.Text("text").Annotations(entgql.Skip()),
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"entgo.io/contrib/entgql"
 	"entgo.io/ent"
 	"entgo.io/ent/dialect/entsql"
-	"entgo.io/ent/schema"
 	"entgo.io/ent/schema/edge"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
@@ -62,10 +61,6 @@ func (KnowledgeRequest) Indexes() []ent.Index {
 			StorageKey("knowledge_requests_one_pending_for_question").
 			Annotations(entsql.IndexWhere("status = 'PENDING' AND knowledge_id IS NULL")),
 	}
-}
-
-func (KnowledgeRequest) Annotations() []schema.Annotation {
-	return []schema.Annotation{entgql.RelayConnection()}
 }
 
 func (KnowledgeRequest) Policy() ent.Policy {

@@ -66,7 +66,7 @@ func (Subscriber) Indexes() []ent.Index {
 }
 
 func (Subscriber) Annotations() []schema.Annotation {
-	return []schema.Annotation{entgql.Type("StoredSubscription"), entgql.RelayConnection()}
+	return []schema.Annotation{entgql.Type("StoredSubscription")}
 }
 
 func (Subscriber) Policy() ent.Policy {

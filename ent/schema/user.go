@@ -5,7 +5,6 @@ import (
 
 	"entgo.io/contrib/entgql"
 	"entgo.io/ent"
-	"entgo.io/ent/schema"
 	"entgo.io/ent/schema/field"
 	"entgo.io/ent/schema/index"
 
@@ -24,7 +23,7 @@ func (User) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
 func (User) Fields() []ent.Field {
 	return []ent.Field{
 		field.String("name"),
-		field.String("name_key").Annotations(entgql.OrderField("NAME")).
+		field.String("name_key").
 			Comment("the name in lower case: SQLite folds ASCII alone"),
 		field.String("email").Unique().Annotations(entgql.Skip()),
 		field.String("password_hash").Sensitive().Annotations(entgql.Skip()),
@@ -33,10 +32,6 @@ func (User) Fields() []ent.Field {
 
 func (User) Indexes() []ent.Index {
 	return []ent.Index{index.Fields("name_key"), index.Fields("created_at")}
-}
-
-func (User) Annotations() []schema.Annotation {
-	return []schema.Annotation{entgql.RelayConnection()}
 }
 
 func (User) Policy() ent.Policy {

@@ -1,0 +1,194 @@
+package graph
+
+import (
+	"context"
+	"slices"
+
+	"entgo.io/ent/dialect/sql"
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"lorebridge/ent"
+	"lorebridge/ent/rule"
+)
+
+// Connection is a page of a list.
+type Connection[N any] struct {
+	Edges      []*Edge[N]
+	PageInfo   *PageInfo
+	TotalCount int
+}
+
+// Edge is a row of a list.
+type Edge[N any] struct {
+	Node   *N
+	Cursor Cursor
+}
+
+// What the schema calls them.
+type (
+	UserConnection               = Connection[ent.User]
+	UserEdge                     = Edge[ent.User]
+	KnowledgeConnection          = Connection[ent.Knowledge]
+	KnowledgeEdge                = Edge[ent.Knowledge]
+	KnowledgeRequestConnection   = Connection[ent.KnowledgeRequest]
+	KnowledgeRequestEdge         = Edge[ent.KnowledgeRequest]
+	NotificationConnection       = Connection[ent.Event]
+	NotificationEdge             = Edge[ent.Event]
+	StoredSubscriptionConnection = Connection[ent.Subscriber]
+	StoredSubscriptionEdge       = Edge[ent.Subscriber]
+)
+
+// bounds are the Relay arguments of a list.
+type bounds struct {
+	first, last   *int
+	after, before *Cursor
+}
+
+// checked refuses pages that are too long, and gives one where none is asked for: without a limit everything would be read.
+func (b bounds) checked() (bounds, error) {
+	for name, n := range map[string]*int{"first": b.first, "last": b.last} {
+		if n != nil && (*n < 0 || *n > maxPage) {
+			return b, rule.Inputf(name, "is %d, allowed are 0 to %d: read the list page by page", *n, maxPage)
+		}
+	}
+	if b.first == nil && b.last == nil {
+		b.first = new(defaultPage)
+	}
+	return b, nil
+}
+
+// query is what ent generates for a table of rows N.
+type query[Q, N any, P, O ~func(*sql.Selector)] interface {
+	Clone() Q
+	Where(conditions ...P) Q
+	Order(terms ...O) Q
+	Limit(n int) Q
+	Count(ctx context.Context) (int, error)
+	Exist(ctx context.Context) (bool, error)
+	All(ctx context.Context) ([]*N, error)
+	Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) Q
+}
+
+// connect reads the page of a list that the bounds name, as the Relay specification defines it: of what lies between the
+// cursors the first rows, and of these the last. The count and what lies around the page are of the whole list, whatever
+// the cursors. Nothing is read that isn't selected.
+func connect[Q query[Q, N, P, O], N any, P, O ~func(*sql.Selector)](
+	ctx context.Context, list Q, b bounds, by order[N],
+) (*Connection[N], error) {
+	after, err := by.find("after", b.after)
+	if err != nil {
+		return nil, err
+	}
+	before, err := by.find("before", b.before)
+	if err != nil {
+		return nil, err
+	}
+	op := graphql.GetOperationContext(ctx)
+	selected := ent.Selections(op, []ast.SelectionSet{graphql.GetFieldContext(ctx).Field.Selections})
+	edges, pageInfo := selected["edges"], selected["pageInfo"]
+
+	c := &Connection[N]{Edges: []*Edge[N]{}, PageInfo: &PageInfo{}}
+	if selected["totalCount"] != nil {
+		if c.TotalCount, err = list.Clone().Count(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if edges == nil && pageInfo == nil {
+		return c, nil
+	}
+
+	between := list.Clone().Collect(op, ent.Selections(op, edges)["node"], by.column)
+	if after != nil {
+		between.Where(by.on(side{of: after, following: true}))
+	}
+	if before != nil {
+		between.Where(by.on(side{of: before}))
+	}
+	backwards, limit := b.first == nil, b.first
+	if backwards {
+		limit = b.last
+	}
+	rows, err := between.Order(by.sort(backwards)).Limit(*limit + 1).All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := newWindow(rows, *limit, backwards, by, after, before)
+	if !backwards && b.last != nil {
+		w.keepLast(*b.last)
+	}
+
+	around := ent.Selections(op, pageInfo)
+	if around["hasPreviousPage"] != nil {
+		if c.PageInfo.HasPreviousPage, err = exists(ctx, list, by, w.preceding); err != nil {
+			return nil, err
+		}
+	}
+	if around["hasNextPage"] != nil {
+		if c.PageInfo.HasNextPage, err = exists(ctx, list, by, w.following); err != nil {
+			return nil, err
+		}
+	}
+	for _, row := range w.rows {
+		c.Edges = append(c.Edges, by.edge(row))
+	}
+	if n := len(c.Edges); n > 0 {
+		c.PageInfo.StartCursor, c.PageInfo.EndCursor = &c.Edges[0].Cursor, &c.Edges[n-1].Cursor
+	}
+	return c, nil
+}
+
+// window is the rows of a page, and what lies around them.
+type window[N any] struct {
+	rows                 []*N
+	preceding, following beyond
+}
+
+// beyond is whether the list goes on: that is known, or there is a place to look.
+type beyond struct {
+	known, exists bool
+	at            side
+}
+
+// newWindow makes a window of the rows between the cursors, which are in the order in which they were read, one more than the limit if
+// there are more.
+func newWindow[N any](rows []*N, limit int, backwards bool, by order[N], after, before *place) *window[N] {
+	more := len(rows) > limit
+	rows = rows[:min(len(rows), limit)]
+	if backwards {
+		slices.Reverse(rows)
+	}
+	// Without a cursor there is nothing on its side but what the limit cut off.
+	w := &window[N]{
+		rows:      rows,
+		preceding: beyond{known: after == nil || backwards && more, exists: backwards && more},
+		following: beyond{known: before == nil || !backwards && more, exists: !backwards && more},
+	}
+	// Without rows the page is behind the cursor that it comes after, or, of a list read backwards, in front of the other one.
+	switch {
+	case len(rows) > 0:
+		start, end := by.place(rows[0]), by.place(rows[len(rows)-1])
+		w.preceding.at, w.following.at = side{of: &start}, side{of: &end, following: true}
+	case after == nil || w.preceding.exists:
+		w.following.at = side{of: before, following: true, including: true}
+	default:
+		w.preceding.at, w.following.at = side{of: after, including: true}, side{of: after, following: true}
+	}
+	return w
+}
+
+// keepLast drops all rows but the last n.
+func (w *window[N]) keepLast(n int) {
+	if len(w.rows) > n {
+		w.preceding = beyond{known: true, exists: true}
+		w.rows = w.rows[len(w.rows)-n:]
+	}
+}
+
+// exists says whether the list has a row there.
+func exists[Q query[Q, N, P, O], N any, P, O ~func(*sql.Selector)](ctx context.Context, list Q, by order[N], b beyond) (bool, error) {
+	if b.known {
+		return b.exists, nil
+	}
+	return list.Clone().Where(by.on(b.at)).Exist(ctx)
+}
