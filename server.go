@@ -326,10 +326,8 @@ func (h *house) problems(ctx context.Context) []string {
 	if err := h.relay.WithTx(ctx, func(context.Context, *ent.Client) error { return nil }); err != nil {
 		found = append(found, "the database cannot be written: "+err.Error())
 	}
-	if err := h.relay.Status().Err; errors.Is(err, outbox.ErrUnauthorized) {
-		found = append(found, "events wait: "+err.Error()+": check PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET and the account")
-	}
-	return found
+	broken, _ := h.pusher.Faults()
+	return append(found, broken...)
 }
 
 func (h *house) report(w http.ResponseWriter, problems []string) {
@@ -339,8 +337,9 @@ func (h *house) report(w http.ResponseWriter, problems []string) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	status := h.relay.Status()
+	_, warnings := h.pusher.Faults()
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the asker may be gone
-		"ok": len(problems) == 0, "problems": problems, "eventsWaiting": status.Waiting, "moreInTable": status.Behind,
+		"ok": len(problems) == 0, "problems": problems, "warnings": warnings, "eventsWaiting": status.Waiting, "moreInTable": status.Behind,
 		"subscriptions": h.subscriptions.Stats(),
 	})
 }

@@ -6,15 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pusher/pusher-http-go/v5"
 
 	"lorebridge/auth"
+	"lorebridge/outbox"
 )
 
 // DefaultTimeout is how long one call of Pusher's HTTP API may take.
@@ -54,7 +55,10 @@ type Bridge struct {
 	sockets  Sockets
 	log      *slog.Logger
 	// transport is the way to Pusher's HTTP API.
-	transport http.RoundTripper
+	transport    http.RoundTripper
+	health       health
+	noBatchUntil atomic.Int64 // in nanoseconds since 1970: before that, Pusher counts as one without batch_events
+	payloadLimit int          // bytes of data in one event
 	// subscriptions have channels too; nil where there are none. NewSubscriptions sets it.
 	subscriptions *Subscriptions
 }
@@ -72,18 +76,13 @@ func New(c Config, parts Parts) (*Bridge, error) {
 	case c.Embedded() && (parts.Transport == nil || parts.Sockets == nil):
 		return nil, errors.New("bridge: the embedded server needs its Transport and its Sockets")
 	}
-	transport := parts.Transport
-	if transport == nil {
-		transport = &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: DefaultTimeout}).DialContext,
-			ForceAttemptHTTP2:   true,
-			MaxIdleConnsPerHost: 64,
-			IdleConnTimeout:     90 * time.Second,
-			TLSHandshakeTimeout: DefaultTimeout,
-		}
+	b := &Bridge{
+		config: c, sessions: parts.Sessions, sockets: parts.Sockets, log: parts.Logger,
+		transport: parts.Transport, payloadLimit: outbox.MaxPayload,
 	}
-	b := &Bridge{config: c, sessions: parts.Sessions, sockets: parts.Sockets, log: parts.Logger, transport: transport}
+	if b.transport == nil {
+		b.transport = newTransport()
+	}
 	b.client = pusher.Client{
 		AppID: c.AppID, Key: c.Key, Secret: c.Secret,
 		Host: c.Host, Cluster: c.Cluster,

@@ -48,7 +48,10 @@ func (s *Subscriptions) catchUp(ctx context.Context, sub *subscription) {
 }
 
 // chase is what a subscription may have missed: events after cursor, of which published was the last one handed to Publish.
-type chase struct{ cursor, published, joins int }
+type chase struct {
+	cursor, published, joins int
+	gap                      bool // is owed
+}
 
 // chase says where a subscription stands that is to be caught up, and whether it is the caller's to do so. Where nothing is missing it
 // makes the subscription live.
@@ -65,7 +68,7 @@ func (s *Subscriptions) chase(sub *subscription) (chase, bool) {
 		return chase{}, false // what is on its way goes first: its end calls for another go
 	}
 	published := s.topics[sub.topic].last
-	if published <= sub.cursor && !sub.restored {
+	if published <= sub.cursor && !sub.restored && sub.gap != gapOwed {
 		sub.state = subscriber.StateLive
 		sub.catching = 0
 		sub.liveAt, sub.liveCursor = time.Now(), sub.cursor
@@ -73,11 +76,16 @@ func (s *Subscriptions) chase(sub *subscription) (chase, bool) {
 		return chase{}, false
 	}
 	sub.chasing = make(chan struct{})
-	return chase{cursor: sub.cursor, published: published, joins: sub.joins}, true
+	return chase{cursor: sub.cursor, published: published, joins: sub.joins, gap: sub.gap == gapOwed}, true
 }
 
 // sendMissed sends what was missed, unless the client leaves. An error says that it could not be read, or that Pusher did not take it.
 func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c chase) error {
+	if c.gap {
+		if there, err := s.sendGap(ctx, sub, c); err != nil || !there {
+			return err
+		}
+	}
 	rows, tooMany, err := s.missed(ctx, sub, c.cursor)
 	if err != nil {
 		return err
@@ -144,6 +152,25 @@ func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome,
 		return false, nil
 	}
 	sub.hasRead(c.cursor, o.seq)
+	return sub.state == subscriber.StateJoining, nil
+}
+
+// sendGap sends that a result was missed, because Pusher refused it, and says whether the client is still there.
+func (s *Subscriptions) sendGap(ctx context.Context, sub *subscription, c chase) (there bool, err error) {
+	o := gap(&ent.Event{ID: c.cursor, CreatedAt: time.Now()})
+	verdict := s.push(ctx, []mail{{sub, s.render(&o, sub, s.protocolOf(sub))}})[0]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case ctx.Err() != nil, sub.joins != c.joins:
+		return false, nil
+	case isFinal(verdict):
+		sub.gap, sub.lastError = gapRefused, short(verdict.Error())
+	case verdict != nil:
+		return false, verdict
+	default:
+		sub.gap = gapNone
+	}
 	return sub.state == subscriber.StateJoining, nil
 }
 

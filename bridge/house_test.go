@@ -230,7 +230,15 @@ type gate struct {
 	mu    sync.Mutex
 	next  http.RoundTripper
 	rule  func(r *http.Request, events []sent) (status int, err error)
+	reply func(r *http.Request) *http.Response
 	calls []call
+}
+
+// answer sets what is answered instead of Pusher; nil from it lets the call pass. Nil lets everything pass.
+func (g *gate) answer(reply func(r *http.Request) *http.Response) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reply = reply
 }
 
 // on sets the rule, which may wait: 0 lets the call pass, anything else is the answer. Nil lets everything pass.
@@ -262,8 +270,13 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	g.mu.Lock()
-	rule, next := g.rule, g.next
+	rule, reply, next := g.rule, g.reply, g.next
 	g.mu.Unlock()
+	if reply != nil {
+		if response := reply(r); response != nil {
+			return response, nil
+		}
+	}
 	if rule != nil {
 		status, err := rule(r, c.events)
 		if err != nil {
@@ -271,7 +284,8 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		if status != 0 {
 			g.note(c, status)
-			return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			words := io.NopCloser(strings.NewReader(wordsOf[status]))
+			return &http.Response{StatusCode: status, Header: http.Header{}, Body: words, Request: r}, nil
 		}
 	}
 	r = r.Clone(r.Context())
@@ -281,6 +295,14 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 		g.note(c, response.StatusCode)
 	}
 	return response, err
+}
+
+// wordsOf are what Pusher says with a status.
+var wordsOf = map[int]string{
+	http.StatusBadRequest:            `{"error":"channel is not valid"}`,
+	http.StatusRequestEntityTooLarge: "The data content of this event exceeds the allowed maximum (10240 bytes).",
+	http.StatusUnauthorized:          "Unknown auth_key",
+	http.StatusForbidden:             "Account is over its daily message quota",
 }
 
 func (g *gate) note(c call, status int) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/pusher/pusher-http-go/v5"
-
 	"lorebridge/auth"
 	"lorebridge/ent"
 	"lorebridge/ent/rule"
@@ -231,17 +229,13 @@ func (s *Subscriptions) poll(ctx context.Context, sub *subscription, waited time
 	s.mu.Lock()
 	joins := sub.joins
 	s.mu.Unlock()
-	var channel *pusher.Channel
-	err := s.bridge.call(ctx, func(c *pusher.Client) (err error) {
-		channel, err = c.Channel(sub.channel, pusher.ChannelParams{})
-		return err
-	})
+	occupied, _ := s.occupied(ctx, sub.channel) // without an answer the authorization is all there is
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sub.state != subscriber.StateJoining || sub.joins != joins || sub.occupied {
 		return
 	}
-	if err == nil && channel != nil && channel.Occupied || time.Since(sub.authorizedAt) > lastPoll {
+	if occupied || time.Since(sub.authorizedAt) > lastPoll {
 		s.occupiedNow(sub)
 		return
 	}

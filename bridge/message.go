@@ -17,27 +17,44 @@ type message struct {
 	EventID string `json:"eventId"`
 }
 
+// outgoing is an event on its way to Pusher.
+type outgoing struct {
+	event   pusher.Event
+	content message
+}
+
 // newMessage makes the Pusher event of a row. Texts that would not fit through Pusher are left out: the client
 // reads them over GraphQL.
-func (b *Bridge) newMessage(e *ent.Event) (pusher.Event, error) {
+func (b *Bridge) newMessage(e *ent.Event) (outgoing, error) {
 	if e.RecipientID == nil {
-		return pusher.Event{}, fmt.Errorf("event %d is for nobody", e.ID)
+		return outgoing{}, fmt.Errorf("event %d is for nobody", e.ID)
 	}
-	m := message{EventID: strconv.Itoa(e.ID)}
-	if err := json.Unmarshal(e.Payload, &m.Payload); err != nil {
-		return pusher.Event{}, fmt.Errorf("read the payload of event %d: %w", e.ID, err)
+	o := outgoing{content: message{EventID: strconv.Itoa(e.ID)}}
+	if err := json.Unmarshal(e.Payload, &o.content.Payload); err != nil {
+		return outgoing{}, fmt.Errorf("read the payload of event %d: %w", e.ID, err)
 	}
-	data, err := outbox.EncodeJSON(m)
+	o.event.Channel, o.event.Name = b.Channel(*e.RecipientID), o.content.Type
+	data, err := outbox.EncodeJSON(o.content)
 	if err != nil {
-		return pusher.Event{}, err
+		return outgoing{}, err
 	}
-	if b.wireSize(len(data), b.config.MasterKey != "") > outbox.MaxPayload {
-		m.Question, m.ResponseContent = "", ""
-		if data, err = outbox.EncodeJSON(m); err != nil {
-			return pusher.Event{}, err
-		}
+	o.event.Data = string(data)
+	if b.wireSize(len(data), b.config.MasterKey != "") > b.payloadLimit {
+		o.shorten()
 	}
-	return pusher.Event{Channel: b.Channel(*e.RecipientID), Name: m.Type, Data: string(data)}, nil
+	return o, nil
+}
+
+// shorten leaves out the texts. It reports false if there are none.
+func (o *outgoing) shorten() bool {
+	short := o.content
+	short.Question, short.ResponseContent = "", ""
+	data, err := outbox.EncodeJSON(short)
+	if err != nil || short == o.content {
+		return false
+	}
+	o.content, o.event.Data = short, string(data)
+	return true
 }
 
 // sealedSize is how many bytes n bytes of data become where they are encrypted: a JSON object of a nonce and of the sealed

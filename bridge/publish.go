@@ -240,6 +240,10 @@ func (s *Subscriptions) begin(g *group) *delivery {
 		case !sub.alive(now):
 			s.close(sub, reasonExpired, true)
 		case !sub.needs(d.event.ID):
+		case sub.live() && sub.gap == gapRefused:
+			sub.gap = gapOwed
+			s.again(sub)
+			s.overtaken(sub, d.event.ID)
 		case sub.live():
 			sub.sending = d.over
 			d.members = append(d.members, member{sub, sub.protocol, sub.joins})
@@ -301,6 +305,7 @@ func (s *Subscriptions) settle(m mail, verdict error, eventID, joins int, now ti
 	switch {
 	case verdict != nil && isFinal(verdict):
 		sub.lastError = short(verdict.Error())
+		sub.gap = gapOwed
 	case verdict != nil: // given up for now: whoever comes back catches up
 		sub.lastError = short(verdict.Error())
 		s.overtaken(sub, eventID)
@@ -319,6 +324,8 @@ func (s *Subscriptions) settle(m mail, verdict error, eventID, joins int, now ti
 	}
 	if m.end != "" {
 		s.close(sub, m.end, verdict != nil) // its farewell was behind the packet that was refused, or sent
+	} else if verdict != nil {
+		s.again(sub)
 	}
 }
 

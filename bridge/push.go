@@ -88,7 +88,7 @@ func (p *post) sendSame(ctx context.Context, which []int, shared *packet) {
 	for i, m := range which {
 		channels[i] = p.mails[m].sub.channel
 	}
-	err := p.attempt(ctx, func(c *pusher.Client) error { return c.TriggerMulti(channels, shared.name, shared.data) })
+	err := p.attempt(ctx, len(which) > 1, func(c *pusher.Client) error { return c.TriggerMulti(channels, shared.name, shared.data) })
 	p.spread(ctx, err, which, func(c *pusher.Client, m int) error {
 		return c.Trigger(p.mails[m].sub.channel, shared.name, shared.data)
 	})
@@ -101,49 +101,54 @@ func (p *post) sendBatch(ctx context.Context, which []int, wave int) {
 		own := p.mails[m].packets[wave]
 		batch[i] = pusher.Event{Channel: p.mails[m].sub.channel, Name: own.name, Data: own.data}
 	}
-	err := p.attempt(ctx, func(c *pusher.Client) error {
-		_, err := c.TriggerBatch(batch)
-		return err
-	})
+	var err error = errNoBatch
+	if p.bridge.hasBatch() {
+		err = p.attempt(ctx, len(which) > 1, func(c *pusher.Client) error {
+			_, err := c.TriggerBatch(batch)
+			return err
+		})
+	}
 	p.spread(ctx, err, which, func(c *pusher.Client, m int) error {
 		own := p.mails[m].packets[wave]
 		return c.Trigger(p.mails[m].sub.channel, own.name, own.data)
 	})
 }
 
-// spread turns the answer to a call for many into verdicts. Where Pusher refused it for what is in it, each is sent alone, so that
-// the one at fault costs only itself.
-func (p *post) spread(ctx context.Context, err error, which []int, one func(*pusher.Client, int) error) {
+// spread turns the answer to a call for many into verdicts. If it is refused because of its content, or the server does not know batches,
+// each is sent alone, so that the one at fault costs only itself.
+func (p *post) spread(ctx context.Context, together error, which []int, one func(*pusher.Client, int) error) {
 	for _, m := range which {
-		p.verdicts[m] = err
-		if isFinal(err) && len(which) > 1 {
-			p.verdicts[m] = p.attempt(ctx, func(c *pusher.Client) error { return one(c, m) })
+		p.verdicts[m] = together
+		if lacksBatch(together) || len(which) > 1 && isSplit(together) {
+			p.verdicts[m] = p.attempt(ctx, false, func(c *pusher.Client) error { return one(c, m) })
+			p.bridge.noteBatch(ctx, together, p.verdicts[m])
 		}
 	}
 }
 
-// attempt makes a call until Pusher takes or refuses it, ctx ends, or giveUpAfter would pass.
-func (p *post) attempt(ctx context.Context, do func(*pusher.Client) error) error {
+// attempt makes a call until Pusher takes or refuses it, ctx ends, or giveUpAfter would pass. A call for several ends also with what
+// calls for it to be split.
+func (p *post) attempt(ctx context.Context, several bool, do func(*pusher.Client) error) error {
 	if p.givenUp != nil {
 		return p.givenUp
 	}
 	begun := time.Now()
 	backoff := firstPushBackoff
 	for {
-		err := p.bridge.call(ctx, do)
-		if err == nil || isFinal(err) || ctx.Err() != nil {
+		_, err := p.bridge.call(ctx, forResults, do)
+		if err == nil || isFinal(err) || lacksBatch(err) || several && isSplit(err) || ctx.Err() != nil {
 			return err
 		}
-		wait := rand.N(backoff) //nolint:gosec // only spreads retries
+		wait := max(rand.N(backoff), outbox.RetryAfter(err)) //nolint:gosec // only spreads retries
 		if time.Since(begun)+wait > giveUpAfter {
 			p.givenUp = err
 			return err
 		}
+		level := slog.LevelWarn
 		if errors.Is(err, outbox.ErrUnauthorized) {
-			p.log.ErrorContext(ctx, "pusher refuses our credentials: results of subscriptions wait", slog.Any("error", err))
-		} else {
-			p.log.WarnContext(ctx, "sending results of subscriptions failed; trying again", slog.Any("error", err), slog.Duration("next_attempt", wait))
+			level = slog.LevelError
 		}
+		p.log.Log(ctx, level, "results of subscriptions wait", slog.Any("error", err), slog.Duration("next_attempt", wait))
 		backoff = min(2*backoff, maxPushBackoff)
 		timer := time.NewTimer(wait)
 		select {
@@ -153,10 +158,4 @@ func (p *post) attempt(ctx context.Context, do func(*pusher.Client) error) error
 		case <-timer.C:
 		}
 	}
-}
-
-// isFinal says that Pusher will never take what it refused.
-func isFinal(err error) bool {
-	var refused *outbox.RefusedError
-	return errors.As(err, &refused)
 }

@@ -149,11 +149,16 @@ func (q *quiet) run(part interface{ Run(context.Context) error }) (stop func()) 
 	}
 }
 
-// occupied answers what channels there are: those whose clients were said to have joined.
+// occupied answers what channels there are, or whether there is the one that is asked for: those whose clients were said to have joined.
 func (q *quiet) occupied(r *http.Request) (*http.Response, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	body, err := json.Marshal(map[string]any{"channels": q.joined, "occupied": true})
+	answer := map[string]any{"channels": q.joined}
+	if _, channel, one := strings.Cut(r.URL.Path, "/channels/"); one {
+		_, occupied := q.joined[channel]
+		answer = map[string]any{"occupied": occupied}
+	}
+	body, err := json.Marshal(answer)
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, err
 }
 

@@ -67,13 +67,23 @@ type subscription struct {
 	// A delivery to it is under way, or a worker catches it up: nil, or closed once that is over.
 	sending, chasing chan struct{}
 
-	joins    int       // counts joinings and leavings, so that what began before the last one does not move the cursor
-	occupied bool      // somebody listens, as far as is known
-	catching int       // the joining that it is caught up for; 0: none
-	restored bool      // read at start: events before that are not in memory
+	joins    int  // counts joinings and leavings, so that what began before the last one does not move the cursor
+	occupied bool // somebody listens, as far as is known
+	catching int  // the joining that it is caught up for; 0: none
+	restored bool // read at start: events before that are not in memory
+	gap      gapState
 	absent   int       // sweeps in a row that did not find its channel
 	hookedAt time.Time // of the newest webhook about it
 }
+
+// gapState says whether a client must still hear that Pusher refused a result of its subscription.
+type gapState int
+
+const (
+	gapNone    gapState = iota
+	gapOwed             // it is sent next
+	gapRefused          // Pusher refused even that: it is tried with the next event
+)
 
 // live says that a delivery reaches the subscription.
 func (s *subscription) live() bool { return s.state == subscriber.StateLive }

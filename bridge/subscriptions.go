@@ -147,7 +147,7 @@ func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts
 		topics: make(map[outbox.Topic]*topic), perUser: make(map[int]int), backlog: backlog{lines: make(map[int][]task)}, dirty: make(map[*subscription]struct{}),
 	}
 	s.arrived = sync.NewCond(&s.mu)
-	b.subscriptions = s
+	b.subscriptions, b.payloadLimit = s, c.PayloadLimit
 	b.client.OverrideMaxMessagePayloadKB = max(b.client.OverrideMaxMessagePayloadKB, (c.PayloadLimit+1023)>>10) // of its own it takes no more than hosted Pusher
 	return s, nil
 }

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/pusher/pusher-http-go/v5"
-
 	"lorebridge/ent/subscriber"
 )
 
@@ -80,14 +78,14 @@ func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			for channel := range list.Channels {
+			for _, channel := range list {
 				occupied[channel] = true
 			}
 		}
 	}
 	now := time.Now()
+	var missing []*subscription
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, sub := range s.byID {
 		found := occupied[sub.channel]
 		if s.bridge.config.Embedded() {
@@ -106,27 +104,30 @@ func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 		case sub.live() && !s.bridge.config.Embedded():
 			sub.absent++
 			if sub.absent >= absentSweeps {
-				s.close(sub, reasonLeft, false)
+				missing = append(missing, sub)
 			}
 		}
 	}
-	return nil
+	s.mu.Unlock()
+	return s.endAbsent(ctx, missing)
 }
 
-// list asks which channels with a prefix are occupied.
-func (s *Subscriptions) list(ctx context.Context, prefix string) (*pusher.ChannelsList, error) {
-	var list *pusher.ChannelsList
-	var unread error
-	err := s.bridge.call(ctx, func(c *pusher.Client) (err error) {
-		list, err = c.Channels(pusher.ChannelsParams{FilterByPrefix: &prefix})
-		unread = err
-		return err
-	})
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("list channels: %w", err)
-	case list == nil:
-		return nil, fmt.Errorf("list channels: pusher's answer cannot be read: %T", unread)
+// endAbsent ends the live subscriptions on whose channels nobody listens. Each channel is asked for on its own, because a list can be old,
+// cut, or another server's. Their clients hear of it in any case.
+func (s *Subscriptions) endAbsent(ctx context.Context, missing []*subscription) error {
+	for _, sub := range missing {
+		occupied, err := s.occupied(ctx, sub.channel)
+		if err != nil {
+			return fmt.Errorf("ask for a channel: %w", err)
+		}
+		s.mu.Lock()
+		switch {
+		case occupied:
+			sub.absent = 0
+		case sub.live() && sub.absent >= absentSweeps:
+			s.close(sub, reasonLeft, true)
+		}
+		s.mu.Unlock()
 	}
-	return list, nil
+	return nil
 }

@@ -37,6 +37,20 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return "refused for good: " + e.Reason }
 
+// Delayed is a Sender's error that says how long to wait before the next attempt.
+type Delayed interface {
+	error
+	RetryAfter() time.Duration
+}
+
+// RetryAfter returns how long err asks to wait; zero if it does not.
+func RetryAfter(err error) time.Duration {
+	if delayed, ok := errors.AsType[Delayed](err); ok {
+		return delayed.RetryAfter()
+	}
+	return 0
+}
+
 // Sender hands events to Pusher.
 type Sender interface {
 	// Send hands over a batch of at most Config.BatchSize events, no two for the same recipient. It is called

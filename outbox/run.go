@@ -232,7 +232,7 @@ func (r *run) retryAll(res result) {
 	r.ready = append(res.lanes, r.ready...)
 	if now := time.Now(); !now.Before(r.paused) { // of several batches that fail together one counts
 		r.failures++
-		r.paused = now.Add(r.backoff(r.failures))
+		r.paused = now.Add(max(r.backoff(r.failures), RetryAfter(res.err)))
 	}
 	r.report(res.err, "events", len(res.lanes), "next attempt", time.Until(r.paused))
 	r.outcome(res.err)
@@ -244,7 +244,7 @@ func (r *run) block(l *lane, err error) int {
 	l.events = nil
 	l.attempts++
 	l.fromTable = true
-	wait := r.backoff(l.attempts)
+	wait := max(r.backoff(l.attempts), RetryAfter(err))
 	l.until = time.Now().Add(wait)
 	r.report(err, "recipient", l.recipient, "next attempt", wait)
 	return n
@@ -253,7 +253,7 @@ func (r *run) block(l *lane, err error) int {
 func (r *run) report(err error, attrs ...any) {
 	attrs = append(attrs, "error", err)
 	if errors.Is(err, ErrUnauthorized) {
-		r.log.Error("pusher refuses our credentials: check PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET and the account; events wait", attrs...)
+		r.log.Error("pusher refuses our credentials; events wait", attrs...)
 		return
 	}
 	r.log.Warn("sending to pusher failed; events wait", attrs...)

@@ -1,0 +1,30 @@
+package bridge
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	// idleTimeout is how long a connection to Pusher is kept without a call: shorter than what forgets connections on the way.
+	idleTimeout = 30 * time.Second
+	// pingAfter is how long a connection of HTTP/2 may be silent while a call waits for its answer, and pingTimeout how long it may then
+	// take to answer a ping. Together they are less than DefaultTimeout.
+	pingAfter   = 2 * time.Second
+	pingTimeout = 2 * time.Second
+)
+
+// newTransport is the way to a Pusher over the network.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: DefaultTimeout}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       idleTimeout,
+		TLSHandshakeTimeout:   DefaultTimeout,
+		ResponseHeaderTimeout: DefaultTimeout,
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+	}
+}
