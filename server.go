@@ -106,7 +106,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // serve joins the rooms and runs them until ctx ends.
 func serve(ctx context.Context, c config, listener net.Listener, client *ent.Client, log *slog.Logger, out io.Writer) error {
 	defer func() { _ = listener.Close() }() // closed already, unless the wiring fails
-	h, err := build(c, client, log, c.Web.HasPlayground(isLocal(c, listener)))
+	h, err := build(ctx, c, client, log, c.Web.HasPlayground(isLocal(c, listener)))
 	if err != nil {
 		return err
 	}
@@ -146,12 +146,16 @@ type house struct {
 	stopping      atomic.Bool
 }
 
-func build(c config, client *ent.Client, log *slog.Logger, playground bool) (h *house, err error) {
+func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, playground bool) (h *house, err error) {
 	h = &house{client: client, log: log}
+	installation, err := auth.ReadInstallation(ctx, database.NewSettings(client))
+	if err != nil {
+		return nil, err
+	}
 	if h.accounts, err = auth.NewAccounts(c.Auth, auth.Parts{Client: client, Logger: log}); err != nil {
 		return nil, err
 	}
-	if h.identify, err = auth.Middleware(h.accounts, c.Auth); err != nil {
+	if h.identify, err = auth.Middleware(h.accounts, installation, c.Auth); err != nil {
 		return nil, err
 	}
 	if err := h.buildPusher(c); err != nil {

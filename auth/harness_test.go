@@ -19,6 +19,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// installation is the server's in all tests.
+var installation = auth.Installation{ID: "0123456789abcdef"}
+
 // house is accounts on a database of their own, behind the middleware.
 type house struct {
 	t        *testing.T
@@ -45,7 +48,7 @@ func build(t *testing.T, change ...func(*auth.Config)) *house {
 	h := &house{t: t, path: path, client: client, withTx: relay.WithTx}
 	h.accounts, err = auth.NewAccounts(c, auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	h.identify, err = auth.Middleware(h.accounts, c)
+	h.identify, err = auth.Middleware(h.accounts, installation, c)
 	must(t, err)
 	return h
 }

@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
-	"time"
 )
-
-// CookieName is the cookie that carries a session.
-const CookieName = "lorebridge_session"
 
 // refused is what a cross-origin request gets. It reads the same to GraphQL clients and to people.
 const refused = `{"errors":[{"message":"requests from this origin are refused: add it to CORS_ORIGINS, or set PUBLIC_URL if it is this ` +
@@ -18,7 +13,7 @@ const refused = `{"errors":[{"message":"requests from this origin are refused: a
 // Middleware wraps what people and their programs call: pages of other origins are refused unless configured, also where they open a
 // WebSocket, and the context of each request holds its Client and, where it shows a session that holds, its Viewer. Such a context ends
 // with the session, and then its cause is ErrSessionEnded.
-func Middleware(accounts *Accounts, c Config) (func(http.Handler) http.Handler, error) {
+func Middleware(accounts *Accounts, i Installation, c Config) (func(http.Handler) http.Handler, error) {
 	clients, err := newClients(c)
 	if err != nil {
 		return nil, err
@@ -40,8 +35,9 @@ func Middleware(accounts *Accounts, c Config) (func(http.Handler) http.Handler, 
 				return
 			}
 			ctx := context.WithValue(r.Context(), clientKey{}, client)
-			ctx = context.WithValue(ctx, cookiesKey{}, w)
-			ctx, done := accounts.identify(ctx, r)
+			cookies := jar{w, client, i.Cookie(client.TLS)}
+			ctx = context.WithValue(ctx, jarKey{}, cookies)
+			ctx, done := accounts.identify(ctx, r, i, cookies)
 			defer done()
 			next.ServeHTTP(w, r.WithContext(ctx))
 		}))
@@ -49,59 +45,26 @@ func Middleware(accounts *Accounts, c Config) (func(http.Handler) http.Handler, 
 }
 
 // identify adds the viewer to ctx, or why a session that was shown does not count. done is called when the request is answered.
-func (a *Accounts) identify(ctx context.Context, r *http.Request) (_ context.Context, done func()) {
-	token, inCookie, shown := tokenOf(r)
-	if !shown {
+func (a *Accounts) identify(ctx context.Context, r *http.Request, i Installation, cookies jar) (_ context.Context, done func()) {
+	shown, err := i.credentialOf(r, cookies.client)
+	if shown == nil && err == nil {
 		return ctx, func() {}
 	}
-	viewer, err := Viewer{}, error(noPreflight)
-	if !inCookie || cookieCounts(r) {
-		viewer, err = a.ViewerOf(ctx, token)
+	var viewer Viewer
+	switch ambiguous, _ := errors.AsType[*ambiguousCookieError](err); {
+	case (shown == nil || shown.cookie != nil) && !cookieCounts(r):
+		err = noPreflight
+	case err == nil:
+		viewer, err = a.viewerOf(ctx, shown.token, shown.counts(i)...)
+	case ambiguous.name == cookies.name:
+		cookies.takeAll(r.URL.Path)
 	}
 	if err != nil {
 		return context.WithValue(ctx, refusalKey{}, err), func() {}
 	}
+	if shown.isOld() {
+		cookies.give(shown.token, viewer.ExpiresAt)
+		cookies.take(oldCookie)
+	}
 	return a.requests.during(NewContext(ctx, viewer), viewer)
-}
-
-// tokenOf returns the bearer token, or else the cookie's. Another scheme in the header is a proxy's, not ours.
-func tokenOf(r *http.Request) (token string, inCookie, shown bool) {
-	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token), false, true
-	}
-	cookie, err := r.Cookie(CookieName)
-	if err != nil {
-		return "", false, false
-	}
-	return cookie.Value, true, true
-}
-
-type cookiesKey struct{}
-
-// errNoCookies: a cookie can only be given with the answer to a request.
-var errNoCookies = errors.New("no request is being answered: there is nobody to give a cookie to")
-
-// GiveCookie lets the browser of the request carry the session. It must be called before the answer is written.
-func GiveCookie(ctx context.Context, s Session) error {
-	return setCookie(ctx, s.Token, int(time.Until(s.ExpiresAt).Seconds()))
-}
-
-// TakeCookie lets the browser of the request forget its session.
-func TakeCookie(ctx context.Context) error { return setCookie(ctx, "", -1) }
-
-func setCookie(ctx context.Context, value string, maxAge int) error {
-	w, ok := ctx.Value(cookiesKey{}).(http.ResponseWriter)
-	if !ok {
-		return errNoCookies
-	}
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is where browsers speak TLS to us
-		Name:     CookieName,
-		Value:    value,
-		Path:     "/",
-		MaxAge:   maxAge,
-		HttpOnly: true,
-		Secure:   ClientFrom(ctx).TLS,
-		SameSite: http.SameSiteLaxMode,
-	})
-	return nil
 }

@@ -25,7 +25,7 @@ func TestATokenBeatsACookie(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	ada, bob := h.begin("ada@example.com"), h.begin("bob@example.com")
-	const cookie = auth.CookieName + "="
+	cookie := installation.Cookie(false) + "="
 	for name, test := range map[string]struct {
 		header []string
 		want   int // 0: nobody
@@ -95,7 +95,7 @@ func TestACookieIsForTheBrowserAlone(t *testing.T) {
 			t.Fatalf("%s: cookies %v", name, cookies)
 		}
 		for _, c := range cookies {
-			if c.Name != "lorebridge_session" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.Secure != test.want {
+			if c.Name != installation.Cookie(test.want) || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.Secure != test.want {
 				t.Errorf("%s: the cookie is %v, want Secure %t", name, c, test.want)
 			}
 		}

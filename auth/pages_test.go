@@ -109,7 +109,7 @@ func TestACookieCountsForGETOnlyWhereNoOtherPageCanHaveSentIt(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) { c.Origins = []string{"https://app.example.com"} })
 	ada := h.begin("ada@example.com")
-	cookie, token := []string{"Cookie", auth.CookieName + "=" + ada.Token}, []string{"Authorization", "Bearer " + ada.Token}
+	cookie, token := []string{"Cookie", installation.Cookie(false) + "=" + ada.Token}, []string{"Authorization", "Bearer " + ada.Token}
 	friend := []string{"Origin", "https://app.example.com", "Sec-Fetch-Site", "same-site"}
 	with := func(headers ...[]string) []string { return slices.Concat(headers...) }
 	for name, test := range map[string]struct {

@@ -54,10 +54,15 @@ func (a *Accounts) begin(ctx context.Context, tx *ent.Client, user *ent.User) (S
 
 // ViewerOf returns whose session the token is, or an error that wraps ErrUnauthenticated where no session holds.
 func (a *Accounts) ViewerOf(ctx context.Context, token string) (Viewer, error) {
+	return a.viewerOf(ctx, token)
+}
+
+// viewerOf is ViewerOf among certain sessions.
+func (a *Accounts) viewerOf(ctx context.Context, token string, among ...predicate.Session) (Viewer, error) {
 	if len(token) != tokenLength {
 		return Viewer{}, endedError{}
 	}
-	s, err := a.client.Session.Query().Where(session.TokenHash(hashToken(token)), ofSomebody).Only(AsSystem(ctx))
+	s, err := a.client.Session.Query().Where(session.TokenHash(hashToken(token)), ofSomebody).Where(among...).Only(AsSystem(ctx))
 	switch {
 	case ent.IsNotFound(err):
 		return Viewer{}, endedError{}

@@ -97,7 +97,7 @@ func TestAnEndedSessionIsKnownForADayAndThenGone(t *testing.T) {
 		}{{time.Second, true}, {auth.KeepEnded - time.Minute, true}, {auth.KeepEnded + time.Minute, false}} {
 			end(h, viewer.SessionID, test.ago)
 			for kind, header := range map[string][]string{
-				"token": {"Authorization", "Bearer " + s.Token}, "cookie": {"Cookie", auth.CookieName + "=" + s.Token},
+				"token": {"Authorization", "Bearer " + s.Token}, "cookie": {"Cookie", installation.Cookie(false) + "=" + s.Token},
 			} {
 				ctx := h.ctx(header...)
 				if got, err := auth.FromContext(ctx); !errors.Is(err, auth.ErrUnauthenticated) {

@@ -32,6 +32,9 @@ import (
 	"lorebridge/pusherserver"
 )
 
+// installation is the server's in all tests.
+var installation = auth.Installation{ID: "0123456789abcdef"}
+
 // plan is what a test changes of a house before it is built.
 type plan struct {
 	pusher        bridge.Config
@@ -125,7 +128,7 @@ func (h *house) start() {
 	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
 		auth.Parts{Client: h.client, Logger: log, Sweep: h.plan.sessionSweep})
 	must(h.t, err)
-	identify, err := auth.Middleware(accounts, auth.Config{})
+	identify, err := auth.Middleware(accounts, installation, auth.Config{})
 	must(h.t, err)
 	mux := http.NewServeMux()
 	parts := bridge.Parts{Sessions: accounts, Logger: log, Transport: h.gate}

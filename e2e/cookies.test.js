@@ -32,7 +32,7 @@ inBothSetups('a session in a cookie', async (t, start) => {
 
   await t.test('signIn gives the cookie, HttpOnly and SameSite=Lax, and no token to the page', () => {
     assert.deepEqual(answer.json().data.signIn, { token: null, user: { id: bob.id } });
-    assert.match(cookie, /^lorebridge_session=[\w-]{43}$/);
+    assert.match(cookie, /^lorebridge_[0-9a-f]{16}=[\w-]{43}$/);
     assert.ok(attributes.includes('HttpOnly'));
     assert.ok(attributes.includes('SameSite=Lax'));
     assert.ok(attributes.includes('Path=/'));
@@ -119,7 +119,7 @@ inBothSetups('a session in a cookie', async (t, start) => {
   await t.test('signOut takes the cookie and ends its session', async () => {
     const out = await graphql(server, signOut, { headers: { Cookie: cookie } });
     assert.deepEqual(out.json().data.signOut, { signedOut: true });
-    assert.match(out.headers['set-cookie'][0], /^lorebridge_session=;.*Max-Age=0/);
+    assert.match(out.headers['set-cookie'][0], /^lorebridge_[0-9a-f]{16}=;.*Max-Age=0/);
     assert.equal(await whoAmI(), null);
   });
 });
@@ -173,14 +173,16 @@ scenario('pages of a configured origin may call the API, with cookies, and no ot
   });
 });
 
-scenario('behind TLS the cookie is Secure, and browsers are sent to the public address', async (t) => {
+scenario('behind TLS the cookie is Secure and of this host alone, and browsers are sent to the public address', async (t) => {
   const server = await startServer(t);
   const [bob] = await signUpAll(server, 'Bob');
   await server.stop();
   await server.start({ PUBLIC_URL: 'https://lore.example' });
   assert.equal(server.announced, 'https://lore.example');
-  const { attributes } = await cookieOf(server, bob, { Origin: 'https://lore.example' });
-  assert.ok(attributes.includes('Secure'), `${attributes}`);
+  const { cookie, attributes } = await cookieOf(server, bob, { Origin: 'https://lore.example' });
+  assert.match(cookie, /^__Host-lorebridge_[0-9a-f]{16}=[\w-]{43}$/);
+  assert.ok(attributes.includes('Secure') && attributes.includes('Path=/'), `${attributes}`);
+  assert.ok(!attributes.some((each) => each.startsWith('Domain')), `${attributes}`);
   const { cluster, host, port, tls } = await bob.query('realtime');
   assert.deepEqual({ cluster, host, port, tls }, { cluster: null, host: 'lore.example', port: 443, tls: true });
 });

@@ -43,7 +43,7 @@ func TestASessionIsCarriedByACookieOrATokenNeverBoth(t *testing.T) {
 		if lasts := time.Duration(cookie.MaxAge) * time.Second; lasts > time.Until(ends)+time.Second || lasts < auth.SessionLifetime-time.Minute {
 			t.Errorf("the cookie lasts %v, its session until %v", lasts, ends)
 		}
-		if cookie.Name != "lorebridge_session" || !cookie.HttpOnly || !cookie.Secure || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" {
+		if cookie.Name != installation.Cookie(true) || !cookie.HttpOnly || !cookie.Secure || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" {
 			t.Errorf("the cookie is %v", cookie)
 		}
 		if name := h.post(nobody, `{"query":"{ me { name } }"}`, "Cookie", cookie.Name+"="+cookie.Value).get("me", "name"); name != "Ada" {
@@ -162,7 +162,7 @@ func TestExpiredAndForgedSessionsAreNobody(t *testing.T) {
 	} {
 		for carried, header := range map[string][]string{
 			"token":  {"Authorization", "Bearer " + token},
-			"cookie": {"Cookie", "lorebridge_session=" + token},
+			"cookie": {"Cookie", installation.Cookie(false) + "=" + token},
 		} {
 			if me := h.post(nobody, `{"query":"{ me { id } }"}`, header...).get("me"); me != "null" {
 				t.Errorf("%s as a %s is %s", name, carried, me)

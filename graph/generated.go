@@ -1852,13 +1852,13 @@ extend type Mutation {
     "The credentials."
     input: SignInInput!
   ): SignInPayload
-  "End the session of this request, its cookie and its live connections."
+  "End the session of this request, its cookie, and whatever is open for it: WebSockets, event streams, subscriptions, sockets of the server's own Pusher."
   signOut: SignOutPayload
 }
 
 "How a session is carried."
 enum SessionKind {
-  "In the HttpOnly cookie ` + "`" + `lorebridge_session` + "`" + `, which scripts cannot read."
+  "In an HttpOnly cookie, which scripts cannot read."
   COOKIE
   "As a bearer token in the answer, for clients that are not browsers."
   TOKEN

@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// installation is the server's in all tests.
+var installation = auth.Installation{ID: "0123456789abcdef"}
+
 // plan is what a test changes of the house before it is built.
 type plan struct {
 	auth          auth.Config
@@ -93,7 +96,7 @@ func build(t testing.TB, change ...func(*plan)) *house {
 
 	h.accounts, err = auth.NewAccounts(p.auth, auth.Parts{Client: h.client, Logger: log, Sweep: 100 * time.Millisecond})
 	must(t, err)
-	identify, err := auth.Middleware(h.accounts, p.auth)
+	identify, err := auth.Middleware(h.accounts, installation, p.auth)
 	must(t, err)
 	parts := bridge.Parts{Sessions: h.accounts, Logger: log}
 	if p.pusher.Embedded() {

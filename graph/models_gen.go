@@ -604,7 +604,7 @@ func (e RequestBox) MarshalJSON() ([]byte, error) {
 type SessionKind string
 
 const (
-	// In the HttpOnly cookie `lorebridge_session`, which scripts cannot read.
+	// In an HttpOnly cookie, which scripts cannot read.
 	SessionKindCookie SessionKind = "COOKIE"
 	// As a bearer token in the answer, for clients that are not browsers.
 	SessionKindToken SessionKind = "TOKEN"

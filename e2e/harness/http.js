@@ -21,3 +21,9 @@ export function graphql(server, query, { variables, headers } = {}) {
     headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify({ query, variables }),
   });
 }
+
+/** sessionCookie is the name of the server's session cookie: signing nobody out takes it. */
+export async function sessionCookie(server) {
+  const { headers } = await graphql(server, 'mutation { signOut { signedOut } }');
+  return headers['set-cookie'][0].split('=')[0];
+}

@@ -1,6 +1,7 @@
 import { expect as playwrightExpect } from '@playwright/test';
 import assert from 'node:assert/strict';
 
+import { sessionCookie } from './http.js';
 import { patience, Watch } from './wait.js';
 
 export const expect = playwrightExpect.configure({ timeout: patience });
@@ -59,8 +60,9 @@ export class Device {
   }
 
   /** signIn makes the device a person's, without their having to type. */
-  signIn({ token }) {
-    return this.context.addCookies([{ name: 'lorebridge_session', value: token, url: this.url, httpOnly: true, sameSite: 'Lax' }]);
+  async signIn({ token }) {
+    const name = await sessionCookie(this);
+    return this.context.addCookies([{ name, value: token, url: this.url, httpOnly: true, sameSite: 'Lax' }]);
   }
 
   async close() {

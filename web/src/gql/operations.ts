@@ -91,7 +91,7 @@ export type RespondToRequestInput = {
 
 /** How a session is carried. */
 export type SessionKind =
-  /** In the HttpOnly cookie `lorebridge_session`, which scripts cannot read. */
+  /** In an HttpOnly cookie, which scripts cannot read. */
   | 'COOKIE'
   /** As a bearer token in the answer, for clients that are not browsers. */
   | 'TOKEN';
