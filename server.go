@@ -148,7 +148,8 @@ type house struct {
 
 func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, playground bool) (h *house, err error) {
 	h = &house{client: client, log: log}
-	installation, err := auth.ReadInstallation(ctx, database.NewSettings(client))
+	settings := database.NewSettings(client)
+	installation, err := auth.ReadInstallation(ctx, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +159,7 @@ func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 	if h.identify, err = auth.Middleware(h.accounts, installation, c.Auth); err != nil {
 		return nil, err
 	}
-	if err := h.buildPusher(c); err != nil {
+	if err := h.buildPusher(ctx, c, settings); err != nil {
 		return nil, err
 	}
 	h.accounts.Listen(h.pusher)
@@ -185,11 +186,11 @@ func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 }
 
 // buildPusher builds our side of Pusher, and where none is configured, Pusher itself.
-func (h *house) buildPusher(c config) (err error) {
+func (h *house) buildPusher(ctx context.Context, c config, settings database.Settings) (err error) {
 	parts := bridge.Parts{Sessions: h.accounts, Logger: h.log}
 	if c.Pusher.Embedded() {
 		if !c.Pusher.HasApp() {
-			if c.Pusher, err = c.Pusher.WithOwnApp(c.Database.Path() + ".pusher.json"); err != nil {
+			if c.Pusher, err = c.Pusher.WithOwnApp(ctx, settings, c.Database.Path()+".pusher.json", h.log); err != nil {
 				return err
 			}
 		}

@@ -1,35 +1,77 @@
 package bridge
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
-	"path/filepath"
+	"time"
 )
 
-// app is the credentials of an app of the embedded server, as its file keeps them.
+// app is the credentials of an app of the embedded server, as the setting appSetting keeps them.
 type app struct {
 	AppID  string `json:"appId"`
 	Key    string `json:"key"`
 	Secret string `json:"secret"`
 }
 
-// WithOwnApp returns c with the credentials of an app of its own, made at the first start and kept in the file at
-// path, which only its owner can read. Browsers that are connected stay valid over a restart.
-func (c Config) WithOwnApp(path string) (Config, error) {
-	own, err := readApp(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		own, err = makeApp(path)
-	}
+const appSetting = "embedded_app"
+
+// Settings keeps what belongs to the installation; database.Settings does.
+type Settings interface {
+	// Keep returns the value of key, and since when it is there; where there is none it keeps the one that first makes.
+	Keep(ctx context.Context, key string, first func() (string, error)) (value string, since time.Time, err error)
+}
+
+// WithOwnApp returns c with the credentials of an app of its own, made at the first start and kept in settings. Browsers that are
+// connected stay valid over a restart, and over a move of the database. formerFile is where an earlier version kept the credentials:
+// they are read from it once, and then it is removed, because it holds a secret.
+func (c Config) WithOwnApp(ctx context.Context, settings Settings, formerFile string, log *slog.Logger) (Config, error) {
+	former, fileErr := readApp(formerFile)
+	text, _, err := settings.Keep(ctx, appSetting, func() (string, error) {
+		switch {
+		case fileErr == nil:
+			return former.text()
+		case errors.Is(fileErr, fs.ErrNotExist):
+			return app{AppID: "lorebridge", Key: randomHex(10), Secret: randomHex(32)}.text()
+		}
+		return "", fmt.Errorf("read %s: %w", formerFile, fileErr)
+	})
 	if err != nil {
-		return Config{}, fmt.Errorf("keep the credentials of the embedded Pusher server in %s: %w", path, err)
+		return Config{}, fmt.Errorf("keep the credentials of the embedded Pusher server: %w", err)
+	}
+	own, err := parseApp([]byte(text))
+	if err != nil {
+		return Config{}, fmt.Errorf("read the setting %s: %w: delete its row and a new app is made", appSetting, err)
+	}
+	if !errors.Is(fileErr, fs.ErrNotExist) {
+		retire(ctx, formerFile, own == former, log)
 	}
 	c.AppID, c.Key, c.Secret = own.AppID, own.Key, own.Secret
 	return c, nil
+}
+
+// retire removes the file that had the credentials before, if it has the same.
+func retire(ctx context.Context, path string, same bool, log *slog.Logger) {
+	log = log.With(slog.String("file", path))
+	if !same {
+		log.WarnContext(ctx, "the credentials of the embedded Pusher server are in the database; this file has others, which nothing reads: delete it")
+		return
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		log.WarnContext(ctx, "others could read the secret of the embedded Pusher server: delete the row "+appSetting+
+			" of the table settings and start again, and a new one is made", slog.String("mode", info.Mode().String()))
+	}
+	if err := os.Remove(path); err != nil {
+		log.WarnContext(ctx, "the credentials of the embedded Pusher server are in the database now: delete their file", slog.Any("error", err))
+		return
+	}
+	log.InfoContext(ctx, "the credentials of the embedded Pusher server are in the database now, and their file was deleted")
 }
 
 func readApp(path string) (app, error) {
@@ -37,39 +79,23 @@ func readApp(path string) (app, error) {
 	if err != nil {
 		return app{}, err
 	}
-	var own app
-	if err := json.Unmarshal(text, &own); err != nil ||
-		!appID.MatchString(own.AppID) || !appID.MatchString(own.Key) || own.Secret == "" {
-		return app{}, errors.New("the file is damaged: delete it and a new app is made")
+	own, err := parseApp(text)
+	if err != nil {
+		return app{}, fmt.Errorf("%w: delete the file and a new app is made", err)
 	}
 	return own, nil
 }
 
-// makeApp writes the file as a whole and takes care not to replace one that another process has just made.
-func makeApp(path string) (app, error) {
-	own := app{AppID: "lorebridge", Key: randomHex(10), Secret: randomHex(32)}
-	text, err := json.MarshalIndent(own, "", "  ") //nolint:gosec // the file is for the secret
-	if err != nil {
-		return app{}, err
-	}
-	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return app{}, err
-	}
-	defer func() { _ = os.Remove(draft.Name()) }() // the link, if it was made, stays
-	if _, err := draft.Write(append(text, '\n')); err != nil {
-		return app{}, errors.Join(err, draft.Close())
-	}
-	if err := errors.Join(draft.Sync(), draft.Close()); err != nil {
-		return app{}, err
-	}
-	if err := os.Link(draft.Name(), path); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return readApp(path)
-		}
-		return app{}, err
+func parseApp(text []byte) (own app, err error) {
+	if err := json.Unmarshal(text, &own); err != nil || !appID.MatchString(own.AppID) || !appID.MatchString(own.Key) || own.Secret == "" {
+		return app{}, errors.New("the credentials are damaged")
 	}
 	return own, nil
+}
+
+func (a app) text() (string, error) {
+	text, err := json.Marshal(a) //nolint:gosec // the setting is for the secret
+	return string(text), err
 }
 
 func randomHex(bytes int) string {

@@ -2,14 +2,10 @@ package bridge_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"lorebridge/auth"
@@ -201,87 +197,5 @@ func TestAPageIsAllowedWhereItsBrowserIsTold(t *testing.T) {
 		if got := c.Origins(test.publicURL); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
-	}
-}
-
-func TestAnAppOfItsOwnIsKept(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "lorebridge.db.pusher.json")
-	base := bridge.Config{Scheme: "https", MasterKey: masterKey}
-	first, err := base.WithOwnApp(path)
-	must(t, err)
-	must(t, first.Validate())
-	if !first.HasApp() || !first.Embedded() || first.MasterKey != masterKey || len(first.Key) < 20 || len(first.Secret) < 64 || first.Key == first.Secret[:len(first.Key)] {
-		t.Errorf("the app is %+v", first)
-	}
-	info, err := os.Stat(path)
-	must(t, err)
-	if info.Mode().Perm() != 0o600 {
-		t.Errorf("its file has mode %o", info.Mode().Perm())
-	}
-	second, err := base.WithOwnApp(path)
-	must(t, err)
-	if second != first {
-		t.Errorf("at the next start it is another: %+v, %+v", first, second)
-	}
-	other, err := base.WithOwnApp(filepath.Join(t.TempDir(), "x.json"))
-	must(t, err)
-	if other.Key == first.Key || other.Secret == first.Secret {
-		t.Error("two servers have one app")
-	}
-	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
-		t.Errorf("drafts are left: %v, %v", entries, err)
-	}
-}
-
-func TestManyStartAtOnceWithOneApp(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	apps := make([]bridge.Config, 20)
-	start := make(chan struct{})
-	var group sync.WaitGroup
-	for i := range apps {
-		group.Go(func() {
-			var err error
-			<-start
-			if apps[i], err = (bridge.Config{Scheme: "https"}).WithOwnApp(filepath.Join(dir, "app.json")); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	close(start)
-	group.Wait()
-	for _, app := range apps {
-		if app != apps[0] || app.Secret == "" {
-			t.Errorf("one has %+v, another %+v", apps[0], app)
-		}
-	}
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
-		t.Errorf("drafts are left: %v, %v", entries, err)
-	}
-}
-
-func TestADamagedAppIsToldByItsFileAndLeftAlone(t *testing.T) {
-	t.Parallel()
-	whole, err := json.Marshal(map[string]string{"appId": "a", "key": "b", "secret": "c"})
-	must(t, err)
-	for name, text := range map[string]string{
-		"empty": "", "half": string(whole[:len(whole)-5]), "no secret": `{"appId":"a","key":"b"}`, "an array": "[]", "null": "null",
-	} {
-		path := filepath.Join(t.TempDir(), "app.json")
-		must(t, os.WriteFile(path, []byte(text), 0o600))
-		_, err := bridge.Config{}.WithOwnApp(path)
-		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete it") {
-			t.Errorf("%s: %v", name, err)
-		}
-		if kept, err := os.ReadFile(path); err != nil || string(kept) != text {
-			t.Errorf("%s: the file is now %q, %v", name, kept, err)
-		}
-	}
-	if _, err := (bridge.Config{}).WithOwnApp(filepath.Join(t.TempDir(), "missing", "app.json")); err == nil {
-		t.Error("a folder that is not there is no problem")
-	}
-	if _, err := (bridge.Config{}).WithOwnApp(t.TempDir()); err == nil {
-		t.Error("a folder is an app")
 	}
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import * as binaries from './harness/binaries.js';
@@ -137,21 +137,30 @@ scenario('the embedded Pusher keeps its app: browsers that were connected stay v
   const server = await startServer(t);
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
   const bobs = await openBrowser(t, bob);
-  const file = path.join(server.folder, 'lorebridge.db.pusher.json');
-  const mode = async (name) => (await stat(path.join(server.folder, name))).mode & 0o777;
-  const before = await readFile(file, 'utf8');
   const { key } = await bob.query('realtime');
-  assert.equal(JSON.parse(before).key, key);
-  assert.equal(await mode('lorebridge.db.pusher.json'), 0o600);
-  assert.equal(await mode('lorebridge.db'), 0o600, 'it holds password hashes');
 
   await server.kill();
   await server.start();
-  assert.equal(await readFile(file, 'utf8'), before);
   assert.equal((await bob.query('realtime')).key, key);
   await bobs.subscribed(2);
   await ada.ask(bob, 'The same app?');
   assert.equal((await bobs.received(1))[0].data.question, 'The same app?');
+});
+
+scenario('one file is the whole backup: sessions and the embedded Pusher\'s app are in it', async (t) => {
+  const [server, elsewhere] = [await startServer(t), await startServer(t)];
+  const [bob] = await signUpAll(server, 'Bob');
+  const { key } = await bob.query('realtime');
+  const file = path.join(server.folder, 'lorebridge.db');
+  assert.equal((await stat(file)).mode & 0o777, 0o600, 'it holds password hashes and the secret');
+  await Promise.all([server.stop(), elsewhere.stop()]);
+  assert.deepEqual((await readdir(server.folder)).sort(), ['lorebridge.db', 'lorebridge.db.lock']);
+
+  await copyFile(file, path.join(elsewhere.folder, 'lorebridge.db'));
+  await elsewhere.start();
+  const headers = { Authorization: `Bearer ${bob.token}` };
+  const answer = await graphql(elsewhere, '{ viewer { email } realtime { key } }', { headers });
+  assert.deepEqual(answer.json().data, { viewer: { email: bob.email }, realtime: { key } });
 });
 
 scenario('it serves a moment after its start, and says that it is well', async (t) => {
