@@ -77,7 +77,7 @@ screenshots: setup ## take docs/screenshots/ anew: every page, light and dark, d
 	cd e2e && LOREBRIDGE_BIN='$(CURDIR)/bin/lorebridge' node screenshots.js
 
 .PHONY: generate
-generate: setup-web ## write ent/, graph/, web/src/gql and web/dist again from their sources
+generate: setup-web ## write ent/, graph/, docs/schema.graphql, web/src/gql and web/dist again from their sources
 	go generate ./...
 	$(build_web)
 

@@ -62,7 +62,7 @@ func (l extentLimit) MutateOperationContext(_ context.Context, operation *graphq
 	case e.selections > maxSelections:
 		return failure(codeComplexity, fmt.Sprintf("the operation selects over %d fields: ask for less at once", maxSelections))
 	case e.introspects && !l.introspection:
-		return failure(codeValidationFailed, "introspection is off on this server: read its schema.graphqls")
+		return failure(codeValidationFailed, "introspection is off on this server: docs/schema.graphql in its sources has the schema")
 	}
 	return nil
 }

@@ -2,7 +2,7 @@ import type { CodegenConfig } from '@graphql-codegen/cli'
 
 /** Writes src/gql/operations.ts from the API and from the .graphql files beside the code that uses them. */
 const config: CodegenConfig = {
-  schema: '../*.graphqls',
+  schema: '../docs/schema.graphql',
   documents: ['src/**/*.graphql'],
   generates: {
     'src/gql/operations.ts': {
