@@ -110,9 +110,9 @@ func (l literals) scalar(name string, v *ast.Value, path []string) {
 		_, err := strconv.ParseInt(v.Raw, 10, 32)
 		fits = v.Kind == ast.IntValue && err == nil
 	case "Float":
-		fits = v.Kind == ast.IntValue || v.Kind == ast.FloatValue
-		if _, err := floatOf(v); fits && err != nil {
-			fits = false
+		_, err := strconv.ParseFloat(v.Raw, 64)
+		if fits = (v.Kind == ast.IntValue || v.Kind == ast.FloatValue) && err == nil; fits {
+			v.Kind = ast.FloatValue // gqlparser reads any other number as one of 64 bits
 		}
 	case "Boolean":
 		fits = v.Kind == ast.BooleanValue
@@ -130,15 +130,6 @@ func (l literals) scalar(name string, v *ast.Value, path []string) {
 			err.Extensions = map[string]any{"code": codeBadUserInput, "field": fieldName(path)}
 		})
 	}
-}
-
-// floatOf reads a number as gqlparser will: one without a point must fit into 64 bits.
-func floatOf(v *ast.Value) (float64, error) {
-	if v.Kind == ast.IntValue {
-		n, err := strconv.ParseInt(v.Raw, 10, 64)
-		return float64(n), err
-	}
-	return strconv.ParseFloat(v.Raw, 64)
 }
 
 // shown is a literal in a message. Texts are left out: one may be a password.
@@ -184,7 +175,7 @@ func fromLiteral(schema *ast.Schema, t *ast.Type, v *ast.Value) any {
 		n, _ := strconv.ParseInt(v.Raw, 10, 32) // validated
 		return n
 	case def.Name == "Float":
-		f, _ := floatOf(v) // validated
+		f, _ := strconv.ParseFloat(v.Raw, 64) // validated
 		return f
 	case def.Name == "Boolean":
 		return v.Raw == "true"

@@ -1,0 +1,9 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+
+import { file, table } from './coercion-table.js';
+
+test('the table of what values mean is what graphql-js says now', () => {
+  assert.ok(readFileSync(file, 'utf8') === table(), 'run `node coercion-table.js` and look at what changed');
+});
