@@ -160,19 +160,17 @@ func readAuthRequest(w http.ResponseWriter, r *http.Request) (socketID, channel 
 	switch mediaType {
 	case "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			return "", "", &refusal{http.StatusBadRequest, "the body is not a form"}
+		if err != nil || len(form["socket_id"]) > 1 || len(form["channel_name"]) > 1 {
+			return "", "", &refusal{http.StatusBadRequest, "the body is not a form with each name once"}
 		}
 		socketID, channel = form.Get("socket_id"), form.Get("channel_name")
 	case "application/json":
-		var request struct {
-			SocketID    string `json:"socket_id"`
-			ChannelName string `json:"channel_name"`
+		request, err := rule.Object("body", body)
+		if err != nil {
+			return "", "", &refusal{http.StatusBadRequest, err.Error() + `; send JSON such as {"socket_id":"1.2","channel_name":"private-user-1"}`}
 		}
-		if err := json.Unmarshal(body, &request); err != nil {
-			return "", "", &refusal{http.StatusBadRequest, `the body is not JSON such as {"socket_id":"1.2","channel_name":"private-user-1"}`}
-		}
-		socketID, channel = request.SocketID, request.ChannelName
+		socketID, _ = request["socket_id"].(string) // what is none is refused below
+		channel, _ = request["channel_name"].(string)
 	default:
 		return "", "", &refusal{http.StatusUnsupportedMediaType, "send " + contentTypes}
 	}

@@ -146,8 +146,12 @@ func TestWhatIsNoRequestGrantsNothing(t *testing.T) {
 		"JSON that is none":                {"POST", asJSON, `{"socket_id":"1.2"`, 400},
 		"JSON behind JSON":                 {"POST", asJSON, `{"socket_id":"1.2","channel_name":"private-user-7"}{}`, 400},
 		"an array":                         {"POST", asJSON, `[]`, 400},
-		"a number for the socket":          {"POST", asJSON, `{"socket_id":1.2,"channel_name":"private-user-7"}`, 400},
-		"null":                             {"POST", asJSON, `null`, 403},
+		"a number for the socket":          {"POST", asJSON, `{"socket_id":1.2,"channel_name":"private-user-7"}`, 403},
+		"names in capitals":                {"POST", asJSON, `{"SOCKET_ID":"1.2","Channel_Name":"private-user-7"}`, 403},
+		"a name twice in JSON":             {"POST", asJSON, `{"socket_id":"1.2","channel_name":"private-user-8","channel_name":"private-user-7"}`, 400},
+		"half a character in JSON":         {"POST", asJSON, `{"socket_id":"1.2","channel_name":"private-user-7","more":"\ud83d"}`, 400},
+		"a socket twice in a form":         {"POST", form, "socket_id=1.2&channel_name=private-user-7&socket_id=1.3", 400},
+		"null":                             {"POST", asJSON, `null`, 400},
 		"nothing":                          {"POST", form, "", 403},
 		"no socket":                        {"POST", form, "channel_name=private-user-7", 403},
 		"no channel":                       {"POST", form, "socket_id=1.2", 403},
@@ -163,7 +167,7 @@ func TestWhatIsNoRequestGrantsNothing(t *testing.T) {
 		"a channel with a NUL":             {"POST", form, "socket_id=1.2&channel_name=private-user-7%00", 403},
 		"a channel and a line":             {"POST", form, "socket_id=1.2&channel_name=private-user-7%0A", 403},
 		"a channel of 165 characters":      {"POST", form, "socket_id=1.2&channel_name=" + strings.Repeat("a", 165), 403},
-		"two channels, the first not ours": {"POST", form, "socket_id=1.2&channel_name=private-user-8&channel_name=private-user-7", 403},
+		"two channels, the first not ours": {"POST", form, "socket_id=1.2&channel_name=private-user-8&channel_name=private-user-7", 400},
 	} {
 		answer := request(t, b, 7, test.method, test.contentType, test.body)
 		var got map[string]string

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -79,7 +78,7 @@ func (s *Subscriptions) run(ctx context.Context, op operation, viewer auth.Viewe
 	call := &delivering{topic: t, event: e}
 	ctx = graphql.StartOperationTrace(context.WithValue(ctx, callKey{}, call))
 	oc, errs := s.exec.CreateOperationContext(ctx, &graphql.RawParams{
-		Query: op.document, OperationName: op.name, Variables: copyVariables(op.variables),
+		Query: op.document, OperationName: op.name, Variables: op.variables,
 	})
 	if errs != nil {
 		return outcome{seq: e.ID, at: e.CreatedAt, end: reasonInvalid + errs.Error(), failure: errs.Error()}
@@ -90,13 +89,6 @@ func (s *Subscriptions) run(ctx context.Context, op operation, viewer auth.Viewe
 		response = s.exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(ctx.Err())})
 	}
 	return newOutcome(e, response, call.last)
-}
-
-// copyVariables protects what is stored: coercing writes to its map.
-func copyVariables(variables map[string]any) map[string]any {
-	fresh := make(map[string]any, len(variables))
-	maps.Copy(fresh, variables)
-	return fresh
 }
 
 // newOutcome reads a response. Without one there is nothing to tell. Errors beside data are sent as GraphQL has them; where there is

@@ -172,6 +172,15 @@ func TestPoint30WhatCannotGoOnEndsAtTheStartAndItsClientIsTold(t *testing.T) {
 			[]string{`UPDATE subscribers SET document = 'subscription { knowledgeRetracted { title } }' WHERE id = (SELECT min(id) FROM subscribers)`},
 			"the schema no longer accepts",
 		},
+		"a directive that is no longer served": {
+			[]string{`UPDATE subscribers SET document = 'subscription { knowledgePublished { id ... @defer { title } } }' WHERE id = (SELECT min(id) FROM subscribers)`},
+			"the schema no longer accepts",
+		},
+		"a variable that does not fit any more": {
+			[]string{`UPDATE subscribers SET document = 'subscription($v: Boolean!) { knowledgePublished { title @include(if: $v) } }', variables = '{"v":"true"}'
+				WHERE id = (SELECT min(id) FROM subscribers)`},
+			"the schema no longer accepts",
+		},
 		"a document that cannot be read": {
 			[]string{`UPDATE subscribers SET document = '{{{' WHERE id = (SELECT min(id) FROM subscribers)`},
 			"the schema no longer accepts",

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -151,7 +150,7 @@ func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor, wi
 
 // operationOf is what a row's subscription runs.
 func operationOf(row *ent.Subscriber) operation {
-	return operation{document: row.Document, name: row.OperationName, field: row.Field, variables: whole(row.Variables)}
+	return operation{document: row.Document, name: row.OperationName, field: row.Field, variables: row.Variables}
 }
 
 // restore makes a subscription of a row. One that cannot go on is ended, and its client told. s.mu is held.
@@ -173,7 +172,7 @@ func (s *Subscriptions) restore(ctx context.Context, row *ent.Subscriber, sessio
 	key := groupKey{topic: t, userID: row.UserID}
 	if problem == nil {
 		oc, errs := s.exec.CreateOperationContext(graphql.StartOperationTrace(ctx), &graphql.RawParams{
-			Query: row.Document, OperationName: row.OperationName, Variables: copyVariables(sub.operation.variables),
+			Query: row.Document, OperationName: row.OperationName, Variables: sub.operation.variables,
 		})
 		if errs != nil {
 			problem = errs
@@ -231,28 +230,4 @@ func timeOf(t *time.Time) time.Time {
 		return time.Time{}
 	}
 	return *t
-}
-
-// whole makes whole numbers of what JSON kept as floats: an id must be one.
-func whole(variables map[string]any) map[string]any {
-	var mend func(value any) any
-	mend = func(value any) any {
-		switch value := value.(type) {
-		case float64:
-			if value == math.Trunc(value) && math.Abs(value) < 1<<53 {
-				return int64(value)
-			}
-		case map[string]any:
-			return whole(value)
-		case []any:
-			for i := range value {
-				value[i] = mend(value[i])
-			}
-		}
-		return value
-	}
-	for name, value := range variables {
-		variables[name] = mend(value)
-	}
-	return variables
 }
