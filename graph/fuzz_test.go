@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 )
@@ -120,4 +121,36 @@ func (s *scene) survives(t *testing.T, body string) {
 		}
 	}
 	s.journal.check(t)
+}
+
+// FuzzText sends what stands between the quotes of a string, in JSON and in a document: what is accepted comes back unchanged.
+func FuzzText(f *testing.F) {
+	s := build(f).set()
+	for _, text := range []string{
+		``, `a`, `é 😀`, `\ud83d\ude00`, `\u{1F600}`, `\ud83d`, `\ude00\ud83d`, `\ud83d\ud83d\ude00`, `\\ud83d`, `\u005cud83d`, `\uFFFD`, "\ufffd", `\"`, `\/\n\t`,
+		`\u0000`, "\t", `\u{D800}`, `\u{fffd}`, `a\`, `"`, "\xed\xa0\x80", `\u{00000041}`, `#`, `\u2028`, `""`,
+	} {
+		f.Add(text)
+	}
+	const made = `{ knowledge { content } }`
+	f.Fuzz(func(t *testing.T, raw string) {
+		h := *s.house
+		h.t = t
+		var meant string
+		sound := json.Unmarshal([]byte(`"`+raw+`"`), &meant) == nil
+		replaced := strings.Contains(meant, "\ufffd") && !strings.Contains(strings.ToLower(raw), `\ufffd`) && !strings.Contains(raw, "\ufffd")
+		check := func(what string, a answer) {
+			t.Helper()
+			if a.code() != "" {
+				return
+			}
+			if got := a.get("createKnowledge", "knowledge", "content"); sound && got != meant || replaced {
+				t.Errorf("%s %q is kept as %q, and means %q", what, raw, got, meant)
+			}
+		}
+		check("JSON", h.post(s.owner, `{"query":"mutation($t: String!) { createKnowledge(input: {title: \"x\", content: $t}) `+made+` }","variables":{"t":"`+raw+`"}}`))
+		if utf8.ValidString(raw) && !strings.Contains(raw, `""`) { // else it may be a block string, or several
+			check("the literal", h.ask(s.owner, `mutation { createKnowledge(input: {title: "x", content: "`+raw+`"}) `+made+` }`))
+		}
+	})
 }

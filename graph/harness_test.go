@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -334,6 +335,11 @@ func (h *house) send(request *http.Request) answer {
 	if err := json.Unmarshal(body, &a); err != nil {
 		h.t.Fatalf("the answer %d is not JSON: %.300s", a.status, body)
 	}
+	for _, e := range a.Errors {
+		if word := goWords.FindString(e.Message); word != "" {
+			h.t.Errorf("a message has the word %q of Go's: %s", word, e.Message)
+		}
+	}
 	return a
 }
 
@@ -348,6 +354,9 @@ func (h *house) ask(p person, query string, variables ...map[string]any) answer 
 	must(h.t, err)
 	return h.post(p, string(body))
 }
+
+// goWords are words of Go's that say nothing to a client.
+var goWords = regexp.MustCompile(`<nil>|%!|\b(u?int(8|16|32|64)?|float(32|64)|nil|slice|map|struct|interface|reflect|strconv|(un)?marshal\w*|json\.\w+|runtime|goroutine)\b`)
 
 // code is the code of the first error, or empty.
 func (a answer) code() string {
