@@ -112,6 +112,11 @@ fuzz: ## fuzz every Fuzz function, each for FUZZTIME (10s)
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime '$(FUZZTIME)' "$$(dirname "$$file")" || exit 1; \
 	done
 
+.PHONY: suites
+suites: ## what takes too long for every change: each Fuzz function for a minute, and a measured run that fails if an event is lost
+	$(MAKE) fuzz FUZZTIME=1m
+	go run ./bench -rounds 1
+
 .PHONY: vuln
 vuln: ## look for known vulnerabilities in what we call; needs the vulnerability database
 	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./... || { \
