@@ -27,15 +27,17 @@ const (
 	maxPage     = 100
 )
 
-// pageCost multiplies the cost of a list's item by the page. What page refuses, it refuses with a better message.
+// pageCost multiplies the cost of a list's item by the rows that are read: last only picks from what first leaves. What is out of
+// bounds is refused later, with a better message.
 func pageCost(child int, first, last *int) int {
 	size := defaultPage
-	for _, n := range []*int{first, last} {
-		if n != nil {
-			size = max(1, min(*n, maxPage))
-		}
+	switch {
+	case first != nil:
+		size = *first
+	case last != nil:
+		size = *last
 	}
-	return 1 + size*child
+	return 1 + max(1, min(size, maxPage))*child
 }
 
 // search checks what to search for.

@@ -64,7 +64,11 @@ func (r *Resolver) storedSubscription(ctx context.Context, id int) (ent.Noder, e
 	if err != nil {
 		return nil, err
 	}
-	found, err := r.Client.Subscriber.Get(auth.AsSystem(ctx), id)
+	query, err := r.Client.Subscriber.Query().Where(subscriber.ID(id)).CollectFields(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := query.Only(auth.AsSystem(ctx))
 	if err != nil {
 		return nil, err
 	}
