@@ -96,20 +96,23 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			"knows, so it must be on loopback, such as 127.0.0.1:8080, and without the other two",
 			c.ListenAddr, c.Auth.PublicURL, c.Auth.TrustedProxies), listener.Close())
 	}
-	client, err := database.Open(ctx, c.Database)
+	client, health, err := database.OpenWatched(ctx, c.Database, log)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	return errors.Join(serve(ctx, c, listener, client, log, out), client.Close())
+	return errors.Join(serve(ctx, c, listener, client, health, log, out), client.Close())
 }
 
 // serve joins the rooms and runs them until ctx ends.
-func serve(ctx context.Context, c config, listener net.Listener, client *ent.Client, log *slog.Logger, out io.Writer) error {
+func serve(ctx context.Context, c config, listener net.Listener, client *ent.Client, health *database.Health,
+	log *slog.Logger, out io.Writer,
+) error {
 	defer func() { _ = listener.Close() }() // closed already, unless the wiring fails
 	h, err := build(ctx, c, client, log, c.Web.HasPlayground(isLocal(c, listener)))
 	if err != nil {
 		return err
 	}
+	h.health = health
 	var people demo.People
 	if c.Demo {
 		if people, err = demo.Fill(ctx, client, h.relay.WithTx); err != nil {
@@ -142,6 +145,7 @@ type house struct {
 	api           *graph.Handler
 	face          *web.Handler
 	identify      func(http.Handler) http.Handler
+	health        *database.Health
 	log           *slog.Logger
 	stopping      atomic.Bool
 }
@@ -230,7 +234,7 @@ func (h *house) routes() http.Handler {
 		mux.Handle("/apps/", h.sockets)
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { h.report(w, []string{}) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { h.report(w, h.problems(r.Context())) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { h.report(w, h.problems()) })
 	mux.Handle("/", h.face)
 	return mux
 }
@@ -285,6 +289,7 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 	}
 	group.Go(func() error { return h.accounts.Run(ctx) })
 	group.Go(func() error { return h.keepTidy(ctx) })
+	group.Go(func() error { return h.health.Run(ctx) })
 	return group.Wait()
 }
 
@@ -321,15 +326,13 @@ func (h *house) keepTidy(ctx context.Context) error {
 }
 
 // problems are why this server should get no requests now.
-func (h *house) problems(ctx context.Context) []string {
+func (h *house) problems() []string {
 	found := []string{}
 	if h.stopping.Load() {
 		found = append(found, "the server is stopping")
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	if err := h.relay.WithTx(ctx, func(context.Context, *ent.Client) error { return nil }); err != nil {
-		found = append(found, "the database cannot be written: "+err.Error())
+	if problem := h.health.Problem(); problem != "" {
+		found = append(found, problem)
 	}
 	broken, _ := h.pusher.Faults()
 	return append(found, broken...)

@@ -65,7 +65,7 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	}
 	viewer, err := auth.FromContext(r.Context())
 	if err != nil {
-		return nil, b.refusalOf(r, err)
+		return nil, b.refusalOf(w, r, err)
 	}
 	channel = strings.TrimPrefix(channel, presencePrefix)
 	if !b.grants(channel, viewer.UserID) {
@@ -78,9 +78,9 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	holds, err := b.sessions.Holds(r.Context(), viewer)
 	switch {
 	case err != nil:
-		return nil, b.refusalOf(r, err)
+		return nil, b.refusalOf(w, r, err)
 	case !holds:
-		return nil, b.refusalOf(r, auth.ErrUnauthenticated)
+		return nil, b.refusalOf(w, r, auth.ErrUnauthenticated)
 	}
 	if isSubscriptionChannel(channel) {
 		hint := subscriber.ProtocolGraphqlRuby
@@ -88,13 +88,13 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 			hint = subscriber.ProtocolLighthouse
 		}
 		if err := b.subscriptions.Authorize(r.Context(), channel, viewer, hint); err != nil {
-			return nil, b.refusalOf(r, err)
+			return nil, b.refusalOf(w, r, err)
 		}
 	}
 	client := b.client // a copy: the library writes to it
 	answer, err := client.AuthorizePrivateChannel([]byte(url.Values{"socket_id": {socketID}, "channel_name": {channel}}.Encode()))
 	if err != nil {
-		return nil, b.refusalOf(r, err)
+		return nil, b.refusalOf(w, r, err)
 	}
 	return answer, nil
 }
@@ -129,11 +129,16 @@ func (b *Bridge) grants(channel string, userID int) bool {
 	return channel == b.Channel(userID) || channel == privatePrefix+strconv.Itoa(userID)
 }
 
-func (b *Bridge) refusalOf(r *http.Request, err error) *refusal {
+func (b *Bridge) refusalOf(w http.ResponseWriter, r *http.Request, err error) *refusal {
 	if cause := context.Cause(r.Context()); errors.Is(cause, auth.ErrSessionEnded) {
 		err = cause // whatever went wrong on the way
 	}
+	var unavailable *rule.UnavailableError
 	switch {
+	case errors.As(err, &unavailable):
+		b.log.WarnContext(r.Context(), "a request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
+		w.Header().Set("Retry-After", strconv.Itoa(unavailable.Seconds()))
+		return &refusal{http.StatusServiceUnavailable, unavailable.Message()}
 	case errors.Is(err, auth.ErrUnauthenticated):
 		return &refusal{http.StatusUnauthorized, err.Error()}
 	case errors.Is(err, rule.ErrForbidden): // it ended at this moment

@@ -43,6 +43,7 @@ type plan struct {
 	elsewhere, webhooks bool
 	sockets             func(*pusherserver.Config) // nil: as it comes
 	sessionSweep        time.Duration              // 0: as it comes
+	client              func(*ent.Client)          // hooks and interceptors, before anything runs
 }
 
 // house is the server as server.go joins it, behind a listener that outlives restarts.
@@ -125,6 +126,9 @@ func (h *house) start() {
 	var err error
 	h.client, err = database.Open(h.t.Context(), database.Config{URL: "sqlite:" + h.path})
 	must(h.t, err)
+	if h.plan.client != nil {
+		h.plan.client(h.client)
+	}
 	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
 		auth.Parts{Client: h.client, Logger: log, Sweep: h.plan.sessionSweep})
 	must(h.t, err)

@@ -25,7 +25,7 @@ func (s *Subscriptions) ServeResult(w http.ResponseWriter, r *http.Request) {
 	}
 	viewer, err := auth.FromContext(r.Context())
 	if err != nil {
-		s.bridge.refuse(w, *s.bridge.refusalOf(r, err))
+		s.bridge.refuse(w, *s.bridge.refusalOf(w, r, err))
 		return
 	}
 	seq, err := strconv.Atoi(r.URL.Query().Get("seq"))
@@ -39,7 +39,7 @@ func (s *Subscriptions) ServeResult(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err != nil:
-		s.bridge.refuse(w, *s.bridge.refusalOf(r, err))
+		s.bridge.refuse(w, *s.bridge.refusalOf(w, r, err))
 	case result == nil:
 		s.bridge.refuse(w, refusal{http.StatusNotFound, "there is no such result: channel and seq must be those of a subscription of yours"})
 	default:

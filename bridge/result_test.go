@@ -1,10 +1,17 @@
 package bridge_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"lorebridge/ent"
+	"lorebridge/ent/rule"
 )
 
 func TestAResultCanBeReadByItsSubscriberAlone(t *testing.T) {
@@ -68,5 +75,41 @@ func TestAResultIsRunWithTheRightsOfNow(t *testing.T) {
 	h.post(grace, `mutation ($id: ID!) { deleteKnowledge(input: {id: $id}) { deletedId } }`, map[string]any{"id": id})
 	if got := h.send(ada, http.MethodGet, path, ""); got.status != http.StatusNotFound {
 		t.Errorf("of what was deleted: got %d %s", got.status, got.body)
+	}
+}
+
+// Where the session cannot be read just now, nothing is granted or given, and clients learn when to try again.
+func TestADatabaseThatPassesIsA503AtEveryDoor(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	h := build(t, func(p *plan) {
+		p.client = func(client *ent.Client) {
+			client.Session.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
+				return ent.QuerierFunc(func(ctx context.Context, q ent.Query) (ent.Value, error) {
+					if down.Load() {
+						return nil, &rule.UnavailableError{RetryAfter: 2 * time.Second, Reason: "full", Err: errors.New("/secret/path")}
+					}
+					return next.Query(ctx, q)
+				})
+			}))
+		}
+	})
+	ada := h.person("Ada")
+	channel := h.subscribe(ada, title)
+	for _, test := range []struct{ method, path, body string }{
+		{"POST", "/pusher/auth", "socket_id=1.2&channel_name=" + channel},
+		{"POST", "/graphql/subscriptions/auth", "socket_id=1.2&channel_name=" + channel},
+		{"GET", "/graphql/subscriptions/result?seq=1&channel=" + channel, ""},
+	} {
+		down.Store(true)
+		got := h.send(ada, test.method, test.path, test.body, "Content-Type", "application/x-www-form-urlencoded")
+		if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") != "2" || strings.Contains(got.body, "secret") ||
+			!strings.Contains(got.body, "try again in 2 seconds") {
+			t.Errorf("%s answers %d, Retry-After %q, %s", test.path, got.status, got.header.Get("Retry-After"), got.body)
+		}
+		down.Store(false)
+		if got := h.send(ada, test.method, test.path, test.body, "Content-Type", "application/x-www-form-urlencoded"); got.status == http.StatusServiceUnavailable {
+			t.Errorf("%s goes on answering %s", test.path, got.body)
+		}
 	}
 }

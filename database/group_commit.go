@@ -28,12 +28,13 @@ var errGroupLost = errors.New("sqlite rolled back the transaction that this one 
 //
 // The first of a group needs no savepoint: whoever is alone pays nothing. When COMMIT fails, the whole group has failed.
 type groupCommit struct {
-	db *sql.DB // of one connection
+	db     *sql.DB // of one connection
+	health *Health
 
 	// mu guards who has the turn: one transaction at a time runs statements.
 	mu    sync.Mutex
 	taken bool
-	queue []chan struct{} // closed to pass the turn, first come first served
+	queue []chan error // gets nil with the turn, first come first served, or why there will be none
 
 	current *group // belongs to whoever has the turn; nil between groups
 }
@@ -54,6 +55,9 @@ func (g *groupCommit) begin(ctx context.Context) (dialect.Tx, error) {
 	}
 	m, err := g.join(ctx)
 	if err != nil {
+		if g.current != nil && g.current.size == 1 {
+			g.refuse(err) // or each would wait as long as we did, one after the other
+		}
 		g.finish(err) // those before us are not at fault; but what we tried to share is gone
 		return nil, err
 	}
@@ -68,12 +72,12 @@ func (g *groupCommit) takeTurn(ctx context.Context) error {
 		g.mu.Unlock()
 		return nil
 	}
-	passed := make(chan struct{})
+	passed := make(chan error, 1)
 	g.queue = append(g.queue, passed)
 	g.mu.Unlock()
 	select {
-	case <-passed:
-		return nil
+	case err := <-passed:
+		return err
 	case <-ctx.Done():
 	}
 	g.mu.Lock()
@@ -82,7 +86,17 @@ func (g *groupCommit) takeTurn(ctx context.Context) error {
 		g.queue = slices.Delete(g.queue, i, i+1)
 		return ctx.Err()
 	}
-	return nil
+	return <-passed
+}
+
+// refuse ends the wait of all who wait for their turn.
+func (g *groupCommit) refuse(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, waiting := range g.queue {
+		waiting <- err
+	}
+	g.queue = nil
 }
 
 // passTurn gives the turn to who waits longest. It says whether somebody did; otherwise the turn is kept.
@@ -92,7 +106,7 @@ func (g *groupCommit) passTurn() bool {
 	if len(g.queue) == 0 {
 		return false
 	}
-	close(g.queue[0])
+	g.queue[0] <- nil
 	g.queue = g.queue[1:]
 	return true
 }
@@ -105,7 +119,7 @@ func (g *groupCommit) endTurn() {
 		g.taken = false
 		return
 	}
-	close(g.queue[0])
+	g.queue[0] <- nil
 	g.queue = g.queue[1:]
 }
 
@@ -176,7 +190,10 @@ func (g *groupCommit) finish(broken error) {
 		// Whatever is left of the transaction must not be left to the next group. It may be gone already.
 		_, _ = run.ExecContext(context.Background(), "ROLLBACK")
 	}
-	ended.err = errors.Join(ended.err, ended.conn.Close())
+	ended.err = explain(errors.Join(ended.err, ended.conn.Close()))
+	if ended.kept > 0 {
+		g.health.wrote(ended.err)
+	}
 	close(ended.done)
 }
 
@@ -225,6 +242,18 @@ func (m *member) Rollback() error {
 		return err
 	}
 	m.groups.leave(m.group)
+	return nil
+}
+
+func (m *member) Exec(ctx context.Context, query string, args, v any) error {
+	return explain(m.Conn.Exec(ctx, query, args, v))
+}
+
+func (m *member) Query(ctx context.Context, query string, args, v any) error {
+	if err := m.Conn.Query(ctx, query, args, v); err != nil {
+		return explain(err)
+	}
+	explainRows(v)
 	return nil
 }
 

@@ -50,7 +50,7 @@ func newGroups(t *testing.T) (*groupCommit, *atomic.Int64) {
 		}
 	}
 	commits.Store(0)
-	return &groupCommit{db: db}, commits
+	return &groupCommit{db: db, health: &Health{}}, commits
 }
 
 func exec(tx dialect.Tx, statement string, args ...any) error {

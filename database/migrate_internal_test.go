@@ -176,7 +176,7 @@ func TestEachConnectionIsSetUp(t *testing.T) {
 			must(t, err)
 			readOnly := map[string]string{"writer": "0", "reader": "1"}[name]
 			for pragma, want := range map[string]string{
-				"foreign_keys": "1", "journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "query_only": readOnly, "cache_size": "-16384",
+				"foreign_keys": "1", "journal_mode": "wal", "synchronous": "2", "busy_timeout": "2500", "query_only": readOnly, "cache_size": "-16384",
 			} {
 				if got := names(t, conns[i], "PRAGMA "+pragma); !slices.Equal(got, []string{want}) {
 					t.Errorf("%s of connection %d of the %s is %v, want %s", pragma, i, name, got, want)

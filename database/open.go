@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/url"
 	"os"
@@ -21,14 +22,21 @@ import (
 // Open opens, creates if need be, and migrates the database. The client must be closed. While another process has it
 // open the error is ErrInUse.
 func Open(ctx context.Context, c Config) (*ent.Client, error) {
+	client, _, err := OpenWatched(ctx, c, slog.New(slog.DiscardHandler))
+	return client, err
+}
+
+// OpenWatched is Open for who wants to know whether the database can be written: Health.Run finds out, if nobody else does.
+func OpenWatched(ctx context.Context, c Config, log *slog.Logger) (*ent.Client, *Health, error) {
 	if err := c.Validate(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	driver, err := openSQLite(ctx, c.Path())
 	if err != nil {
-		return nil, fmt.Errorf("open the database %s: %w (DATABASE_URL says which)", c.Path(), err)
+		return nil, nil, fmt.Errorf("open the database %s: %w (DATABASE_URL says which)", c.Path(), err)
 	}
-	return ent.NewClient(ent.Driver(driver)), nil
+	driver.health.log = log
+	return ent.NewClient(ent.Driver(driver)), driver.health, nil
 }
 
 func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
@@ -70,12 +78,16 @@ func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
 	readers := readersPerCore * runtime.GOMAXPROCS(0)
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
-	return &sqliteDriver{
+	health := &Health{}
+	driver := &sqliteDriver{
+		health: health,
 		writer: entsql.OpenDB(dialect.SQLite, writer),
 		reader: entsql.OpenDB(dialect.SQLite, reader),
-		groups: &groupCommit{db: writer},
+		groups: &groupCommit{db: writer, health: health},
 		lock:   lock,
-	}, nil
+	}
+	health.begin = driver.Tx
+	return driver, nil
 }
 
 // create makes a file that is not there. SQLite would make it readable for everybody, and it holds password hashes.
@@ -94,7 +106,7 @@ func dsn(path string, more url.Values) string {
 	options := url.Values{
 		"_journal_mode":    {"WAL"},
 		"_synchronous":     {"FULL"}, // the driver's default loses the last commits with the power
-		"_busy_timeout":    {"5000"},
+		"_busy_timeout":    {"2500"}, // who waits for a transaction and for one without is UNAVAILABLE within five seconds
 		"_fk":              {"1"},
 		"_cache_size":      {"-16384"}, // KiB
 		"_stmt_cache_size": {"128"},    // prepared statements per connection

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"sync/atomic"
 
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
@@ -20,6 +21,8 @@ type sqliteDriver struct {
 	writer, reader *entsql.Driver
 	groups         *groupCommit // of writer
 	lock           *lock
+	health         *Health
+	closed         atomic.Bool
 }
 
 var _ dialect.Driver = (*sqliteDriver)(nil)
@@ -34,32 +37,65 @@ func (d *sqliteDriver) Exec(ctx context.Context, query string, args, v any) erro
 	if ent.TxFromContext(ctx) != nil {
 		return errPastTx
 	}
-	return d.writer.Exec(ctx, query, args, v)
+	err := d.explain(d.writer.Exec(ctx, query, args, v))
+	d.health.wrote(err)
+	return err
 }
 
 // Query reads, but for INSERT … RETURNING. A write that came here by mistake fails: readers cannot.
 func (d *sqliteDriver) Query(ctx context.Context, query string, args, v any) error {
 	if strings.HasPrefix(query, "SELECT") {
-		return d.reader.Query(ctx, query, args, v)
+		return d.query(ctx, d.reader, query, args, v)
 	}
 	if ent.TxFromContext(ctx) != nil {
 		return errPastTx
 	}
-	return d.writer.Query(ctx, query, args, v)
+	err := d.query(ctx, d.writer, query, args, v)
+	d.health.wrote(err)
+	return err
+}
+
+func (d *sqliteDriver) query(ctx context.Context, pool *entsql.Driver, query string, args, v any) error {
+	if err := pool.Query(ctx, query, args, v); err != nil {
+		return d.explain(err)
+	}
+	explainRows(v)
+	return nil
+}
+
+// explain is explain, and knows why a pool that is closed has no connection.
+func (d *sqliteDriver) explain(err error) error {
+	if err != nil && d.closed.Load() {
+		err = errors.Join(errClosed, err)
+	}
+	return explain(err)
 }
 
 // Tx begins a transaction that writes. The wait for its turn ends with ctx; once begun, the transaction does not.
-func (d *sqliteDriver) Tx(ctx context.Context) (dialect.Tx, error) { return d.groups.begin(ctx) }
+func (d *sqliteDriver) Tx(ctx context.Context) (dialect.Tx, error) {
+	tx, err := d.groups.begin(ctx)
+	if err != nil {
+		err = d.explain(err)
+		d.health.wrote(err)
+		return nil, err
+	}
+	return tx, nil
+}
 
 // BeginTx is what ent's Client.BeginTx calls.
 func (d *sqliteDriver) BeginTx(ctx context.Context, options *sql.TxOptions) (dialect.Tx, error) {
 	if options != nil && options.ReadOnly {
-		return d.reader.BeginTx(ctx, options)
+		tx, err := d.reader.BeginTx(ctx, options)
+		if err != nil {
+			return nil, d.explain(err)
+		}
+		return tx, nil
 	}
 	return d.Tx(ctx)
 }
 
 // Close closes all connections.
 func (d *sqliteDriver) Close() error {
+	d.closed.Store(true)
 	return errors.Join(d.reader.Close(), d.writer.Close(), d.lock.Close())
 }

@@ -36,6 +36,7 @@ const (
 	codeMethodNotAllowed     = "METHOD_NOT_ALLOWED"
 	codeUnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE"
 	codeNotAcceptable        = "NOT_ACCEPTABLE"
+	codeUnavailable          = "UNAVAILABLE"
 	codeInternal             = "INTERNAL"
 )
 
@@ -66,8 +67,11 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 		}
 		shown := &gqlerror.Error{Path: told.Path, Locations: told.Locations}
 		shown.Message, shown.Extensions = classify(ctx, told)
-		if shown.Extensions["code"] == codeInternal && !errors.Is(err, errPanic) {
+		if code := shown.Extensions["code"]; (code == codeInternal || code == codeUnavailable) && !errors.Is(err, errPanic) {
 			level := slog.LevelError
+			if code == codeUnavailable {
+				level = slog.LevelWarn
+			}
 			if errors.Is(err, context.Canceled) { // the client is gone, and nobody can do anything about it
 				level = slog.LevelDebug
 			}
@@ -81,7 +85,10 @@ func classify(ctx context.Context, told *gqlerror.Error) (message string, extens
 	err := told.Unwrap()
 	var input *rule.InputError
 	var limited *auth.RateLimitError
+	var unavailable *rule.UnavailableError
 	switch {
+	case errors.As(err, &unavailable):
+		return unavailable.Message(), map[string]any{"code": codeUnavailable, "retryAfter": unavailable.Seconds()}
 	case sessionEnded(ctx): // whatever went wrong on the way, and in whose words
 		return auth.ErrSessionEnded.Error(), map[string]any{"code": codeUnauthenticated}
 	case errors.As(err, &input):

@@ -50,6 +50,7 @@ type plan struct {
 	times         graph.StreamTimes
 	tap           func(graph.Subscriptions) graph.Subscriptions
 	realtime      func(context.Context, int) (*graph.Realtime, error)
+	client        func(*ent.Client) // hooks and interceptors, before anything runs
 }
 
 // house is the server as server.go joins it, behind a real listener, with its log kept.
@@ -91,6 +92,9 @@ func build(t testing.TB, change ...func(*plan)) *house {
 	h.client, err = database.Open(t.Context(), database.Config{URL: "sqlite:" + path})
 	must(t, err)
 	t.Cleanup(func() { must(t, h.client.Close()) })
+	if p.client != nil {
+		p.client(h.client)
+	}
 	h.db, err = sql.Open("sqlite3", "file:"+path+"?_query_only=1&_busy_timeout=5000")
 	must(t, err)
 	t.Cleanup(func() { must(t, h.db.Close()) })

@@ -31,12 +31,15 @@ func (r *Resolver) markNotificationsRead(ctx context.Context, input MarkNotifica
 	if err := r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
 		payload.Marked, err = tx.Event.Update().Where(which, event.ReadAtIsNil()).
 			SetReadAt(time.Now().UTC().Truncate(time.Millisecond)).Save(ctx)
+		if err != nil {
+			return err
+		}
+		payload.UnreadCount, err = tx.Event.Query().Where(event.ReadAtIsNil()).Count(ctx) // here: what fails has marked nothing
 		return err
 	}); err != nil {
 		return nil, err
 	}
-	payload.UnreadCount, err = r.unread(ctx)
-	return payload, err
+	return payload, nil
 }
 
 func toMark(input MarkNotificationsReadInput) (predicate.Event, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/auth"
+	"lorebridge/ent/rule"
 )
 
 // sessionEnded says that the session of the request or the connection of ctx has ended, and with it ctx.
@@ -15,7 +16,8 @@ func sessionEnded(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), auth.ErrSessionEnded)
 }
 
-// stillSignedIn refuses an operation whose session has ended since its request began: its body may have taken long to arrive.
+// stillSignedIn refuses an operation whose session has ended since its request began: its body may have taken long to arrive. And it
+// refuses one whose session could not be read: nobody knows who is asking.
 type stillSignedIn struct{}
 
 var _ graphql.OperationContextMutator = stillSignedIn{}
@@ -23,6 +25,12 @@ var _ graphql.OperationContextMutator = stillSignedIn{}
 func (stillSignedIn) MutateOperationContext(ctx context.Context, _ *graphql.OperationContext) *gqlerror.Error {
 	if sessionEnded(ctx) {
 		return failure(codeUnauthenticated, auth.ErrSessionEnded.Error())
+	}
+	_, err := auth.FromContext(ctx)
+	if unavailable, ok := errors.AsType[*rule.UnavailableError](err); ok {
+		refused := failure(codeUnavailable, unavailable.Message())
+		refused.Extensions["retryAfter"] = unavailable.Seconds()
+		return refused
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/auth"
+	"lorebridge/ent/rule"
 )
 
 const (
@@ -102,11 +103,15 @@ func newSocket(ctx context.Context, conn *websocket.Conn, connection *connection
 func (s *socket) last(ctx context.Context, err error) closing {
 	var told closing
 	var limited *auth.RateLimitError
+	var unavailable *rule.UnavailableError
 	switch {
 	case errors.As(err, &told):
 		return told
 	case errors.As(err, &limited): // graphql-ws connects again after this
 		return closing{websocket.StatusTryAgainLater, "too many connections: close some, or try again later"}
+	case errors.As(err, &unavailable):
+		s.log.WarnContext(ctx, "a WebSocket failed", slog.Any("error", err))
+		return closing{websocket.StatusTryAgainLater, unavailable.Message()}
 	case errors.Is(err, auth.ErrUnauthenticated): // graphql-ws gives up, so that its application signs in again
 		return closing{4401, "Unauthorized: " + err.Error()}
 	case errors.Is(err, context.Canceled):

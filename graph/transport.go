@@ -136,6 +136,12 @@ func (t httpTransport) refuse(w http.ResponseWriter, answerType string, status i
 
 // write answers the request with the response.
 func (t httpTransport) write(w http.ResponseWriter, answerType string, status int, response *graphql.Response, ran bool) {
+	if seconds := retryAfter(response.Errors); seconds > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		if !ran || len(response.Data) == 0 || bytes.Equal(response.Data, []byte("null")) {
+			status, ran = http.StatusServiceUnavailable, false
+		}
+	}
 	body := encode(t.log, response, ran)
 	header := w.Header()
 	header.Set("Content-Type", answerType+"; charset=utf-8")
@@ -149,6 +155,16 @@ func (t httpTransport) write(w http.ResponseWriter, answerType string, status in
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		t.log.Debug("the client is gone before its answer", slog.Any("error", err))
 	}
+}
+
+// retryAfter is when all that is UNAVAILABLE in an answer is worth another try, or zero if nothing is.
+func retryAfter(errs gqlerror.List) (seconds int) {
+	for _, err := range errs {
+		if after, ok := err.Extensions["retryAfter"].(int); ok && err.Extensions["code"] == codeUnavailable {
+			seconds = max(seconds, after)
+		}
+	}
+	return seconds
 }
 
 // encode writes a response without a second pass over its data, which is JSON already. There is data only where an operation ran.

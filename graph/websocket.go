@@ -14,6 +14,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/auth"
+	"lorebridge/ent/rule"
 )
 
 const subprotocol = "graphql-transport-ws"
@@ -80,8 +81,14 @@ func (a accepted) Accept(http.ResponseWriter, *http.Request, transport.Websocket
 // authenticate lets the viewer of connection_init ask, or else the viewer of the upgrade, or nobody.
 func (s *socket) authenticate(ctx context.Context, payload transport.InitPayload) (context.Context, *transport.InitPayload, error) {
 	ctx, err := s.identify(ctx, payload)
-	if viewer, nobody := auth.FromContext(ctx); err == nil && nobody == nil {
-		err = s.connection.bind(ctx, viewer)
+	if err == nil {
+		viewer, nobody := auth.FromContext(ctx)
+		switch unavailable, ok := errors.AsType[*rule.UnavailableError](nobody); {
+		case nobody == nil:
+			err = s.connection.bind(ctx, viewer)
+		case ok: // who is asking stays unknown on this connection
+			err = unavailable
+		}
 	}
 	if err != nil {
 		s.connection.end(err)

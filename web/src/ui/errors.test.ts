@@ -5,7 +5,8 @@ import { codeOf, fieldErrorOf, isMissing, messageOf, PlainError } from './errors
 
 const refused = (message: string, extensions?: Record<string, unknown>) =>
   new CombinedGraphQLErrors({ errors: [{ message, extensions }] })
-const answered = (status: number) => new ServerError('no', { response: new Response(null, { status }), bodyText: '' })
+const answered = (status: number, headers?: Record<string, string>) =>
+  new ServerError('no', { response: new Response(null, { status, headers }), bodyText: '' })
 
 describe('messageOf', () => {
   const cases: [what: string, error: unknown, message: string][] = [
@@ -14,6 +15,21 @@ describe('messageOf', () => {
       'nothing of what went wrong inside of the server',
       refused('internal', { code: 'INTERNAL' }),
       'Something went wrong on the server. Please try again.',
+    ],
+    [
+      'when what passes is worth another try',
+      refused('the database cannot serve just now', { code: 'UNAVAILABLE', retryAfter: 2 }),
+      'The server cannot read or save anything just now. Please try again in 2 seconds.',
+    ],
+    [
+      'the same if that is the whole answer',
+      answered(503, { 'Retry-After': '10' }),
+      'The server cannot read or save anything just now. Please try again in 10 seconds.',
+    ],
+    [
+      'the same if nobody says when',
+      answered(503),
+      'The server cannot read or save anything just now. Please try again in a moment.',
     ],
     ['what a server in between says', answered(502), 'The server answered with 502. Please try again in a moment.'],
     [

@@ -20,8 +20,10 @@ export function messageOf(error: unknown): string {
   if (CombinedGraphQLErrors.is(error)) {
     const first = error.errors[0]
     if (first?.extensions?.code === 'INTERNAL') return 'Something went wrong on the server. Please try again.'
+    if (first?.extensions?.code === 'UNAVAILABLE') return later(first.extensions.retryAfter)
     if (first) return sentence(first.message)
   }
+  if (ServerError.is(error) && error.statusCode === 503) return later(Number(error.response.headers.get('Retry-After')))
   if (ServerError.is(error)) return `The server answered with ${error.statusCode}. Please try again in a moment.`
   if (error instanceof PlainError) return sentence(error.message)
   // What fetch throws where there is no answer.
@@ -34,6 +36,12 @@ export function fieldErrorOf(error: unknown, field: string): string | undefined 
   if (!CombinedGraphQLErrors.is(error)) return undefined
   const refused = error.errors.find((e) => e.extensions?.code === 'BAD_USER_INPUT' && e.extensions.field === field)
   return refused && sentence(refused.message.replace(`${field}: `, ''))
+}
+
+/** later says that the server cannot answer just now, and when to try again. */
+function later(seconds: unknown): string {
+  const when = typeof seconds === 'number' && seconds > 0 ? `in ${seconds} seconds` : 'in a moment'
+  return `The server cannot read or save anything just now. Please try again ${when}.`
 }
 
 function sentence(message: string): string {
