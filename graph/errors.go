@@ -5,10 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/auth"
@@ -110,28 +108,10 @@ func classify(ctx context.Context, told *gqlerror.Error) (message string, extens
 	if ent.IsNotFound(err) {
 		return rule.ErrNotFound.Error(), map[string]any{"code": codeNotFound}
 	}
-	if field := argument(ctx, told.Path); field != "" {
-		return told.Message, map[string]any{"code": codeBadUserInput, "field": field}
-	}
 	if err == nil { // said by gqlgen, of the document
 		return told.Message, map[string]any{"code": codeValidationFailed}
 	}
 	return "internal error", map[string]any{"code": codeInternal}
-}
-
-// argument names the argument that did not fit its type: gqlgen puts it behind the path of its field.
-func argument(ctx context.Context, path ast.Path) string {
-	field := graphql.GetFieldContext(ctx)
-	if field == nil || len(path) <= len(field.Path()) {
-		return ""
-	}
-	var names []string
-	for _, element := range path[len(field.Path()):] {
-		if name, ok := element.(ast.PathName); ok {
-			names = append(names, string(name))
-		}
-	}
-	return strings.TrimPrefix(strings.Join(names, "."), "input.")
 }
 
 // errPanic marks what recoverer has logged.

@@ -78,7 +78,7 @@ func jsonValue(d *jsontext.Decoder) (any, error) {
 	case jsontext.KindNumber:
 		number := json.Number(token.String())
 		if _, err := number.Float64(); err != nil {
-			return nil, errors.New("is a number beyond every float64: send a smaller one")
+			return nil, errors.New("is a number too large for anything: send a smaller one")
 		}
 		return number, nil
 	}
