@@ -4,6 +4,7 @@ import { Suspense, useEffect, type ReactNode } from 'react'
 import { Link, useLocation } from 'wouter'
 
 import { ConnectionState } from './features/live/ConnectionState'
+import { LiveNotice } from './features/live/LiveNotice'
 import { useLive } from './features/live/use-live'
 import { Bell } from './features/notifications/Bell'
 import { useNotifications, useReadOnSight } from './features/notifications/use-notifications'
@@ -26,7 +27,7 @@ const belowPopovers = 250
 
 /** Shell is what stands around every page of a signed-in person, and keeps them live. */
 export function Shell({ viewer, children }: { viewer: Viewer; children: ReactNode }) {
-  const state = useLive(viewer.id)
+  const { state, problem, check } = useLive(viewer.id)
   const { unreadCount } = useNotifications()
   useReadOnSight()
   useEffect(() => forgetToasts, [])
@@ -58,6 +59,7 @@ export function Shell({ viewer, children }: { viewer: Viewer; children: ReactNod
             <UserMenu viewer={viewer} />
           </div>
         </div>
+        <LiveNotice problem={problem} onRetry={check} />
       </header>
       <main id="main" className={classes.main} tabIndex={-1}>
         <Suspense fallback={<Loading />}>{children}</Suspense>

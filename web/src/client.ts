@@ -15,7 +15,7 @@ import { codeOf } from './ui/errors'
  * newClient makes the Apollo client. Subscriptions travel over Pusher; an ended session is noticed wherever it shows; and while the
  * server cannot be reached, subscriptions are sent again, and queries whose context says `retry`.
  */
-export function newClient({ pusherSource, tabs }: Realtime): ApolloClient {
+export function newClient({ pusherSource, settings, tabs }: Realtime): ApolloClient {
   const cache = newCache()
   const sessions = new ErrorLink(({ error, operation }) => {
     if (codeOf(error) === 'UNAUTHENTICATED' && operation.operationName !== 'SignIn') {
@@ -30,7 +30,9 @@ export function newClient({ pusherSource, tabs }: Realtime): ApolloClient {
   // The link of Pusher stands before the one that tries again: what Pusher refuses is not tried again.
   return new ApolloClient({
     cache,
-    link: ApolloLink.from([sessions, tabs.link, overPusher(pusherSource), retries, new HttpLink({ uri: '/graphql' })]),
+    link: ApolloLink.from([
+      sessions, tabs.link, overPusher(pusherSource), retries, settings.link, new HttpLink({ uri: '/graphql' }),
+    ]),
   })
 }
 

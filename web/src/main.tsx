@@ -9,10 +9,11 @@ import { App } from './App'
 import { newClient } from './client'
 import { RealtimeProvider } from './realtime/context'
 import { PusherSource } from './realtime/pusher-source'
+import { Settings } from './realtime/settings'
 import { Tabs } from './realtime/tabs'
 import { theme } from './theme'
 
-const realtime = { pusherSource: new PusherSource(), tabs: new Tabs() }
+const realtime = { pusherSource: new PusherSource(), settings: new Settings(), tabs: new Tabs() }
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>

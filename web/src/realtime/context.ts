@@ -1,11 +1,13 @@
 import { createContext, useContext } from 'react'
 
 import type { PusherSource } from './pusher-source'
+import type { Settings } from './settings'
 import type { Tabs } from './tabs'
 
 /** What the client's links share with the part of the app that connects. */
 export interface Realtime {
   pusherSource: PusherSource
+  settings: Settings
   tabs: Tabs
 }
 

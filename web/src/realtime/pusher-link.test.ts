@@ -444,8 +444,8 @@ describe('PusherLink', () => {
     const ignore = () => {}
     const { result, unmount } = renderHook(() =>
       usePusher({
-        ...ada.realtime, headers: ada.headers,
-        onRequest: ignore, onResponse: ignore, onResync: ignore, onRefused: ignore,
+        person: ada.id, read: () => Promise.resolve(ada.realtime), headers: ada.headers,
+        onRequest: ignore, onResponse: ignore, onResync: ignore,
       }),
     )
     await until(() => expect(result.current.pusher).not.toBeNull())

@@ -7,8 +7,10 @@ import { PusherSubscription } from './pusher-subscription'
 
 export interface PusherLinkOptions {
   /**
-   * The connection to listen with; asked for each subscription before it is sent. Give that of `usePusher`, which asks
-   * again where an authorization fails on its way. A subscription waits for the promise, and fails where it rejects.
+   * The connection to listen with. It is asked for each subscription before that is sent, and once more if the
+   * connection ends for good: another one is gone on with. Give that of `usePusher`, which asks again if an
+   * authorization fails on its way, and connects anew if the server's settings have changed. A subscription waits for
+   * the promise, and fails if it rejects.
    */
   pusher: () => Pusher | Promise<Pusher>
 }
@@ -20,13 +22,13 @@ export interface PusherLinkOptions {
  * - What the subscription begins with is told where there is something, and then each update, in order, once: repeats
  *   are dropped by `extensions.subscription.seq`. Compressed results are unpacked. What was too large for Pusher is
  *   fetched, with the `headers` and `credentials` of the operation's context, from the server that answered it.
- * - It completes where the server says that nothing more will follow, or somebody disconnects the Pusher, as a sign-out
- *   does. It fails with what the HttpLink fails with, and with a RefusedError where the server does not let it join or
- *   ends the connection for good. An answer that has no channel is all there is: it is told, errors included, and the
- *   subscription completes.
- * - Whoever was away for longer than the server waits is subscribed anew, and told by one result with the error
- *   `SUBSCRIPTION_GAP`, which the server sends as well to whoever missed too much: read the present state with a query
- *   then. The same stands for a result that came and could not be read.
+ * - It completes where the server says that nothing more will follow, or somebody disconnects the Pusher and `pusher`
+ *   gives no other one, as after a sign-out. It fails with what the HttpLink fails with, and with a RefusedError where
+ *   the server does not let it join or ends the connection for good and `pusher` gives no other one. An answer that has
+ *   no channel is all there is: it is told, errors included, and the subscription completes.
+ * - Whoever was away for longer than the server waits, or goes on with another connection, is subscribed anew, and told
+ *   by one result with the error `SUBSCRIPTION_GAP`, which the server sends as well to whoever missed too much: read the
+ *   present state with a query then. The same stands for a result that came and could not be read.
  * - Unsubscribing aborts what is under way and leaves the channel, also where the server has not answered or the
  *   channel is not joined yet.
  *
@@ -54,8 +56,8 @@ export class PusherLink extends ApolloLink {
       },
     }))
     return new Observable((observer) => {
-      const subscription = new PusherSubscription({ operation, forward, observer })
-      void subscription.start(this.#pusher)
+      const subscription = new PusherSubscription({ getPusher: this.#pusher, operation, forward, observer })
+      void subscription.start()
       return () => subscription.stop()
     })
   }

@@ -11,7 +11,9 @@ export class PusherSource {
     if (pusher) this.#waiting.splice(0).forEach((resolve) => resolve(pusher))
   }
 
-  /** get resolves once there is a connection. */
+  /** get resolves once there is a connection that has not ended for good. */
   get = (): Promise<Pusher> =>
-    this.#pusher ? Promise.resolve(this.#pusher) : new Promise((resolve) => this.#waiting.push(resolve))
+    this.#pusher && this.#pusher.connection.state !== 'disconnected'
+      ? Promise.resolve(this.#pusher)
+      : new Promise((resolve) => this.#waiting.push(resolve))
 }

@@ -2,12 +2,14 @@ import type { ApolloLink } from '@apollo/client'
 import type { Channel, default as Pusher } from 'pusher-js/with-encryption'
 import type { Subscriber, Subscription } from 'rxjs'
 
+import { isObject, onlyOnce } from './events'
 import { gunzip } from './gunzip'
-import { onlyOnce, refusalOf, RefusedError } from './use-pusher'
+import { refusalOf, RefusedError } from './use-pusher'
 
 type Result = ApolloLink.Result
 
 interface PusherSubscriptionOptions {
+  getPusher: () => Pusher | Promise<Pusher>
   operation: ApolloLink.Operation
   forward: ApolloLink.ForwardFunction
   observer: Subscriber<Result>
@@ -27,6 +29,7 @@ const FETCH_WITHIN = 30_000 // ms; what follows waits for it
 
 /** PusherSubscription is one subscription of a PusherLink, from its request to its end. */
 export class PusherSubscription {
+  readonly #getPusher: () => Pusher | Promise<Pusher>
   readonly #operation: ApolloLink.Operation
   readonly #forward: ApolloLink.ForwardFunction
   readonly #observer: Subscriber<Result>
@@ -41,38 +44,59 @@ export class PusherSubscription {
   #answeredAt = 0
   #answeredBy = '' // the URL
 
-  constructor({ operation, forward, observer }: PusherSubscriptionOptions) {
+  constructor({ getPusher, operation, forward, observer }: PusherSubscriptionOptions) {
+    this.#getPusher = getPusher
     this.#operation = operation
     this.#forward = forward
     this.#observer = observer
   }
 
-  /** start subscribes. What comes of it is told to the observer until stop is called. */
-  async start(getPusher: () => Pusher | Promise<Pusher>): Promise<void> {
-    let pusher: Pusher
-    try {
-      pusher = await getPusher()
-    } catch (error) {
-      this.#end(error)
-      return
-    }
-    if (this.#isStopped) return
-    const { connection } = pusher
-    if (connection.state === 'disconnected' || connection.state === 'failed') {
-      this.#end(new RefusedError(`Pusher is ${connection.state}`))
-      return
-    }
-    this.#pusher = pusher
-    connection.bind('connected', this.#onConnected)
-    connection.bind('disconnected', this.#onDisconnected)
-    connection.bind('failed', this.#onFailed)
-    connection.bind('error', this.#onError)
-    this.#register(false)
+  /** start subscribes. What comes of it is given to the observer until stop is called. */
+  async start(): Promise<void> {
+    const pusher = await this.#nextPusher()
+    if (!pusher) return
+    if (isOver(pusher)) this.#end(new RefusedError(`Pusher is ${pusher.connection.state}`))
+    else this.#listen(pusher, false)
   }
 
-  /** stop leaves nothing behind. It is called once the observer has been told the end, or wants no more. */
+  /** stop leaves nothing behind. It is called once the observer has been given the end, or wants no more. */
   stop(): void {
     this.#stopped.abort()
+    this.#release()
+  }
+
+  /** moveOn goes on with another connection, if there is one in place of that which has ended. */
+  async #moveOn(refusal?: RefusedError): Promise<void> {
+    const ended = this.#pusher
+    this.#release()
+    const pusher = await this.#nextPusher()
+    if (!pusher) return
+    if (pusher === ended || isOver(pusher)) this.#end(refusal)
+    else this.#listen(pusher, true)
+  }
+
+  /** nextPusher is the connection to listen with, or null if nothing is to be done with one any more. */
+  async #nextPusher(): Promise<Pusher | null> {
+    try {
+      const pusher = await this.#getPusher()
+      return this.#isStopped ? null : pusher
+    } catch (error) {
+      this.#end(error)
+      return null
+    }
+  }
+
+  #listen(pusher: Pusher, again: boolean): void {
+    this.#pusher = pusher
+    this.#refusal = null
+    pusher.connection.bind('connected', this.#onConnected)
+    pusher.connection.bind('disconnected', this.#onDisconnected)
+    pusher.connection.bind('failed', this.#onFailed)
+    pusher.connection.bind('error', this.#onError)
+    this.#register(again)
+  }
+
+  #release(): void {
     this.#registering?.unsubscribe()
     this.#leave()
     this.#pusher?.connection
@@ -207,9 +231,14 @@ export class PusherSubscription {
     this.#refusal = refusalOf(error) ?? this.#refusal
   }
 
-  readonly #onDisconnected = () => this.#end(this.#refusal ?? undefined)
+  readonly #onDisconnected = () => void this.#moveOn(this.#refusal ?? undefined)
 
   readonly #onFailed = () => this.#end(new RefusedError('this browser has no way to connect to Pusher'))
+}
+
+/** isOver says whether a connection will never come back. */
+function isOver({ connection: { state } }: Pusher): boolean {
+  return state === 'disconnected' || state === 'failed'
 }
 
 /** leave makes sure that a channel is left for good, and that nothing of it is heard any more. */
@@ -259,8 +288,4 @@ function extensionsOf({ errors }: Record<string, unknown>, code: string): Record
 
 function hasData(result: Result): boolean {
   return 'data' in result && isObject(result.data) && Object.keys(result.data).length > 0
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
 }

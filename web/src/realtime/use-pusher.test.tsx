@@ -3,11 +3,11 @@ import Pusher from 'pusher-js/with-encryption'
 import { StrictMode } from 'react'
 import { describe, expect, it, vi } from 'vitest'
 
+import { KNOWN_EVENTS, type KnowledgeRequestEvent, type KnowledgeResponseEvent, onlyOnce } from './events'
 import { Person } from './testing/person'
 import { openGate, openLine, sharedServer, startServer, until } from './testing/run'
 import {
-  KNOWN_EVENTS, type KnowledgeRequestEvent, type KnowledgeResponseEvent, onlyOnce, type RefusedError, usePusher,
-  type UsePusherOptions, type UsePusherResult,
+  type PusherConnectionOptions, type RefusedError, usePusher, type UsePusherOptions, type UsePusherResult,
 } from './use-pusher'
 
 /** Told is what a hook tells, as it tells it. */
@@ -25,11 +25,12 @@ class Told {
   }
 }
 
-/** listen mounts the hook for a person; rerender gives it other options. */
-function listen(person: Person, told: Told, given: Partial<UsePusherOptions> = {}) {
+/** listen mounts the hook for a person, who is at `at`; change gives it other options. */
+function listen(person: Person, told: Told, given: Partial<UsePusherOptions> = {}, at: At = {}) {
   const { onRequest, onResponse, onResync, onRefused } = told
   const initial: UsePusherOptions = {
-    ...person.realtime, headers: person.headers, onRequest, onResponse, onResync, onRefused, ...given,
+    person: person.id, read: () => Promise.resolve({ ...person.realtime, ...at }), headers: person.headers,
+    onRequest, onResponse, onResync, onRefused, ...given,
   }
   const { result, rerender, unmount } = renderHook<UsePusherResult, UsePusherOptions | null>(usePusher, {
     initialProps: initial, wrapper: StrictMode,
@@ -37,6 +38,8 @@ function listen(person: Person, told: Told, given: Partial<UsePusherOptions> = {
   const change = (options: Partial<UsePusherOptions> | null) => rerender(options && { ...initial, ...options })
   return { result, change, unmount }
 }
+
+type At = Partial<PusherConnectionOptions>
 
 async function joined(told: Told, times = 1) {
   await until(() => expect(told.resyncs).toBe(times))
@@ -54,7 +57,7 @@ describe('usePusher', () => {
     listen(ada, toAda)
     const { result } = listen(bob, toBob)
     await Promise.all([joined(toAda), joined(toBob)])
-    expect(result.current.state).toBe('connected')
+    await until(() => expect(result.current.state).toBe('connected'))
 
     const questions = ['What is a monad?', 'And a functor?', 'And an applicative?']
     const ids: string[] = []
@@ -98,7 +101,7 @@ describe('usePusher', () => {
     const told = new Told()
     const before = Pusher.instances.length
     const made = vi.spyOn(Pusher.instances, 'push')
-    const { result, unmount } = listen(ada, told, { host: line.host, port: line.port })
+    const { result, unmount } = listen(ada, told, {}, { host: line.host, port: line.port })
     await joined(told)
     expect([made.mock.calls.length, line.attempts]).toEqual([1, 1])
     expect(Pusher.instances).toHaveLength(before + 1)
@@ -112,22 +115,20 @@ describe('usePusher', () => {
     const line = await openLine(sharedServer())
     const told = new Told()
     const at = { host: line.host, port: line.port }
-    const { result, change } = listen(bob, told, { ...at, headers: { authorization: 'Bearer old' } })
+    const { result, change } = listen(bob, told, { headers: { authorization: 'Bearer old' } }, at)
     await until(() => expect(told.refusals).toHaveLength(1)) // the token does not hold
     expect(told.refusals[0]?.status).toBe(401)
     const { pusher } = result.current
 
     const latest = new Told()
     const { onRequest, onResync } = latest
-    change({ ...at, onRequest, onResync, headers: { ...bob.headers } })
+    change({ onRequest, onResync, headers: { ...bob.headers } })
     expect(result.current.pusher).toBe(pusher)
-    line.cut() // upon which it authorizes again
-    line.restore()
-    await joined(latest)
+    await joined(latest) // it asks again by itself
     await ada.ask(bob, 'Who hears this?')
     await until(() => expect(latest.requests).toHaveLength(1))
     expect(result.current.pusher).toBe(pusher)
-    expect(line.attempts).toBe(2)
+    expect(line.attempts).toBe(1)
     expect([told.requests, told.resyncs]).toEqual([[], 0])
   })
 
@@ -138,7 +139,7 @@ describe('usePusher', () => {
     const { result, change } = listen(ada, told)
     await joined(told)
     const first = result.current.pusher
-    change({ ...bob.realtime, headers: bob.headers })
+    change({ person: bob.id, read: () => Promise.resolve(bob.realtime), headers: bob.headers })
     expect(result.current).toMatchObject({ state: 'initialized', pusher: null })
     await joined(told, 2)
     expect(result.current.pusher).not.toBe(first)
@@ -154,7 +155,7 @@ describe('usePusher', () => {
     const line = await openLine(server)
     const [ada] = await pair(server)
     const told = new Told()
-    const hook = listen(ada, told, { host: line.host, port: line.port })
+    const hook = listen(ada, told, {}, { host: line.host, port: line.port })
     await joined(told)
     const { pusher } = hook.result.current
     const channel = pusher?.channel(ada.realtime.channel)
@@ -241,7 +242,7 @@ describe('usePusher', () => {
       told.resyncs += 1
     }
     await ada.ask(bob, 'before')
-    const { result } = listen(bob, told, { host: line.host, port: line.port, onResync })
+    const { result } = listen(bob, told, { onResync }, { host: line.host, port: line.port })
     await joined(told)
     expect(claimed).toEqual([[expect.any(String)]])
     await ada.ask(bob, 'live')
@@ -289,32 +290,34 @@ describe('usePusher', () => {
     expect(clearTimer).toHaveBeenCalledWith(retry)
   })
 
-  it("is refused somebody else's channel, and says so once", async () => {
+  it("is refused somebody else's channel, says so once, and is not live", async () => {
     const [ada, bob] = await pair()
-    const line = await openLine(sharedServer())
     const gate = await openGate(sharedServer())
     const told = new Told()
-    const { result } = listen(ada, told, {
-      channel: bob.realtime.channel, host: line.host, port: line.port, authEndpoint: `${gate.url}/pusher/auth`,
-    })
+    const { result } = listen(ada, told, {}, { channel: bob.realtime.channel, authEndpoint: `${gate.url}/pusher/auth` })
     await until(() => expect(told.refusals).toHaveLength(1))
     expect(told.refusals[0]).toMatchObject({ name: 'RefusedError', status: 403, code: undefined })
-    expect(result.current.state).toBe('connected')
-    line.cut()
-    line.restore()
-    const asked = () => gate.posts.length
-    await until(() => expect(asked()).toBe(2))
+    expect(result.current.pusher?.connection.state).toBe('connected')
+    await until(() => expect(result.current.state).toBe('unavailable'))
+    await until(() => expect(gate.posts).toHaveLength(2))
     await until(() => expect(result.current.pusher?.channel(bob.realtime.channel).subscriptionPending).toBe(false))
     expect([told.refusals.length, told.resyncs]).toEqual([1, 0])
   })
 
-  it('says that the key is unknown', async () => {
+  it('says that the key is unknown, and connects once the server gives another one', async () => {
     const [ada] = await pair()
     const told = new Told()
-    const { result } = listen(ada, told, { key: 'unheard-of' })
+    const read = vi.fn<UsePusherOptions['read']>()
+      .mockResolvedValueOnce({ ...ada.realtime, key: 'unheard-of' })
+      .mockRejectedValueOnce(new Error('the server is not there'))
+      .mockResolvedValue(ada.realtime)
+    const { result } = listen(ada, told, { read })
     await until(() => expect(told.refusals).toHaveLength(1))
     expect(told.refusals[0]).toMatchObject({ code: 4001, status: undefined })
-    await until(() => expect(result.current.state).toBe('disconnected'))
+    await until(() => expect(result.current).toMatchObject({ state: 'unavailable', pusher: null }))
+    await joined(told)
+    await until(() => expect(result.current).toMatchObject({ state: 'connected', problem: null }))
+    expect(read).toHaveBeenCalledTimes(3)
   })
 
   it('says once that the session has ended elsewhere, and can connect again', async () => {
@@ -323,12 +326,12 @@ describe('usePusher', () => {
     const { result, change } = listen(ada, told)
     await joined(told)
     await ada.signOut()
-    await until(() => expect(result.current.state).toBe('disconnected'))
+    await until(() => expect(result.current.state).toBe('unavailable'))
     expect(told.refusals).toEqual([expect.objectContaining({ code: 4009 })])
 
     const again = await Person.signUp(sharedServer(), 'Ada')
     change(null)
-    change({ ...again.realtime, headers: again.headers })
+    change({ person: again.id, read: () => Promise.resolve(again.realtime), headers: again.headers })
     await joined(told, 2)
     expect(told.refusals).toHaveLength(1)
   })
@@ -338,7 +341,7 @@ describe('usePusher', () => {
     const gate = await openGate(sharedServer())
     gate.mode = 'fail'
     const told = new Told()
-    listen(ada, told, { authEndpoint: `${gate.url}/pusher/auth` })
+    listen(ada, told, {}, { authEndpoint: `${gate.url}/pusher/auth` })
     await until(() => expect(gate.posts).toHaveLength(2))
     gate.pass()
     await joined(told)
@@ -351,7 +354,9 @@ describe('usePusher', () => {
     const gate = await openGate(sharedServer())
     gate.mode = 'hold'
     const told = new Told()
-    const { result } = listen(ada, told, { host: line.host, port: line.port, authEndpoint: `${gate.url}/pusher/auth` })
+    const { result } = listen(
+      ada, told, {}, { host: line.host, port: line.port, authEndpoint: `${gate.url}/pusher/auth` },
+    )
     await until(() => expect(gate.held).toHaveLength(1))
     line.cut()
     line.restore()
@@ -370,7 +375,7 @@ describe('usePusher', () => {
     const [ada] = await pair()
     const line = await openLine(sharedServer())
     const told = new Told()
-    const { result } = listen(ada, told, { host: line.host, port: line.port })
+    const { result } = listen(ada, told, {}, { host: line.host, port: line.port })
     await joined(told)
     line.cut()
     await until(() => expect(line.attempts).toBe(2)) // and gets no answer for 15 s

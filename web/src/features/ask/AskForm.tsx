@@ -1,5 +1,6 @@
 import { useMutation, useQuery } from '@apollo/client/react'
 import { Alert, Anchor, Button, Group, Stack, Text, Textarea } from '@mantine/core'
+import { useWindowEvent } from '@mantine/hooks'
 import { notifications } from '@mantine/notifications'
 import { IconInfoCircle, IconSend } from '@tabler/icons-react'
 import { useEffect, useRef, useState, type KeyboardEvent, type SubmitEvent } from 'react'
@@ -23,7 +24,10 @@ interface AskFormProps {
   person?: Person
 }
 
-/** AskForm is where a question is written and sent. What was typed stays where sending fails, and ends with the page. */
+/**
+ * AskForm is where a question is written and sent. What was typed stays where sending fails, and ends with the page: the browser asks
+ * before it is closed or loaded anew.
+ */
 export function AskForm({ item, person: first }: AskFormProps) {
   const [, navigate] = useLocation()
   const viewerId = useQuery(MeDocument).data?.me?.id
@@ -38,6 +42,10 @@ export function AskForm({ item, person: first }: AskFormProps) {
       const request = data?.createKnowledgeRequest?.knowledgeRequest
       if (request && viewerId) putRequest(cache, request, viewerId)
     },
+  })
+
+  useWindowEvent('beforeunload', (event) => {
+    if (question.trim()) event.preventDefault()
   })
 
   const used = charactersOf(question)

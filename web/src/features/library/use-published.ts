@@ -1,8 +1,9 @@
-import { useApolloClient, useSubscription } from '@apollo/client/react'
+import { useApolloClient } from '@apollo/client/react'
 import { useState } from 'react'
 
 import { KnowledgePublishedDocument, LibraryDocument, type KnowledgeFieldsFragment } from '../../gql/operations'
-import { codeOf, handledElsewhere } from '../../ui/errors'
+import { useLasting } from '../../realtime/use-lasting'
+import { handledElsewhere } from '../../ui/errors'
 import { fits, listOf, putOnTop } from './library-cache'
 
 /**
@@ -26,13 +27,12 @@ export function usePublished(viewerId: string | undefined, search: string): Know
     if (view === 'others') setWaiting((before) => [title, ...before.filter(({ id }) => id !== title.id)])
   }
 
-  useSubscription(KnowledgePublishedDocument, {
-    ignoreResults: true,
-    onData({ data: { data } }) {
-      if (data?.knowledgePublished && viewerId) take(data.knowledgePublished, viewerId)
+  useLasting(KnowledgePublishedDocument, {
+    onData({ knowledgePublished }) {
+      if (knowledgePublished && viewerId) take(knowledgePublished, viewerId)
     },
-    onError(error) {
-      if (codeOf(error) === 'SUBSCRIPTION_GAP') client.refetchQueries({ include: [LibraryDocument] }).catch(handledElsewhere)
+    onGap() {
+      client.refetchQueries({ include: [LibraryDocument] }).catch(handledElsewhere)
     },
   })
   return waiting

@@ -1,17 +1,16 @@
-import type { PusherState } from '../../realtime/use-pusher'
+import type { LiveState } from '../../realtime/use-pusher'
 import classes from './ConnectionState.module.css'
 
-const meanings: Record<PusherState, string> = {
+const meanings: Record<LiveState, string> = {
   initialized: 'Getting ready to connect.',
   connecting: 'Connecting, so that you learn of everything at once.',
   connected: 'You learn of everything at once.',
   unavailable: 'The connection is lost. It comes back by itself, and nothing is missed.',
   failed: 'This browser cannot connect. Load the page again to see what is new.',
-  disconnected: 'Not connected. Load the page again to connect.',
 }
 
-/** ConnectionState shows how the live connection is, in pusher-js's own words. */
-export function ConnectionState({ state }: { state: PusherState }) {
+/** ConnectionState shows how the live connection is, in pusher-js's own words: connected means that events arrive. */
+export function ConnectionState({ state }: { state: LiveState }) {
   return (
     <span className={classes.state} data-state={state} title={meanings[state]} role="status" aria-label={`Live connection: ${state}`}>
       <span className={classes.dot} aria-hidden />

@@ -9,7 +9,7 @@ import {
   type RequestFieldsFragment,
 } from '../../gql/operations'
 import { putRequest } from '../../gql/request-cache'
-import type { KnowledgeRequestEvent, KnowledgeResponseEvent } from '../../realtime/use-pusher'
+import type { KnowledgeRequestEvent, KnowledgeResponseEvent } from '../../realtime/events'
 import { announceMissed, announceRequest, announceResponse } from './announce'
 import type { Refresher } from './refresh'
 

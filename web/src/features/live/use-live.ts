@@ -1,11 +1,11 @@
-import { useApolloClient, useQuery, useSubscription } from '@apollo/client/react'
-import { notifications } from '@mantine/notifications'
+import { useApolloClient } from '@apollo/client/react'
 import { useCallback, useEffect, useState } from 'react'
 
-import { MeDocument, RealtimeDocument, ViewerActedDocument } from '../../gql/operations'
+import { RealtimeDocument, ViewerActedDocument } from '../../gql/operations'
 import { useRealtime } from '../../realtime/context'
-import { RefusedError, usePusher, type PusherState } from '../../realtime/use-pusher'
-import { codeOf, handledElsewhere, messageOf } from '../../ui/errors'
+import { useLasting } from '../../realtime/use-lasting'
+import { usePusher, type UsePusherResult } from '../../realtime/use-pusher'
+import { handledElsewhere } from '../../ui/errors'
 import { Refresher } from './refresh'
 import { useEvents } from './use-events'
 import { useReturns } from './use-returns'
@@ -13,59 +13,51 @@ import { useReturns } from './use-returns'
 /**
  * useLive keeps the cache of a signed-in person in step with the server for as long as it is mounted, and says how the connection is.
  * Nothing is polled: what others do comes as events, what the viewer does elsewhere by a subscription, and what was missed is read
- * after each join, whenever the page comes back to the eye, and when another tab has written.
+ * after each join, whenever the page comes back to the eye, and when another tab has written. How to connect is read again whenever it
+ * may have changed.
  */
-export function useLive(viewerId: string): PusherState {
+export function useLive(viewerId: string): UsePusherResult {
   const client = useApolloClient()
-  const { pusherSource, tabs } = useRealtime()
-  const { data } = useQuery(RealtimeDocument, { context: { retry: true } })
+  const { pusherSource, tabs, settings } = useRealtime()
   const [refresher] = useState(() => new Refresher(client))
   const events = useEvents(viewerId, refresher)
 
-  /** refused finds out whether the session has ended: then the page becomes the one to sign in. */
-  async function refused(error: unknown) {
-    // Not joined to a question that is on its way: its answer may be older than the refusal.
-    const context = { retry: true, queryDeduplication: false }
-    const { data } = await client.query({ query: MeDocument, fetchPolicy: 'network-only', context })
-    if (!data?.me) return
-    notifications.show({
-      id: 'refused',
-      color: 'red',
-      autoClose: false,
-      title: 'Not everything is live',
-      message: `${error instanceof RefusedError ? error.message : messageOf(error)} Load the page again to try once more.`,
-    })
+  /** read rejects where the session has ended, too: by then the client has made the page the one to sign in. */
+  async function read() {
+    // Not joined to a question that is on its way: its answer may be older than what made us ask.
+    const context = { queryDeduplication: false }
+    const { data } = await client.query({ query: RealtimeDocument, fetchPolicy: 'no-cache', context })
+    if (!data?.realtime) throw new Error('the server does not say how to connect')
+    return data.realtime
   }
 
-  const { state, pusher } = usePusher(
-    data?.realtime
-      ? {
-          ...data.realtime,
-          onRequest: (event) => void events.onRequest(event).catch(handledElsewhere),
-          onResponse: (event) => void events.onResponse(event).catch(handledElsewhere),
-          onResync: (claim) => events.onResync(claim),
-          onRefused: (error) => void refused(error).catch(handledElsewhere),
-        }
-      : null,
-  )
+  const live = usePusher({
+    person: viewerId,
+    read,
+    onRequest: (event) => void events.onRequest(event).catch(handledElsewhere),
+    onResponse: (event) => void events.onResponse(event).catch(handledElsewhere),
+    onResync: (claim) => events.onResync(claim),
+  })
+  const { pusher, check } = live
   useEffect(() => {
     pusherSource.set(pusher)
     return () => pusherSource.set(null)
   }, [pusherSource, pusher])
 
   const readAgain = useCallback(() => void refresher.run().catch(handledElsewhere), [refresher])
-  useSubscription(ViewerActedDocument, {
-    ignoreResults: true,
-    onData: ({ data: { data } }) => {
-      if (data?.viewerActed) events.put(data.viewerActed)
+  useLasting(ViewerActedDocument, {
+    onData({ viewerActed }) {
+      if (viewerActed) events.put(viewerActed)
     },
-    onError: (error) => {
-      if (codeOf(error) === 'SUBSCRIPTION_GAP') readAgain()
-      else void refused(error).catch(handledElsewhere)
-    },
+    onGap: readAgain,
+    onEnd: check, // it ends when channels get other names
   })
-  useReturns(readAgain)
+  useEffect(() => settings.onChanged(check), [settings, check])
+  useReturns(() => {
+    readAgain()
+    check()
+  })
   useEffect(() => tabs.onWritten(readAgain), [tabs, readAgain])
 
-  return state
+  return live
 }

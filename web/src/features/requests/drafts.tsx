@@ -1,3 +1,4 @@
+import { useWindowEvent } from '@mantine/hooks'
 import { createContext, useContext, useState, type ReactNode } from 'react'
 
 import type { KnowledgeResponse } from '../../gql/operations'
@@ -52,9 +53,15 @@ class Drafts {
 
 const Context = createContext<Drafts | null>(null)
 
-/** DraftsProvider holds the drafts of one person: its key is their id, and the drafts end with their session. */
+/**
+ * DraftsProvider holds the drafts of one person: its key is their id, and the drafts end with their session. The browser asks before
+ * the page is closed or loaded anew on one that is not sent.
+ */
 export function DraftsProvider({ children }: { children: ReactNode }) {
   const [drafts] = useState(() => new Drafts())
+  useWindowEvent('beforeunload', (event) => {
+    if (drafts.unsent().length > 0) event.preventDefault()
+  })
   return <Context value={drafts}>{children}</Context>
 }
 

@@ -1,10 +1,10 @@
-import { useQuery, useSubscription } from '@apollo/client/react'
-import { useEffect } from 'react'
+import { useApolloClient, useQuery } from '@apollo/client/react'
 
 import { RequestChangedDocument, RequestDocument } from '../../gql/operations'
 import { putRequest } from '../../gql/request-cache'
+import { useLasting } from '../../realtime/use-lasting'
 import { RefusedError } from '../../realtime/use-pusher'
-import { codeOf, handledElsewhere, isMissing, PlainError } from '../../ui/errors'
+import { handledElsewhere, isMissing, PlainError } from '../../ui/errors'
 import { requestIn } from './request-in'
 import { useViewerId } from './use-viewer-id'
 
@@ -15,6 +15,7 @@ import { useViewerId } from './use-viewer-id'
  */
 export function useRequest(id: string) {
   const viewerId = useViewerId()
+  const { cache } = useApolloClient()
   const { data, previousData, loading, error, refetch } = useQuery(RequestDocument, {
     variables: { id },
     fetchPolicy: 'cache-and-network',
@@ -22,20 +23,14 @@ export function useRequest(id: string) {
   // Where it cannot be fetched again, what was there stays.
   const request = requestIn(data ?? previousData)
 
-  const live = useSubscription(RequestChangedDocument, {
+  const { error: liveError, restart } = useLasting(RequestChangedDocument, {
     variables: { id },
     skip: request?.status !== 'PENDING',
-    onData({ client, data: { data: changed } }) {
-      if (changed?.knowledgeRequestChanged) putRequest(client.cache, changed.knowledgeRequestChanged, viewerId)
+    onData({ knowledgeRequestChanged }) {
+      if (knowledgeRequestChanged) putRequest(cache, knowledgeRequestChanged, viewerId)
     },
+    onGap: () => void refetch().catch(handledElsewhere),
   })
-  const { error: liveError, restart } = live
-  const hasGap = codeOf(liveError) === 'SUBSCRIPTION_GAP'
-  useEffect(() => {
-    if (!hasGap) return
-    void refetch().catch(handledElsewhere)
-    restart()
-  }, [hasGap, refetch, restart])
 
   return {
     viewerId,
@@ -44,7 +39,7 @@ export function useRequest(id: string) {
     isMissing: isMissing(error) || (data !== undefined && !loading && !request),
     error,
     /** Why the page does not change by itself now. */
-    liveError: hasGap ? undefined : liveError instanceof RefusedError ? new PlainError(liveError.message) : liveError,
+    liveError: liveError instanceof RefusedError ? new PlainError('the live connection was refused; it is tried again') : liveError,
     reload: () => {
       void refetch().catch(handledElsewhere)
       if (liveError) restart()

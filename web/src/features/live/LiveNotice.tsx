@@ -1,0 +1,36 @@
+import { Button } from '@mantine/core'
+import { IconPlugConnectedX } from '@tabler/icons-react'
+
+import type { LiveProblem } from '../../realtime/use-pusher'
+import classes from './LiveNotice.module.css'
+
+const notices: Record<LiveProblem, { text: string; action: string }> = {
+  off: {
+    text: 'Live updates are off. Until they are back, this page looks for what is new about once a minute.',
+    action: 'Try again',
+  },
+  blocked: {
+    text: 'Live updates have moved to another address, which this page can only reach once it is loaded anew.',
+    action: 'Load the page anew',
+  },
+}
+
+/** LiveNotice says that nothing is live, and what to do about it. It says nothing of what passes by itself at once. */
+export function LiveNotice({ problem, onRetry }: { problem: LiveProblem | null; onRetry: () => void }) {
+  const notice = problem && notices[problem]
+  // Forms with words that are not sent have the browser ask before the page is loaded anew.
+  const act = problem === 'blocked' ? () => window.location.reload() : onRetry
+  return (
+    <div role="status" aria-label="Live updates">
+      {notice && (
+        <div className={classes.notice}>
+          <IconPlugConnectedX size={20} aria-hidden className={classes.icon} />
+          <p className={classes.text}>{notice.text}</p>
+          <Button size="xs" variant="default" className={classes.button} onClick={act}>
+            {notice.action}
+          </Button>
+        </div>
+      )}
+    </div>
+  )
+}
