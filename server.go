@@ -146,6 +146,7 @@ type house struct {
 	face          *web.Handler
 	identify      func(http.Handler) http.Handler
 	health        *database.Health
+	version       string // of how pages connect
 	log           *slog.Logger
 	stopping      atomic.Bool
 }
@@ -167,6 +168,9 @@ func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 		return nil, err
 	}
 	h.accounts.Listen(h.pusher)
+	if h.version, err = h.pusher.Version(c.Auth.PublicURL); err != nil {
+		return nil, err
+	}
 	h.relay, err = outbox.New(outbox.Config{Client: client, Sender: h.pusher, Publisher: h.subscriptions, Logger: log})
 	if err != nil {
 		return nil, err
@@ -221,7 +225,7 @@ func (h *house) buildPusher(ctx context.Context, c config, settings database.Set
 // routes are the paths that are answered.
 func (h *house) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", h.identify(h.api))
+	mux.Handle("/graphql", h.withVersion(h.identify(h.api)))
 	mux.Handle("/graphql/subscriptions/result", h.identify(http.HandlerFunc(h.subscriptions.ServeResult)))
 	for _, path := range []string{"/pusher/auth", "/graphql/subscriptions/auth"} { // the second is where Lighthouse's clients ask
 		mux.Handle(path, h.identify(h.pusher))
@@ -268,11 +272,14 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 		h.api.Close()
 		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
-		if err := server.Shutdown(timeout); err != nil {
+		err := server.Shutdown(timeout)
+		h.announce(context.WithoutCancel(ctx)) // now: whoever asks us no longer gets the settings of before
+		if err != nil {
 			return errors.Join(fmt.Errorf("finish the last requests: %w", err), server.Close())
 		}
 		return nil
 	})
+	group.Go(func() error { return h.announceChange(ctx) })
 	group.Go(func() error {
 		defer stopSubscriptions()
 		return h.relay.Run(relayCtx)
@@ -293,6 +300,36 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 	return group.Wait()
 }
 
+// versionHeader is on every answer of the API, so that whatever a page asks, it learns that it has to connect in another way.
+const versionHeader = "X-Realtime-Version"
+
+func (h *house) withVersion(next http.Handler) http.Handler {
+	version := []string{h.version}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()[versionHeader] = version
+		next.ServeHTTP(w, r)
+	})
+}
+
+// announceChange asks the pages that are open to connect anew, if a server before this one has told them another way.
+func (h *house) announceChange(ctx context.Context) error {
+	before, err := database.NewSettings(h.client).Replace(ctx, "realtime version", h.version)
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	if before != "" && before != h.version {
+		h.announce(ctx)
+	}
+	return nil
+}
+
+// announce does its best: pages that it does not reach learn it when they are refused, or with their next question.
+func (h *house) announce(ctx context.Context) {
+	if err := h.pusher.Announce(ctx); err != nil {
+		h.log.InfoContext(ctx, "open pages could not be asked to connect anew", slog.Any("error", err))
+	}
+}
+
 // realtime joins what graph asks for to what bridge knows.
 func (h *house) realtime(ctx context.Context, userID int) (*graph.Realtime, error) {
 	c, err := h.pusher.Connection(auth.ClientFrom(ctx), userID)
@@ -304,6 +341,9 @@ func (h *house) realtime(ctx context.Context, userID int) (*graph.Realtime, erro
 		r.Cluster = &c.Cluster
 	} else {
 		r.Host, r.Port = &c.Host, &c.Port
+	}
+	if c.NoticeChannel != "" {
+		r.NoticeChannel = &c.NoticeChannel
 	}
 	return r, nil
 }

@@ -116,11 +116,16 @@ type Connection struct {
 	Port    int
 	TLS     bool
 	Channel string
+	// NoticeChannel is empty with the embedded server.
+	NoticeChannel string
 }
 
 // Connection tells a person's browser, which is at client, how to connect.
 func (b *Bridge) Connection(client auth.Client, userID int) (Connection, error) {
 	c := Connection{Key: b.config.Key, Channel: b.Channel(userID)}
+	if !b.config.Embedded() {
+		c.NoticeChannel = noticeChannel
+	}
 	switch {
 	case b.config.Cluster != "":
 		c.Cluster, c.TLS = b.config.Cluster, true

@@ -37,3 +37,22 @@ func (s Settings) Keep(ctx context.Context, key string, first func() (string, er
 	}
 	return kept.Value, kept.CreatedAt, nil
 }
+
+// Replace sets the value of key and returns the one before, which is empty if there was none. Only one caller at a time may replace a key.
+func (s Settings) Replace(ctx context.Context, key, value string) (before string, err error) {
+	ctx = privacy.DecisionContext(ctx, privacy.Allow)
+	kept, err := s.client.Setting.Query().Where(setting.Key(key)).Only(ctx)
+	switch {
+	case ent.IsNotFound(err):
+		err = s.client.Setting.Create().SetKey(key).SetValue(value).Exec(ctx)
+	case err == nil && kept.Value != value:
+		before = kept.Value
+		err = kept.Update().SetValue(value).Exec(ctx)
+	case err == nil:
+		before = value
+	}
+	if err != nil {
+		return "", fmt.Errorf("replace the setting %s: %w", key, err)
+	}
+	return before, nil
+}

@@ -48,6 +48,23 @@ func TestASettingIsMadeOnceAndKept(t *testing.T) {
 	}
 }
 
+func TestAReplacedSettingSaysWhatItWasBefore(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lorebridge.db")
+	client, err := database.Open(t.Context(), config(path))
+	must(t, err)
+	defer func() { must(t, client.Close()) }()
+	before := ""
+	for _, value := range []string{"one", "one", "two", "one"} {
+		got, err := database.NewSettings(client).Replace(t.Context(), "k", value)
+		must(t, err)
+		if got != before {
+			t.Errorf("before %q it was %q, and not %q", value, got, before)
+		}
+		before = value
+	}
+}
+
 // Settings hold secrets: not even a signed-in person's query reaches them.
 func TestSettingsAreForTheServerAlone(t *testing.T) {
 	t.Parallel()

@@ -164,13 +164,14 @@ type ComplexityRoot struct {
 	}
 
 	Realtime struct {
-		AuthEndpoint func(childComplexity int) int
-		Channel      func(childComplexity int) int
-		Cluster      func(childComplexity int) int
-		Host         func(childComplexity int) int
-		Key          func(childComplexity int) int
-		Port         func(childComplexity int) int
-		TLS          func(childComplexity int) int
+		AuthEndpoint  func(childComplexity int) int
+		Channel       func(childComplexity int) int
+		Cluster       func(childComplexity int) int
+		Host          func(childComplexity int) int
+		Key           func(childComplexity int) int
+		NoticeChannel func(childComplexity int) int
+		Port          func(childComplexity int) int
+		TLS           func(childComplexity int) int
 	}
 
 	RespondToRequestPayload struct {
@@ -852,6 +853,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Realtime.Key(childComplexity), true
+	case "Realtime.noticeChannel":
+		if e.ComplexityRoot.Realtime.NoticeChannel == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Realtime.NoticeChannel(childComplexity), true
 	case "Realtime.port":
 		if e.ComplexityRoot.Realtime.Port == nil {
 			break
@@ -1596,6 +1603,11 @@ type Realtime {
   authEndpoint: String!
   "The viewer's own channel, on which ` + "`" + `knowledge-request` + "`" + ` and ` + "`" + `knowledge-response` + "`" + ` arrive."
   channel: String!
+  """
+  A public channel, on which ` + "`" + `realtime-changed` + "`" + ` says that the server stops or that it has started with other settings: read
+  ` + "`" + `realtime` + "`" + ` again then. Null if the server closes its sockets by itself.
+  """
+  noticeChannel: String
 }
 
 "What can be read. Each field is null if it fails, beside its error."
@@ -2276,6 +2288,8 @@ func (ec *executionContext) childFields_Realtime(ctx context.Context, field grap
 		return ec.fieldContext_Realtime_authEndpoint(ctx, field)
 	case "channel":
 		return ec.fieldContext_Realtime_channel(ctx, field)
+	case "noticeChannel":
+		return ec.fieldContext_Realtime_noticeChannel(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Realtime", field.Name)
 }
@@ -5411,6 +5425,29 @@ func (ec *executionContext) _Realtime_channel(ctx context.Context, field graphql
 	)
 }
 func (ec *executionContext) fieldContext_Realtime_channel(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Realtime", field, false, false, "String")
+}
+
+func (ec *executionContext) _Realtime_noticeChannel(ctx context.Context, field graphql.CollectedField, obj *Realtime) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Realtime_noticeChannel(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NoticeChannel, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Realtime_noticeChannel(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Realtime", field, false, false, "String")
 }
 
@@ -9557,6 +9594,11 @@ func (ec *executionContext) _Realtime(ctx context.Context, sel ast.SelectionSet,
 		case "channel":
 			out.Values[i] = ec._Realtime_channel(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "noticeChannel":
+			out.Values[i] = ec._Realtime_noticeChannel(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:

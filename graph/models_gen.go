@@ -140,6 +140,9 @@ type Realtime struct {
 	AuthEndpoint string `json:"authEndpoint"`
 	// The viewer's own channel, on which `knowledge-request` and `knowledge-response` arrive.
 	Channel string `json:"channel"`
+	// A public channel, on which `realtime-changed` says that the server stops or that it has started with other settings: read
+	// `realtime` again then. Null if the server closes its sockets by itself.
+	NoticeChannel *string `json:"noticeChannel,omitempty"`
 }
 
 // The owner's answer to a request.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { expect, openDevice } from '../harness/device.js';
 import { signUpAll } from '../harness/person.js';
+import { app, startPusher } from '../harness/pusher.js';
 import { startServer } from '../harness/server.js';
 import { scenario } from '../harness/setups.js';
 import { runInPlayground as run, writeBeside, writeInPlayground as write } from './steps.js';
@@ -51,7 +52,7 @@ scenario('the playground works without the internet', async (t) => {
     await expect(results(page)).toContainText('In winter.');
   });
 
-  for (const transport of ['WebSocket', 'SSE']) {
+  for (const transport of ['WebSocket', 'SSE', 'Pusher']) {
     await t.test(`a subscription over ${transport}`, async () => {
       await page.getByRole('radio', { name: transport }).check({ force: true });
       const before = { sockets: tab.sockets.length, requests: tab.requests.length };
@@ -65,10 +66,28 @@ scenario('the playground works without the internet', async (t) => {
       await expect(results(page)).toContainText('Bob');
       await page.getByRole('button', { name: /^Stop query/ }).click();
       await expect(page.getByRole('button', { name: /^Execute query/ })).toBeVisible();
-      assert.equal(tab.sockets.length - before.sockets, transport === 'WebSocket' ? 1 : 0);
-      if (transport === 'WebSocket') await tab.until(() => tab.sockets.at(-1).closed, 'the socket is closed');
+      assert.equal(tab.sockets.length - before.sockets, transport === 'SSE' ? 0 : 1);
+      if (transport !== 'SSE') await tab.until(() => tab.sockets.at(-1).closed, 'the socket is closed');
     });
   }
+
+  await t.test('a subscription over Pusher that begins with something, and ends with its last value', async () => {
+    const { knowledgeRequest: { id } } = await ada.ask(bob, 'Does it end?');
+    await run(page, `subscription One { knowledgeRequestChanged(id: "${id}") { status responseContent } }`);
+    await expect(results(page)).toContainText('PENDING');
+    await expect(results(page)).not.toContainText('lighthouse');
+    await tab.until(() => tab.sockets.at(-1).received.some((frame) => frame.includes('subscription_succeeded')), 'the channel is joined');
+    await bob.answer(id, 'APPROVED', 'It does. '.repeat(400)); // which is sent compressed
+    await expect(results(page)).toContainText('APPROVED');
+    await expect(page.getByRole('button', { name: /^Execute query/ })).toBeVisible();
+    await tab.until(() => tab.sockets.at(-1).closed, 'the socket is closed');
+  });
+
+  await t.test('a subscription that the server does not take says why', async () => {
+    await run(page, 'subscription None { knowledgeRequestChanged(id: "999") { status } }');
+    await expect(results(page)).toContainText('NOT_FOUND');
+    await expect(page.getByRole('button', { name: /^Execute query/ })).toBeVisible();
+  });
 
   await t.test('what was run is in the history', async () => {
     await page.getByRole('button', { name: 'Show History' }).click();
@@ -102,4 +121,26 @@ scenario('the playground works without the internet', async (t) => {
     await expect(page.getByText('Nobody is signed in')).toBeVisible();
     await expect(app.getByRole('heading', { level: 1, name: 'Sign in' })).toBeVisible();
   });
+});
+
+scenario('the playground subscribes over another, encrypted Pusher, and says when that is gone', async (t) => {
+  const pusher = await startPusher(t);
+  const server = await startServer(t, {
+    ...app, PUSHER_HOST: pusher.address, PUSHER_SCHEME: 'http',
+    PUSHER_ENCRYPTION_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+  });
+  const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
+  const device = await openDevice(t, server, { person: ada, at: '/playground', allowed: [`http://${pusher.address}`] });
+  const { page, tabs: [tab] } = device;
+  const joined = () => tab.sockets.at(-1)?.received.some((frame) => frame.includes('subscription_succeeded'));
+  await page.getByRole('radio', { name: 'Pusher' }).check({ force: true });
+  await run(page, 'subscription Asked { knowledgeRequestReceived { question } }');
+  await tab.until(joined, 'the channel is joined');
+  await bob.ask(ada, 'Can anybody else read this?');
+  await expect(results(page)).toContainText('Can anybody else read this?');
+  assert.doesNotMatch(tab.sockets.at(-1).received.join(), /anybody else/);
+
+  device.expected.push(/WebSocket connection to .* failed|ERR_CONNECTION_REFUSED/);
+  await pusher.stop();
+  await expect(results(page)).toContainText('Pusher cannot be reached. Run it again.');
 });

@@ -3,6 +3,7 @@ import type { Transport } from './transport'
 const choices: { transport: Transport; label: string; title: string }[] = [
   { transport: 'ws', label: 'WebSocket', title: 'graphql-transport-ws, as graphql-ws speaks it' },
   { transport: 'sse', label: 'SSE', title: 'Server-sent events, as graphql-sse reads them' },
+  { transport: 'pusher', label: 'Pusher', title: 'Sent by POST, with results on a channel of Pusher, as the app has them' },
 ]
 
 interface Props {

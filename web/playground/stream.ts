@@ -7,7 +7,7 @@ import type { Transport } from './transport'
 
 const broken = 'The connection broke off, or the server cannot be reached. Run it again.'
 
-interface Sink {
+export interface Sink {
   next: (result: Result) => void
   error: (error: unknown) => void
   complete: () => void
@@ -22,7 +22,7 @@ export class Streams {
 
   /** A subscription that begins when it is observed, and ends with that. A broken connection is told, not mended. */
   open(request: Request, transport: Transport, headers: Headers): Observable<Result> {
-    const connect = transport === 'ws' ? overWebSocket(request, headers) : overSSE(request, headers)
+    const connect = connects[transport](request, headers)
     return { subscribe: (...args: Parameters<typeof toSink>) => this.#run(connect, toSink(...args)) }
   }
 
@@ -79,6 +79,30 @@ function toSink(
     next: (result) => given.next?.(result),
     error: (reason) => given.error?.(reason),
     complete: () => given.complete?.(),
+  }
+}
+
+const connects: Record<Transport, (request: Request, headers: Headers) => Connect> = {
+  ws: overWebSocket,
+  sse: overSSE,
+  pusher: overPusher,
+}
+
+/** pusher-js is loaded with the first subscription that travels over it. */
+function overPusher(request: Request, headers: Headers): Connect {
+  return (sink) => {
+    let stop = () => {}
+    let isStopped = false
+    import('./pusher').then(
+      ({ subscribe }) => {
+        if (!isStopped) stop = subscribe(request, headers, sink)
+      },
+      () => sink.error(plainError(broken)),
+    )
+    return () => {
+      isStopped = true
+      stop()
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { PusherLink, type PusherLinkOptions } from './pusher-link'
+import { PusherSource } from './pusher-source'
 import { Person } from './testing/person'
 import { openGate, openLine, sharedServer, startServer, until } from './testing/run'
 import type { Server } from './testing/server'
@@ -41,9 +42,13 @@ class Watcher {
   readonly pusher: Pusher
   readonly unsubscribe: () => void
 
-  constructor(person: Person, operation: ApolloLink.Request, connection: Connection<() => Pusher>) {
+  constructor(
+    person: Person,
+    operation: ApolloLink.Request,
+    { get, ...connection }: Connection<() => Pusher> & { get?: PusherSource['get'] },
+  ) {
     this.pusher = connection.pusher?.() ?? openPusher(person)
-    const link = linkOf(person, { ...connection, pusher: () => this.pusher }, (request, answer) => {
+    const link = linkOf(person, { ...connection, pusher: get ?? (() => this.pusher) }, (request, answer) => {
       this.requests.push(request)
       const channel = answer.headers.get('X-Subscription-ID')
       if (channel) this.channels.push(channel)
@@ -456,6 +461,28 @@ describe('PusherLink', () => {
     unmount()
     await until(() => expect(watcher.end).toBe('complete'))
     expect(watcher.pusher.allChannels()).toEqual([])
+  })
+
+  it.each(['refused', 'replaced'])('goes on with another connection where the one that it had is %s', async (how) => {
+    const server = await startServer()
+    const ada = await signUp(server)
+    const source = new PusherSource()
+    const first = openPusher(ada, how === 'refused' ? { key: 'unheard-of' } : {})
+    source.set(first)
+    const watcher = new Watcher(ada, { query: published }, { pusher: () => first, get: source.get })
+    if (how === 'replaced') {
+      await watcher.joined()
+      first.disconnect()
+    }
+    await until(() => expect(first.connection.state).toBe('disconnected'))
+    const second = openPusher(ada)
+    source.set(second)
+    await until(() => expect(second.allChannels().map(({ subscribed }) => subscribed)).toEqual([true]))
+    await ada.publishKnowledge('over the second', 'short')
+    await until(() => expect(watcher.titles()).toEqual(['SUBSCRIPTION_GAP', 'over the second']))
+    expect(first.allChannels()).toEqual([])
+    watcher.unsubscribe()
+    await until(() => expect(second.allChannels()).toEqual([]))
   })
 
   it('fails where Pusher refuses the connection', async () => {

@@ -1,0 +1,44 @@
+package bridge
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"github.com/pusher/pusher-http-go/v5"
+)
+
+const (
+	// noticeChannel is public. Its name depends on no setting, because pages listen on it that only know the settings of before.
+	noticeChannel = "lorebridge"
+	noticeEvent   = "realtime-changed"
+	// noticeTimeout is how long the notice may hold up the end of the server.
+	noticeTimeout = 2 * time.Second
+)
+
+// Announce asks all pages to read again how they connect. Call it when the server stops, because the next one may use another Pusher,
+// which does not reach them, and when the server has started with another Version. With the embedded server it does nothing: that one
+// closes its sockets.
+func (b *Bridge) Announce(ctx context.Context) error {
+	if b.config.Embedded() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	return b.trigger(ctx, pusher.Event{Channel: noticeChannel, Name: noticeEvent, Data: struct{}{}})
+}
+
+// Version is a short text that differs if pages have to connect in another way. publicURL is how browsers reach the server. Nothing
+// secret can be found out from it.
+func (b *Bridge) Version(publicURL string) (string, error) {
+	c := b.config
+	settings := []any{c.AppID, c.Key, c.Cluster, c.Host, c.Scheme, c.PublicHost, c.MasterKey != "", publicURL}
+	all, err := json.Marshal(settings)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(all)
+	return hex.EncodeToString(sum[:8]), nil
+}

@@ -1,0 +1,109 @@
+package bridge_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"lorebridge/bridge"
+)
+
+// recorder answers as Pusher does, and keeps what it was asked.
+type recorder struct{ requests []string }
+
+func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.requests = append(r.requests, request.Method+" "+request.URL.Path+" "+string(body))
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader("{}")), Request: request,
+	}, nil
+}
+
+func newNoticeBridge(t *testing.T, c bridge.Config, to *recorder) *bridge.Bridge {
+	t.Helper()
+	b, err := bridge.New(c, bridge.Parts{
+		Sessions: always(true), Logger: slog.New(slog.DiscardHandler), Transport: to, Sockets: anySocket{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestPagesOfAnotherPusherAreAskedToConnectAnewOnAChannelThatNoSettingNames(t *testing.T) {
+	t.Parallel()
+	key := "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+	for name, c := range map[string]bridge.Config{
+		"plain":     {AppID: "1", Key: "k", Secret: "s", Host: "pusher.internal:6001", Scheme: "http"},
+		"encrypted": {AppID: "1", Key: "k", Secret: "s", Host: "pusher.internal:6001", Scheme: "http", MasterKey: key},
+		"hosted":    {AppID: "1", Key: "k", Secret: "s", Cluster: "eu", Scheme: "https"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := &recorder{}
+			b := newNoticeBridge(t, c, to)
+			if err := b.Announce(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			want := `POST /apps/1/events {"channels":["lorebridge"],"data":"{}","name":"realtime-changed"}`
+			if len(to.requests) != 1 || to.requests[0] != want {
+				t.Errorf("got %q, want %q", to.requests, want)
+			}
+		})
+	}
+}
+
+func TestTheEmbeddedServerAnnouncesNothing(t *testing.T) {
+	t.Parallel()
+	to := &recorder{}
+	b := newNoticeBridge(t, bridge.Config{AppID: "1", Key: "k", Secret: "s", Scheme: "https"}, to)
+	if err := b.Announce(t.Context()); err != nil || len(to.requests) > 0 {
+		t.Errorf("got %v and %q", err, to.requests)
+	}
+}
+
+func TestTheVersionDiffersWithEachSettingThatPagesConnectBy(t *testing.T) {
+	t.Parallel()
+	base := bridge.Config{AppID: "1", Key: "k", Secret: "s", Host: "pusher.internal:6001", Scheme: "http"}
+	with := func(change func(*bridge.Config)) bridge.Config {
+		c := base
+		change(&c)
+		return c
+	}
+	version := func(c bridge.Config, publicURL string) string {
+		v, err := newNoticeBridge(t, c, &recorder{}).Version(publicURL)
+		if err != nil || v == "" {
+			t.Fatalf("got %q, %v", v, err)
+		}
+		return v
+	}
+	seen := map[string]string{version(base, ""): "as it was"}
+	for name, v := range map[string]string{
+		"app":         version(with(func(c *bridge.Config) { c.AppID = "2" }), ""),
+		"key":         version(with(func(c *bridge.Config) { c.Key = "l" }), ""),
+		"cluster":     version(with(func(c *bridge.Config) { c.Host, c.Cluster = "", "eu" }), ""),
+		"host":        version(with(func(c *bridge.Config) { c.Host = "pusher.internal:6002" }), ""),
+		"embedded":    version(with(func(c *bridge.Config) { c.Host = "" }), ""),
+		"scheme":      version(with(func(c *bridge.Config) { c.Scheme = "https" }), ""),
+		"public host": version(with(func(c *bridge.Config) { c.PublicHost = "ws.example.com" }), ""),
+		"encryption":  version(with(func(c *bridge.Config) { c.MasterKey = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=" }), ""),
+		"public URL":  version(base, "https://lore.example.com"),
+	} {
+		if other, ok := seen[v]; ok {
+			t.Errorf("%s has the version of %s", name, other)
+		}
+		seen[v] = name
+	}
+	if again := version(base, ""); seen[again] != "as it was" {
+		t.Errorf("the same settings have another version: %s", again)
+	}
+	if v := version(with(func(c *bridge.Config) { c.Secret = "another" }), ""); seen[v] != "as it was" {
+		t.Error("the version depends on the secret, and so tells of it")
+	}
+}

@@ -1,0 +1,95 @@
+import { expect, openDevice } from '../harness/device.js';
+import { signUpAll } from '../harness/person.js';
+import { app, startPusher } from '../harness/pusher.js';
+import { startServer } from '../harness/server.js';
+import { scenario } from '../harness/setups.js';
+import { onEnd } from '../harness/teardown.js';
+import { card, toast } from './steps.js';
+
+const masterKey = (byte) => Buffer.alloc(32, byte).toString('base64');
+const encrypted = { PUSHER_ENCRYPTION_MASTER_KEY: masterKey(1) };
+const otherApp = { PUSHER_APP_ID: 'other', PUSHER_KEY: 'other-key', PUSHER_SECRET: 'other-secret' };
+
+/** What a page of a server that is restarted complains of, however it is built. */
+const away = /WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|pusher\/auth|status of 40[13]/;
+
+/** openInbox opens Bob's inbox, live, in a page whose clock can be moved. */
+async function openInbox(t, server, options) {
+  const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
+  const device = await openDevice(t, server, {
+    person: bob, at: '/inbox', prepare: (page) => page.clock.install(), ...options,
+  });
+  device.expected.push(away);
+  const { page, tabs: [tab] } = device;
+  await tab.connected();
+  return { ada, bob, device, page, tab };
+}
+
+/** expectLive checks that a question comes to be seen, and that the next one comes live, without the page having been loaded. */
+async function expectLive({ ada, bob, page }, name) {
+  await ada.ask(bob, `The first after ${name}?`);
+  await expect(card(page, `The first after ${name}?`)).toHaveCount(1);
+  await expect(page.getByRole('status', { name: 'Live connection: connected' })).toBeVisible();
+  await ada.ask(bob, `The second after ${name}?`);
+  await expect(toast(page, `The second after ${name}?`)).toBeVisible();
+  await page.clock.fastForward(60_000); // the connection is an old one by now, and what was tried before is forgotten
+}
+
+/** markPage leaves something in the page that is gone once it is loaded anew. */
+const markPage = (page) => page.evaluate(() => { window.isTheSame = true; });
+const isTheSamePage = (page) => page.evaluate(() => window.isTheSame === true);
+
+scenario('an open page goes on after each change of the embedded Pusher', async (t) => {
+  const server = await startServer(t);
+  const scene = await openInbox(t, server);
+  await markPage(scene.page);
+  const changes = {
+    'another app': otherApp,
+    'another key of the app': { ...otherApp, PUSHER_KEY: 'another-key' },
+    'another secret': { ...otherApp, PUSHER_SECRET: 'another-secret' },
+    'its own app': {},
+    'encryption on': encrypted,
+    'another master key': { PUSHER_ENCRYPTION_MASTER_KEY: masterKey(2) },
+    'encryption off': {},
+    'a namespace': { PUSHER_CHANNEL_NAMESPACE: 'shop' },
+    'another namespace': { PUSHER_CHANNEL_NAMESPACE: 'bank' },
+    'no namespace': {},
+  };
+  for (const [name, env] of Object.entries(changes)) {
+    await t.test(name, async () => {
+      await server.stop();
+      await server.start(env);
+      await expectLive(scene, name);
+      expect(await isTheSamePage(scene.page)).toBe(true);
+    });
+  }
+});
+
+scenario('an open page goes on after each change of how the server uses another Pusher, which stays', async (t) => {
+  const pusher = await startPusher(t);
+  const outside = { ...app, PUSHER_HOST: pusher.address, PUSHER_SCHEME: 'http' };
+  const server = await startServer(t, outside);
+  const scene = await openInbox(t, server, { allowed: [`http://${pusher.address}`] });
+  await markPage(scene.page);
+  const changes = {
+    'encryption on': encrypted,
+    'another master key': { PUSHER_ENCRYPTION_MASTER_KEY: masterKey(2) },
+    'encryption off': {},
+    'a namespace': { PUSHER_CHANNEL_NAMESPACE: 'shop' },
+    'no namespace': {},
+  };
+  for (const [name, env] of Object.entries(changes)) {
+    await t.test(name, async () => {
+      await server.stop();
+      await server.start(env);
+      await expectLive(scene, name);
+      expect(await isTheSamePage(scene.page)).toBe(true);
+    });
+  }
+  await t.test('encryption on, after a server that could not say that it stops', async () => {
+    await server.kill();
+    await server.start(encrypted);
+    await expectLive(scene, 'a crash');
+    expect(await isTheSamePage(scene.page)).toBe(true);
+  });
+});
