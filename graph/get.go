@@ -10,6 +10,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
 )
 
 // maxParameters is how many bytes the parameters of a URL may have. The server reads 64 KiB of a request before its body: more than this
@@ -81,13 +82,24 @@ func parseParameters(rawQuery string) (map[string]string, *gqlerror.Error) {
 }
 
 // byPOSTOnly is the error for an operation that a link could make a browser send, or nil. A GET request only reads, so nothing but a
-// query is run for it: not even a subscription, which would begin something that lasts.
-func byPOSTOnly(w http.ResponseWriter, r *http.Request, operation *graphql.OperationContext) *gqlerror.Error {
-	if !isGET(r) || operation == nil || operation.Operation == nil || operation.Operation.Operation == ast.Query {
+// query is run for it: not even a subscription, which would begin something that lasts. A document that is not valid counts as well.
+func byPOSTOnly(w http.ResponseWriter, r *http.Request, params *graphql.RawParams, made *graphql.OperationContext) *gqlerror.Error {
+	if !isGET(r) {
+		return nil
+	}
+	operation := made.Operation
+	if operation == nil {
+		document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: params.Query}, maxTokens)
+		if err != nil {
+			return nil //nolint:nilerr // the executor has found it, too
+		}
+		operation = document.Operations.ForName(params.OperationName)
+	}
+	if operation == nil || operation.Operation == ast.Query {
 		return nil
 	}
 	w.Header().Set("Allow", http.MethodPost)
-	return failure(codeMethodNotAllowed, "GET serves queries only: send the "+string(operation.Operation.Operation)+" by POST")
+	return failure(codeMethodNotAllowed, "GET serves queries only: send the "+string(operation.Operation)+" by POST")
 }
 
 // isGET says that a request is one that only reads. HEAD is GET without a body, RFC 9110 section 9.3.2.

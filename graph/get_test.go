@@ -110,6 +110,9 @@ func TestOnlyQueriesRunByGET(t *testing.T) {
 		"one with its hash":             link("query", registered, "extensions", persisted(registered)),
 		"one that must be alone":        link("query", `mutation { signOut { signedOut } a: signOut { signedOut } }`),
 		"one without its variables":     link("query", `mutation($i: CreateKnowledgeInput!) { createKnowledge(input: $i) { knowledge { id } } }`),
+		"one that is not valid":         link("query", `mutation { nothing }`),
+		"an unknown one among others":   link("query", `query a { nothing } mutation b { nothing }`, "operationName", "b"),
+		"a subscription of two":         link("query", `subscription { knowledgePublished { id } a: knowledgePublished { id } }`),
 		"a subscription":                link("query", received),
 		"a subscription beside a query": link("query", `query a { me { id } } subscription b { knowledgePublished { id } }`, "operationName", "b"),
 	} {

@@ -40,7 +40,7 @@ func (t eventStreams) Do(w http.ResponseWriter, r *http.Request, exec graphql.Gr
 	ctx := r.Context()
 	s := &eventStream{writer: w, control: http.NewResponseController(w), log: t.http.log, timeout: t.times.Write}
 	operation, errs := exec.CreateOperationContext(ctx, params)
-	if refused := byPOSTOnly(w, r, operation); refused != nil {
+	if refused := byPOSTOnly(w, r, params, operation); refused != nil {
 		t.http.refuse(w, typeJSON, http.StatusMethodNotAllowed, refused)
 		return
 	}

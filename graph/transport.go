@@ -51,7 +51,7 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		return
 	}
 	operation, errs := exec.CreateOperationContext(ctx, params)
-	if refused := byPOSTOnly(w, r, operation); refused != nil {
+	if refused := byPOSTOnly(w, r, params, operation); refused != nil {
 		t.refuse(w, answerType, http.StatusMethodNotAllowed, refused)
 		return
 	}
