@@ -41,9 +41,11 @@ type plan struct {
 	subscriptions bridge.SubscriptionsConfig
 	// elsewhere has Pusher run apart and be reached over HTTP. It outlives restarts. With webhooks it tells what its channels do.
 	elsewhere, webhooks bool
-	sockets             func(*pusherserver.Config) // nil: as it comes
-	sessionSweep        time.Duration              // 0: as it comes
-	client              func(*ent.Client)          // hooks and interceptors, before anything runs
+	sockets             func(*pusherserver.Config)  // nil: as it comes
+	sessionSweep        time.Duration               // 0: as it comes
+	realtime            func(context.Context) error // nil: there is none
+	listener            auth.Listener               // of the ends of sessions, after all others; nil: none
+	client              func(*ent.Client)           // hooks and interceptors, before anything runs
 }
 
 // house is the server as server.go joins it, behind a listener that outlives restarts.
@@ -60,6 +62,7 @@ type house struct {
 
 	// These are of the present run.
 	client        *ent.Client
+	accounts      *auth.Accounts
 	relay         *outbox.Relay
 	bridge        *bridge.Bridge
 	subscriptions *bridge.Subscriptions
@@ -129,13 +132,13 @@ func (h *house) start() {
 	if h.plan.client != nil {
 		h.plan.client(h.client)
 	}
-	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
+	h.accounts, err = auth.NewAccounts(auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
 		auth.Parts{Client: h.client, Logger: log, Sweep: h.plan.sessionSweep})
 	must(h.t, err)
-	identify, err := auth.Middleware(accounts, installation, auth.Config{})
+	identify, err := auth.Middleware(h.accounts, installation, auth.Config{})
 	must(h.t, err)
 	mux := http.NewServeMux()
-	parts := bridge.Parts{Sessions: accounts, Logger: log, Transport: h.gate}
+	parts := bridge.Parts{Sessions: h.accounts, Logger: log, Transport: h.gate}
 	var server *pusherserver.Server
 	if h.plan.pusher.Embedded() {
 		server = h.embed(log)
@@ -148,7 +151,10 @@ func (h *house) start() {
 	}
 	h.bridge, err = bridge.New(h.plan.pusher, parts)
 	must(h.t, err)
-	accounts.Listen(h.bridge)
+	h.accounts.Listen(h.bridge)
+	if h.plan.listener != nil {
+		h.accounts.Listen(h.plan.listener)
+	}
 	h.subscriptions, err = bridge.NewSubscriptions(h.plan.subscriptions, h.bridge,
 		bridge.SubscriptionsParts{Client: h.client, Logger: log})
 	must(h.t, err)
@@ -157,8 +163,13 @@ func (h *house) start() {
 	})
 	must(h.t, err)
 	h.api, err = graph.NewHandler(graph.Settings{RequestsPerMinute: 1_000_000, Administrators: []string{administrator}}, graph.Parts{
-		Client: h.client, WithTx: h.relay.WithTx, Accounts: accounts, Logger: log, Subscriptions: h.subscriptions,
-		Realtime: func(context.Context, int) (*graph.Realtime, error) { return nil, nil },
+		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log, Subscriptions: h.subscriptions,
+		Realtime: func(ctx context.Context, _ int) (*graph.Realtime, error) {
+			if h.plan.realtime == nil {
+				return nil, nil
+			}
+			return &graph.Realtime{Key: key, Channel: "late"}, h.plan.realtime(ctx)
+		},
 	})
 	must(h.t, err)
 	must(h.t, h.subscriptions.Load(h.t.Context(), h.api.Executor, h.relay.WithTx))
@@ -167,7 +178,7 @@ func (h *house) start() {
 	mux.Handle("/pusher/auth", identify(h.bridge))
 	mux.Handle("/graphql/subscriptions/auth", identify(h.bridge))
 	mux.HandleFunc("/pusher/webhooks", h.subscriptions.ServeWebhook)
-	h.parts = []func(){h.api.Close, h.run(accounts), h.run(h.relay), h.run(h.subscriptions)}
+	h.parts = []func(){h.api.Close, h.run(h.accounts), h.run(h.relay), h.run(h.subscriptions)}
 	if server != nil {
 		h.parts = append(h.parts, h.run(server))
 	}

@@ -53,6 +53,7 @@ func newEngine(schema graphql.ExecutableSchema, log *slog.Logger, introspection 
 	}
 	e.SetErrorPresenter(presenter(log))
 	e.SetRecoverFunc(e.recover)
+	e.AroundResponses(keepBack)
 	e.before = []graphql.OperationParameterMutator{
 		repeatLimit{},
 		extension.AutomaticPersistedQuery{Cache: selected[string]{

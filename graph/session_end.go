@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/auth"
@@ -33,4 +34,14 @@ func (stillSignedIn) MutateOperationContext(ctx context.Context, _ *graphql.Oper
 		return refused
 	}
 	return nil
+}
+
+// keepBack answers nothing that a query found out while its session ended. What a mutation has done is answered.
+func keepBack(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	response := next(ctx)
+	if response == nil || !sessionEnded(ctx) || !graphql.HasOperationContext(ctx) || graphql.GetOperationContext(ctx).Operation == nil ||
+		graphql.GetOperationContext(ctx).Operation.Operation != ast.Query {
+		return response
+	}
+	return &graphql.Response{Errors: gqlerror.List{failure(codeUnauthenticated, auth.ErrSessionEnded.Error())}}
 }
