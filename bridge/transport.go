@@ -10,8 +10,8 @@ const (
 	// idleTimeout is how long a connection to Pusher is kept without a call: shorter than what forgets connections on the way.
 	idleTimeout = 30 * time.Second
 	// pingAfter is how long a connection of HTTP/2 may be silent while a call waits for its answer, and pingTimeout how long it may then
-	// take to answer a ping. Together they are less than DefaultTimeout.
-	pingAfter   = 2 * time.Second
+	// take to answer a ping. Together they are no more than DefaultTimeout.
+	pingAfter   = 3 * time.Second
 	pingTimeout = 2 * time.Second
 )
 

@@ -16,7 +16,9 @@ const (
 	webhookRetryFor   = 5 * time.Minute // since the first attempt
 	webhookFirstPause = 500 * time.Millisecond
 	webhookMaxPause   = 30 * time.Second
-	maxWebhookAnswer  = 4 << 10 // bytes read of an answer, so that its connection can be used again
+	// webhookIdleTimeout is how long a connection is kept without a request: shorter than what forgets connections on the way.
+	webhookIdleTimeout = 30 * time.Second
+	maxWebhookAnswer   = 4 << 10 // bytes read of an answer, so that its connection can be used again
 )
 
 // webhookSender sends the events for one URL, one request at a time: that keeps their order.
@@ -44,7 +46,10 @@ type queuedWebhookEvent struct {
 func newWebhookSender(s *Server, app App, w Webhook, stopping <-chan struct{}) *webhookSender {
 	transport, closeIdle := s.config.WebhookTransport, func() {}
 	if transport == nil {
-		ours := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second}
+		ours := &http.Transport{
+			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: webhookIdleTimeout,
+			HTTP2: &http.HTTP2Config{SendPingTimeout: webhookTimeout / 2, PingTimeout: webhookTimeout / 4},
+		}
 		transport, closeIdle = ours, ours.CloseIdleConnections
 	}
 	return &webhookSender{
@@ -177,6 +182,7 @@ func (w *webhookSender) post(ctx context.Context, body []byte) error {
 	request.Header.Set("X-Pusher-Signature", w.app.sign(string(body)))
 	response, err := w.client.Do(request)
 	if err != nil {
+		w.closeIdle() // the connections beside the one that failed may be as dead
 		return cause(err)
 	}
 	defer response.Body.Close()

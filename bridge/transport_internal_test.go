@@ -1,0 +1,189 @@
+package bridge
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"lorebridge/auth"
+	"lorebridge/ent"
+	"lorebridge/outbox"
+)
+
+// forgetful is a proxy that can forget all its connections without a word: it keeps them open, and carries nothing any more.
+type forgetful struct {
+	net.Listener
+	to string
+
+	mu    sync.Mutex
+	alive context.Context //nolint:containedctx // ends when the connections of this generation are forgotten
+	kill  context.CancelFunc
+	opens int
+}
+
+func newForgetful(t *testing.T, to string) *forgetful {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &forgetful{Listener: listener, to: to}
+	f.alive, f.kill = context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			group.Go(func() { f.carry(t.Context(), near) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		group.Wait()
+	})
+	return f
+}
+
+// carry joins a connection to the server until it is forgotten. Both ends stay open until the test is over.
+func (f *forgetful) carry(test context.Context, near net.Conn) {
+	defer func() { _ = near.Close() }()
+	far, err := (&net.Dialer{}).DialContext(test, "tcp", f.to)
+	if err != nil {
+		return
+	}
+	defer func() { _ = far.Close() }()
+	f.mu.Lock()
+	alive := f.alive
+	f.opens++
+	f.mu.Unlock()
+	ended := make(chan struct{}, 2)
+	pass := func(to, from net.Conn) {
+		defer func() { ended <- struct{}{} }()
+		buffer := make([]byte, 32<<10)
+		for {
+			n, err := from.Read(buffer)
+			if err != nil || alive.Err() != nil {
+				return
+			}
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+	}
+	go pass(near, far)
+	go pass(far, near)
+	select {
+	case <-ended:
+		if alive.Err() != nil { // it is forgotten, not closed
+			<-test.Done()
+		}
+	case <-test.Done():
+	}
+	_, _ = near.Close(), far.Close()
+	<-ended
+}
+
+// forget returns how many connections there have been.
+func (f *forgetful) forget(ctx context.Context) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kill()
+	f.alive, f.kill = context.WithCancel(ctx)
+	return f.opens
+}
+
+// sessionsHold is a Sessions for which all sessions hold.
+type sessionsHold struct{}
+
+func (sessionsHold) Holds(context.Context, auth.Viewer) (bool, error) { return true, nil }
+
+// Several connections are kept, and all are forgotten on the way without a word: the first call over one of them times out, and the next
+// one uses a new connection.
+func TestConnectionsThatAreForgottenOnTheWayCostOneTimeOut(t *testing.T) {
+	t.Parallel()
+	for name, version := range map[string]int{"HTTP/1.1": 1, "HTTP/2": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const warm = 8
+			together := make(chan struct{}, warm) // the first calls are answered when all are there
+			release := make(chan struct{})
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.ProtoMajor != version {
+					t.Errorf("%s is spoken", r.Proto)
+				}
+				select {
+				case together <- struct{}{}:
+					if len(together) == warm {
+						close(release)
+					}
+				default:
+				}
+				<-release
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, "{}")
+			}))
+			server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // it notes each dialed in vain
+			server.EnableHTTP2 = version == 2
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			proxy := newForgetful(t, server.Listener.Addr().String())
+			transport := newTransport()
+			transport.Proxy = nil
+			trusted, ok := server.Client().Transport.(*http.Transport)
+			if !ok {
+				t.Fatal("the client of the server has no transport")
+			}
+			transport.TLSClientConfig = &tls.Config{RootCAs: trusted.TLSClientConfig.RootCAs, MinVersion: tls.VersionTLS12}
+			if version == 1 {
+				transport.ForceAttemptHTTP2 = false
+			}
+			t.Cleanup(transport.CloseIdleConnections)
+			b, err := New(Config{AppID: "1", Key: "k", Secret: "s", Host: proxy.Addr().String(), Scheme: "https"},
+				Parts{Sessions: sessionsHold{}, Logger: slog.New(slog.DiscardHandler), Transport: transport})
+			if err != nil {
+				t.Fatal(err)
+			}
+			recipient := 2
+			send := func() error {
+				_, err := b.Send(t.Context(), []*ent.Event{{ID: 1, RecipientID: &recipient, Payload: []byte(`{"type":"x"}`)}})
+				return err
+			}
+			var group sync.WaitGroup
+			for range warm {
+				group.Go(func() {
+					if err := send(); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			kept := proxy.forget(t.Context())
+			if version == 1 && kept != warm {
+				t.Errorf("%d connections are kept, want %d", kept, warm)
+			}
+			begun := time.Now()
+			err = send()
+			if err == nil {
+				t.Fatal("a forgotten connection took an event")
+			}
+			if outbox.RetryAfter(err) != 0 {
+				t.Error("it is to wait")
+			}
+			if err := send(); err != nil {
+				t.Errorf("the next call failed, too: %v", err)
+			}
+			if took := time.Since(begun); took > 10*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
