@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 
 	"github.com/realclientip/realclientip-go"
 )
@@ -82,12 +83,27 @@ func (f *clients) of(r *http.Request) Client {
 		if address, err := netip.ParseAddr(f.forwarded.ClientIP(r.Header, r.RemoteAddr)); err == nil {
 			c.Address = address
 		}
-		c.TLS = c.TLS || r.Header.Get("X-Forwarded-Proto") == "https"
+		c.TLS = forwardedTLS(r.Header.Values("X-Forwarded-Proto"), c.TLS)
 	}
 	if f.public != nil {
 		c.Host, c.TLS = f.public.Host, f.public.Scheme == "https"
 	}
 	return c
+}
+
+// forwardedTLS says whether the browser spoke TLS to the first of the proxies that name a scheme, in any case and however they join their
+// lists. Without one it is direct.
+func forwardedTLS(schemes []string, direct bool) bool {
+	for scheme := range strings.SplitSeq(strings.Join(schemes, ","), ",") {
+		switch strings.ToLower(strings.Trim(scheme, " \t\"")) {
+		case "":
+			continue
+		case "https", "wss":
+			return true
+		}
+		return direct
+	}
+	return direct
 }
 
 func (f *clients) trusts(address netip.Addr) bool {

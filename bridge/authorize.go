@@ -82,7 +82,7 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	case !holds:
 		return nil, b.refusalOf(w, r, auth.ErrUnauthenticated)
 	}
-	if isSubscriptionChannel(channel) {
+	if b.isSubscriptionChannel(channel) {
 		hint := subscriber.ProtocolGraphqlRuby
 		if r.URL.Path == lighthouseAuth {
 			hint = subscriber.ProtocolLighthouse
@@ -121,12 +121,13 @@ func (b *Bridge) claim(r *http.Request, socketID string, viewer auth.Viewer) *re
 // presencePrefix is what Lighthouse's Echo clients put before the name that they were given.
 const presencePrefix = "presence-"
 
-// grants says whose channel it is.
+// grants says whose channel it is. Only the name that is sent to is granted: who asks for one from before a setting changed must read
+// realtime again, because nothing would arrive there.
 func (b *Bridge) grants(channel string, userID int) bool {
-	if isSubscriptionChannel(channel) {
+	if b.isSubscriptionChannel(channel) {
 		return b.subscriptions != nil && b.subscriptions.owns(channel, userID)
 	}
-	return channel == b.Channel(userID) || channel == privatePrefix+strconv.Itoa(userID)
+	return channel == b.Channel(userID)
 }
 
 func (b *Bridge) refusalOf(w http.ResponseWriter, r *http.Request, err error) *refusal {

@@ -96,7 +96,7 @@ func TestAChannelIsGrantedToItsPersonAlone(t *testing.T) {
 		{"for nobody", plain, 0, "private-user-7", 401},
 		{"encrypted, one's own", sealed, 7, "private-encrypted-user-7", 200},
 		{"encrypted, another's", sealed, 8, "private-encrypted-user-7", 403},
-		{"plain, where it is encrypted", sealed, 7, "private-user-7", 200},
+		{"plain, where it is encrypted and nothing is sent there", sealed, 7, "private-user-7", 403},
 		{"plain, another's, where it is encrypted", sealed, 8, "private-user-7", 403},
 	} {
 		for contentType, body := range map[string]string{

@@ -1,10 +1,8 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -43,6 +41,8 @@ type Parts struct {
 	Logger   *slog.Logger
 	// Transport carries the calls of Pusher's HTTP API; nil means over the network.
 	Transport http.RoundTripper
+	// PublicURL is how browsers reach us; empty if only their requests say it.
+	PublicURL string
 	// Sockets is the embedded server, and nil where Pusher is another.
 	Sockets Sockets
 }
@@ -58,7 +58,8 @@ type Bridge struct {
 	transport    http.RoundTripper
 	health       health
 	noBatchUntil atomic.Int64 // in nanoseconds since 1970: before that, Pusher counts as one without batch_events
-	payloadLimit int          // bytes of data in one event
+	publicURL    string
+	payloadLimit int // bytes of data in one event
 	// subscriptions have channels too; nil where there are none. NewSubscriptions sets it.
 	subscriptions *Subscriptions
 }
@@ -78,7 +79,7 @@ func New(c Config, parts Parts) (*Bridge, error) {
 	}
 	b := &Bridge{
 		config: c, sessions: parts.Sessions, sockets: parts.Sockets, log: parts.Logger,
-		transport: parts.Transport, payloadLimit: outbox.MaxPayload,
+		transport: parts.Transport, publicURL: parts.PublicURL, payloadLimit: outbox.MaxPayload,
 	}
 	if b.transport == nil {
 		b.transport = newTransport()
@@ -93,58 +94,6 @@ func New(c Config, parts Parts) (*Bridge, error) {
 		b.client.Host = "embedded" // the transport does not look at it
 	}
 	return b, nil
-}
-
-// Channel is the channel of a person, on which their events arrive.
-func (b *Bridge) Channel(userID int) string {
-	if b.config.MasterKey != "" {
-		return encryptedPrefix + strconv.Itoa(userID)
-	}
-	return privatePrefix + strconv.Itoa(userID)
-}
-
-const (
-	privatePrefix   = "private-user-"
-	encryptedPrefix = "private-encrypted-user-"
-)
-
-// Connection is what a browser needs to connect. Cluster is empty where Host and Port say it all.
-type Connection struct {
-	Key     string
-	Cluster string
-	Host    string
-	Port    int
-	TLS     bool
-	Channel string
-	// NoticeChannel is empty with the embedded server.
-	NoticeChannel string
-}
-
-// Connection tells a person's browser, which is at client, how to connect.
-func (b *Bridge) Connection(client auth.Client, userID int) (Connection, error) {
-	c := Connection{Key: b.config.Key, Channel: b.Channel(userID)}
-	if !b.config.Embedded() {
-		c.NoticeChannel = noticeChannel
-	}
-	switch {
-	case b.config.Cluster != "":
-		c.Cluster, c.TLS = b.config.Cluster, true
-		return c, nil
-	case b.config.Embedded():
-		return c.at(client.Host, client.TLS)
-	default:
-		return c.at(cmp.Or(b.config.PublicHost, b.config.Host), b.config.secure())
-	}
-}
-
-// at returns c with an address.
-func (c Connection) at(hostport string, tls bool) (Connection, error) {
-	host, port, err := splitAddress(hostport, tls)
-	if err != nil {
-		return Connection{}, fmt.Errorf("find the address of pusher: %w", err)
-	}
-	c.Host, c.Port, c.TLS = host, port, tls
-	return c, nil
 }
 
 var _ auth.Listener = (*Bridge)(nil)

@@ -260,6 +260,7 @@ func TestWhatWasAskedBeforeAnAuthorizationSaysNothingAfterIt(t *testing.T) {
 		q := newQuiet(t, elsewhere)
 		ada := q.person("Ada")
 		channel := q.subscribe(ada, title)
+		q.back(channel)
 		q.publish(ada, "compilers", "")
 		release := make(chan struct{})
 		q.gate.on(func(r *http.Request, _ []sent) (int, error) {

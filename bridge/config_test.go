@@ -123,12 +123,12 @@ func TestABrowserIsToldWhereToConnect(t *testing.T) {
 		"embedded, by an IPv6 address": {
 			func(*bridge.Config) {},
 			auth.Client{Host: "[::1]:8080"},
-			bridge.Connection{Key: key, Host: "::1", Port: 8080, Channel: "private-user-7"},
+			bridge.Connection{Key: key, Host: "[::1]", Port: 8080, Channel: "private-user-7"},
 		},
 		"embedded, by an IPv6 address alone": {
 			func(*bridge.Config) {},
 			auth.Client{Host: "[::1]"},
-			bridge.Connection{Key: key, Host: "::1", Port: 80, Channel: "private-user-7"},
+			bridge.Connection{Key: key, Host: "[::1]", Port: 80, Channel: "private-user-7"},
 		},
 		"hosted": {
 			func(c *bridge.Config) { c.Cluster = "eu" },

@@ -43,7 +43,7 @@ const (
 	reasonLease       = "its client was not seen for too long"
 	reasonLifetime    = "it has reached its greatest age"
 	reasonTooLarge    = "a result was too large for Pusher"
-	reasonEncryption  = "encryption was turned on or off"
+	reasonRenamed     = "encryption was turned on or off, or the namespace of channels changed"
 )
 
 // revoking are the codes of errors that say that the viewer may no longer subscribe. Contract: graph gives them.

@@ -151,7 +151,7 @@ func (s *Subscriptions) expect(sub *subscription, again bool) {
 
 // Changed takes in what the embedded server tells. It does not block.
 func (s *Subscriptions) Changed(c Change) {
-	if !isSubscriptionChannel(c.Channel) {
+	if !s.bridge.isSubscriptionChannel(c.Channel) {
 		return
 	}
 	s.mu.Lock()

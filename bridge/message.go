@@ -39,7 +39,7 @@ func (b *Bridge) newMessage(e *ent.Event) (outgoing, error) {
 		return outgoing{}, err
 	}
 	o.event.Data = string(data)
-	if b.wireSize(len(data), b.config.MasterKey != "") > b.payloadLimit {
+	if b.wireSize(len(data), b.config.encrypts()) > b.payloadLimit {
 		o.shorten()
 	}
 	return o, nil

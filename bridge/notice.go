@@ -34,7 +34,7 @@ func (b *Bridge) Announce(ctx context.Context) error {
 // secret can be found out from it.
 func (b *Bridge) Version(publicURL string) (string, error) {
 	c := b.config
-	settings := []any{c.AppID, c.Key, c.Cluster, c.Host, c.Scheme, c.PublicHost, c.MasterKey != "", publicURL}
+	settings := []any{c.AppID, c.Key, c.Cluster, c.Host, c.Scheme, c.PublicHost, c.PublicScheme, c.Namespace, c.MasterKey != "", publicURL}
 	all, err := json.Marshal(settings)
 	if err != nil {
 		return "", err

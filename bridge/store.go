@@ -186,8 +186,8 @@ func (s *Subscriptions) restore(ctx context.Context, row *ent.Subscriber, sessio
 	switch {
 	case problem != nil:
 		s.close(sub, reasonInvalid+problem.Error(), true)
-	case encrypted(sub.channel) != (s.bridge.config.MasterKey != ""):
-		s.close(sub, reasonEncryption, true)
+	case !s.bridge.isCurrent(sub.channel):
+		s.close(sub, reasonRenamed, true)
 	case sessionEnd.IsZero():
 		s.close(sub, reasonExpired, true)
 	case embedded:

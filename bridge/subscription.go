@@ -1,20 +1,11 @@
 package bridge
 
 import (
-	"crypto/rand"
-	"encoding/base32"
-	"strings"
 	"time"
 
 	"lorebridge/auth"
 	"lorebridge/ent/subscriber"
 	"lorebridge/outbox"
-)
-
-// Channels of subscriptions: the prefix lets Pusher list them, the rest cannot be guessed.
-const (
-	subscriptionPrefix          = "private-gql-"
-	encryptedSubscriptionPrefix = "private-encrypted-gql-"
 )
 
 // operation is what a subscription runs.
@@ -127,22 +118,3 @@ func (s *subscription) hasRead(from, to int) {
 	}
 	s.readFrom, s.readTo = min(s.readFrom, from), max(s.readTo, to)
 }
-
-// newChannel names the channel of a new subscription.
-func (b *Bridge) newChannel() string {
-	var secret [16]byte
-	_, _ = rand.Read(secret[:]) // never fails, by its contract
-	prefix := subscriptionPrefix
-	if b.config.MasterKey != "" {
-		prefix = encryptedSubscriptionPrefix
-	}
-	return prefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret[:]))
-}
-
-// isSubscriptionChannel says that a channel can be a subscription's.
-func isSubscriptionChannel(channel string) bool {
-	return strings.HasPrefix(channel, subscriptionPrefix) || strings.HasPrefix(channel, encryptedSubscriptionPrefix)
-}
-
-// encrypted says that what is sent on a channel is encrypted end to end.
-func encrypted(channel string) bool { return strings.HasPrefix(channel, "private-encrypted-") }

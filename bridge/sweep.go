@@ -73,7 +73,7 @@ func (s *Subscriptions) endOld(now time.Time) {
 func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 	occupied := make(map[string]bool)
 	if !s.bridge.config.Embedded() {
-		for _, prefix := range []string{subscriptionPrefix, encryptedSubscriptionPrefix} {
+		for _, prefix := range s.bridge.config.subscriptionPrefixes() {
 			list, err := s.list(ctx, prefix)
 			if err != nil {
 				return err

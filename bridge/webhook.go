@@ -50,10 +50,16 @@ func (s *Subscriptions) ServeWebhook(w http.ResponseWriter, r *http.Request) {
 		s.bridge.refuse(w, refusal{http.StatusBadRequest, "the body is not a webhook of Pusher Channels"})
 		return
 	}
-	at := time.UnixMilli(hook.TimeMS)
-	if time.Since(at) > maxWebhookAge {
+	at, now := time.UnixMilli(hook.TimeMS), time.Now()
+	switch {
+	case now.Sub(at) > maxWebhookAge:
 		s.bridge.refuse(w, refusal{http.StatusBadRequest, "the webhook is too old: time_ms is over ten minutes ago"})
 		return
+	case at.Sub(now) > maxWebhookAge:
+		s.bridge.refuse(w, refusal{http.StatusBadRequest, "the webhook is from the future: time_ms is over ten minutes ahead; check both clocks"})
+		return
+	case at.After(now): // by another clock: later webhooks, with a right one, must not count as older
+		at = now
 	}
 	for _, e := range hook.Events {
 		s.hooked(e.Name, e.Channel, at)

@@ -335,3 +335,35 @@ func TestPoint29WhoeverCannotBeAskedForCountsAsJoined(t *testing.T) {
 		}
 	})
 }
+
+// Their clock may differ from ours: within ten minutes what they say counts, and nothing that comes later counts as older because of it.
+func TestAWebhooksTimeIsBelievedOverTheWholeRange(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		ahead  time.Duration
+		status int
+	}{
+		{-24 * time.Hour, 400}, {-10*time.Minute - time.Second, 400}, {-10 * time.Minute, 200}, {-time.Second, 200}, {0, 200}, {time.Second, 200},
+		{5 * time.Minute, 200}, {10 * time.Minute, 200}, {10*time.Minute + time.Second, 400}, {time.Hour, 400}, {100 * 365 * 24 * time.Hour, 400},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newQuiet(t, elsewhere)
+			ada := q.person("Ada")
+			channel := q.attend(ada, title)
+			q.wait(10 * time.Second)
+			body := hookBody(t, time.Now().Add(test.ahead), "channel_occupied", channel)
+			if got := q.deliverHook(http.MethodPost, body, key, signature(secret, body)); got.Code != test.status {
+				t.Errorf("%v ahead is answered %d %s, want %d", test.ahead, got.Code, got.Body, test.status)
+			}
+			q.wait(time.Second)
+			q.hook(time.Now(), "channel_vacated", channel)
+			q.open(channel, subscriber.StateVacated)
+			q.wait(time.Second)
+			q.hook(time.Now(), "channel_occupied", channel)
+			q.publish(ada, "compilers", "")
+			if got := q.got(channel); len(got) == 0 || got[len(got)-1] != "compilers" {
+				t.Errorf("%v ahead: got %v", test.ahead, got)
+			}
+		})
+	}
+}
