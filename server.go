@@ -40,14 +40,19 @@ import (
 // shutdownTimeout is how long requests may take to finish after a signal; the relay's drain comes on top.
 const shutdownTimeout = 10 * time.Second
 
+// maxActivityTimeout is longer than any proxy waits, and shorter than what clients cannot count.
+const maxActivityTimeout = time.Hour
+
 type config struct {
 	ListenAddr string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" help:"where to listen, host:port"`
 	LogLevel   slog.Level `env:"LOG_LEVEL" envDefault:"INFO" help:"DEBUG, INFO, WARN or ERROR"`
-	MaxSockets int        `env:"MAX_SOCKETS" envDefault:"10000" help:"a whole number: live connections of the embedded Pusher server"`
-	Database   database.Config
-	Auth       auth.Config
-	Graph      graph.Settings
-	Pusher     bridge.Config
+	MaxSockets int        `env:"MAX_SOCKETS" envDefault:"10000" help:"a whole number: live connections of the embedded Pusher server, as far as descriptors allow"`
+	// ActivityTimeout is announced to browsers; proxies cut what is idle for long, many after 60 s.
+	ActivityTimeout time.Duration `env:"ACTIVITY_TIMEOUT" envDefault:"30s" help:"a duration such as 30s: silence on a socket of the embedded Pusher server after which its client pings"`
+	Database        database.Config
+	Auth            auth.Config
+	Graph           graph.Settings
+	Pusher          bridge.Config
 	// Subscriptions live in the bridge, too.
 	Subscriptions bridge.SubscriptionsConfig
 	Web           web.Settings
@@ -148,11 +153,17 @@ type house struct {
 	health        *database.Health
 	version       string // of how pages connect
 	log           *slog.Logger
+	capacity      pusherserver.Capacity
 	stopping      atomic.Bool
 }
 
 func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, playground bool) (h *house, err error) {
 	h = &house{client: client, log: log}
+	sockets := c.MaxSockets
+	if !c.Pusher.Embedded() {
+		sockets = 0
+	}
+	h.capacity = pusherserver.FitCapacity(sockets, graph.DefaultMaxStreams)
 	settings := database.NewSettings(client)
 	installation, err := auth.ReadInstallation(ctx, settings)
 	if err != nil {
@@ -185,6 +196,7 @@ func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 		Realtime:      h.realtime,
 		Introspection: playground,
 		Playground:    page,
+		MaxStreams:    h.capacity.Streams,
 	})
 	if err != nil {
 		return nil, err
@@ -195,16 +207,18 @@ func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 
 // buildPusher builds our side of Pusher, and where none is configured, Pusher itself.
 func (h *house) buildPusher(ctx context.Context, c config, settings database.Settings) (err error) {
-	parts := bridge.Parts{Sessions: h.accounts, Logger: h.log}
+	parts := bridge.Parts{Sessions: h.accounts, Logger: h.log, PublicURL: c.Auth.PublicURL}
 	if c.Pusher.Embedded() {
 		if !c.Pusher.HasApp() {
 			if c.Pusher, err = c.Pusher.WithOwnApp(ctx, settings, c.Database.Path()+".pusher.json", h.log); err != nil {
 				return err
 			}
 		}
+		h.capacity.Warn(context.Background(), h.log, c.MaxSockets)
 		h.sockets, err = pusherserver.New(pusherserver.Config{
 			Apps:   []pusherserver.App{{ID: c.Pusher.AppID, Key: c.Pusher.Key, Secret: c.Pusher.Secret}},
-			Logger: h.log, MaxConnections: c.MaxSockets,
+			Logger: h.log, MaxConnections: h.capacity.Sockets, MaxRefused: h.capacity.Refused,
+			ActivityTimeout:   c.ActivityTimeout,
 			MaxEventDataBytes: max(c.Subscriptions.PayloadLimit, pusherserver.DefaultMaxEventDataBytes),
 			OnSubscription: func(s pusherserver.SubscriptionChange) {
 				h.subscriptions.Changed(bridge.Change{Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Heard: s.Heard})
@@ -260,7 +274,7 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 	subscriptionsCtx, stopSubscriptions := context.WithCancel(context.WithoutCancel(ctx))
 	socketsCtx, stopSockets := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(h.capacity.Listen(listener, server)); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -414,6 +428,9 @@ func readConfig() (config, error) {
 	}
 	if c.MaxSockets < 1 {
 		return config{}, fmt.Errorf("MAX_SOCKETS is %d: it must be at least 1", c.MaxSockets)
+	}
+	if c.ActivityTimeout < time.Second || c.ActivityTimeout > maxActivityTimeout {
+		return config{}, fmt.Errorf("ACTIVITY_TIMEOUT is %v: it must be a duration such as 30s, from 1s to %v", c.ActivityTimeout, maxActivityTimeout)
 	}
 	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
 		return config{}, fmt.Errorf("LISTEN_ADDR is %q: it must be host:port, such as 127.0.0.1:8080", c.ListenAddr)

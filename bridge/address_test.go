@@ -45,7 +45,9 @@ func TestWhateverRealtimeSaysCanBePastedIntoAURL(t *testing.T) {
 						return located(func(c *bridge.Config) { c.Host, c.Scheme = host+port, scheme }, auth.Client{Host: "page"}, "")
 					},
 					"PUSHER_PUBLIC_HOST": func() (bridge.Connection, error) {
-						return located(func(c *bridge.Config) { c.Host, c.Scheme, c.PublicHost, c.PublicScheme = "inside:6001", "http", host+port, scheme },
+						return located(func(c *bridge.Config) {
+							c.Host, c.Scheme, c.PublicHost, c.PublicScheme = "inside:6001", "http", host+port, scheme
+						},
 							auth.Client{Host: "page"}, "")
 					},
 				} {

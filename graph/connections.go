@@ -31,9 +31,9 @@ func (t StreamTimes) withDefaults() StreamTimes {
 }
 
 const (
-	// maxConnections is how many WebSockets and event streams there may be at a time, maxConnectionsEach how many of one
-	// person, or of one address where nobody is signed in.
-	maxConnections     = 5000
+	// DefaultMaxStreams is how many WebSockets and event streams there may be at a time.
+	DefaultMaxStreams = 5000
+	// maxConnectionsEach is how many of them may be one person's, or of one address where nobody is signed in.
 	maxConnectionsEach = 100
 	// crowdedFor is how long whoever is refused for it should wait.
 	crowdedFor = time.Minute
@@ -53,6 +53,7 @@ var errStopping = closing{websocket.StatusServiceRestart, "the server is stoppin
 // connections are the WebSockets and event streams that are open: what lasts, and must end with the server. They may be used concurrently.
 type connections struct {
 	accounts *auth.Accounts
+	most     int
 
 	// mu guards everything below, and connection's holder.
 	mu      sync.Mutex
@@ -76,8 +77,8 @@ type connection struct {
 	unbind func() // from a session
 }
 
-func newConnections(accounts *auth.Accounts) *connections {
-	return &connections{accounts: accounts, open: make(map[*connection]struct{}), held: make(map[holder]int)}
+func newConnections(accounts *auth.Accounts, most int) *connections {
+	return &connections{accounts: accounts, most: cmp.Or(most, DefaultMaxStreams), open: make(map[*connection]struct{}), held: make(map[holder]int)}
 }
 
 // begin counts a connection in for its address, or returns errStopping or an *auth.RateLimitError. Whoever began it calls done.
@@ -88,7 +89,7 @@ func (all *connections) begin(ctx context.Context) (context.Context, *connection
 	switch {
 	case all.stopped:
 		return nil, nil, errStopping
-	case len(all.open) >= maxConnections || all.held[h] >= maxConnectionsEach:
+	case len(all.open) >= all.most || all.held[h] >= maxConnectionsEach:
 		return nil, nil, &auth.RateLimitError{RetryAfter: crowdedFor}
 	}
 	ctx, end := context.WithCancelCause(ctx)

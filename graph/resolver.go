@@ -48,6 +48,8 @@ type Parts struct {
 	Introspection bool
 	// Playground is the path of the page that whoever opens /graphql in a browser is led to; empty if there is none.
 	Playground string
+	// MaxStreams is how many WebSockets and event streams there may be at a time; 0 is DefaultMaxStreams.
+	MaxStreams int
 }
 
 // Resolver resolves the root fields, each concept in a file of its own.
@@ -70,7 +72,7 @@ func newResolver(s Settings, p Parts) (*Resolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Resolver{Parts: p, connections: newConnections(p.Accounts), requests: requests}
+	r := &Resolver{Parts: p, connections: newConnections(p.Accounts, p.MaxStreams), requests: requests}
 	for _, address := range s.Administrators {
 		address, err := rule.Email("ADMIN_EMAILS", address)
 		if err != nil {

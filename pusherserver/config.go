@@ -14,7 +14,7 @@ import (
 
 // Defaults of Config, where zero asks for them.
 const (
-	DefaultActivityTimeout      = 120 * time.Second
+	DefaultActivityTimeout      = 30 * time.Second
 	DefaultPongTimeout          = 60 * time.Second
 	DefaultWriteTimeout         = 30 * time.Second
 	DefaultShutdownTimeout      = 5 * time.Second

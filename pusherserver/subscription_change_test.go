@@ -173,7 +173,7 @@ func TestHeardIsWhenTheClientSurelyGotWhatWasSent(t *testing.T) {
 				t.Errorf("got %v %v, want a close frame", f.Header.OpCode, err)
 			}
 		}, left: 20, heard: -1},
-		"no answer to a ping": {leave: func(_ *running, c *client) { go c.ignoreFrames() }, left: 10 + 120 + 60 + 5, heard: 10},
+		"no answer to a ping": {leave: func(_ *running, c *client) { go c.ignoreFrames() }, left: 10 + 30 + 60, heard: 10},
 		"no byte taken": {leave: func(s *running, _ *client) {
 			s.trigger("a", "lost", "{}")
 		}, left: 20 + 30, heard: 10},

@@ -32,10 +32,12 @@ const (
 
 // config is the environment. What its values may be is known to pusherserver.New; nameVariable translates its errors.
 type config struct {
-	ListenAddr string `env:"LISTEN_ADDR" envDefault:"127.0.0.1:6001"`
-	AppID      string `env:"PUSHER_APP_ID" envDefault:"1"`
-	Key        string `env:"PUSHER_KEY"`
-	Secret     string `env:"PUSHER_SECRET"`
+	ListenAddr      string        `env:"LISTEN_ADDR" envDefault:"127.0.0.1:6001"`
+	AppID           string        `env:"PUSHER_APP_ID" envDefault:"1"`
+	Key             string        `env:"PUSHER_KEY"`
+	Secret          string        `env:"PUSHER_SECRET"`
+	MaxSockets      int           `env:"MAX_SOCKETS" envDefault:"10000"`
+	ActivityTimeout time.Duration `env:"ACTIVITY_TIMEOUT" envDefault:"30s"`
 	// Empty parts are kept, so that New refuses them: a comma too many may stand for a URL that got lost.
 	WebhookURLs []string `env:"PUSHER_WEBHOOK_URL"`
 }
@@ -56,6 +58,9 @@ SIGTERM and SIGINT close all sockets in a way that lets the clients come back af
 
 Environment:
   LISTEN_ADDR    host:port to listen on (127.0.0.1:6001)
+  MAX_SOCKETS    live connections, as far as descriptors allow; above, clients are refused with 4100 (10000)
+  ACTIVITY_TIMEOUT
+                 silence on a socket after which its client pings, such as 30s (30s)
   PUSHER_APP_ID  app id in the paths of the HTTP API: letters, digits, - and _ (1)
   PUSHER_KEY     public key of the app: letters, digits, - and _ (required)
   PUSHER_SECRET  secret that signs requests and subscriptions (required)
@@ -91,9 +96,19 @@ func run(ctx context.Context, args []string, environment map[string]string, stdo
 	if err := env.ParseWithOptions(&c, env.Options{Environment: environment}); err != nil {
 		return fmt.Errorf("read environment: %w", err)
 	}
+	switch {
+	case c.MaxSockets < 1:
+		return fmt.Errorf("MAX_SOCKETS must be at least 1, it is %d", c.MaxSockets)
+	case c.ActivityTimeout < time.Second:
+		return fmt.Errorf("ACTIVITY_TIMEOUT must be at least 1s, it is %v", c.ActivityTimeout)
+	}
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	capacity := pusherserver.FitCapacity(c.MaxSockets, 0)
+	capacity.Warn(ctx, log, c.MaxSockets)
 	server, err := pusherserver.New(pusherserver.Config{
 		Apps:   []pusherserver.App{{ID: c.AppID, Key: c.Key, Secret: c.Secret, Webhooks: c.webhooks()}},
-		Logger: slog.New(slog.NewTextHandler(stderr, nil)),
+		Logger: log, ActivityTimeout: c.ActivityTimeout,
+		MaxConnections: capacity.Sockets, MaxRefused: capacity.Refused,
 	})
 	if err != nil {
 		return nameVariable(err)
@@ -103,11 +118,11 @@ func run(ctx context.Context, args []string, environment map[string]string, stdo
 		return fmt.Errorf("LISTEN_ADDR must be a free host:port: %w", err)
 	}
 	fmt.Fprintf(stdout, "pusherserver: app %s at http://%s\n", c.AppID, listener.Addr())
-	return serve(ctx, server, listener)
+	return serve(ctx, server, listener, capacity)
 }
 
 // serve stops taking connections before it closes those that are there.
-func serve(ctx context.Context, server *pusherserver.Server, listener net.Listener) error {
+func serve(ctx context.Context, server *pusherserver.Server, listener net.Listener, capacity pusherserver.Capacity) error {
 	web := &http.Server{
 		Handler:           server,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -126,7 +141,7 @@ func serve(ctx context.Context, server *pusherserver.Server, listener net.Listen
 		}
 		stop()
 	})
-	err := web.Serve(listener)
+	err := web.Serve(capacity.Listen(listener, web))
 	if release() {
 		stop()
 	}
