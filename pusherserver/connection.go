@@ -55,7 +55,7 @@ func (c *connection) run() {
 		heard = c.lastHeard()
 	}
 	for channel := range c.subscriptions {
-		c.app.hub.unsubscribe(channel, c, heard)
+		c.app.hub.leave(channel, c, heard, false)
 	}
 	c.server.registry.leave(c)
 	c.logEnd(err)

@@ -55,7 +55,7 @@ func FuzzClientMessage(f *testing.F) {
 			if checkChannel(channel, maxChannelNameLength) != nil || isPrivate(channel) {
 				t.Errorf("subscribed to %q without the right", channel)
 			}
-			c.app.hub.unsubscribe(channel, c, time.Time{})
+			c.app.hub.unsubscribe(channel, c)
 		}
 		c.queue.abandon()
 		if channels, subscribed := c.app.hub.count(); channels != 0 || subscribed != 0 {

@@ -93,8 +93,11 @@ func (h *hub) sendCached(channel string, c *connection) {
 	}
 }
 
-// unsubscribe ignores what c is not subscribed to. heard is for SubscriptionChange; zero is now.
-func (h *hub) unsubscribe(channel string, c *connection, heard time.Time) {
+// unsubscribe makes c leave a channel because its client asked for it.
+func (h *hub) unsubscribe(channel string, c *connection) { h.leave(channel, c, time.Time{}, true) }
+
+// leave ignores what c is not subscribed to. heard and unsubscribed are for SubscriptionChange; a zero heard is now.
+func (h *hub) leave(channel string, c *connection, heard time.Time, unsubscribed bool) {
 	s := h.shard(channel)
 	s.channelsMu.Lock()
 	defer s.channelsMu.Unlock()
@@ -117,6 +120,7 @@ func (h *hub) unsubscribe(channel string, c *connection, heard time.Time) {
 		}
 		h.notify(SubscriptionChange{
 			AppID: h.appID, Channel: channel, SocketID: c.socketID, Subscribers: len(subscribers), At: now, Heard: heard,
+			Unsubscribed: unsubscribed,
 		})
 	}
 }

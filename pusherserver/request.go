@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // request is what a client sends. Data is an object, or the same as JSON within a string.
@@ -90,7 +89,7 @@ func (c *connection) subscribe(s subscriptionRequest) {
 // unsubscribe has no answer in the protocol, not even for a channel that c is not subscribed to.
 func (c *connection) unsubscribe(s subscriptionRequest) {
 	delete(c.subscriptions, s.Channel)
-	c.app.hub.unsubscribe(s.Channel, c, time.Time{})
+	c.app.hub.unsubscribe(s.Channel, c)
 }
 
 // reject tells the client what was wrong with its message, in the way of the service: with a null code.

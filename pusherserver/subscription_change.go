@@ -17,6 +17,9 @@ type SubscriptionChange struct {
 	Subscribers int       // of the channel, after the change: 1 after a join is channel_occupied, 0 after a leave is channel_vacated
 	At          time.Time // of the change, by Config.Now
 
+	// Unsubscribed says of a leave that the client asked for it and stays connected. Otherwise its connection ended.
+	Unsubscribed bool
+
 	// Heard is the last moment at which the client is known to have received what was sent to it before. It is At for a
 	// join, for an unsubscribe, and where the client ended the connection in good order: by a close frame, or by the end
 	// of its stream, which is EOF or a reset. Otherwise (no answer to a ping, a failed or timed out write, a connection

@@ -76,7 +76,7 @@ func TestSubscriptionChangesAreTold(t *testing.T) {
 		{AppID: appID, Channel: "a", SocketID: first.socketID, Joined: true, Subscribers: 1},
 		{AppID: appID, Channel: "a", SocketID: second.socketID, Joined: true, Subscribers: 2},
 		{AppID: appID, Channel: "a", SocketID: first.socketID, Joined: true, Subscribers: 2},
-		{AppID: appID, Channel: "a", SocketID: first.socketID, Subscribers: 1},
+		{AppID: appID, Channel: "a", SocketID: first.socketID, Subscribers: 1, Unsubscribed: true},
 		{AppID: appID, Channel: "a", SocketID: second.socketID},
 	}
 	var got []pusherserver.SubscriptionChange
