@@ -221,7 +221,9 @@ func (h *house) buildPusher(ctx context.Context, c config, settings database.Set
 			ActivityTimeout:   c.ActivityTimeout,
 			MaxEventDataBytes: max(c.Subscriptions.PayloadLimit, pusherserver.DefaultMaxEventDataBytes),
 			OnSubscription: func(s pusherserver.SubscriptionChange) {
-				h.subscriptions.Changed(bridge.Change{Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Heard: s.Heard})
+				h.subscriptions.Changed(bridge.Change{
+					Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Unsubscribed: s.Unsubscribed, Heard: s.Heard,
+				})
 			},
 		})
 		if err != nil {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"sync"
@@ -12,11 +13,14 @@ import (
 // maxLimited is how many keys a Limiter remembers. Whoever is forgotten begins anew.
 const maxLimited = 10_000
 
-// RateLimitError says that somebody did something too often.
-type RateLimitError struct{ RetryAfter time.Duration }
+// RateLimitError says that somebody did something too often, or has too much at a time.
+type RateLimitError struct {
+	RetryAfter time.Duration
+	Limit      string // the limit and what to do, for people; empty: an action was too often
+}
 
 func (e *RateLimitError) Error() string {
-	return fmt.Sprintf("too often: try again in %d seconds", e.Seconds())
+	return fmt.Sprintf("%s: try again in %d seconds", cmp.Or(e.Limit, "too often"), e.Seconds())
 }
 
 // Seconds is RetryAfter in whole seconds, rounded up.

@@ -42,7 +42,7 @@ const lighthouseAuth = "/graphql/subscriptions/auth"
 
 // ServeHTTP is POST /pusher/auth and POST /graphql/subscriptions/auth, which pusher-js calls with socket_id and channel_name, as a
 // form or as JSON, each time it joins a private channel. It grants a person's channel to that person alone, and the channel of a
-// subscription to its subscriber.
+// subscription to its subscriber; once it has ended, also to whoever was that in a session that has ended.
 func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
@@ -63,12 +63,16 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	if refused != nil {
 		return nil, refused
 	}
+	channel = strings.TrimPrefix(channel, presencePrefix)
 	viewer, err := auth.FromContext(r.Context())
 	if err != nil {
-		return nil, b.refusalOf(w, r, err)
+		former, _ := auth.EndedFrom(r.Context())
+		return b.authorizeEnd(w, r, socketID, channel, former, err)
 	}
-	channel = strings.TrimPrefix(channel, presencePrefix)
-	if !b.grants(channel, viewer.UserID) {
+	switch granted, err := b.grants(r.Context(), channel, viewer.UserID); {
+	case err != nil:
+		return nil, b.refusalOf(w, r, err)
+	case !granted:
 		return nil, &refusal{http.StatusForbidden, "this channel is not yours: realtime { channel } names the one that is, and a subscription's answer its own"}
 	}
 	if refused := b.claim(r, socketID, viewer); refused != nil {
@@ -80,17 +84,43 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	case err != nil:
 		return nil, b.refusalOf(w, r, err)
 	case !holds:
-		return nil, b.refusalOf(w, r, auth.ErrUnauthenticated)
+		return b.authorizeEnd(w, r, socketID, channel, viewer, auth.ErrUnauthenticated)
 	}
 	if b.isSubscriptionChannel(channel) {
-		hint := subscriber.ProtocolGraphqlRuby
-		if r.URL.Path == lighthouseAuth {
-			hint = subscriber.ProtocolLighthouse
-		}
-		if err := b.subscriptions.Authorize(r.Context(), channel, viewer, hint); err != nil {
+		if err := b.subscriptions.Authorize(r.Context(), channel, viewer, protocolAt(r)); err != nil {
 			return nil, b.refusalOf(w, r, err)
 		}
 	}
+	return b.sign(w, r, socketID, channel)
+}
+
+// authorizeEnd grants the channel of an ended subscription to former, whose session has ended, if that is whose it was: all that arrives
+// there is the end. For anything else nobody is signed in, as reason says.
+func (b *Bridge) authorizeEnd(
+	w http.ResponseWriter, r *http.Request, socketID, channel string, former auth.Viewer, reason error,
+) ([]byte, *refusal) {
+	if former.UserID == 0 || b.subscriptions == nil || !b.isSubscriptionChannel(channel) {
+		return nil, b.refusalOf(w, r, reason)
+	}
+	switch err := b.subscriptions.Part(r.Context(), channel, former, protocolAt(r)); {
+	case errors.Is(err, rule.ErrForbidden):
+		return nil, b.refusalOf(w, r, reason)
+	case err != nil:
+		return nil, b.refusalOf(w, r, err)
+	}
+	return b.sign(w, r, socketID, channel)
+}
+
+// protocolAt is what the path of a request says of its client.
+func protocolAt(r *http.Request) subscriber.Protocol {
+	if r.URL.Path == lighthouseAuth {
+		return subscriber.ProtocolLighthouseGuessed
+	}
+	return subscriber.ProtocolGraphqlRuby
+}
+
+// sign is what lets a socket join a channel.
+func (b *Bridge) sign(w http.ResponseWriter, r *http.Request, socketID, channel string) ([]byte, *refusal) {
 	client := b.client // a copy: the library writes to it
 	answer, err := client.AuthorizePrivateChannel([]byte(url.Values{"socket_id": {socketID}, "channel_name": {channel}}.Encode()))
 	if err != nil {
@@ -123,11 +153,14 @@ const presencePrefix = "presence-"
 
 // grants says whose channel it is. Only the name that is sent to is granted: who asks for one from before a setting changed must read
 // realtime again, because nothing would arrive there.
-func (b *Bridge) grants(channel string, userID int) bool {
-	if b.isSubscriptionChannel(channel) {
-		return b.subscriptions != nil && b.subscriptions.owns(channel, userID)
+func (b *Bridge) grants(ctx context.Context, channel string, userID int) (bool, error) {
+	if !b.isSubscriptionChannel(channel) {
+		return channel == b.Channel(userID), nil
 	}
-	return channel == b.Channel(userID)
+	if b.subscriptions == nil {
+		return false, nil
+	}
+	return b.subscriptions.owns(ctx, channel, userID)
 }
 
 func (b *Bridge) refusalOf(w http.ResponseWriter, r *http.Request, err error) *refusal {

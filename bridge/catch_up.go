@@ -34,7 +34,7 @@ func (s *Subscriptions) catchUp(ctx context.Context, sub *subscription) {
 	defer s.mu.Unlock()
 	close(sub.chasing)
 	sub.chasing = nil
-	if err != nil && sub.closedReason == "" {
+	if err != nil && !sub.gone() {
 		sub.lastError = err.Error()
 		s.dirty[sub] = struct{}{}
 		time.AfterFunc(catchUpPause, func() {
@@ -86,13 +86,16 @@ func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c cha
 			return err
 		}
 	}
-	rows, tooMany, err := s.missed(ctx, sub, c.cursor)
+	rows, newest, err := s.missed(ctx, sub, c.cursor)
 	if err != nil {
 		return err
 	}
-	if tooMany {
-		o := gap(rows[0])
-		_, err := s.tell(ctx, sub, &o, c)
+	if newest != nil {
+		o := gap(newest)
+		there, err := s.tell(ctx, sub, &o, c)
+		if there {
+			s.caughtUp(sub, c)
+		}
 		return err
 	}
 	for _, e := range rows {
@@ -104,34 +107,56 @@ func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c cha
 			return err
 		}
 	}
+	s.caughtUp(sub, c)
+	return nil
+}
+
+// caughtUp notes that a client has been sent all that it missed when it was looked for, or that it cannot be.
+func (s *Subscriptions) caughtUp(sub *subscription, c chase) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sub.joins == c.joins {
 		sub.cursor = max(sub.cursor, c.published)
-		sub.restored = false
+		sub.restored, sub.awaySince = false, time.Time{}
 	}
-	return nil
 }
 
-// missed reads the events of the subscription's topic after the cursor. tooMany says that they are more, or older, than what can be
-// sent again: then the last one is the newest of them.
-func (s *Subscriptions) missed(ctx context.Context, sub *subscription, cursor int) (rows []*ent.Event, tooMany bool, err error) {
+// missed reads the events of the subscription's topic after the cursor. Where they are more, or older, than what can be sent again, or some
+// may have been removed, there are none: newest is the event to say so with.
+func (s *Subscriptions) missed(ctx context.Context, sub *subscription, cursor int) (rows []*ent.Event, newest *ent.Event, err error) {
 	ctx, cancel := context.WithTimeout(auth.AsSystem(ctx), databaseTimeout)
 	defer cancel()
 	missed := s.client.Event.Query().Where(sub.topic.Events(), event.IDGT(cursor))
 	rows, err = missed.Clone().Order(ent.Asc(event.FieldID)).Limit(maxCatchUp + 1).All(ctx)
 	if err != nil {
-		return nil, false, fmt.Errorf("read the events that a subscription missed: %w", err)
+		return nil, nil, fmt.Errorf("read the events that a subscription missed: %w", err)
 	}
-	// What it was sent before it left may be as old as the window, and it may have been away for the grace.
-	if len(rows) == 0 || len(rows) <= maxCatchUp && time.Since(rows[0].CreatedAt) <= catchUpWindow+s.config.Grace {
-		return rows, false, nil
+	if len(rows) <= maxCatchUp && s.reaches(sub, rows) {
+		return rows, nil, nil
 	}
-	newest, err := missed.Order(ent.Desc(event.FieldID)).First(ctx)
-	if err != nil {
-		return nil, false, fmt.Errorf("read the newest event that a subscription missed: %w", err)
+	if len(rows) == 0 {
+		missed = s.client.Event.Query()
 	}
-	return []*ent.Event{newest}, true, nil
+	newest, err = missed.Order(ent.Desc(event.FieldID)).First(ctx)
+	switch {
+	case ent.IsNotFound(err): // all were removed
+		return nil, &ent.Event{ID: cursor, CreatedAt: time.Now().UTC()}, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("read the newest event: %w", err)
+	}
+	return nil, newest, nil
+}
+
+// reaches says that what was read is all that a subscription missed, and new enough.
+func (s *Subscriptions) reaches(sub *subscription, rows []*ent.Event) bool {
+	switch {
+	case !sub.awaySince.IsZero():
+		return time.Since(sub.awaySince) <= keptEvents
+	case len(rows) == 0:
+		return true
+	}
+	// What it was sent before it left may be as old as the window, and it may have been gone for the grace.
+	return time.Since(rows[0].CreatedAt) <= catchUpWindow+s.config.Grace
 }
 
 // tell sends one outcome to a subscription that is catching up, and says whether its client is still there. Where Pusher did not take

@@ -12,8 +12,8 @@
 //	Pusher ── Changed, ServeWebhook, poll ──► catchUp, live                                ▼ render, push to each channel
 //
 // What it guarantees: results in the order of the events, unless the topic is Unordered, and run with the subscriber's
-// rights of now; what happened before the channel was joined, or while its client was away for less than the grace, is
-// sent after the join; a repeat carries the same sequence number; one subscription that fails, is slow or is too large
+// rights of now; what happened before the channel was joined, or while its client was away, is sent after the join, or one
+// gap in its stead; whoever was away when it ended is sent the end; a repeat carries the same sequence number; one subscription that fails, is slow or is too large
 // costs only itself. The same resolvers also stream, over transports of package graph; Subscribe tells by the context
 // which of it is wanted.
 //

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"lorebridge/auth"
@@ -59,6 +60,9 @@ func (s *Subscriptions) Subscribe(ctx context.Context, t outbox.Topic) (outbox.F
 // register takes a place for a subscription that came by POST.
 func (s *Subscriptions) register(ctx context.Context, t outbox.Topic, viewer auth.Viewer, call *registering) (outbox.Feed, error) {
 	if err := s.registrations.Allow(viewer.UserID); err != nil {
+		if limited, ok := errors.AsType[*auth.RateLimitError](err); ok {
+			err = s.tooManyNew(limited.RetryAfter)
+		}
 		return outbox.Feed{}, err
 	}
 	if err := s.reserve(t, viewer.UserID); err != nil {
@@ -157,38 +161,5 @@ func (s *Subscriptions) closeFeed(t outbox.Topic, f *feed, err error) {
 	close(f.events)
 	if listeners := s.topics[t]; listeners != nil {
 		delete(listeners.feeds, f)
-	}
-}
-
-// reserve takes one of a person's places for a subscription to a topic, or returns an *auth.RateLimitError. From now on the topic
-// notes what is published.
-func (s *Subscriptions) reserve(t outbox.Topic, userID int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.perUser[userID] >= s.config.PerPerson {
-		return &auth.RateLimitError{RetryAfter: joinTimeout}
-	}
-	s.occupy(t, userID)
-	return nil
-}
-
-// occupy takes a place without asking. s.mu is held.
-func (s *Subscriptions) occupy(t outbox.Topic, userID int) {
-	s.perUser[userID]++
-	if s.topics[t] == nil {
-		s.topics[t] = &topic{groups: make(map[groupKey]*group), feeds: make(map[*feed]struct{})}
-	}
-	s.topics[t].users++
-}
-
-// release gives a place back. s.mu is held.
-func (s *Subscriptions) release(t outbox.Topic, userID int) {
-	s.perUser[userID]--
-	if s.perUser[userID] == 0 {
-		delete(s.perUser, userID)
-	}
-	s.topics[t].users--
-	if s.topics[t].users == 0 {
-		delete(s.topics, t)
 	}
 }

@@ -79,7 +79,7 @@ func build(t *testing.T, change ...func(*plan)) *house {
 	h := &house{t: t, gate: &gate{}, path: filepath.Join(t.TempDir(), "lorebridge.db"), plan: plan{
 		pusher: app(),
 		subscriptions: bridge.SubscriptionsConfig{
-			PerPerson: 100, Grace: time.Minute, Lease: time.Hour, Lifetime: 24 * time.Hour, Sweep: time.Minute,
+			PerPerson: 100, Grace: time.Minute, Lifetime: 24 * time.Hour, Sweep: time.Minute,
 			Oversize: bridge.OversizeError, PayloadLimit: outbox.MaxPayload,
 		},
 	}}
@@ -193,7 +193,7 @@ func (h *house) embed(log *slog.Logger) *pusherserver.Server {
 		Apps: []pusherserver.App{{ID: appID, Key: key, Secret: secret}}, Logger: log,
 		OnSubscription: func(s pusherserver.SubscriptionChange) {
 			h.subscriptions.Changed(bridge.Change{
-				Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Heard: s.Heard,
+				Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Unsubscribed: s.Unsubscribed, Heard: s.Heard,
 			})
 		},
 	}

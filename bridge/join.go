@@ -14,6 +14,8 @@ import (
 const (
 	// joinTimeout is how long a registered subscription may take to join its channel.
 	joinTimeout = time.Minute
+	// leftStays is how long a channel that its client left on purpose can be joined again. Laravel Echo leaves and joins in a row.
+	leftStays = 10 * time.Second
 	// catchUpWindow is how far back a client can catch up, and what one is sent again that came back without a word of when it left.
 	catchUpWindow = 2 * time.Minute
 	// leaveMargin is how long before it left a client may have missed what was sent to it.
@@ -32,23 +34,70 @@ type Change struct {
 	Channel   string
 	Joined    bool
 	Listeners int // of the channel after the change
+	// Unsubscribed says of a leave that the client asked for it and stays connected.
+	Unsubscribed bool
 	// Heard is when the client is last known to have received what was sent to it.
 	Heard time.Time
 }
 
-// Authorize grants a subscription's channel to its subscriber and takes it for the sign that the client is about to join. Anybody else
-// gets a rule.ErrForbidden, and so does whoever asks for a channel that is not there, or no more.
+// Authorize grants a subscription's channel to its subscriber and takes it for the sign that the client is about to join. One that was away
+// is revived; the former owner of one that has ended is granted the channel for its end. Anybody else gets a rule.ErrForbidden, and so does
+// whoever asks for a channel that is not known.
 func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer auth.Viewer, hint subscriber.Protocol) error {
+	for {
+		sub, err := s.owned(channel, viewer.UserID)
+		if err != nil {
+			return err
+		}
+		if sub != nil {
+			if open, err := s.admit(ctx, sub, hint); open || err != nil {
+				return err
+			}
+		}
+		switch row, err := s.stored(ctx, channel); {
+		case err != nil:
+			return err
+		case row == nil || row.UserID != viewer.UserID:
+			return rule.ErrForbidden
+		case row.State == subscriber.StateClosed:
+			return s.part(row, hint)
+		default:
+			if err := s.revive(ctx, row); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// owned returns the subscription of a channel that is in memory, or nil. Another person's is a rule.ErrForbidden.
+func (s *Subscriptions) owned(channel string, userID int) (*subscription, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub := s.byChannel[channel]
+	if sub != nil && sub.viewer.UserID != userID {
+		return nil, rule.ErrForbidden
+	}
+	return sub, nil
+}
+
+// admit lets the client of a subscription join, and reports false where the subscription has ended, or gone away meanwhile.
+func (s *Subscriptions) admit(ctx context.Context, sub *subscription, hint subscriber.Protocol) (open bool, err error) {
 	now := time.Now().UTC()
 	s.mu.Lock()
-	sub := s.byChannel[channel]
-	if sub == nil || sub.viewer.UserID != viewer.UserID || !sub.alive(now) {
+	switch {
+	case sub.gone():
+	case !sub.alive(now):
+		s.close(sub, reasonExpired, false)
+	case !s.place(sub, false):
+		s.close(sub, reasonNoPlace, false)
+	}
+	if sub.gone() {
 		s.mu.Unlock()
-		return rule.ErrForbidden
+		return false, nil
 	}
 	again := s.join(sub, hint, now)
 	joins := sub.joins
-	id, protocol, cursor, expiresAt := sub.id, sub.protocol, sub.cursor, sub.expiresAt
+	id, protocol, cursor := sub.id, sub.protocol, sub.cursor
 	underWay := []chan struct{}{sub.sending, sub.chasing}
 	s.mu.Unlock()
 	defer func() { // also where it is not granted: whoever was listening before goes on
@@ -60,23 +109,25 @@ func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer au
 	}()
 	// What is on its way was meant for the former connection. It should not reach this one ahead of what that one missed.
 	if err := awaitAll(ctx, underWay, maxUnderWay); err != nil {
-		return err
+		return false, err
 	}
 	// Written before the answer leaves: a restart must know of every client that may be listening. What ended meanwhile stays so.
-	open := 0
+	written := 0
 	if err := s.withTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
-		open, err = tx.Subscriber.Update().Where(subscriber.ID(id), subscriber.StateNEQ(subscriber.StateClosed)).
+		written, err = tx.Subscriber.Update().Where(subscriber.ID(id), subscriber.StateNEQ(subscriber.StateClosed)).
 			SetState(subscriber.StateJoining).SetProtocol(protocol).SetCursor(cursor).
-			SetAuthorizedAt(now).ClearVacatedAt().SetExpiresAt(expiresAt).
+			SetAuthorizedAt(now).ClearVacatedAt().
 			Save(auth.AsSystem(ctx))
 		return err
 	}); err != nil {
-		return fmt.Errorf("note that a subscription is joined: %w", err)
+		return false, fmt.Errorf("note that a subscription is joined: %w", err)
 	}
-	if open == 0 {
-		return rule.ErrForbidden
+	if written == 0 { // its row has ended, or is gone
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.close(sub, reasonExpired, false)
 	}
-	return nil
+	return written > 0, nil
 }
 
 // maxUnderWay is how long a client waits for what is on its way to its former connection: about as long as it would for an answer.
@@ -101,12 +152,23 @@ func awaitAll(ctx context.Context, channels []chan struct{}, limit time.Duration
 	return nil
 }
 
-// owns says whether a channel is one of the person's subscriptions that goes on.
-func (s *Subscriptions) owns(channel string, userID int) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sub := s.byChannel[channel]
-	return sub != nil && sub.viewer.UserID == userID
+// owns says whether a channel is one of the person's subscriptions, or was until lately.
+func (s *Subscriptions) owns(ctx context.Context, channel string, userID int) (bool, error) {
+	sub, err := s.owned(channel, userID)
+	switch {
+	case sub != nil:
+		return true, nil
+	case err != nil:
+		return false, nil //nolint:nilerr // another person's
+	}
+	owner, err := s.client.Subscriber.Query().Where(subscriber.Channel(channel)).Select(subscriber.FieldUserID).Int(auth.AsSystem(ctx))
+	switch {
+	case ent.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read whose subscription it is: %w", err)
+	}
+	return owner == userID, nil
 }
 
 // join notes that the client is about to join. Whether it was there before, and since when it is not, is not always known: then it is
@@ -121,7 +183,6 @@ func (s *Subscriptions) join(sub *subscription, hint subscriber.Protocol, now ti
 	}
 	s.rejoin(sub)
 	sub.authorizedAt, sub.absent = now, 0
-	sub.expiresAt = now.Add(s.config.Lease)
 	if !s.bridge.config.Embedded() {
 		sub.occupied = false // as far as this connection goes; the embedded server knows
 	}
@@ -156,7 +217,7 @@ func (s *Subscriptions) Changed(c Change) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub := s.byChannel[c.Channel]
+	sub := s.known(c.Channel)
 	switch {
 	case sub == nil:
 	case c.Joined && sub.live(): // late, or again: who else was there has been sent what this one may have missed
@@ -165,16 +226,22 @@ func (s *Subscriptions) Changed(c Change) {
 	case c.Joined:
 		s.occupiedNow(sub)
 	case c.Listeners == 0:
-		s.vacate(sub, c.Heard.Add(-leaveMargin))
+		s.vacate(sub, c.Heard.Add(-leaveMargin), c.Unsubscribed)
 	}
 }
 
 // occupiedNow notes that the client listens; what it missed is sent first. s.mu is held.
 func (s *Subscriptions) occupiedNow(sub *subscription) {
+	if sub.parting {
+		sub.occupied = !s.bridge.config.Embedded() // there each join is told, and each is answered
+		s.enqueue(task{farewell: sub})
+		return
+	}
 	sub.occupied = true
 	if sub.state == subscriber.StateVacated { // it was its former connection that left, after this one was authorized
 		s.rejoin(sub)
 	}
+	s.place(sub, true)
 	if sub.state != subscriber.StateJoining || sub.catching == sub.joins {
 		return
 	}
@@ -193,14 +260,14 @@ func (s *Subscriptions) again(sub *subscription) {
 
 // rejoin has a subscription begin anew after its cursor. s.mu is held.
 func (s *Subscriptions) rejoin(sub *subscription) {
-	sub.state, sub.vacatedAt = subscriber.StateJoining, time.Time{}
+	sub.state, sub.vacatedAt, sub.left = subscriber.StateJoining, time.Time{}, false
 	sub.joins++
 	sub.joinCursor = sub.cursor
 	s.dirty[sub] = struct{}{}
 }
 
-// vacate notes that the client left, and has what was sent by the moment to. s.mu is held.
-func (s *Subscriptions) vacate(sub *subscription, to time.Time) {
+// vacate notes that the client left, and has what was sent by the moment to. left says that it did so on purpose. s.mu is held.
+func (s *Subscriptions) vacate(sub *subscription, to time.Time, left bool) {
 	if !sub.occupied {
 		return // it has left, or only its former connection has
 	}
@@ -208,7 +275,8 @@ func (s *Subscriptions) vacate(sub *subscription, to time.Time) {
 	sub.cursor = sub.believed(to)
 	sub.state = subscriber.StateVacated
 	sub.joins++
-	sub.vacatedAt = time.Now().UTC()
+	sub.vacatedAt, sub.left = time.Now().UTC(), left
+	s.unplace(sub)
 	s.dirty[sub] = struct{}{}
 }
 
@@ -244,18 +312,11 @@ func (s *Subscriptions) poll(ctx context.Context, sub *subscription, waited time
 
 // close ends a subscription for good; tell says whether its client is to be told. s.mu is held.
 func (s *Subscriptions) close(sub *subscription, reason string, tell bool) {
-	if sub.closedReason != "" {
+	if sub.gone() {
 		return
 	}
 	sub.closedReason, sub.closedAt, sub.state = short(reason), time.Now().UTC(), subscriber.StateClosed
-	delete(s.byID, sub.id)
-	delete(s.byChannel, sub.channel)
-	delete(sub.group.members, sub)
-	if listeners := s.topics[sub.topic]; len(sub.group.members) == 0 && listeners.groups[sub.group.key] == sub.group {
-		delete(listeners.groups, sub.group.key)
-	}
-	s.release(sub.topic, sub.viewer.UserID)
-	s.dirty[sub] = struct{}{}
+	s.forget(sub)
 	if tell && !sub.authorizedAt.IsZero() {
 		s.enqueue(task{farewell: sub})
 	}
@@ -263,15 +324,31 @@ func (s *Subscriptions) close(sub *subscription, reason string, tell bool) {
 
 // End implements graph.Subscriptions: it is written down before it returns.
 func (s *Subscriptions) End(ctx context.Context, id int, reason string) error {
-	s.mu.Lock()
-	sub := s.byID[id]
-	if sub == nil {
-		s.mu.Unlock()
+	if s.endNow(id, reason) {
+		return s.Persist(ctx)
+	}
+	ended, err := s.endAway(ctx, reason, subscriber.ID(id))
+	if err != nil {
+		return err
+	}
+	if s.endNow(id, reason) { // it was revived meanwhile
+		return s.Persist(ctx)
+	}
+	if ended == 0 {
 		return rule.ErrNotFound
 	}
-	s.close(sub, reason, true)
-	s.mu.Unlock()
-	return s.Persist(ctx)
+	return nil
+}
+
+// endNow ends a subscription that is in memory, and says whether it is.
+func (s *Subscriptions) endNow(id int, reason string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub := s.byID[id]
+	if sub != nil {
+		s.close(sub, reason, true)
+	}
+	return sub != nil
 }
 
 // openSessions are the sessions of the subscriptions that go on, one for each.
@@ -301,6 +378,7 @@ func (s *Subscriptions) endSession(ctx context.Context, sessionID int, reason au
 	ctx, cancel := context.WithTimeout(ctx, farewellTimeout)
 	defer cancel()
 	s.push(ctx, mails)
+	s.endAwaySession(ctx, sessionID)
 }
 
 // farewellTimeout bounds what a sign-out waits for.

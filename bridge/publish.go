@@ -174,8 +174,9 @@ func (s *Subscriptions) work(ctx context.Context) {
 		case tasks[0].catchUp != nil:
 			s.catchUp(ctx, tasks[0].catchUp)
 		case tasks[0].farewell != nil:
-			sub := tasks[0].farewell
-			s.push(ctx, []mail{{sub, rendering{packets: farewells[s.protocolOf(sub)]}}})
+			if sub := tasks[0].farewell; !s.isBack(sub) {
+				s.push(ctx, []mail{{sub, rendering{packets: farewells[s.protocolOf(sub)]}}})
+			}
 		case tasks[0].poll != nil:
 			s.poll(ctx, tasks[0].poll, tasks[0].waited)
 		}
@@ -290,13 +291,13 @@ func (s *Subscriptions) finish(d *delivery, mails []mail, verdicts []error) {
 // settle notes what became of one result for one subscription. s.mu is held.
 func (s *Subscriptions) settle(m mail, verdict error, eventID, joins int, now time.Time) {
 	sub := m.sub
-	if sub.closedReason != "" {
+	if sub.gone() {
 		return
 	}
 	s.dirty[sub] = struct{}{}
 	if m.failure != "" {
 		sub.lastError = short(m.failure)
-		if m.oversized {
+		if m.size > 0 {
 			s.stats.Oversized++
 		} else {
 			s.stats.Failed++
@@ -320,9 +321,9 @@ func (s *Subscriptions) settle(m mail, verdict error, eventID, joins int, now ti
 	if len(m.packets) > 0 && verdict == nil {
 		s.stats.Updates++
 		sub.deliveredAt = now
-		sub.expiresAt = now.Add(s.config.Lease)
 	}
 	if m.end != "" {
+		sub.readable = m.size > 0
 		s.close(sub, m.end, verdict != nil) // its farewell was behind the packet that was refused, or sent
 	} else if verdict != nil {
 		s.again(sub)

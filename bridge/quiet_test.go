@@ -45,6 +45,8 @@ type quiet struct {
 	api           *graph.Handler
 	stop          func() // in good order; start begins again on the same database
 
+	begun int // sessions
+
 	mu     sync.Mutex
 	joined map[string]struct{} // channels
 }
@@ -71,7 +73,7 @@ func newQuiet(t testing.TB, change ...func(*quietPlan)) *quiet {
 	q := &quiet{t: t, gate: &gate{}, joined: make(map[string]struct{}), path: filepath.Join(t.TempDir(), "lorebridge.db"), plan: quietPlan{
 		pusher: app(),
 		subscriptions: bridge.SubscriptionsConfig{
-			PerPerson: 100_000, Grace: time.Minute, Lease: time.Hour, Lifetime: 24 * time.Hour, Sweep: time.Minute,
+			PerPerson: 100_000, Grace: time.Minute, Lifetime: 24 * time.Hour, Sweep: time.Minute,
 			Oversize: bridge.OversizeError, PayloadLimit: outbox.MaxPayload,
 		},
 	}}
@@ -188,7 +190,8 @@ func (q *quiet) people(n int) []person {
 // session begins another session of a person.
 func (q *quiet) session(p person) person {
 	q.t.Helper()
-	p.token = fmt.Sprintf("%032d", q.count("sessions"))
+	q.begun++
+	p.token = fmt.Sprintf("%032d", q.begun)
 	row, err := q.client.Session.Create().SetUserID(p.id).SetTokenHash([]byte(p.token)).SetExpiresAt(time.Now().UTC().Add(24 * time.Hour)).Save(q.system())
 	must(q.t, err)
 	p.session = row.ID

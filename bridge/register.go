@@ -140,14 +140,14 @@ func (s *Subscriptions) store(ctx context.Context, d draft, call *registering, o
 	sub := &subscription{
 		channel: s.bridge.newChannel(), topic: call.topic, viewer: viewer, compress: d.compress, createdAt: now,
 		operation: operation{document: oc.RawQuery, name: oc.Operation.Name, field: d.field, variables: oc.Variables},
-		state:     subscriber.StatePending, protocol: d.protocol, cursor: call.cursor, readTo: call.cursor, expiresAt: now.Add(s.config.Lease),
+		state:     subscriber.StatePending, protocol: d.protocol, cursor: call.cursor, readTo: call.cursor, placed: true,
 	}
 	if err := s.withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		row, err := tx.Subscriber.Create().
 			SetChannel(sub.channel).SetUserID(viewer.UserID).SetSessionID(viewer.SessionID).
 			SetTopic(sub.topic.String()).SetField(d.field).SetOperationName(sub.operation.name).
 			SetDocument(sub.operation.document).SetVariables(sub.operation.variables).
-			SetProtocol(d.protocol).SetCompress(d.compress).SetCursor(sub.cursor).SetExpiresAt(sub.expiresAt).
+			SetProtocol(d.protocol).SetCompress(d.compress).SetCursor(sub.cursor).SetExpiresAt(earlier(now.Add(s.config.Lifetime), viewer.ExpiresAt)).
 			Save(auth.AsSystem(ctx))
 		if err == nil {
 			sub.id = row.ID
@@ -162,7 +162,14 @@ func (s *Subscriptions) store(ctx context.Context, d draft, call *registering, o
 	return sub, nil
 }
 
-// enter adds a subscription, whose place is taken, to those that events are delivered to. s.mu is held.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// enter adds a subscription, whose topic is held, to those that events are delivered to. s.mu is held.
 func (s *Subscriptions) enter(sub *subscription, key groupKey) {
 	s.byID[sub.id] = sub
 	s.byChannel[sub.channel] = sub

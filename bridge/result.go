@@ -57,6 +57,9 @@ func (s *Subscriptions) result(ctx context.Context, channel string, seq int, vie
 	if err != nil {
 		return nil, fmt.Errorf("read a subscription: %w", err)
 	}
+	if row.Document == "" { // it has ended
+		return nil, nil
+	}
 	t, err := outbox.ParseTopic(row.Topic)
 	if err != nil {
 		return nil, err

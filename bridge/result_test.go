@@ -38,7 +38,7 @@ func TestAResultCanBeReadByItsSubscriberAlone(t *testing.T) {
 		"with another session of hers": {h.session(ada, 1e12), "GET", channel, seq, 200, fmt.Sprintf(`"seq":%d`, seq)},
 		"another's":                    {grace, "GET", channel, seq, 404, "no such result"},
 		"nobody's":                     {nobody, "GET", channel, seq, 401, "sign in"},
-		"of one that has ended":        {ada, "GET", ended, seq, 200, `"title":"compilers"`},
+		"of one that has ended":        {ada, "GET", ended, seq, 404, "no such result"},
 		"of a channel that is not":     {ada, "GET", "private-gql-x", seq, 404, "no such result"},
 		"of no channel":                {ada, "GET", "", seq, 404, "no such result"},
 		"of an event on another topic": {ada, "GET", channel, theirs, 404, "no such result"},

@@ -14,23 +14,20 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/session"
 	"lorebridge/ent/subscriber"
-	"lorebridge/outbox"
 )
 
 const (
 	rowsAtOnce       = 500 // of one statement
 	statementsAtOnce = 100 // of one transaction
-	// keepClosed is how long an ended subscription can be looked at.
-	keepClosed = 7 * 24 * time.Hour
 )
 
 // snapshot is what changes of a row while its subscription lives. Rows that say the same are written with one statement.
 type snapshot struct {
-	state                             subscriber.State
-	cursor                            int
-	vacatedAt, deliveredAt, expiresAt time.Time
-	closedAt                          time.Time
-	lastError, closedReason           string
+	state                            subscriber.State
+	cursor                           int
+	vacatedAt, deliveredAt, closedAt time.Time
+	lastError, closedReason          string
+	readable                         bool
 }
 
 // Persist writes down what changed. What it could not write it tries again with the next call. Run does so every few seconds and at its
@@ -57,6 +54,13 @@ func (s *Subscriptions) Persist(ctx context.Context) error {
 		maps.Copy(s.dirty, changed)
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for sub := range changed {
+		if s.unwritten[sub.channel] == sub {
+			delete(s.unwritten, sub.channel)
+		}
+	}
 	return nil
 }
 
@@ -66,8 +70,8 @@ func (s *subscription) snapshot(now time.Time) snapshot {
 	return snapshot{
 		state: s.state, cursor: believed,
 		vacatedAt: s.vacatedAt.UTC().Truncate(time.Second), closedAt: s.closedAt.UTC().Truncate(time.Second),
-		deliveredAt: s.deliveredAt.UTC().Truncate(time.Second), expiresAt: s.expiresAt.UTC().Truncate(time.Minute),
-		lastError: s.lastError, closedReason: s.closedReason,
+		deliveredAt: s.deliveredAt.UTC().Truncate(time.Second),
+		lastError:   s.lastError, closedReason: s.closedReason, readable: s.readable,
 	}
 }
 
@@ -101,7 +105,7 @@ func (s *Subscriptions) writeAll(ctx context.Context, rows map[snapshot][]int) e
 // write leaves what has ended as it is.
 func write(ctx context.Context, tx *ent.Client, snap *snapshot, ids []int) error {
 	update := tx.Subscriber.Update().Where(subscriber.IDIn(ids...), subscriber.StateNEQ(subscriber.StateClosed)).
-		SetState(snap.state).SetCursor(snap.cursor).SetExpiresAt(snap.expiresAt)
+		SetState(snap.state).SetCursor(snap.cursor)
 	if !snap.vacatedAt.IsZero() {
 		update.SetVacatedAt(snap.vacatedAt)
 	} else {
@@ -115,15 +119,18 @@ func write(ctx context.Context, tx *ent.Client, snap *snapshot, ids []int) error
 	}
 	if snap.closedReason != "" {
 		update.SetClosedAt(snap.closedAt).SetClosedReason(snap.closedReason)
+		if !snap.readable {
+			update.SetDocument("").ClearVariables().ClearOperationName()
+		}
 	}
 	return update.Exec(auth.AsSystem(ctx))
 }
 
-// Load restores the subscriptions that an earlier process left. exec runs operations and withTx begins transactions; both are built after
+// Load restores the subscriptions that an earlier process left, but those that were away. exec runs operations and withTx begins transactions; both are built after
 // Subscriptions. It must return before anything but Changed is called. With the embedded server no client outlives the process: all of
 // them have left now, and have the grace to come back.
 func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor, withTx auth.WithTx) error {
-	rows, err := s.client.Subscriber.Query().Where(subscriber.StateNEQ(subscriber.StateClosed)).
+	rows, err := s.client.Subscriber.Query().Where(subscriber.StateNotIn(subscriber.StateClosed, subscriber.StateAway)).
 		Order(ent.Asc(subscriber.FieldID)).All(auth.AsSystem(ctx))
 	if err != nil {
 		return fmt.Errorf("read subscriptions: %w", err)
@@ -155,48 +162,21 @@ func operationOf(row *ent.Subscriber) operation {
 
 // restore makes a subscription of a row. One that cannot go on is ended, and its client told. s.mu is held.
 func (s *Subscriptions) restore(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time) {
-	now := time.Now().UTC()
-	sub := &subscription{
-		id: row.ID, channel: row.Channel, compress: row.Compress, createdAt: row.CreatedAt,
-		viewer:    auth.Viewer{UserID: row.UserID, SessionID: row.SessionID, ExpiresAt: sessionEnd},
-		operation: operationOf(row),
-		state:     row.State, protocol: row.Protocol, cursor: row.Cursor, joinCursor: row.Cursor, liveCursor: row.Cursor, liveAt: now,
-		authorizedAt: timeOf(row.AuthorizedAt), vacatedAt: timeOf(row.VacatedAt), deliveredAt: timeOf(row.LastDeliveredAt),
-		expiresAt: row.ExpiresAt, restored: true, joins: 1,
-	}
-	if row.LastError != nil {
-		sub.lastError = *row.LastError
-	}
-	t, problem := outbox.ParseTopic(row.Topic)
-	sub.topic = t
-	key := groupKey{topic: t, userID: row.UserID}
-	if problem == nil {
-		oc, errs := s.exec.CreateOperationContext(graphql.StartOperationTrace(ctx), &graphql.RawParams{
-			Query: row.Document, OperationName: row.OperationName, Variables: sub.operation.variables,
-		})
-		if errs != nil {
-			problem = errs
-		} else if key, problem = keyOf(t, row.UserID, oc); problem != nil {
-			key = groupKey{topic: t, userID: row.UserID}
-		}
-	}
-	s.occupy(t, row.UserID)
-	s.enter(sub, key)
-	embedded := s.bridge.config.Embedded()
+	r := s.rebuild(ctx, row, sessionEnd)
+	s.add(r, true)
+	sub := r.sub
 	switch {
-	case problem != nil:
-		s.close(sub, reasonInvalid+problem.Error(), true)
-	case !s.bridge.isCurrent(sub.channel):
-		s.close(sub, reasonRenamed, true)
-	case sessionEnd.IsZero():
-		s.close(sub, reasonExpired, true)
-	case embedded:
-		sub.state, sub.vacatedAt = subscriber.StateVacated, now
+	case sub.gone():
+	case s.bridge.config.Embedded():
+		sub.state, sub.vacatedAt = subscriber.StateVacated, time.Now().UTC()
 		s.dirty[sub] = struct{}{}
+	case sub.state == subscriber.StateVacated:
 	case sub.state == subscriber.StateJoining:
+		s.place(sub, true)
 		s.pollAfter(sub, firstPoll)
-	case sub.live():
-		sub.occupied = true
+	default:
+		s.place(sub, true)
+		sub.occupied = sub.live()
 	}
 }
 
@@ -214,15 +194,6 @@ func (s *Subscriptions) sessions(ctx context.Context, ids map[int]bool) (map[int
 		}
 	}
 	return held, nil
-}
-
-// RemoveClosed deletes the rows of subscriptions that ended long ago, or that nobody ever joined.
-func (s *Subscriptions) RemoveClosed(ctx context.Context) error {
-	_, err := s.client.Subscriber.Delete().Where(subscriber.Or(
-		subscriber.ClosedAtLT(time.Now().UTC().Add(-keepClosed)),
-		subscriber.And(subscriber.ClosedAtNotNil(), subscriber.AuthorizedAtIsNil()),
-	)).Exec(auth.AsSystem(ctx))
-	return err
 }
 
 func timeOf(t *time.Time) time.Time {

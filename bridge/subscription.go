@@ -18,9 +18,13 @@ type operation struct {
 
 // subscription is one stored subscription, of one person, on a channel of its own.
 //
-//	pending ──auth──► joining ──occupied──► live ──vacated──► vacated ──grace──► closed
-//	   │ no auth         ▲        caught up   │                  │
-//	   └──► closed       └────────────────────┴───── auth ───────┘       any ── lease, lifetime, session, rights ──► closed
+//	pending ──auth──► joining ──occupied──► live ──vacated──► vacated ──grace──► away
+//	   │ no auth         ▲        caught up   │                  │                │
+//	   └──► away         └────────────────────┴───── auth ───────┴────────────────┘
+//
+//	vacated on purpose ──leftStays──► closed        any ── lifetime, session, rights, an administrator ──► closed
+//
+// What is away is a row alone, and so is what is closed.
 //
 // What follows id is guarded by Subscriptions.mu, and so is the membership of its group.
 type subscription struct {
@@ -49,8 +53,8 @@ type subscription struct {
 
 	authorizedAt time.Time
 	vacatedAt    time.Time
+	awaySince    time.Time // when its client left, of one that was revived
 	deliveredAt  time.Time
-	expiresAt    time.Time
 	closedAt     time.Time
 	closedReason string
 	lastError    string
@@ -61,7 +65,11 @@ type subscription struct {
 	joins    int  // counts joinings and leavings, so that what began before the last one does not move the cursor
 	occupied bool // somebody listens, as far as is known
 	catching int  // the joining that it is caught up for; 0: none
-	restored bool // read at start: events before that are not in memory
+	restored bool // made of its row: events before that are not in memory
+	placed   bool // it has one of its person's places
+	left     bool // its client left on purpose: it is hardly expected back
+	parting  bool // it has ended, and stands for a client that will be sent that and nothing else
+	readable bool // the result that it ended with was too large, and can still be read
 	gap      gapState
 	absent   int       // sweeps in a row that did not find its channel
 	hookedAt time.Time // of the newest webhook about it
@@ -78,6 +86,12 @@ const (
 
 // live says that a delivery reaches the subscription.
 func (s *subscription) live() bool { return s.state == subscriber.StateLive }
+
+// gone says that it is in memory no longer: it has ended, or is away.
+func (s *subscription) gone() bool { return s.closedReason != "" || s.state == subscriber.StateAway }
+
+// idle says that nothing is being sent to it, and that its row has all that it needs to go on.
+func (s *subscription) idle() bool { return s.sending == nil && s.chasing == nil && s.gap != gapOwed }
 
 // alive says that the session it acts for has not expired.
 func (s *subscription) alive(now time.Time) bool { return now.Before(s.viewer.ExpiresAt) }

@@ -19,8 +19,7 @@ import (
 // SubscriptionsConfig says how GraphQL subscriptions over Pusher live.
 type SubscriptionsConfig struct {
 	PerPerson    int           `env:"SUBSCRIPTIONS_PER_PERSON" envDefault:"100" help:"a whole number: GraphQL subscriptions that one person may have at a time"`
-	Grace        time.Duration `env:"SUBSCRIPTION_GRACE" envDefault:"60s" help:"how long a client that left its channel may stay away, such as 60s"`
-	Lease        time.Duration `env:"SUBSCRIPTION_LEASE" envDefault:"1h" help:"how long a subscription lives whose client is not seen, such as 1h"`
+	Grace        time.Duration `env:"SUBSCRIPTION_GRACE" envDefault:"60s" help:"how long the server is ready for a client that lost its connection; after that its subscription costs nothing until it is back, such as 60s"`
 	Lifetime     time.Duration `env:"SUBSCRIPTION_LIFETIME" envDefault:"720h" help:"how long any subscription lives, such as 720h"`
 	Sweep        time.Duration `env:"SUBSCRIPTION_SWEEP" envDefault:"1m" help:"how often channels are looked through, such as 1m"`
 	Oversize     Oversize      `env:"SUBSCRIPTION_OVERSIZE" envDefault:"error" help:"error, drop, terminate or fetch: what becomes of results that are too large for Pusher"`
@@ -40,7 +39,6 @@ func (c SubscriptionsConfig) Validate() error {
 		least time.Duration
 	}{
 		{"SUBSCRIPTION_GRACE", c.Grace, time.Second},
-		{"SUBSCRIPTION_LEASE", c.Lease, time.Minute},
 		{"SUBSCRIPTION_LIFETIME", c.Lifetime, time.Minute},
 		{"SUBSCRIPTION_SWEEP", c.Sweep, time.Second},
 	} {
@@ -53,9 +51,6 @@ func (c SubscriptionsConfig) Validate() error {
 	}
 	if c.PayloadLimit < minPayloadLimit {
 		return fmt.Errorf("PUSHER_PAYLOAD_LIMIT is %d: it must be at least %d bytes", c.PayloadLimit, minPayloadLimit)
-	}
-	if c.Lease < 2*c.Sweep {
-		return fmt.Errorf("SUBSCRIPTION_LEASE is %v and SUBSCRIPTION_SWEEP %v: a sweep renews leases, so a lease must last two sweeps or more", c.Lease, c.Sweep)
 	}
 	_, err := readTokens(c.WebhookTokens)
 	return err
@@ -90,8 +85,11 @@ type Subscriptions struct {
 	byID      map[int]*subscription
 	byChannel map[string]*subscription
 	topics    map[outbox.Topic]*topic
-	perUser   map[int]int // subscriptions and streams
+	perUser   map[int]int // places that subscriptions and streams take
 	dirty     map[*subscription]struct{}
+	unwritten map[string]*subscription // by channel: ended or gone away, which the database does not know yet
+	parting   map[string]*subscription // by channel: ended ones whose former owners were granted the channel
+	wentAway  map[int]struct{}         // people of whom a subscription went away lately
 	backlog   backlog
 	arrived   *sync.Cond // a task came, or the end
 	ended     bool
@@ -101,7 +99,7 @@ type Subscriptions struct {
 
 // SubscriptionStats is a snapshot. Open and Waiting are gauges; the others count since the start.
 type SubscriptionStats struct {
-	Open       int    `json:"open"`       // stored subscriptions that have not ended
+	Open       int    `json:"open"`       // stored subscriptions that have not ended, and whose clients are not away
 	Waiting    int    `json:"waiting"`    // deliveries and the like that no worker has taken
 	Executions uint64 `json:"executions"` // of stored operations
 	Updates    uint64 `json:"updates"`    // results sent, one for each subscription
@@ -110,9 +108,6 @@ type SubscriptionStats struct {
 }
 
 var _ outbox.Publisher = (*Subscriptions)(nil)
-
-// registrationsPerPlace is how often a minute a person may use each of their places.
-const registrationsPerPlace = 5
 
 // networkWorkers is how many deliveries may wait for a Pusher elsewhere at a time.
 const networkWorkers = 8
@@ -145,6 +140,7 @@ func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts
 		workers: workers, running: make(chan struct{}, half), registrations: registrations,
 		byID: make(map[int]*subscription), byChannel: make(map[string]*subscription),
 		topics: make(map[outbox.Topic]*topic), perUser: make(map[int]int), backlog: backlog{lines: make(map[int][]task)}, dirty: make(map[*subscription]struct{}),
+		unwritten: make(map[string]*subscription), parting: make(map[string]*subscription), wentAway: make(map[int]struct{}),
 	}
 	s.arrived = sync.NewCond(&s.mu)
 	b.subscriptions, b.payloadLimit = s, c.PayloadLimit

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -32,20 +33,20 @@ func (s *Subscriptions) sweepUntil(ctx context.Context) {
 		s.endOld(now)
 		if now.Sub(persisted) >= persistInterval {
 			persisted = now
-			if err := s.Persist(ctx); err != nil && ctx.Err() == nil {
+			if err := errors.Join(s.Persist(ctx), s.trimAway(ctx)); err != nil && ctx.Err() == nil {
 				s.log.ErrorContext(ctx, "the state of subscriptions could not be written; trying again", slog.Any("error", err))
 			}
 		}
 		if now.Sub(swept) >= s.config.Sweep {
 			swept = now
-			if err := s.sweepChannels(ctx); err != nil && ctx.Err() == nil {
-				s.log.WarnContext(ctx, "channels could not be looked through; trying again", slog.Any("error", err))
+			if err := errors.Join(s.sweepChannels(ctx), s.sweepAway(ctx)); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "subscriptions could not be looked through; trying again", slog.Any("error", err))
 			}
 		}
 	}
 }
 
-// endOld closes the subscriptions whose time is over.
+// endOld closes the subscriptions whose time is over, and lets go of those whose clients are away.
 func (s *Subscriptions) endOld(now time.Time) {
 	embedded := s.bridge.config.Embedded()
 	s.mu.Lock()
@@ -56,52 +57,44 @@ func (s *Subscriptions) endOld(now time.Time) {
 			s.close(sub, reasonExpired, true)
 		case now.Sub(sub.createdAt) > s.config.Lifetime:
 			s.close(sub, reasonLifetime, true)
-		case now.After(sub.expiresAt):
-			s.close(sub, reasonLease, true)
-		case sub.state == subscriber.StatePending && now.Sub(sub.createdAt) > joinTimeout:
-			s.close(sub, reasonNeverJoined, false)
-		case embedded && sub.state == subscriber.StateJoining && !sub.occupied && now.Sub(sub.authorizedAt) > joinTimeout:
-			s.close(sub, reasonNeverJoined, false) // elsewhere it counts as joined, until the sweep does not find it
-		case sub.state == subscriber.StateVacated && now.Sub(sub.vacatedAt) > s.config.Grace:
+		case sub.left && now.Sub(sub.vacatedAt) > leftStays:
 			s.close(sub, reasonLeft, false)
+		case !sub.idle(): // what is under way would be sent again, and what it is owed forgotten
+		case sub.state == subscriber.StatePending && now.Sub(sub.createdAt) > joinTimeout:
+			s.goAway(sub)
+		case embedded && sub.state == subscriber.StateJoining && !sub.occupied && now.Sub(sub.authorizedAt) > joinTimeout:
+			s.goAway(sub) // elsewhere it counts as joined, until the sweep does not find it
+		case sub.state == subscriber.StateVacated && now.Sub(sub.vacatedAt) > s.config.Grace:
+			s.goAway(sub)
 		}
 	}
+	s.forgetParting(now)
 }
 
-// sweepChannels compares what is taken for live with what Pusher knows: it prolongs what is occupied and ends what is not, also
-// where no webhook ever comes. The embedded server tells each change itself, so there nothing can differ.
+// sweepChannels compares what is taken for live with what Pusher knows, so that a client's leave and return are noticed where no webhook
+// ever comes. The embedded server tells each change itself, so there nothing can differ.
 func (s *Subscriptions) sweepChannels(ctx context.Context) error {
+	if s.bridge.config.Embedded() {
+		return nil
+	}
 	occupied := make(map[string]bool)
-	if !s.bridge.config.Embedded() {
-		for _, prefix := range s.bridge.config.subscriptionPrefixes() {
-			list, err := s.list(ctx, prefix)
-			if err != nil {
-				return err
-			}
-			for _, channel := range list {
-				occupied[channel] = true
-			}
+	for _, prefix := range s.bridge.config.subscriptionPrefixes() {
+		list, err := s.list(ctx, prefix)
+		if err != nil {
+			return err
+		}
+		for _, channel := range list {
+			occupied[channel] = true
 		}
 	}
-	now := time.Now()
 	var missing []*subscription
 	s.mu.Lock()
 	for _, sub := range s.byID {
-		found := occupied[sub.channel]
-		if s.bridge.config.Embedded() {
-			found = sub.occupied
-		}
 		switch {
-		case found:
+		case occupied[sub.channel]:
 			sub.absent = 0
-			if renewed := now.Add(s.config.Lease); renewed.Sub(sub.expiresAt) > s.config.Lease/4 {
-				sub.expiresAt = renewed
-				s.dirty[sub] = struct{}{}
-			}
-			if !s.bridge.config.Embedded() {
-				s.occupiedNow(sub) // the webhook of its return was lost
-			}
-		case sub.live() && !s.bridge.config.Embedded():
+			s.occupiedNow(sub) // the webhook of its return was lost
+		case sub.live():
 			sub.absent++
 			if sub.absent >= absentSweeps {
 				missing = append(missing, sub)
@@ -109,12 +102,12 @@ func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 		}
 	}
 	s.mu.Unlock()
-	return s.endAbsent(ctx, missing)
+	return s.vacateAbsent(ctx, missing)
 }
 
-// endAbsent ends the live subscriptions on whose channels nobody listens. Each channel is asked for on its own, because a list can be old,
-// cut, or another server's. Their clients hear of it in any case.
-func (s *Subscriptions) endAbsent(ctx context.Context, missing []*subscription) error {
+// vacateAbsent notes that nobody listens on the channels of these live subscriptions. Each channel is asked for on its own, because a list can be
+// old, cut, or another server's.
+func (s *Subscriptions) vacateAbsent(ctx context.Context, missing []*subscription) error {
 	for _, sub := range missing {
 		occupied, err := s.occupied(ctx, sub.channel)
 		if err != nil {
@@ -125,7 +118,7 @@ func (s *Subscriptions) endAbsent(ctx context.Context, missing []*subscription) 
 		case occupied:
 			sub.absent = 0
 		case sub.live() && sub.absent >= absentSweeps:
-			s.close(sub, reasonLeft, true)
+			s.vacate(sub, time.Now().Add(-absentSweeps*s.config.Sweep-catchUpWindow), false)
 		}
 		s.mu.Unlock()
 	}

@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"fmt"
+	"net/url"
+	"strconv"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -55,26 +57,32 @@ const compressFrom = 2 << 10
 
 // rendering is an outcome in the form of one variant.
 type rendering struct {
-	packets   []packet
-	end       string // why the subscription ends with it; empty where it goes on
-	failure   string // what went wrong
-	oversized bool   // that is its size
+	packets []packet
+	end     string // why the subscription ends with it; empty where it goes on
+	failure string // what went wrong
+	size    int    // of a result that Pusher would not take; 0 of one that it does
 }
 
 // render returns what to send to a subscription for an outcome: the result in the form that its client reads, and where the
-// subscription ends, a farewell in packets of its own, for not every client takes both from one.
+// subscription ends, the end in packets of its own, for not every client takes both from one. What is the same for many is made once.
 func (s *Subscriptions) render(o *outcome, sub *subscription, protocol subscriber.Protocol) rendering {
 	v := variant{protocol, sub.compress, encrypted(sub.channel)}
-	if protocol == subscriber.ProtocolLighthouseEcho { // its packets name the channel
-		return s.encode(o, v, sub.channel)
-	}
-	if o.variants == nil {
-		o.variants = make(map[variant]rendering)
-	}
 	made, ok := o.variants[v]
 	if !ok {
-		made = s.encode(o, v, "")
-		o.variants[v] = made
+		channel := ""
+		if protocol == subscriber.ProtocolLighthouseEcho { // its packets name the channel
+			channel = sub.channel
+		}
+		made = s.encode(o, v, channel)
+		if o.variants == nil {
+			o.variants = make(map[variant]rendering)
+		}
+		if channel == "" {
+			o.variants[v] = made
+		}
+	}
+	if made.size > 0 { // what stands for the result names the channel
+		s.replace(&made, o, v, sub.channel)
 	}
 	return made
 }
@@ -88,13 +96,16 @@ func (s *Subscriptions) protocolOf(sub *subscription) subscriber.Protocol {
 func (s *Subscriptions) encode(o *outcome, v variant, channel string) rendering {
 	r := rendering{end: o.end, failure: o.failure}
 	if o.result != nil {
-		r.packets = envelopes(o.result, v, channel)
-		for _, p := range r.packets {
-			if size := s.bridge.wireSize(len(p.data), v.encrypted); size > s.config.PayloadLimit {
-				s.oversized(&r, o, v, channel, size)
-				break
-			}
+		r.packets = s.envelopes(o.result, v, channel)
+		r.size = s.oversize(r.packets, v.encrypted)
+	}
+	if r.size > 0 {
+		r.packets = nil
+		r.failure = fmt.Sprintf("event %d: the result has %d bytes, Pusher takes %d: %s", o.seq, r.size, s.config.PayloadLimit, s.config.Oversize)
+		if s.config.Oversize == OversizeTerminate {
+			r.end = reasonTooLarge
 		}
+		return r
 	}
 	if r.end != "" {
 		r.packets = append(r.packets, farewells[v.protocol]...)
@@ -102,8 +113,18 @@ func (s *Subscriptions) encode(o *outcome, v variant, channel string) rendering 
 	return r
 }
 
+// oversize is the size of the first packet that Pusher would not take, and 0 if it takes them all.
+func (s *Subscriptions) oversize(packets []packet, encrypted bool) int {
+	for _, p := range packets {
+		if size := s.bridge.wireSize(len(p.data), encrypted); size > s.config.PayloadLimit {
+			return size
+		}
+	}
+	return 0
+}
+
 // envelopes wraps a result for each client that may listen.
-func envelopes(result []byte, v variant, channel string) []packet {
+func (s *Subscriptions) envelopes(result []byte, v variant, channel string) []packet {
 	text := string(result)
 	lighthouse := `{"more":true,"result":` + text
 	switch v.protocol {
@@ -111,6 +132,12 @@ func envelopes(result []byte, v variant, channel string) []packet {
 		return []packet{{eventUpdate, forRuby(text, v.compress)}}
 	case subscriber.ProtocolLighthouse:
 		return []packet{{eventLighthouse, lighthouse + "}"}}
+	case subscriber.ProtocolLighthouseGuessed: // thekonz's link reads data
+		both := lighthouse + `,"data":` + text + "}"
+		if s.bridge.wireSize(len(both), v.encrypted) > s.config.PayloadLimit {
+			return []packet{{eventLighthouse, lighthouse + "}"}}
+		}
+		return []packet{{eventLighthouse, both}}
 	case subscriber.ProtocolLighthouseEcho:
 		return []packet{{eventLighthouse, lighthouse + `,"data":` + text + `,"channel":"` + channel + `"}`}}
 	case subscriber.ProtocolBoth, subscriber.ProtocolUnset:
@@ -131,13 +158,19 @@ func forRuby(result string, compress bool) string {
 
 // farewells tell each client that may listen that nothing follows. They are shared, and must not be changed.
 var farewells = map[subscriber.Protocol][]packet{
-	subscriber.ProtocolBoth:           {{eventUpdate, farewell}, {eventLighthouse, farewell}},
-	subscriber.ProtocolGraphqlRuby:    {{eventUpdate, farewell}},
-	subscriber.ProtocolLighthouse:     {{eventLighthouse, farewell}},
-	subscriber.ProtocolLighthouseEcho: {{eventLighthouse, farewell}},
+	subscriber.ProtocolBoth:              {{eventUpdate, farewell}, {eventLighthouse, farewell}},
+	subscriber.ProtocolGraphqlRuby:       {{eventUpdate, farewell}},
+	subscriber.ProtocolLighthouse:        {{eventLighthouse, farewell}},
+	subscriber.ProtocolLighthouseGuessed: {{eventLighthouse, endWithData}},
+	subscriber.ProtocolLighthouseEcho:    {{eventLighthouse, endWithData}},
 }
 
-const farewell = `{"more":false}`
+const (
+	farewell = `{"more":false}`
+	// endWithData is for thekonz's link, which reads nothing but data: without it that link fails in an exception, and with an error its
+	// application learns of the end.
+	endWithData = `{"more":false,"data":{"data":null,"errors":[{"message":"this subscription has ended","extensions":{"code":"SUBSCRIPTION_ENDED"}}]}}`
+)
 
 // compressed is what the decompress option of graphql-ruby-client undoes: gzip in standard base64.
 func compressed(result string) string {
@@ -148,36 +181,44 @@ func compressed(result string) string {
 	return base64.StdEncoding.EncodeToString(packed.Bytes())
 }
 
-// oversized puts into r what is sent instead of a result of size bytes.
-func (s *Subscriptions) oversized(r *rendering, o *outcome, v variant, channel string, size int) {
-	r.oversized = true
-	r.failure = fmt.Sprintf("event %d: the result has %d bytes, Pusher takes %d: %s", o.seq, size, s.config.PayloadLimit, s.config.Oversize)
+// replace puts what is sent instead of a result that Pusher would not take into r, for the subscription of one channel.
+func (s *Subscriptions) replace(r *rendering, o *outcome, v variant, channel string) {
 	r.packets = nil
-	switch s.config.Oversize {
-	case OversizeDrop:
-		return
-	case OversizeFetch:
-		stub := fmt.Sprintf(`{"more":true,"fetch":{"url":%q,"seq":%d,"size":%d}}`, resultPath, o.seq, size)
-		for _, end := range farewells[v.protocol] {
-			r.packets = append(r.packets, packet{end.name, stub})
-		}
-		return
-	case OversizeTerminate:
-		r.end = reasonTooLarge
-	case OversizeError:
-	}
+	fetch := resultPath + "?" + url.Values{"channel": {channel}, "seq": {strconv.Itoa(o.seq)}}.Encode()
 	instead, err := encodeResult(o.seq, o.at, nil, gqlerror.List{{
-		Message: fmt.Sprintf("the result has %d bytes, more than the %d that can be sent: read it from %s, or select less", size, s.config.PayloadLimit, resultPath),
+		Message: fmt.Sprintf("the result has %d bytes, more than the %d that can be sent: read it from %s, or select less",
+			r.size, s.config.PayloadLimit, fetch),
 		Extensions: map[string]any{
-			"code": "SUBSCRIPTION_PAYLOAD_TOO_LARGE", "limit": s.config.PayloadLimit, "size": size, "seq": o.seq, "fetch": resultPath,
+			"code": "SUBSCRIPTION_PAYLOAD_TOO_LARGE", "limit": s.config.PayloadLimit, "size": r.size, "seq": o.seq, "fetch": fetch,
 		},
 	}})
 	if err != nil { // cannot be: numbers and strings
 		r.failure = err.Error()
 		return
 	}
-	v.compress = false
-	r.packets = envelopes(instead, v, channel)
+	switch s.config.Oversize {
+	case OversizeFetch:
+		r.packets = stubs(fmt.Sprintf(`{"more":true,"fetch":{"url":%q,"seq":%d,"size":%d}`, fetch, o.seq, r.size), instead, v)
+	case OversizeError, OversizeTerminate:
+		v.compress = false
+		r.packets = s.envelopes(instead, v, channel)
+	case OversizeDrop:
+	}
+	if r.end != "" {
+		r.packets = append(r.packets, farewells[v.protocol]...)
+	}
+}
+
+// stubs say where a result can be read, to each client that may listen. Those that may read data get the error there.
+func stubs(stub string, instead []byte, v variant) (packets []packet) {
+	for _, end := range farewells[v.protocol] {
+		text := stub
+		if end.data == endWithData {
+			text += `,"data":` + string(instead)
+		}
+		packets = append(packets, packet{end.name, text + "}"})
+	}
+	return packets
 }
 
 // gap is the result that tells a client that it missed more than can be sent again.

@@ -20,10 +20,29 @@ var protocolsOnTheWire = map[string][]sent{
 	"graphql-ruby":    {{Name: "update", Data: `{"result":R,"more":true}`}},
 	"lighthouse":      {{Name: "lighthouse-subscription", Data: `{"more":true,"result":R}`}},
 	"lighthouse-echo": {{Name: "lighthouse-subscription", Data: `{"more":true,"result":R,"data":R,"channel":"C"}`}},
+	guessed:           {{Name: "lighthouse-subscription", Data: `{"more":true,"result":R,"data":R}`}},
 	"both": {
 		{Name: "update", Data: `{"result":R,"more":true}`},
 		{Name: "lighthouse-subscription", Data: `{"more":true,"result":R}`},
 	},
+}
+
+// guessed is a client that asks where Lighthouse's do, without a header.
+const guessed = "guessed"
+
+func hintOf(protocol string) subscriber.Protocol {
+	if protocol == guessed {
+		return subscriber.ProtocolLighthouseGuessed
+	}
+	return ""
+}
+
+// endOf is what a client of a protocol is sent at the end. thekonz's link reads data alone, and throws where there is none.
+func endOf(protocol string) string {
+	if protocol == guessed || protocol == "lighthouse-echo" {
+		return `{"more":false,"data":{"data":null,"errors":[{"message":"this subscription has ended","extensions":{"code":"SUBSCRIPTION_ENDED"}}]}}`
+	}
+	return `{"more":false}`
 }
 
 // opened is what the client of a channel reads of what was sent to it.
@@ -57,8 +76,8 @@ func TestPoint18EachProtocolHasItsEventsAndItsEndComesInOneOfItsOwn(t *testing.T
 				what := fmt.Sprintf("%s, encrypted: %t", protocol, encrypted)
 				request := q.ask(ada, bob, what)
 				a := q.post(ada, `subscription ($id: ID!) { knowledgeRequestChanged(id: $id) { status question } }`,
-					map[string]any{"id": request}, "X-Subscription-Protocol", protocol)
-				q.join(ada, a.channel(), "")
+					map[string]any{"id": request}, "X-Subscription-Protocol", strings.TrimPrefix(protocol, guessed))
+				q.join(ada, a.channel(), hintOf(protocol))
 				q.taken()
 				q.respond(bob, request, "APPROVED")
 				calls := q.taken()
@@ -73,7 +92,7 @@ func TestPoint18EachProtocolHasItsEventsAndItsEndComesInOneOfItsOwn(t *testing.T
 					all = append(all, sent{Name: e.Name, Data: strings.NewReplacer("R", result, "C", a.channel()).Replace(e.Data)})
 				}
 				for _, e := range want {
-					all = append(all, sent{Name: e.Name, Data: `{"more":false}`})
+					all = append(all, sent{Name: e.Name, Data: endOf(protocol)})
 				}
 				same(t, what, events, all)
 				if len(calls) != len(all) { // what comes later is sent later: Pusher does not promise the order inside a call
@@ -104,8 +123,8 @@ func TestPoint17CompressionIsForThoseWhoAskAndOnlyWhereItHelps(t *testing.T) {
 		const document = `subscription { knowledgePublished { title content } }`
 		compressed := make(map[string]string) // by protocol
 		for protocol := range protocolsOnTheWire {
-			compressed[protocol] = q.subscribe(ada, document, "X-Subscription-Protocol", protocol, "X-Subscription-Compress", "gzip")
-			q.join(ada, compressed[protocol], "")
+			compressed[protocol] = q.subscribe(ada, document, "X-Subscription-Protocol", strings.TrimPrefix(protocol, guessed), "X-Subscription-Compress", "gzip")
+			q.join(ada, compressed[protocol], hintOf(protocol))
 		}
 		plain := q.attend(ada, document)
 		q.taken()
@@ -171,11 +190,14 @@ func TestPoint16ResultsThatAreTooLargeMeetThePolicy(t *testing.T) {
 	t.Parallel()
 	const document = `subscription { knowledgePublished { title content } }`
 	for protocol, want := range protocolsOnTheWire {
+		if protocol == guessed { // it does without data before a result is too large
+			continue
+		}
 		for _, form := range []string{"plain", "compressed", "encrypted", "compressed and encrypted"} {
 			t.Run(protocol+" "+form, func(t *testing.T) {
 				t.Parallel()
 				// publish returns what one change sends, where limit bytes fit.
-				publish := func(limit int, policy bridge.Oversize) (events, read []sent, row string) {
+				publish := func(limit int, policy bridge.Oversize) (channel string, events, read []sent, row string) {
 					synctest.Test(t, func(t *testing.T) {
 						q := newQuiet(t, func(p *quietPlan) {
 							p.subscriptions.PayloadLimit, p.subscriptions.Oversize = limit, policy
@@ -188,7 +210,7 @@ func TestPoint16ResultsThatAreTooLargeMeetThePolicy(t *testing.T) {
 						if strings.Contains(form, "compressed") {
 							compress = "gzip"
 						}
-						channel := q.subscribe(ada, document, "X-Subscription-Protocol", protocol, "X-Subscription-Compress", compress)
+						channel = q.subscribe(ada, document, "X-Subscription-Protocol", protocol, "X-Subscription-Compress", compress)
 						q.join(ada, channel, "")
 						q.taken()
 						q.publish(ada, "t", strings.Repeat("Most of it can be packed. ", 100)+noise(2400))
@@ -198,9 +220,9 @@ func TestPoint16ResultsThatAreTooLargeMeetThePolicy(t *testing.T) {
 						read = append(read, opened(t, channel, mail(q.taken(), channel))...)
 						row = describe(q.row(channel))
 					})
-					return events, read, row
+					return channel, events, read, row
 				}
-				events, _, _ := publish(100_000, bridge.OversizeError)
+				_, events, _, _ := publish(100_000, bridge.OversizeError)
 				size := 0
 				for _, e := range events {
 					size = max(size, len(e.Data)) // as pusher-http-go has made it
@@ -210,12 +232,12 @@ func TestPoint16ResultsThatAreTooLargeMeetThePolicy(t *testing.T) {
 				}
 				for _, policy := range []bridge.Oversize{bridge.OversizeError, bridge.OversizeDrop, bridge.OversizeTerminate, bridge.OversizeFetch} {
 					n := len(want)
-					at, read, row := publish(size, policy)
+					_, at, read, row := publish(size, policy)
 					if len(at) != n || len(read) != 2*n || !strings.Contains(row, "LIVE") || strings.Contains(row, "too large") {
 						t.Errorf("%s at the limit: got %.300v; %s", policy, read, row)
 					}
-					_, read, row = publish(size-1, policy)
-					checkOversized(t, policy, want, size, read, row)
+					channel, _, read, row := publish(size-1, policy)
+					checkOversized(t, policy, channel, want, size, read, row)
 				}
 			})
 		}
@@ -233,8 +255,8 @@ func describe(row *ent.Subscriber) string {
 	return text
 }
 
-// checkOversized looks at what a client reads of a result of size bytes, one more than fit, and of a small one.
-func checkOversized(t *testing.T, policy bridge.Oversize, want []sent, size int, read []sent, row string) {
+// checkOversized looks at what the client of a channel reads of a result of size bytes, one more than fit, and of a small one.
+func checkOversized(t *testing.T, policy bridge.Oversize, channel string, want []sent, size int, read []sent, row string) {
 	t.Helper()
 	n := len(want)
 	state, count := "LIVE", 2*n
@@ -278,7 +300,7 @@ func checkOversized(t *testing.T, policy bridge.Oversize, want []sent, size int,
 				t.Errorf("%s above the limit: got %v", policy, e)
 			}
 			if policy == bridge.OversizeFetch {
-				if u.Result != nil || u.Fetch == nil || u.Fetch.Size != size || u.Fetch.Seq == 0 || u.Fetch.URL != "/graphql/subscriptions/result" {
+				if u.Result != nil || u.Fetch == nil || u.Fetch.Size != size || u.Fetch.Seq == 0 || u.Fetch.URL != resultURL(channel, u.Fetch.Seq) {
 					t.Errorf("fetch: got %v", e)
 				}
 				continue
@@ -289,16 +311,53 @@ func checkOversized(t *testing.T, policy bridge.Oversize, want []sent, size int,
 			}
 			told, place := u.Result.Errors[0].Extensions, u.Result.Extensions.Subscription
 			if told.Code != "SUBSCRIPTION_PAYLOAD_TOO_LARGE" || told.Size != size || told.Limit != size-1 || told.Seq == 0 ||
-				told.Seq != place.Seq || told.Fetch != "/graphql/subscriptions/result" || !strings.HasPrefix(place.TS, "2000-01-01T00:00:0") {
+				told.Seq != place.Seq || told.Fetch != resultURL(channel, told.Seq) || !strings.HasPrefix(place.TS, "2000-01-01T00:00:0") {
 				t.Errorf("%s above the limit: got %v", policy, e)
 			}
 		}
 	}
 	for _, e := range read[count-n:] { // the last ones
-		if ended := e.Data == `{"more":false}`; ended != (policy == bridge.OversizeTerminate) || !ended && !strings.Contains(e.Data, `"short"`) {
+		if ended := strings.HasPrefix(e.Data, `{"more":false`); ended != (policy == bridge.OversizeTerminate) || !ended && !strings.Contains(e.Data, `"short"`) {
 			t.Errorf("%s: then got %v", policy, e)
 		}
 	}
+}
+
+// resultURL is where a result can be read, as its client is to take it.
+func resultURL(channel string, seq int) string {
+	return fmt.Sprintf("/graphql/subscriptions/result?channel=%s&seq=%d", channel, seq)
+}
+
+func TestAClientOfLighthousesThatSaysNothingIsSentDataOnlyWhereBothFit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t)
+		ada := q.person("Ada")
+		channel := q.subscribe(ada, `subscription { knowledgePublished { title content } }`)
+		q.join(ada, channel, subscriber.ProtocolLighthouseGuessed)
+		q.taken()
+		for _, test := range []struct {
+			bytes int
+			keys  string
+		}{{1_000, "more result data"}, {4_800, "more result data"}, {5_300, "more result"}, {9_000, "more result"}} {
+			q.publish(ada, "t", strings.Repeat("a", test.bytes))
+			events := mail(q.taken(), channel)
+			if len(events) != 1 {
+				t.Fatalf("%d bytes: got %.300v", test.bytes, events)
+			}
+			var u map[string]json.RawMessage
+			must(t, json.Unmarshal([]byte(events[0].Data), &u))
+			keys := ""
+			for _, key := range []string{"more", "result", "data"} {
+				if _, there := u[key]; there {
+					keys += " " + key
+				}
+			}
+			if keys != " "+test.keys || u["data"] != nil && string(u["data"]) != string(u["result"]) {
+				t.Errorf("%d bytes: got%s", test.bytes, keys)
+			}
+		}
+	})
 }
 
 func TestTheProtocolIsLearntFromWhereTheClientAsks(t *testing.T) {
@@ -307,8 +366,8 @@ func TestTheProtocolIsLearntFromWhereTheClientAsks(t *testing.T) {
 		q := newQuiet(t)
 		ada := q.person("Ada")
 		for hint, names := range map[subscriber.Protocol]string{
-			subscriber.ProtocolGraphqlRuby: "update ",
-			subscriber.ProtocolLighthouse:  "lighthouse-subscription ",
+			subscriber.ProtocolGraphqlRuby:       "update ",
+			subscriber.ProtocolLighthouseGuessed: "lighthouse-subscription ",
 		} {
 			channel := q.subscribe(ada, `subscription { knowledgePublished { title } }`)
 			q.join(ada, channel, hint)

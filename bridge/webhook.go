@@ -72,7 +72,7 @@ func (s *Subscriptions) ServeWebhook(w http.ResponseWriter, r *http.Request) {
 func (s *Subscriptions) hooked(name, channel string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub := s.byChannel[channel]
+	sub := s.known(channel)
 	if sub == nil || at.Before(sub.authorizedAt.Truncate(time.Millisecond)) || at.Before(sub.hookedAt) {
 		return
 	}
@@ -81,7 +81,7 @@ func (s *Subscriptions) hooked(name, channel string, at time.Time) {
 	case "channel_occupied":
 		s.occupiedNow(sub)
 	case "channel_vacated": // said some time after the client left, and later still where it vanished
-		s.vacate(sub, at.Add(-catchUpWindow))
+		s.vacate(sub, at.Add(-catchUpWindow), false)
 	}
 }
 

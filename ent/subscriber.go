@@ -27,7 +27,7 @@ type Subscriber struct {
 	State subscriber.State `json:"state,omitempty"`
 	// UserID holds the value of the "user_id" field.
 	UserID int `json:"user_id,omitempty"`
-	// no edge: a session that ends closes its subscribers, and they stay to be looked at
+	// no edge: a session that ends closes its subscribers, whose owner may still ask for their channels
 	SessionID int `json:"session_id,omitempty"`
 	// outbox.Topic as text
 	Topic string `json:"topic,omitempty"`
@@ -39,7 +39,7 @@ type Subscriber struct {
 	Document string `json:"document,omitempty"`
 	// Variables holds the value of the "variables" field.
 	Variables map[string]interface{} `json:"variables,omitempty"`
-	// which client listens, and so which event it gets; UNSET until where it asks for its channel tells
+	// which client listens, and so which event it gets; UNSET until it asks for its channel: where it asks decides
 	Protocol subscriber.Protocol `json:"protocol,omitempty"`
 	// Compress holds the value of the "compress" field.
 	Compress bool `json:"compress,omitempty"`
@@ -53,7 +53,7 @@ type Subscriber struct {
 	LastDeliveredAt *time.Time `json:"last_delivered_at,omitempty"`
 	// LastError holds the value of the "last_error" field.
 	LastError *string `json:"last_error,omitempty"`
-	// ExpiresAt holds the value of the "expires_at" field.
+	// when it ends by itself, at the latest
 	ExpiresAt time.Time `json:"expires_at,omitempty"`
 	// ClosedAt holds the value of the "closed_at" field.
 	ClosedAt *time.Time `json:"closed_at,omitempty"`

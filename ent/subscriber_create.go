@@ -530,6 +530,54 @@ func (u *SubscriberUpsert) UpdateState() *SubscriberUpsert {
 	return u
 }
 
+// SetOperationName sets the "operation_name" field.
+func (u *SubscriberUpsert) SetOperationName(v string) *SubscriberUpsert {
+	u.Set(subscriber.FieldOperationName, v)
+	return u
+}
+
+// UpdateOperationName sets the "operation_name" field to the value that was provided on create.
+func (u *SubscriberUpsert) UpdateOperationName() *SubscriberUpsert {
+	u.SetExcluded(subscriber.FieldOperationName)
+	return u
+}
+
+// ClearOperationName clears the value of the "operation_name" field.
+func (u *SubscriberUpsert) ClearOperationName() *SubscriberUpsert {
+	u.SetNull(subscriber.FieldOperationName)
+	return u
+}
+
+// SetDocument sets the "document" field.
+func (u *SubscriberUpsert) SetDocument(v string) *SubscriberUpsert {
+	u.Set(subscriber.FieldDocument, v)
+	return u
+}
+
+// UpdateDocument sets the "document" field to the value that was provided on create.
+func (u *SubscriberUpsert) UpdateDocument() *SubscriberUpsert {
+	u.SetExcluded(subscriber.FieldDocument)
+	return u
+}
+
+// SetVariables sets the "variables" field.
+func (u *SubscriberUpsert) SetVariables(v map[string]interface{}) *SubscriberUpsert {
+	u.Set(subscriber.FieldVariables, v)
+	return u
+}
+
+// UpdateVariables sets the "variables" field to the value that was provided on create.
+func (u *SubscriberUpsert) UpdateVariables() *SubscriberUpsert {
+	u.SetExcluded(subscriber.FieldVariables)
+	return u
+}
+
+// ClearVariables clears the value of the "variables" field.
+func (u *SubscriberUpsert) ClearVariables() *SubscriberUpsert {
+	u.SetNull(subscriber.FieldVariables)
+	return u
+}
+
 // SetProtocol sets the "protocol" field.
 func (u *SubscriberUpsert) SetProtocol(v subscriber.Protocol) *SubscriberUpsert {
 	u.Set(subscriber.FieldProtocol, v)
@@ -709,15 +757,6 @@ func (u *SubscriberUpsertOne) UpdateNewValues() *SubscriberUpsertOne {
 		if _, exists := u.create.mutation.GetField(); exists {
 			s.SetIgnore(subscriber.FieldField)
 		}
-		if _, exists := u.create.mutation.OperationName(); exists {
-			s.SetIgnore(subscriber.FieldOperationName)
-		}
-		if _, exists := u.create.mutation.Document(); exists {
-			s.SetIgnore(subscriber.FieldDocument)
-		}
-		if _, exists := u.create.mutation.Variables(); exists {
-			s.SetIgnore(subscriber.FieldVariables)
-		}
 		if _, exists := u.create.mutation.Compress(); exists {
 			s.SetIgnore(subscriber.FieldCompress)
 		}
@@ -763,6 +802,62 @@ func (u *SubscriberUpsertOne) SetState(v subscriber.State) *SubscriberUpsertOne 
 func (u *SubscriberUpsertOne) UpdateState() *SubscriberUpsertOne {
 	return u.Update(func(s *SubscriberUpsert) {
 		s.UpdateState()
+	})
+}
+
+// SetOperationName sets the "operation_name" field.
+func (u *SubscriberUpsertOne) SetOperationName(v string) *SubscriberUpsertOne {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.SetOperationName(v)
+	})
+}
+
+// UpdateOperationName sets the "operation_name" field to the value that was provided on create.
+func (u *SubscriberUpsertOne) UpdateOperationName() *SubscriberUpsertOne {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.UpdateOperationName()
+	})
+}
+
+// ClearOperationName clears the value of the "operation_name" field.
+func (u *SubscriberUpsertOne) ClearOperationName() *SubscriberUpsertOne {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.ClearOperationName()
+	})
+}
+
+// SetDocument sets the "document" field.
+func (u *SubscriberUpsertOne) SetDocument(v string) *SubscriberUpsertOne {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.SetDocument(v)
+	})
+}
+
+// UpdateDocument sets the "document" field to the value that was provided on create.
+func (u *SubscriberUpsertOne) UpdateDocument() *SubscriberUpsertOne {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.UpdateDocument()
+	})
+}
+
+// SetVariables sets the "variables" field.
+func (u *SubscriberUpsertOne) SetVariables(v map[string]interface{}) *SubscriberUpsertOne {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.SetVariables(v)
+	})
+}
+
+// UpdateVariables sets the "variables" field to the value that was provided on create.
+func (u *SubscriberUpsertOne) UpdateVariables() *SubscriberUpsertOne {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.UpdateVariables()
+	})
+}
+
+// ClearVariables clears the value of the "variables" field.
+func (u *SubscriberUpsertOne) ClearVariables() *SubscriberUpsertOne {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.ClearVariables()
 	})
 }
 
@@ -1135,15 +1230,6 @@ func (u *SubscriberUpsertBulk) UpdateNewValues() *SubscriberUpsertBulk {
 			if _, exists := b.mutation.GetField(); exists {
 				s.SetIgnore(subscriber.FieldField)
 			}
-			if _, exists := b.mutation.OperationName(); exists {
-				s.SetIgnore(subscriber.FieldOperationName)
-			}
-			if _, exists := b.mutation.Document(); exists {
-				s.SetIgnore(subscriber.FieldDocument)
-			}
-			if _, exists := b.mutation.Variables(); exists {
-				s.SetIgnore(subscriber.FieldVariables)
-			}
 			if _, exists := b.mutation.Compress(); exists {
 				s.SetIgnore(subscriber.FieldCompress)
 			}
@@ -1190,6 +1276,62 @@ func (u *SubscriberUpsertBulk) SetState(v subscriber.State) *SubscriberUpsertBul
 func (u *SubscriberUpsertBulk) UpdateState() *SubscriberUpsertBulk {
 	return u.Update(func(s *SubscriberUpsert) {
 		s.UpdateState()
+	})
+}
+
+// SetOperationName sets the "operation_name" field.
+func (u *SubscriberUpsertBulk) SetOperationName(v string) *SubscriberUpsertBulk {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.SetOperationName(v)
+	})
+}
+
+// UpdateOperationName sets the "operation_name" field to the value that was provided on create.
+func (u *SubscriberUpsertBulk) UpdateOperationName() *SubscriberUpsertBulk {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.UpdateOperationName()
+	})
+}
+
+// ClearOperationName clears the value of the "operation_name" field.
+func (u *SubscriberUpsertBulk) ClearOperationName() *SubscriberUpsertBulk {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.ClearOperationName()
+	})
+}
+
+// SetDocument sets the "document" field.
+func (u *SubscriberUpsertBulk) SetDocument(v string) *SubscriberUpsertBulk {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.SetDocument(v)
+	})
+}
+
+// UpdateDocument sets the "document" field to the value that was provided on create.
+func (u *SubscriberUpsertBulk) UpdateDocument() *SubscriberUpsertBulk {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.UpdateDocument()
+	})
+}
+
+// SetVariables sets the "variables" field.
+func (u *SubscriberUpsertBulk) SetVariables(v map[string]interface{}) *SubscriberUpsertBulk {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.SetVariables(v)
+	})
+}
+
+// UpdateVariables sets the "variables" field to the value that was provided on create.
+func (u *SubscriberUpsertBulk) UpdateVariables() *SubscriberUpsertBulk {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.UpdateVariables()
+	})
+}
+
+// ClearVariables clears the value of the "variables" field.
+func (u *SubscriberUpsertBulk) ClearVariables() *SubscriberUpsertBulk {
+	return u.Update(func(s *SubscriberUpsert) {
+		s.ClearVariables()
 	})
 }
 

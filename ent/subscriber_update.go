@@ -43,6 +43,52 @@ func (_u *SubscriberUpdate) SetNillableState(v *subscriber.State) *SubscriberUpd
 	return _u
 }
 
+// SetOperationName sets the "operation_name" field.
+func (_u *SubscriberUpdate) SetOperationName(v string) *SubscriberUpdate {
+	_u.mutation.SetOperationName(v)
+	return _u
+}
+
+// SetNillableOperationName sets the "operation_name" field if the given value is not nil.
+func (_u *SubscriberUpdate) SetNillableOperationName(v *string) *SubscriberUpdate {
+	if v != nil {
+		_u.SetOperationName(*v)
+	}
+	return _u
+}
+
+// ClearOperationName clears the value of the "operation_name" field.
+func (_u *SubscriberUpdate) ClearOperationName() *SubscriberUpdate {
+	_u.mutation.ClearOperationName()
+	return _u
+}
+
+// SetDocument sets the "document" field.
+func (_u *SubscriberUpdate) SetDocument(v string) *SubscriberUpdate {
+	_u.mutation.SetDocument(v)
+	return _u
+}
+
+// SetNillableDocument sets the "document" field if the given value is not nil.
+func (_u *SubscriberUpdate) SetNillableDocument(v *string) *SubscriberUpdate {
+	if v != nil {
+		_u.SetDocument(*v)
+	}
+	return _u
+}
+
+// SetVariables sets the "variables" field.
+func (_u *SubscriberUpdate) SetVariables(v map[string]interface{}) *SubscriberUpdate {
+	_u.mutation.SetVariables(v)
+	return _u
+}
+
+// ClearVariables clears the value of the "variables" field.
+func (_u *SubscriberUpdate) ClearVariables() *SubscriberUpdate {
+	_u.mutation.ClearVariables()
+	return _u
+}
+
 // SetProtocol sets the "protocol" field.
 func (_u *SubscriberUpdate) SetProtocol(v subscriber.Protocol) *SubscriberUpdate {
 	_u.mutation.SetProtocol(v)
@@ -283,8 +329,17 @@ func (_u *SubscriberUpdate) sqlSave(ctx context.Context) (_node int, err error) 
 	if value, ok := _u.mutation.State(); ok {
 		_spec.SetField(subscriber.FieldState, field.TypeEnum, value)
 	}
+	if value, ok := _u.mutation.OperationName(); ok {
+		_spec.SetField(subscriber.FieldOperationName, field.TypeString, value)
+	}
 	if _u.mutation.OperationNameCleared() {
 		_spec.ClearField(subscriber.FieldOperationName, field.TypeString)
+	}
+	if value, ok := _u.mutation.Document(); ok {
+		_spec.SetField(subscriber.FieldDocument, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Variables(); ok {
+		_spec.SetField(subscriber.FieldVariables, field.TypeJSON, value)
 	}
 	if _u.mutation.VariablesCleared() {
 		_spec.ClearField(subscriber.FieldVariables, field.TypeJSON)
@@ -370,6 +425,52 @@ func (_u *SubscriberUpdateOne) SetNillableState(v *subscriber.State) *Subscriber
 	if v != nil {
 		_u.SetState(*v)
 	}
+	return _u
+}
+
+// SetOperationName sets the "operation_name" field.
+func (_u *SubscriberUpdateOne) SetOperationName(v string) *SubscriberUpdateOne {
+	_u.mutation.SetOperationName(v)
+	return _u
+}
+
+// SetNillableOperationName sets the "operation_name" field if the given value is not nil.
+func (_u *SubscriberUpdateOne) SetNillableOperationName(v *string) *SubscriberUpdateOne {
+	if v != nil {
+		_u.SetOperationName(*v)
+	}
+	return _u
+}
+
+// ClearOperationName clears the value of the "operation_name" field.
+func (_u *SubscriberUpdateOne) ClearOperationName() *SubscriberUpdateOne {
+	_u.mutation.ClearOperationName()
+	return _u
+}
+
+// SetDocument sets the "document" field.
+func (_u *SubscriberUpdateOne) SetDocument(v string) *SubscriberUpdateOne {
+	_u.mutation.SetDocument(v)
+	return _u
+}
+
+// SetNillableDocument sets the "document" field if the given value is not nil.
+func (_u *SubscriberUpdateOne) SetNillableDocument(v *string) *SubscriberUpdateOne {
+	if v != nil {
+		_u.SetDocument(*v)
+	}
+	return _u
+}
+
+// SetVariables sets the "variables" field.
+func (_u *SubscriberUpdateOne) SetVariables(v map[string]interface{}) *SubscriberUpdateOne {
+	_u.mutation.SetVariables(v)
+	return _u
+}
+
+// ClearVariables clears the value of the "variables" field.
+func (_u *SubscriberUpdateOne) ClearVariables() *SubscriberUpdateOne {
+	_u.mutation.ClearVariables()
 	return _u
 }
 
@@ -643,8 +744,17 @@ func (_u *SubscriberUpdateOne) sqlSave(ctx context.Context) (_node *Subscriber, 
 	if value, ok := _u.mutation.State(); ok {
 		_spec.SetField(subscriber.FieldState, field.TypeEnum, value)
 	}
+	if value, ok := _u.mutation.OperationName(); ok {
+		_spec.SetField(subscriber.FieldOperationName, field.TypeString, value)
+	}
 	if _u.mutation.OperationNameCleared() {
 		_spec.ClearField(subscriber.FieldOperationName, field.TypeString)
+	}
+	if value, ok := _u.mutation.Document(); ok {
+		_spec.SetField(subscriber.FieldDocument, field.TypeString, value)
+	}
+	if value, ok := _u.mutation.Variables(); ok {
+		_spec.SetField(subscriber.FieldVariables, field.TypeJSON, value)
 	}
 	if _u.mutation.VariablesCleared() {
 		_spec.ClearField(subscriber.FieldVariables, field.TypeJSON)

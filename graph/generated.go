@@ -1994,8 +1994,10 @@ enum StoredSubscriptionState {
   JOINING
   "Its client listens."
   LIVE
-  "Its client is gone, and may come back for a while."
+  "Its client is gone, and is expected back."
   VACATED
+  "Its client has been gone for longer. It takes none of its person's places, and goes on when the client comes back."
+  AWAY
   "It has ended."
   CLOSED
 }
@@ -2025,7 +2027,7 @@ type StoredSubscription implements Node {
   lastDeliveredAt: Time
   "What last went wrong."
   lastError: String
-  "When it ends unless its client is seen before."
+  "When it ends by itself, at the latest."
   expiresAt: Time!
   "When it ended."
   closedAt: Time

@@ -76,7 +76,7 @@ func build(t testing.TB, change ...func(*plan)) *house {
 		graph:  graph.Settings{RequestsPerMinute: 1000},
 		pusher: bridge.Config{AppID: "lorebridge", Key: "key", Secret: "secret", Scheme: "https"},
 		subscriptions: bridge.SubscriptionsConfig{
-			PerPerson: 100, Grace: time.Minute, Lease: time.Hour, Lifetime: time.Hour, Sweep: time.Minute,
+			PerPerson: 100, Grace: time.Minute, Lifetime: time.Hour, Sweep: time.Minute,
 			Oversize: bridge.OversizeError, PayloadLimit: outbox.MaxPayload,
 		},
 	}

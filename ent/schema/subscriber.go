@@ -26,25 +26,27 @@ func (Subscriber) Fields() []ent.Field {
 	return []ent.Field{
 		field.String("channel").Unique().Immutable(),
 		field.Enum("state").Default("PENDING").
-			NamedValues("Pending", "PENDING", "Joining", "JOINING", "Live", "LIVE", "Vacated", "VACATED", "Closed", "CLOSED"),
+			NamedValues("Pending", "PENDING", "Joining", "JOINING", "Live", "LIVE", "Vacated", "VACATED", "Away", "AWAY", "Closed", "CLOSED"),
 		field.Int("user_id").Immutable(),
 		field.Int("session_id").Immutable().Annotations(entgql.Skip()).
-			Comment("no edge: a session that ends closes its subscribers, and they stay to be looked at"),
+			Comment("no edge: a session that ends closes its subscribers, whose owner may still ask for their channels"),
 		field.String("topic").Immutable().Comment("outbox.Topic as text"),
 		field.String("field").Immutable().Comment("the root field of the document"),
-		field.String("operation_name").Optional().Immutable().Annotations(entgql.Skip()),
-		field.Text("document").Immutable().Annotations(entgql.Skip()),
-		field.JSON("variables", map[string]any{}).Optional().Immutable().Annotations(entgql.Skip()),
+		// What it runs. An ended one needs it no more: then it is cleared.
+		field.String("operation_name").Optional().Annotations(entgql.Skip()),
+		field.Text("document").Annotations(entgql.Skip()),
+		field.JSON("variables", map[string]any{}).Optional().Annotations(entgql.Skip()),
 		field.Enum("protocol").Default("UNSET").Annotations(entgql.Skip()).
-			NamedValues("Unset", "UNSET", "Both", "BOTH", "GraphqlRuby", "GRAPHQL_RUBY", "Lighthouse", "LIGHTHOUSE", "LighthouseEcho", "LIGHTHOUSE_ECHO").
-			Comment("which client listens, and so which event it gets; UNSET until where it asks for its channel tells"),
+			NamedValues("Unset", "UNSET", "Both", "BOTH", "GraphqlRuby", "GRAPHQL_RUBY", "Lighthouse", "LIGHTHOUSE",
+				"LighthouseGuessed", "LIGHTHOUSE_GUESSED", "LighthouseEcho", "LIGHTHOUSE_ECHO").
+			Comment("which client listens, and so which event it gets; UNSET until it asks for its channel: where it asks decides"),
 		field.Bool("compress").Default(false).Immutable().Annotations(entgql.Skip()),
 		field.Int("cursor").Annotations(entgql.Skip()).Comment("the id of the last event that it needs no more"),
 		field.Time("authorized_at").Optional().Nillable(),
 		field.Time("vacated_at").Optional().Nillable().Annotations(entgql.Skip()),
 		field.Time("last_delivered_at").Optional().Nillable(),
 		field.String("last_error").Optional().Nillable(),
-		field.Time("expires_at"),
+		field.Time("expires_at").Comment("when it ends by itself, at the latest"),
 		field.Time("closed_at").Optional().Nillable(),
 		field.String("closed_reason").Optional().Nillable(),
 	}
@@ -60,6 +62,7 @@ func (Subscriber) Edges() []ent.Edge {
 func (Subscriber) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("created_at"), index.Fields("user_id"), index.Fields("state", "created_at"), index.Fields("topic", "state"),
+		index.Fields("session_id"),
 		// For the removal of old ones.
 		index.Fields("closed_at").Annotations(entsql.IndexWhere("closed_at IS NOT NULL")),
 	}

@@ -132,6 +132,7 @@ const (
 	StateJoining State = "JOINING"
 	StateLive    State = "LIVE"
 	StateVacated State = "VACATED"
+	StateAway    State = "AWAY"
 	StateClosed  State = "CLOSED"
 )
 
@@ -142,7 +143,7 @@ func (s State) String() string {
 // StateValidator is a validator for the "state" field enum values. It is called by the builders before save.
 func StateValidator(s State) error {
 	switch s {
-	case StatePending, StateJoining, StateLive, StateVacated, StateClosed:
+	case StatePending, StateJoining, StateLive, StateVacated, StateAway, StateClosed:
 		return nil
 	default:
 		return fmt.Errorf("subscriber: invalid enum value for state field: %q", s)
@@ -157,11 +158,12 @@ const DefaultProtocol = ProtocolUnset
 
 // Protocol values.
 const (
-	ProtocolUnset          Protocol = "UNSET"
-	ProtocolBoth           Protocol = "BOTH"
-	ProtocolGraphqlRuby    Protocol = "GRAPHQL_RUBY"
-	ProtocolLighthouse     Protocol = "LIGHTHOUSE"
-	ProtocolLighthouseEcho Protocol = "LIGHTHOUSE_ECHO"
+	ProtocolUnset             Protocol = "UNSET"
+	ProtocolBoth              Protocol = "BOTH"
+	ProtocolGraphqlRuby       Protocol = "GRAPHQL_RUBY"
+	ProtocolLighthouse        Protocol = "LIGHTHOUSE"
+	ProtocolLighthouseGuessed Protocol = "LIGHTHOUSE_GUESSED"
+	ProtocolLighthouseEcho    Protocol = "LIGHTHOUSE_ECHO"
 )
 
 func (pr Protocol) String() string {
@@ -171,7 +173,7 @@ func (pr Protocol) String() string {
 // ProtocolValidator is a validator for the "protocol" field enum values. It is called by the builders before save.
 func ProtocolValidator(pr Protocol) error {
 	switch pr {
-	case ProtocolUnset, ProtocolBoth, ProtocolGraphqlRuby, ProtocolLighthouse, ProtocolLighthouseEcho:
+	case ProtocolUnset, ProtocolBoth, ProtocolGraphqlRuby, ProtocolLighthouse, ProtocolLighthouseGuessed, ProtocolLighthouseEcho:
 		return nil
 	default:
 		return fmt.Errorf("subscriber: invalid enum value for protocol field: %q", pr)
