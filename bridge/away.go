@@ -2,9 +2,9 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"time"
 
 	"entgo.io/ent/dialect/sql"
@@ -207,15 +207,16 @@ func (s *Subscriptions) trimAway(ctx context.Context) error {
 	people := s.wentAway
 	s.wentAway = make(map[int]struct{})
 	s.mu.Unlock()
+	var errs []error
 	for userID := range people {
 		if err := s.trimAwayOf(ctx, userID); err != nil {
+			errs = append(errs, err)
 			s.mu.Lock()
-			defer s.mu.Unlock()
-			maps.Copy(s.wentAway, people)
-			return err
+			s.wentAway[userID] = struct{}{}
+			s.mu.Unlock()
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (s *Subscriptions) trimAwayOf(ctx context.Context, userID int) error {

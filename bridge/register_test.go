@@ -77,9 +77,9 @@ func TestPoint4AFirstValueComesWithTheAnswer(t *testing.T) {
 		}
 		q.respond(bob, request, "DENIED")
 		// Nothing follows: there is nothing to join, and nothing is kept.
-		stored := q.count("subscribers")
+		stored := q.rows()
 		a = q.post(ada, changed, map[string]any{"id": request})
-		if a.body != `{"data":{"now":{"status":"DENIED"}}}` || a.channel() != "" || q.count("subscribers") != stored {
+		if a.body != `{"data":{"now":{"status":"DENIED"}}}` || a.channel() != "" || q.rows() != stored {
 			t.Errorf("got %s, channel %q", a.body, a.channel())
 		}
 	})
@@ -125,7 +125,7 @@ func TestPoint2WhatIsRefusedHasNoChannelAndLeavesNothing(t *testing.T) {
 				t.Errorf("%s: got %s with channel %q, want %s", name, a.body, a.channel(), test.want)
 			}
 		}
-		if n := q.count("subscribers"); n != 0 {
+		if n := q.rows(); n != 0 {
 			t.Errorf("%d were stored", n)
 		}
 		// No place of theirs was kept either.

@@ -296,7 +296,7 @@ func TestWhatEndedLongAgoIsForgotten(t *testing.T) {
 		q.over(channel, "ended")
 		q.wait(2 * time.Hour)
 		must(t, q.subscriptions.RemoveClosed(t.Context()))
-		if left := q.count("subscribers"); left != 1 {
+		if left := q.rows(); left != 1 {
 			t.Errorf("%d are left, want %s", left, stays)
 		}
 	})

@@ -1,14 +1,18 @@
-import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from '@apollo/client';
+import * as apollo4 from '@apollo/client';
 
 import { Stream } from '../stream.js';
 import { PusherSubscriber } from './pusher.js';
 
-/** ApolloSubscriber is Apollo Client with a link that knows Pusher; which one, its subclass says. */
+/** ApolloSubscriber is Apollo Client with a link that knows Pusher; which one, and which Apollo, its subclass says. */
 export class ApolloSubscriber extends PusherSubscriber {
+  static apollo = apollo4;
+  static subscribeOptions = {};
+  static resultOf = (given) => given; // what the application makes of what it is given
   #unanswered = []; // what to call with the answer to each POST, in their order
 
   constructor(person, options) {
     super(person, options);
+    const { ApolloClient, ApolloLink, HttpLink, InMemoryCache } = this.constructor.apollo;
     const http = new HttpLink({
       uri: this.url,
       headers: this.headers,
@@ -22,11 +26,12 @@ export class ApolloSubscriber extends PusherSubscriber {
   }
 
   subscribe(document, variables) {
+    const { apollo, subscribeOptions, resultOf } = this.constructor;
     const stream = new Stream();
     stream.registered = new Promise((resolve) => { this.#unanswered.push(resolve); });
-    const subscription = this.client.subscribe({ query: gql(document), variables }).subscribe({
-      next: ({ error, ...result }) => stream.next({ ...result, errors: error && (error.errors ?? [error]) }),
-      error: (error) => stream.fail(error),
+    const subscription = this.client.subscribe({ query: apollo.gql(document), variables, ...subscribeOptions }).subscribe({
+      next: ({ error, ...result }) => stream.next({ ...resultOf(result), ...(error && { errors: error.errors ?? [error] }) }),
+      error: (error) => stream.fail(error.graphQLErrors ?? error), // which Apollo 4 has no more
       complete: () => stream.complete(),
     });
     stream.unsubscribe = () => subscription.unsubscribe();

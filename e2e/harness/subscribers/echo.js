@@ -9,6 +9,7 @@ import { PusherSubscriber } from './pusher.js';
 export class LaravelEcho extends PusherSubscriber {
   static title = 'laravel-echo';
   static deliversInitialValue = true;
+  static broadcaster = 'pusher';
 
   constructor(person, options) {
     super(person, { authEndpoint: '/graphql/subscriptions/auth', ...options });
@@ -17,7 +18,7 @@ export class LaravelEcho extends PusherSubscriber {
   connect(key, options, authEndpoint) {
     // Not its bearerToken: that is written into headers which all Echos of a process share.
     const auth = { headers: this.person.headers };
-    this.echo = new Echo({ broadcaster: 'pusher', Pusher, key, ...options, authEndpoint, auth });
+    this.echo = new Echo({ broadcaster: this.constructor.broadcaster, Pusher, key, ...options, authEndpoint, auth });
     return this.echo.connector.pusher;
   }
 
@@ -54,4 +55,10 @@ export class LaravelEcho extends PusherSubscriber {
   close() {
     this.echo.disconnect();
   }
+}
+
+/** LaravelReverb is the same with the broadcaster for Laravel Reverb. */
+export class LaravelReverb extends LaravelEcho {
+  static title = 'laravel-echo with its broadcaster reverb';
+  static broadcaster = 'reverb';
 }

@@ -1,4 +1,5 @@
 import PusherLink from 'graphql-ruby-client/subscriptions/PusherLink';
+import { PusherLink as PusherLink15, apollo as apollo3 } from 'lorebridge-e2e-apollo-3';
 
 import { ApolloSubscriber } from './apollo.js';
 
@@ -13,5 +14,15 @@ export class GraphqlRuby extends ApolloSubscriber {
 
   link({ decompress }) {
     return new PusherLink({ pusher: this.pusher, decompress });
+  }
+}
+
+/** GraphqlRuby15 is PusherLink 1.15 with Apollo Client 3. */
+export class GraphqlRuby15 extends GraphqlRuby {
+  static title = 'graphql-ruby-client 1.15\'s PusherLink with Apollo 3';
+  static apollo = apollo3;
+
+  link({ decompress }) {
+    return new PusherLink15({ pusher: this.pusher, decompress });
   }
 }

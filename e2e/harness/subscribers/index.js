@@ -1,13 +1,23 @@
 import { openLine } from '../line.js';
 import { onEnd } from '../teardown.js';
-import { LaravelEcho } from './echo.js';
-import { GraphqlRuby } from './graphql-ruby.js';
+import { BarePusher } from './bare.js';
+import { LaravelEcho, LaravelReverb } from './echo.js';
+import { Fetcher } from './fetcher.js';
+import { GraphqlRuby, GraphqlRuby15 } from './graphql-ruby.js';
 import { GraphqlSse } from './graphql-sse.js';
 import { GraphqlWs } from './graphql-ws.js';
-import { Lighthouse } from './lighthouse.js';
+import { Lighthouse, LighthouseV4 } from './lighthouse.js';
+import { Relay } from './relay.js';
+import { Thekonz, Thekonz1 } from './thekonz.js';
+import { Urql } from './urql.js';
 
 /** subscribers are the published clients, those over Pusher first. Each has the interface of PusherSubscriber. */
 export const subscribers = [GraphqlRuby, Lighthouse, LaravelEcho, GraphqlWs, GraphqlSse];
+
+/** published are all clients over Pusher, also those that cannot do all of what the matrix asks: the table of docs/protocol.md. */
+export const published = [
+  GraphqlRuby, GraphqlRuby15, Lighthouse, LighthouseV4, Relay, Urql, Fetcher, LaravelEcho, LaravelReverb, Thekonz, Thekonz1, BarePusher,
+];
 
 /** openSubscriber makes a client of a person's, with a line of its own as `line`, until the test ends. */
 export async function openSubscriber(t, Client, person, options = {}) {

@@ -59,3 +59,40 @@ function observerOf(first, onError, onComplete) {
     complete: () => given.complete?.(),
   };
 }
+
+/**
+ * LighthouseLinkV4 does what the link in the documentation of Lighthouse 4 did. It looks the channel up by the operation's
+ * name, and never leaves a channel but at the end.
+ */
+export class LighthouseLinkV4 extends ApolloLink {
+  constructor({ pusher }) {
+    super();
+    this.pusher = pusher;
+  }
+
+  request(operation, forward) {
+    return new Observable((observer) => {
+      forward(operation).subscribe({
+        next: (answer) => {
+          const channel = answer.extensions?.lighthouse_subscriptions?.channels?.[operation.operationName];
+          if (channel) {
+            this.#listen(channel, observer);
+          } else {
+            observer.next(answer);
+            observer.complete();
+          }
+        },
+      });
+    });
+  }
+
+  #listen(channel, observer) {
+    this.pusher.subscribe(channel).bind('lighthouse-subscription', ({ more, result }) => {
+      if (!more) {
+        this.pusher.unsubscribe(channel);
+        observer.complete();
+      }
+      if (result) observer.next(result);
+    });
+  }
+}

@@ -1,5 +1,5 @@
 import { ApolloSubscriber } from './apollo.js';
-import { LighthouseLink } from './lighthouse-link.js';
+import { LighthouseLink, LighthouseLinkV4 } from './lighthouse-link.js';
 
 /** Lighthouse is the link of Lighthouse's documentation, with pusher-js configured as written there. */
 export class Lighthouse extends ApolloSubscriber {
@@ -12,5 +12,14 @@ export class Lighthouse extends ApolloSubscriber {
 
   link() {
     return new LighthouseLink({ pusher: this.pusher });
+  }
+}
+
+/** LighthouseV4 is the link of the documentation of Lighthouse 4. */
+export class LighthouseV4 extends Lighthouse {
+  static title = 'the link of Lighthouse 4 with Apollo';
+
+  link() {
+    return new LighthouseLinkV4({ pusher: this.pusher });
   }
 }

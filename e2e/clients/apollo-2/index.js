@@ -1,0 +1,13 @@
+// These are CommonJS modules, whose exports Node.js does not all find.
+import link from '@thekonz/apollo-lighthouse-subscription-link';
+import memory from 'apollo-cache-inmemory';
+import client from 'apollo-client';
+import links from 'apollo-link';
+import http from 'apollo-link-http';
+
+export const { createLighthouseSubscriptionLink } = link;
+export const { InMemoryCache } = memory;
+export const { ApolloClient } = client;
+export const { ApolloLink } = links;
+export const { HttpLink } = http;
+export { parse as gql } from 'graphql';
