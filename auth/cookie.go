@@ -58,7 +58,8 @@ func (c *credential) isOld() bool { return c.cookie != nil && c.cookie.Name == o
 type ambiguousCookieError struct{ name string }
 
 func (e *ambiguousCookieError) Error() string {
-	return fmt.Sprintf("two cookies named %s came with this request, and another site of this host may have set one: neither counts; sign in again", e.name)
+	return fmt.Sprintf("two cookies named %s came with this request, and another site of this host may have set one: "+
+		"neither counts; sign in again", e.name)
 }
 
 func (*ambiguousCookieError) Is(target error) bool { return target == ErrUnauthenticated }
@@ -97,10 +98,10 @@ func TakeCookie(ctx context.Context) error {
 
 // give and take are in the order of their calls: a browser keeps what the last one for a name, a domain and a path says.
 func (j jar) give(token string, expires time.Time) {
-	j.set(http.Cookie{Name: j.name, Value: token, MaxAge: int(time.Until(expires).Seconds())})
+	j.set(scope{name: j.name, path: "/"}, token, int(time.Until(expires).Seconds()))
 }
 
-func (j jar) take(name string) { j.set(http.Cookie{Name: name, MaxAge: -1}) }
+func (j jar) take(name string) { j.set(scope{name: name, path: "/"}, "", -1) }
 
 // takeAll has all cookies of the name forgotten that the browser sends to this path, whoever set them. A browser does not say for which
 // host and path it has one, so each is named for which a page could have set it. Of a name with __Host- there is but one.
@@ -111,7 +112,7 @@ func (j jar) takeAll(path string) {
 	}
 	for _, domain := range append([]string{""}, domainsOf(j.client.Host)...) {
 		for _, path := range prefixesOf(path) {
-			j.set(http.Cookie{Name: j.name, MaxAge: -1, Domain: domain, Path: path})
+			j.set(scope{j.name, domain, path}, "", -1)
 		}
 	}
 }
@@ -146,10 +147,12 @@ func prefixesOf(path string) []string {
 	return append(prefixes, path)
 }
 
-func (j jar) set(c http.Cookie) {
-	if c.Path == "" {
-		c.Path = "/"
-	}
-	c.HttpOnly, c.Secure, c.SameSite = true, j.client.TLS, http.SameSiteLaxMode
-	http.SetCookie(j.w, &c)
+// scope is what a browser knows a cookie by. An empty domain is the host alone.
+type scope struct{ name, domain, path string }
+
+func (j jar) set(s scope, value string, maxAge int) {
+	http.SetCookie(j.w, &http.Cookie{ //nolint:gosec // Secure is where browsers speak TLS to us
+		Name: s.name, Domain: s.domain, Path: s.path, Value: value, MaxAge: maxAge,
+		HttpOnly: true, Secure: j.client.TLS, SameSite: http.SameSiteLaxMode,
+	})
 }

@@ -16,8 +16,10 @@ import (
 type EndReason string
 
 const (
+	// SignedOut is a session that was ended, here or by another process.
 	SignedOut EndReason = "signed out"
-	Expired   EndReason = "expired"
+	// Expired is a session that has reached its greatest age.
+	Expired EndReason = "expired"
 	// Removed is a session whose row is gone: deleted by itself or with its person.
 	Removed EndReason = "removed"
 )

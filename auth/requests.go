@@ -23,7 +23,8 @@ type request struct {
 
 var _ Listener = (*requests)(nil)
 
-// OnEnd calls end with ErrSessionEnded when the viewer's session has ended, unless the function that it returns was called before. A session that has ended by now may be noticed a few seconds later. end must not block.
+// OnEnd calls end with ErrSessionEnded when the viewer's session has ended, unless the function that it returns was called before. A
+// session that has ended by now may be noticed a few seconds later. end must not block.
 func (a *Accounts) OnEnd(viewer Viewer, end func(cause error)) (stop func()) {
 	return a.requests.add(viewer.SessionID, end).stop
 }

@@ -41,11 +41,11 @@ type Session struct {
 	ExpiresAt time.Time
 }
 
-// begin writes a new session of user in the transaction of tx.
-func (a *Accounts) begin(ctx context.Context, tx *ent.Client, user *ent.User) (Session, error) {
-	s := Session{User: user, Token: newToken(), ExpiresAt: time.Now().UTC().Add(SessionLifetime).Truncate(time.Millisecond)}
+// begin writes a new session of an account in the transaction of tx.
+func (a *Accounts) begin(ctx context.Context, tx *ent.Client, account *ent.User) (Session, error) {
+	s := Session{User: account, Token: newToken(), ExpiresAt: time.Now().UTC().Add(SessionLifetime).Truncate(time.Millisecond)}
 	if err := tx.Session.Create().
-		SetUserID(user.ID).SetTokenHash(hashToken(s.Token)).SetExpiresAt(s.ExpiresAt).
+		SetUserID(account.ID).SetTokenHash(hashToken(s.Token)).SetExpiresAt(s.ExpiresAt).
 		Exec(AsSystem(ctx)); err != nil {
 		return Session{}, fmt.Errorf("begin a session: %w", err)
 	}

@@ -60,7 +60,8 @@ func (c Config) WithOwnApp(ctx context.Context, settings Settings, formerFile st
 func retire(ctx context.Context, path string, same bool, log *slog.Logger) {
 	log = log.With(slog.String("file", path))
 	if !same {
-		log.WarnContext(ctx, "the credentials of the embedded Pusher server are in the database; this file has others, which nothing reads: delete it")
+		log.WarnContext(ctx, "the credentials of the embedded Pusher server are in the database; "+
+			"this file has others, which nothing reads: delete it")
 		return
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {

@@ -87,7 +87,7 @@ func TestTheFileThatHadTheAppIsReadOnceAndDeleted(t *testing.T) {
 		"that others could read": {0o644, "others could read the secret"},
 	} {
 		s := newShelf(t)
-		must(t, os.WriteFile(s.app, []byte(`{"appId":"lorebridge","key":"k1","secret":"s1"}`), test.mode)) //nolint:gosec // on purpose
+		must(t, os.WriteFile(s.app, []byte(`{"appId":"lorebridge","key":"k1","secret":"s1"}`), test.mode))
 		c, err := s.open()
 		must(t, err)
 		if c.AppID != "lorebridge" || c.Key != "k1" || c.Secret != "s1" {
