@@ -53,15 +53,15 @@ var passing = map[sqlite3.ErrNo]obstacle{
 
 // faults are the extended codes of passing ones that are faults all the same.
 var faults = map[sqlite3.ErrNoExtended]bool{
-	ioErrData:      true,
-	ioErrCorruptFS: true,
+	errIOData:      true,
+	errIOCorruptFS: true,
 }
 
 // The driver does not name all.
 const (
-	ioErrData      = sqlite3.ErrNoExtended(10 | 32<<8) // a page's checksum is wrong
-	ioErrCorruptFS = sqlite3.ErrNoExtended(10 | 33<<8) // the file system is damaged
-	abortRollback  = sqlite3.ErrNoExtended(4 | 2<<8)   // SQLite rolled back the transaction under a statement
+	errIOData        = sqlite3.ErrNoExtended(10 | 32<<8) // a page's checksum is wrong
+	errIOCorruptFS   = sqlite3.ErrNoExtended(10 | 33<<8) // the file system is damaged
+	errAbortRollback = sqlite3.ErrNoExtended(4 | 2<<8)   // SQLite rolled back the transaction under a statement
 )
 
 // explain makes a rule.UnavailableError of errors that pass or that the operator can end, and leaves others as they are. It is the one
@@ -81,7 +81,7 @@ func obstacleOf(err error) (obstacle, bool) {
 		return obstacle{}, false
 	}
 	if fault, ok := errors.AsType[sqlite3.Error](err); ok {
-		if fault.ExtendedCode == abortRollback {
+		if fault.ExtendedCode == errAbortRollback {
 			return interrupt, true
 		}
 		o, ok := passing[fault.Code]

@@ -91,7 +91,7 @@ func TestAliasesAndFragmentsChangeNoValue(t *testing.T) {
 		if n := int(queries.Load()); n != document.queries {
 			t.Errorf("%s takes %d queries, want %d", title(document.operation), n, document.queries)
 		}
-		parsed, problems := gqlparser.LoadQuery(schema, asked)
+		parsed, problems := gqlparser.LoadQueryWithRules(schema, asked, nil)
 		if problems != nil {
 			t.Fatalf("%s: %v", document.operation, problems)
 		}

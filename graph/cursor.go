@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -52,10 +51,4 @@ func UnmarshalCursor(v any) (Cursor, error) {
 		}
 	}
 	return Cursor{}, fmt.Errorf("%s is not a cursor: give one as this server returned it", quote(fmt.Sprint(v)))
-}
-
-// moment reads the value of a cursor in an order of moments.
-func (c Cursor) moment() (time.Time, error) {
-	t, err := time.Parse(time.RFC3339Nano, c.Value)
-	return t.UTC(), err
 }

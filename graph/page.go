@@ -25,18 +25,27 @@ type Edge[N any] struct {
 	Cursor Cursor
 }
 
-// What the schema calls them.
 type (
-	UserConnection               = Connection[ent.User]
-	UserEdge                     = Edge[ent.User]
-	KnowledgeConnection          = Connection[ent.Knowledge]
-	KnowledgeEdge                = Edge[ent.Knowledge]
-	KnowledgeRequestConnection   = Connection[ent.KnowledgeRequest]
-	KnowledgeRequestEdge         = Edge[ent.KnowledgeRequest]
-	NotificationConnection       = Connection[ent.Event]
-	NotificationEdge             = Edge[ent.Event]
+	// UserConnection is a page of people.
+	UserConnection = Connection[ent.User]
+	// UserEdge is one of them.
+	UserEdge = Edge[ent.User]
+	// KnowledgeConnection is a page of knowledge.
+	KnowledgeConnection = Connection[ent.Knowledge]
+	// KnowledgeEdge is one of them.
+	KnowledgeEdge = Edge[ent.Knowledge]
+	// KnowledgeRequestConnection is a page of requests.
+	KnowledgeRequestConnection = Connection[ent.KnowledgeRequest]
+	// KnowledgeRequestEdge is one of them.
+	KnowledgeRequestEdge = Edge[ent.KnowledgeRequest]
+	// NotificationConnection is a page of notifications.
+	NotificationConnection = Connection[ent.Event]
+	// NotificationEdge is one of them.
+	NotificationEdge = Edge[ent.Event]
+	// StoredSubscriptionConnection is a page of stored subscriptions.
 	StoredSubscriptionConnection = Connection[ent.Subscriber]
-	StoredSubscriptionEdge       = Edge[ent.Subscriber]
+	// StoredSubscriptionEdge is one of them.
+	StoredSubscriptionEdge = Edge[ent.Subscriber]
 )
 
 // bounds are the Relay arguments of a list.

@@ -28,12 +28,15 @@ var pagedLists = []paged{
 		map[string]string{"TITLE": "title_key", "CREATED_AT": "created_at", "UPDATED_AT": "updated_at"},
 	},
 	{
-		`knowledgeRequests(box: RECEIVED, status: PENDING, %s)`, "KnowledgeRequestConnection", `knowledgeRequests(box: RECEIVED, %s)`,
-		"knowledge_requests", "owner_id = 1 AND status = 'PENDING'", map[string]string{"CREATED_AT": "created_at"},
+		`knowledgeRequests(box: RECEIVED, status: PENDING, %s)`, "KnowledgeRequestConnection",
+		`knowledgeRequests(box: RECEIVED, %s)`,
+		"knowledge_requests", "owner_id = 1 AND status = 'PENDING'",
+		map[string]string{"CREATED_AT": "created_at"},
 	},
 	{
 		`knowledgeRequests(box: SENT, %s)`, "KnowledgeRequestConnection", `knowledgeRequests(box: SENT, %s)`,
-		"knowledge_requests", "requester_id = 1", map[string]string{"CREATED_AT": "created_at"},
+		"knowledge_requests", "requester_id = 1",
+		map[string]string{"CREATED_AT": "created_at"},
 	},
 	{`notifications(%s)`, "NotificationConnection", `notifications(%s)`, "events", "recipient_id = 1", map[string]string{"CREATED_AT": "created_at"}},
 	{`storedSubscriptions(%s)`, "StoredSubscriptionConnection", `storedSubscriptions(%s)`, "subscribers", "true", map[string]string{"CREATED_AT": "created_at"}},
