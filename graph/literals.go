@@ -67,14 +67,14 @@ func (l literals) named(t *ast.Type, v *ast.Value, path []string) {
 	if def == nil { // another rule's
 		return
 	}
-	switch def.Kind {
-	case ast.InputObject:
+	switch {
+	case def.Kind == ast.InputObject:
 		l.object(def, v, path)
-	case ast.Enum:
+	case def.Kind == ast.Enum:
 		if v.Kind != ast.EnumValue || def.EnumValues.ForName(v.Raw) == nil {
 			l.problem(v, "%s is not a value of %q: give one of %s", shown(v), def.Name, valuesOf(def))
 		}
-	case ast.Scalar:
+	case def.Kind == ast.Scalar:
 		l.scalar(def.Name, v, path)
 	}
 }
@@ -103,8 +103,7 @@ func (l literals) object(def *ast.Definition, v *ast.Value, path []string) {
 }
 
 func (l literals) scalar(name string, v *ast.Value, path []string) {
-	text := v.Kind == ast.StringValue || v.Kind == ast.BlockValue
-	fits := false
+	var fits bool
 	switch name {
 	case "Int":
 		_, err := strconv.ParseInt(v.Raw, 10, 32)
@@ -117,9 +116,9 @@ func (l literals) scalar(name string, v *ast.Value, path []string) {
 	case "Boolean":
 		fits = v.Kind == ast.BooleanValue
 	case "ID":
-		fits = text || v.Kind == ast.IntValue
+		fits = isText(v) || v.Kind == ast.IntValue
 	default:
-		fits = text
+		fits = isText(v)
 	}
 	if !fits {
 		l.problem(v, "%s", mismatch(name, shown(v)))
@@ -132,14 +131,16 @@ func (l literals) scalar(name string, v *ast.Value, path []string) {
 	}
 }
 
+func isText(v *ast.Value) bool { return v.Kind == ast.StringValue || v.Kind == ast.BlockValue }
+
 // shown is a literal in a message. Texts are left out: one may be a password.
 func shown(v *ast.Value) string {
-	switch v.Kind {
-	case ast.StringValue, ast.BlockValue:
+	switch {
+	case isText(v):
 		return "a string"
-	case ast.ListValue:
+	case v.Kind == ast.ListValue:
 		return "a list"
-	case ast.ObjectValue:
+	case v.Kind == ast.ObjectValue:
 		return "an object"
 	}
 	return shorten(v.Raw)

@@ -68,14 +68,14 @@ func jsonValue(d *jsontext.Decoder) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch token.Kind() {
-	case jsontext.KindNull:
+	switch kind := token.Kind(); {
+	case kind == jsontext.KindNull:
 		return nil, nil
-	case jsontext.KindTrue, jsontext.KindFalse:
+	case kind == jsontext.KindTrue, kind == jsontext.KindFalse:
 		return token.Bool(), nil
-	case jsontext.KindString:
+	case kind == jsontext.KindString:
 		return token.String(), nil
-	case jsontext.KindNumber:
+	case kind == jsontext.KindNumber:
 		number := json.Number(token.String())
 		if _, err := number.Float64(); err != nil {
 			return nil, errors.New("is a number too large for anything: send a smaller one")
