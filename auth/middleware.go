@@ -53,7 +53,7 @@ func (a *Accounts) identify(ctx context.Context, r *http.Request, i Installation
 	var viewer Viewer
 	switch ambiguous, _ := errors.AsType[*ambiguousCookieError](err); {
 	case (shown == nil || shown.cookie != nil) && !cookieCounts(r):
-		err = noPreflight
+		err = errNoPreflight
 	case err == nil:
 		viewer, err = a.viewerOf(ctx, shown.token, shown.counts(i)...)
 	case ambiguous.name == cookies.name:

@@ -12,8 +12,8 @@ import (
 // What the answers depend on besides their URL, as far as it is read here.
 const varyBy = "Authorization, Cookie, Origin, Sec-Fetch-Site, Content-Type, Apollo-Require-Preflight, X-Apollo-Operation-Name"
 
-// noPreflight is why a cookie does not count. See cookieCounts.
-const noPreflight = unauthenticated("the cookie does not count for this GET request, because another site's page could have sent it: " +
+// errNoPreflight is why a cookie does not count. See cookieCounts.
+const errNoPreflight = unauthenticated("the cookie does not count for this GET request, because another site's page could have sent it: " +
 	"send the header Apollo-Require-Preflight, or use POST or a bearer token")
 
 // pages knows which pages may call the API: the server's own and those of configured origins. It may be used concurrently.

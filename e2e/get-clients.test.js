@@ -45,7 +45,8 @@ scenario('urql with its defaults', async (t) => {
     const { data, error } = await client.query(me, {}).toPromise();
     assert.equal(error, undefined);
     assert.deepEqual(data.me, { __typename: 'User', id: ada.id, name: 'Ada' });
-    const { data: found } = await client.query(gql`query Find($text: String) { knowledge(search: $text) { totalCount } }`, { text: 'ä & ü' }).toPromise();
+    const find = gql`query Find($text: String) { knowledge(search: $text) { totalCount } }`;
+    const { data: found } = await client.query(find, { text: 'ä & ü' }).toPromise();
     assert.equal(found.knowledge.totalCount, 0);
     assert.deepEqual(methods(sent), ['GET', 'GET']);
   });
@@ -137,7 +138,9 @@ const relayMe = {
   kind: 'Request',
   fragment: { argumentDefinitions: [], kind: 'Fragment', metadata: null, name: 'Me', selections, type: 'Query', abstractKey: null },
   operation: { argumentDefinitions: [], kind: 'Operation', name: 'Me', selections },
-  params: { cacheID: 'me', id: null, metadata: {}, name: 'Me', operationKind: 'query', text: 'query Me {\n  me {\n    id\n    name\n  }\n}\n' },
+  params: {
+    cacheID: 'me', id: null, metadata: {}, name: 'Me', operationKind: 'query', text: 'query Me {\n  me {\n    id\n    name\n  }\n}\n',
+  },
 };
 
 scenario('Relay with the network of its guide, by POST and by GET', async (t) => {

@@ -63,7 +63,8 @@ func TestOnlyPlainJSONIsRead(t *testing.T) {
 		strings.Repeat("a", 900): 415,
 	} {
 		a := h.post(nobody, me, "Content-Type", contentType)
-		if a.status != want || (want == 415) != (a.code() == "UNSUPPORTED_MEDIA_TYPE") || (want == 415) != (a.header.Get("Accept") == "application/json") {
+		if a.status != want || (want == 415) != (a.code() == "UNSUPPORTED_MEDIA_TYPE") ||
+			(want == 415) != (a.header.Get("Accept") == "application/json") {
 			t.Errorf("Content-Type %.60q is answered %d %v %s, want %d", contentType, a.status, a.header, a.body, want)
 		}
 	}

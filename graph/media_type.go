@@ -3,8 +3,8 @@ package graph
 import "strings"
 
 const (
-	// tokenCharacters are those of RFC 9110 section 5.6.2; letters are compared in small ones.
-	tokenCharacters = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	// tchar are the characters of tokens, RFC 9110 section 5.6.2.
+	tchar = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	// blanks may stand around what separates, RFC 9110 section 5.6.3.
 	blanks = " \t"
 )
@@ -51,7 +51,7 @@ func parseMediaType(s string) (mediaType, bool) {
 // cutValue reads the value of a parameter, a token or a quoted string (RFC 9110 section 5.6.4), and returns what stands behind it.
 func cutValue(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
-		rest = strings.TrimLeft(s, tokenCharacters)
+		rest = strings.TrimLeft(s, tchar)
 		value = s[:len(s)-len(rest)]
 		return value, rest, value != "" && endsParameter(rest)
 	}
@@ -77,7 +77,7 @@ func endsParameter(rest string) bool {
 	return rest == "" || rest[0] == ';'
 }
 
-func isToken(s string) bool { return s != "" && strings.Trim(s, tokenCharacters) == "" }
+func isToken(s string) bool { return s != "" && strings.Trim(s, tchar) == "" }
 
 // splitList returns the members of a list, RFC 9110 section 5.6.1: header lines of one name are one list, and empty members do not
 // count. A comma within a quoted string does not separate.

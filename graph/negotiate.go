@@ -22,7 +22,7 @@ var answerTypes = []string{typeJSON, typeGraphQL, typeEvents}
 var visitTypes = append(answerTypes, typeHTML)
 
 // weight is a quality, RFC 9110 section 12.4.2.
-var weight = regexp.MustCompile(`^(0(\.[0-9]{0,3})?|1(\.0{0,3})?)$`)
+var weight = regexp.MustCompile(`^(0(\.\d{0,3})?|1(\.0{0,3})?)$`)
 
 // acceptedRange is a member of an Accept header.
 type acceptedRange struct {
