@@ -227,14 +227,17 @@ inBothSetups('point 8: the authorization of a subscription\'s channel', async (t
     assert.equal(resultsOf(browser, 'knowledgeRequestReceived')[0].question, 'Still there?');
   });
 
-  await t.test('nobody is let in once it has been ended', async () => {
+  await t.test('once it has been ended its owner is let in for the end, and nobody else', async () => {
     const [{ id }] = await root.subscriptionsOf(bob);
     const browser = await listen(t, bob, channel);
     await root.end(id);
     await browser.until(({ events }) => events.at(-1)?.raw === '{"more":false}', 'it is told');
     for (const path of paths) {
       const answer = await authorize(bob, path, { socket_id: socketId, channel_name: channel });
-      assert.equal(answer.status, 403);
+      assert.equal(answer.status, 200);
+      assert.equal((await authorize(eve, path, { socket_id: evesSocketId, channel_name: channel })).status, 403);
     }
+    const [end] = await (await listen(t, bob, channel)).received(1);
+    assert.equal(end.raw, '{"more":false}');
   });
 });
