@@ -79,9 +79,9 @@ function ToSignIn({ ended }: { ended: boolean }) {
  */
 function useOwner(viewer: Viewer | null | undefined) {
   const [owner, setOwner] = useState<{ id: string; hasEnded: boolean }>()
-  if (viewer && !owner) setOwner({ id: viewer.id, hasEnded: false })
+  if (viewer && !owner) setOwner({ id: viewer.user.id, hasEnded: false })
   if (viewer === null && owner && !owner.hasEnded) setOwner({ ...owner, hasEnded: true })
-  const isOver = !!viewer && !!owner && (owner.hasEnded || owner.id !== viewer.id)
+  const isOver = !!viewer && !!owner && (owner.hasEnded || owner.id !== viewer.user.id)
   useEffect(() => {
     if (isOver) window.location.reload()
   }, [isOver])

@@ -27,7 +27,7 @@ const belowPopovers = 250
 
 /** Shell is what stands around every page of a signed-in person, and keeps them live. */
 export function Shell({ viewer, children }: { viewer: Viewer; children: ReactNode }) {
-  const { state, problem, check } = useLive(viewer.id)
+  const { state, problem, check } = useLive(viewer.user.id)
   const { unreadCount } = useNotifications()
   useReadOnSight()
   useEffect(() => forgetToasts, [])

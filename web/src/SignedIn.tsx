@@ -37,7 +37,7 @@ export default function SignedIn({ viewer }: { viewer: Viewer }) {
         <Redirect to="/library" replace />
       </Route>
       <Route>
-        <DraftsProvider key={viewer.id}>
+        <DraftsProvider key={viewer.user.id}>
           <Shell viewer={viewer}>
             <Switch>
               <Route path="/library" component={LibraryPage} />

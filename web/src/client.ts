@@ -19,7 +19,7 @@ export function newClient({ pusherSource, settings, tabs }: Realtime): ApolloCli
   const cache = newCache()
   const sessions = new ErrorLink(({ error, operation }) => {
     if (codeOf(error) === 'UNAUTHENTICATED' && operation.operationName !== 'SignIn') {
-      cache.writeQuery({ query: MeDocument, data: { me: null } })
+      cache.writeQuery({ query: MeDocument, data: { viewer: null } })
     }
   })
   const retries = new RetryLink({

@@ -30,7 +30,7 @@ interface AskFormProps {
  */
 export function AskForm({ item, person: first }: AskFormProps) {
   const [, navigate] = useLocation()
-  const viewerId = useQuery(MeDocument).data?.me?.id
+  const viewerId = useQuery(MeDocument).data?.viewer?.user.id
   const [person, setPerson] = useState<Person | null>(first ?? null)
   const [question, setQuestion] = useState('')
   const [checked, setChecked] = useState(false)

@@ -29,7 +29,7 @@ export function AskPage() {
 
 /** AskAbout is the form for whom or what a link names. */
 function AskAbout({ id }: { id: string }) {
-  const viewerId = useQuery(MeDocument).data?.me?.id
+  const viewerId = useQuery(MeDocument).data?.viewer?.user.id
   const { data, error, refetch } = useQuery(AskSubjectDocument, { variables: { id } })
   if (error && !isMissing(error)) {
     const retry = () => void refetch().catch(handledElsewhere)

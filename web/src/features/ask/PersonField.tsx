@@ -26,7 +26,7 @@ export function PersonField({ value, onChange, error, ref }: PersonFieldProps) {
   const [settled] = useDebouncedValue(text.trim(), 250)
   // What stands in the field after a choice is no search.
   const search = settled === value?.name ? null : settled || null
-  const viewerId = useQuery(MeDocument).data?.me?.id
+  const viewerId = useQuery(MeDocument).data?.viewer?.user.id
   const people = useQuery(PeopleDocument, { variables: { search }, fetchPolicy: 'cache-and-network' })
 
   const found = (people.data ?? people.previousData)?.users?.edges.map(({ node }) => node) ?? []

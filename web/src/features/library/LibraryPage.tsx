@@ -21,7 +21,7 @@ export function LibraryPage() {
   const [params, setParams] = useSearchParams()
   const view: View = params.get('view') === 'mine' ? 'mine' : 'others'
   const search = params.get('q') ?? ''
-  const viewerId = useQuery(MeDocument).data?.me?.id
+  const viewerId = useQuery(MeDocument).data?.viewer?.user.id
   const waiting = usePublished(viewerId, search)
 
   function show(view: View, search = '', options?: { replace: boolean }) {

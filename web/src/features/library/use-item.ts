@@ -10,7 +10,7 @@ import { isMissing } from '../../ui/errors'
  * one needs another instance of the component that calls it.
  */
 export function useItem(id: string | undefined, fetchPolicy: WatchQueryFetchPolicy = 'cache-and-network') {
-  const viewerId = useQuery(MeDocument).data?.me?.id
+  const viewerId = useQuery(MeDocument).data?.viewer?.user.id
   const { data, previousData, error, refetch } = useQuery(KnowledgeItemDocument, id ? { variables: { id }, fetchPolicy } : skipToken)
   const listed = useFragment({
     fragment: KnowledgeFieldsFragmentDoc,

@@ -70,7 +70,8 @@ describe('the inbox', () => {
   beforeEach(async () => {
     server = new Server()
     client = new ApolloClient({ cache: newCache(), link: server.link })
-    client.writeQuery({ query: MeDocument, data: { me: { ...bob, email: 'bob@example.com' } } })
+    const viewer = { __typename: 'Viewer' as const, email: 'bob@example.com', user: bob }
+    client.writeQuery({ query: MeDocument, data: { viewer } })
     show(
       <ApolloProvider client={client}>
         <Notifications />

@@ -4,5 +4,5 @@ import { MeDocument } from '../../gql/operations'
 
 /** useViewerId is the id of whoever is signed in: these pages are shown to nobody else. */
 export function useViewerId(): string {
-  return useQuery(MeDocument).data?.me?.id ?? ''
+  return useQuery(MeDocument).data?.viewer?.user.id ?? ''
 }

@@ -14,7 +14,7 @@ export function SignInPage() {
 
   async function submit(account: { email: string; password: string }) {
     const { data } = await signIn({ variables: { input: { ...account, session: 'COOKIE' } } }).catch(handledElsewhere)
-    if (data?.signIn) setViewer(data.signIn.user)
+    if (data?.signIn) setViewer(data.signIn.viewer)
   }
 
   return (

@@ -14,7 +14,7 @@ export function SignUpPage() {
 
   async function submit(account: { name: string; email: string; password: string }) {
     const { data } = await signUp({ variables: { input: { ...account, session: 'COOKIE' } } }).catch(handledElsewhere)
-    if (data?.signUp) setViewer(data.signUp.user)
+    if (data?.signUp) setViewer(data.signUp.viewer)
   }
 
   return (

@@ -23,14 +23,14 @@ export function UserMenu({ viewer }: { viewer: Viewer }) {
     <Popover position="bottom-end" width={260} trapFocus returnFocus>
       <Popover.Target>
         <UnstyledButton className={classes.button}>
-          <Avatar name={viewer.name} color="teal" radius="xl" size={36} alt="" aria-hidden />
-          <VisuallyHidden>Account of {viewer.name}</VisuallyHidden>
+          <Avatar name={viewer.user.name} color="teal" radius="xl" size={36} alt="" aria-hidden />
+          <VisuallyHidden>Account of {viewer.user.name}</VisuallyHidden>
         </UnstyledButton>
       </Popover.Target>
       <Popover.Dropdown className={classes.menu} aria-label="Account">
         <div>
           <Text fw={650} size="sm" truncate>
-            {viewer.name}
+            {viewer.user.name}
           </Text>
           <Text c="dimmed" size="xs" truncate>
             {viewer.email}

@@ -5,20 +5,20 @@ import { navigate } from 'wouter/use-browser-location'
 
 import { MeDocument, SignOutDocument, type MeQuery } from '../../gql/operations'
 
-export type Viewer = NonNullable<MeQuery['me']>
+export type Viewer = NonNullable<MeQuery['viewer']>
 
 /** useSession says who is signed in: undefined while that is being asked, null where nobody is. */
 export function useSession() {
   const client = useApolloClient()
   const { data, error, refetch } = useQuery(MeDocument)
 
-  const setViewer = useCallback((me: Viewer | null) => client.writeQuery({ query: MeDocument, data: { me } }), [client])
+  const setViewer = useCallback((viewer: Viewer | null) => client.writeQuery({ query: MeDocument, data: { viewer } }), [client])
   const signOut = useCallback(async () => {
     await client.mutate({ mutation: SignOutDocument })
     setViewer(null)
     navigate('/sign-in', { replace: true }) // and not back to where one was: another person may be next
   }, [client, setViewer])
-  return { viewer: data?.me, error, refetch, setViewer, signOut }
+  return { viewer: data?.viewer, error, refetch, setViewer, signOut }
 }
 
 /** useForgetting empties the cache once nobody is signed in: by then no page is left that would ask for its data again. */
@@ -30,6 +30,6 @@ export function useForgetting(viewer: Viewer | null | undefined) {
 }
 
 function forget(cache: ApolloCache) {
-  cache.modify({ fields: (value: unknown, { fieldName, DELETE }) => (fieldName === 'me' ? value : DELETE) })
+  cache.modify({ fields: (value: unknown, { fieldName, DELETE }) => (fieldName === 'viewer' ? value : DELETE) })
   cache.gc()
 }
