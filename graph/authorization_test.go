@@ -311,9 +311,9 @@ var queries = []row{
 		`{realtime:{channel:"private-user-3"}}`,
 	},
 	{
-		`{ realtime { key cluster host port tls authEndpoint } }`,
+		`{ realtime { key cluster host port tls authEndpoint noticeChannel } }`,
 		`UNAUTHENTICATED`,
-		`{realtime:{key:"key",cluster:null,host:"lore.example.com",port:443,tls:true,authEndpoint:"/pusher/auth"}}`,
+		`{realtime:{key:"key",cluster:null,host:"lore.example.com",port:443,tls:true,authEndpoint:"/pusher/auth",noticeChannel:null}}`,
 		same,
 		same,
 	},
