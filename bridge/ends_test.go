@@ -198,7 +198,7 @@ func (h *house) webSocket(p person, subscription string) door {
 }
 
 func (h *house) eventStream(p person) door {
-	ctx, cancel := context.WithTimeout(h.t.Context(), 3*patience)
+	ctx, cancel := context.WithTimeout(h.t.Context(), 2*patience)
 	h.t.Cleanup(cancel)
 	body := strings.NewReader(`{"query":"subscription { knowledgePublished { title } }"}`)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/graphql", body)
@@ -235,6 +235,7 @@ func (h *house) eventStream(p person) door {
 // slowBody sends a request whose body comes when it is looked at.
 func (h *house) slowBody(p person, path, contentType, body string) door {
 	reader, writer := io.Pipe()
+	h.t.Cleanup(func() { _ = writer.Close() }) // where it is not looked at, the server would wait for it
 	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url+path, reader)
 	must(h.t, err)
 	r.Header = http.Header{"Authorization": {"Bearer " + p.token}, "Content-Type": {contentType}, "Expect": {"100-continue"}}
