@@ -258,7 +258,7 @@ func (r *reply) failure(f Fault) *CallError {
 	if r.status == 0 {
 		return e
 	}
-	e.MediaType, e.Words, e.wait = short(quote(r.mediaType())), quote(string(r.body)), r.retryAfter()
+	e.MediaType, e.Words, e.wait = short(quote(r.mediaType())), quote(string(r.body[:min(len(r.body), maxRead)])), r.retryAfter()
 	if target, err := url.Parse(r.header.Get("Location")); err == nil && r.status >= 300 && r.status < 400 && target.Host != "" {
 		e.Detail = quote("it redirects to " + target.Scheme + "://" + target.Host)
 	}

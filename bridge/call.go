@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +16,12 @@ import (
 	"lorebridge/outbox"
 )
 
-// maxAnswer is how many bytes of an answer are read. The longest one lists the occupied channels, each with some 50.
-const maxAnswer = 16 << 20
+const (
+	// maxAnswer is how many bytes of an answer are read. What is longer is not Pusher's.
+	maxAnswer = 64 << 10
+	// maxList is maxAnswer for the list of occupied channels, of which each takes some 50.
+	maxList = 16 << 20
+)
 
 // call makes one call of Pusher's HTTP API on behalf of a task, and returns Pusher's answer. Its error is an *outbox.RefusedError if Pusher
 // will never take the event, and else a *CallError.
@@ -85,9 +90,13 @@ func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	if response.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which does not end
 		return nil, errors.Join(fmt.Errorf("HTTP %d", response.StatusCode), response.Body.Close())
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	limit := int64(maxAnswer)
+	if e.reply.endpoint == "channels" && response.StatusCode == http.StatusOK {
+		limit = maxList
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit))
 	e.reply.body, e.reply.err = body, errors.Join(err, response.Body.Close())
-	response.Body = io.NopCloser(strings.NewReader(string(body)))
+	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil
 }
 
