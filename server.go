@@ -179,9 +179,7 @@ func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 		return nil, err
 	}
 	h.accounts.Listen(h.pusher)
-	if h.version, err = h.pusher.Version(c.Auth.PublicURL); err != nil {
-		return nil, err
-	}
+	h.version = h.pusher.Version(c.Auth.PublicURL)
 	h.relay, err = outbox.New(outbox.Config{Client: client, Sender: h.pusher, Publisher: h.subscriptions, Logger: log})
 	if err != nil {
 		return nil, err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/pusher/pusher-http-go/v5"
@@ -32,13 +32,10 @@ func (b *Bridge) Announce(ctx context.Context) error {
 
 // Version is a short text that differs if pages have to connect in another way. publicURL is how browsers reach the server. Nothing
 // secret can be found out from it.
-func (b *Bridge) Version(publicURL string) (string, error) {
+func (b *Bridge) Version(publicURL string) string {
 	c := b.config
-	settings := []any{c.AppID, c.Key, c.Cluster, c.Host, c.Scheme, c.PublicHost, c.PublicScheme, c.Namespace, c.MasterKey != "", publicURL}
-	all, err := json.Marshal(settings)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(all)
-	return hex.EncodeToString(sum[:8]), nil
+	isEncrypted := c.MasterKey != ""
+	c.Secret, c.MasterKey = "", "" // pages get what follows from these with each authorization
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v %t %s", c, isEncrypted, publicURL))
+	return hex.EncodeToString(sum[:8])
 }

@@ -3,7 +3,6 @@ import { signUpAll } from '../harness/person.js';
 import { app, startPusher } from '../harness/pusher.js';
 import { startServer } from '../harness/server.js';
 import { scenario } from '../harness/setups.js';
-import { onEnd } from '../harness/teardown.js';
 import { card, toast } from './steps.js';
 
 const masterKey = (byte) => Buffer.alloc(32, byte).toString('base64');
@@ -92,4 +91,56 @@ scenario('an open page goes on after each change of how the server uses another 
     await expectLive(scene, 'a crash');
     expect(await isTheSamePage(scene.page)).toBe(true);
   });
+});
+
+scenario('a page that may not reach where Pusher has moved says so, and goes on once it is loaded anew', async (t) => {
+  const [before, after] = [await startPusher(t), await startPusher(t)];
+  const at = ({ address }) => ({ ...app, PUSHER_HOST: address, PUSHER_SCHEME: 'http' });
+  const server = await startServer(t, at(before));
+  const allowed = [`http://${before.address}`, `http://${after.address}`];
+  const scene = await openInbox(t, server, { allowed });
+  const { ada, bob, device, page, tab } = scene;
+  device.expected.push(/policy: connect-src forbids|Content Security Policy/);
+  await ada.ask(bob, 'Is this answered?');
+  await card(page, 'Is this answered?').getByRole('textbox', { name: 'Answer' }).fill('Words that were not sent');
+
+  await server.stop();
+  await server.start(at(after)); // the Pusher of before stays, and says nothing of it
+  const notice = page.getByRole('status', { name: 'Live updates' });
+  await expect(notice).toContainText('Live updates have moved to another address');
+  await expect(page.getByRole('status', { name: 'Live connection: unavailable' })).toBeVisible();
+  const button = notice.getByRole('button', { name: 'Load the page anew' });
+
+  page.once('dialog', (dialog) => dialog.dismiss()); // the browser asks: there are words that were not sent
+  await button.click();
+  await expect(page.getByRole('textbox', { name: 'Answer' })).toHaveValue('Words that were not sent');
+  await page.getByRole('textbox', { name: 'Answer' }).fill('');
+  await button.click();
+  await tab.connected();
+  await expect(notice).toBeEmpty();
+  await expectLive(scene, 'it was loaded anew');
+});
+
+scenario('a page that cannot be live says so, reads what is new meanwhile, and is live again after a click', async (t) => {
+  const server = await startServer(t);
+  const { ada, bob, page, tab } = await openInbox(t, server);
+  await page.evaluate(() => document.addEventListener('click', () => { window.hasClicked = true; }, true));
+  await page.route('**/pusher/auth', async (route) => { // it would come back by itself as well: here only a click helps
+    if (await page.evaluate(() => window.hasClicked)) await route.continue();
+    else await route.fulfill({ status: 403, json: { error: 'not now' } });
+  });
+  await server.stop();
+  await server.start();
+  const notice = page.getByRole('status', { name: 'Live updates' });
+  await expect(page.getByRole('status', { name: 'Live connection: unavailable' })).toBeVisible();
+  await page.clock.fastForward(20_000);
+  await expect(notice).toContainText('Live updates are off.');
+  await ada.ask(bob, 'Do you see this without a connection?');
+  await page.clock.fastForward(60_000);
+  await expect(card(page, 'Do you see this without a connection?')).toHaveCount(1);
+  await notice.getByRole('button', { name: 'Try again' }).click();
+  await tab.connected();
+  await expect(notice).toBeEmpty();
+  await ada.ask(bob, 'And this with one?');
+  await expect(toast(page, 'And this with one?')).toBeVisible();
 });

@@ -20,7 +20,8 @@ const item = (title) => async (page) => {
 
 /**
  * pages are all pages of the app in all their states, as -demo has them: `who` sees it, `at` is where they begin, `go` is
- * what they do there. `now` is for what has just happened, `opens` for what lies over the rest.
+ * what they do there. `now` is for what has just happened, `opens` for what lies over the rest,
+ * `expected` for what the page complains of meanwhile.
  */
 export const pages = {
   'sign-in': { at: '/sign-in' },
@@ -145,6 +146,19 @@ export const pages = {
       await expect(page.getByRole('article')).toHaveCount(2);
     },
   },
+  'live-blocked': {
+    who: 'bob', at: '/inbox', expected: /policy: connect-src forbids/,
+    async go(page) {
+      await page.evaluate(() => {
+        const blockedURI = `${location.origin.replace('http', 'ws')}/app/key`;
+        const of = { disposition: 'enforce', effectiveDirective: 'connect-src', violatedDirective: 'connect-src', blockedURI };
+        document.dispatchEvent(new SecurityPolicyViolationEvent('securitypolicyviolation', {
+          ...of, documentURI: location.href, originalPolicy: '', statusCode: 0,
+        }));
+      });
+      await expect(page.getByRole('button', { name: 'Load the page anew' })).toBeVisible();
+    },
+  },
   'not-found': { who: 'ada', at: '/no/such/page' },
   playground: {
     who: 'ada', at: '/playground',
@@ -191,8 +205,9 @@ export async function startDemo() {
 }
 
 /** show brings a tab to the state of a page, two hours and a half after what happened in the demo. */
-export async function show(tab, demo, { who, at, go, now }) {
+export async function show(tab, demo, { who, at, go, now, expected = [] }) {
   const { page, device } = tab;
+  device.expected.push(...[expected].flat());
   const isPlayground = at.startsWith('/playground');
   // The playground's editor cannot bear a clock that stands.
   if (!now && !isPlayground) await page.clock.setFixedTime(Date.now() + 2.5 * hour);

@@ -25,6 +25,7 @@ tester.run('rooms', rule, {
     [feature, './Answer', '../requests/Answer', './parts/Part', '../../ui/Card.module.css', '../../gql/operations.ts', '../../realtime/use-pusher'],
     ['src/features/requests/InboxPage.test.tsx', './InboxPage', '../../cache', '../../theme'],
     ['src/realtime/use-pusher.ts', './gunzip', './testing/person', 'pusher-js', 'pusher-js/with-encryption'],
+    ['playground/pusher.ts', './http', 'pusher-js/with-encryption'],
     ['src/ui/StatusBadge.tsx', './States', '../gql/operations', '@mantine/core'],
     ['src/gql/request-cache.ts', './operations', '@apollo/client'],
     ['src/gql/request-cache.test.ts', './request-cache', '../cache'],

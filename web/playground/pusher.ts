@@ -39,9 +39,10 @@ export function subscribe(request: Request, headers: Headers, sink: Sink): () =>
     error: (reason) => end(() => sink.error(reason)),
     complete: () => end(() => sink.complete()),
   }
+  const isOver = () => over.signal.aborted
   const run = async () => {
     const realtime = await readRealtime(headers)
-    if (over.signal.aborted) return
+    if (isOver()) return
     const asked = new Headers(headers)
     asked.set('X-Subscription-Protocol', 'graphql-ruby')
     asked.set('X-Subscription-Compress', 'gzip')
@@ -49,7 +50,7 @@ export function subscribe(request: Request, headers: Headers, sink: Sink): () =>
     const channel = channelOf(result)
     if (channel === undefined || hasResult(result)) whileOpen.next(withoutChannel(result))
     if (channel === undefined) whileOpen.complete() // the answer was all there is
-    else if (!over.signal.aborted) {
+    else if (!isOver()) {
       pusher = connect(realtime, headers, whileOpen)
       listen(pusher, channel, headers, whileOpen)
     }

@@ -5,7 +5,7 @@ const meanings: Record<LiveState, string> = {
   initialized: 'Getting ready to connect.',
   connecting: 'Connecting, so that you learn of everything at once.',
   connected: 'You learn of everything at once.',
-  unavailable: 'The connection is lost. It comes back by itself, and nothing is missed.',
+  unavailable: 'The connection is lost: what is new does not show at once. Nothing of it is missed.',
   failed: 'This browser cannot connect. Load the page again to see what is new.',
 }
 
