@@ -187,7 +187,7 @@ func TestTheAnswerToEachPersonIsKeptByNobody(t *testing.T) {
 	h := build(t)
 	a := h.ask(h.person("Ada"), `{ me { id } }`)
 	got := []string{a.header.Get("Content-Type"), a.header.Get("Cache-Control"), a.header.Get("X-Content-Type-Options")}
-	if diff := cmp.Diff([]string{"application/json; charset=utf-8", "no-store", "nosniff"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"application/json; charset=utf-8", "private, no-store", "nosniff"}, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -32,11 +32,11 @@ func TestRealtimeTellsEachBrowserItsWay(t *testing.T) {
 		},
 		{
 			"embedded, IPv6", func(p *plan) { p.auth.PublicURL = "https://[2001:db8::1]:8443" },
-			`{"key":"key","cluster":null,"host":"2001:db8::1","port":8443,"tls":true,"channel":"private-user-1"}`,
+			`{"key":"key","cluster":null,"host":"[2001:db8::1]","port":8443,"tls":true,"channel":"private-user-1"}`,
 		},
 		{
 			"embedded, IPv6 without a port", func(p *plan) { p.auth.PublicURL = "https://[2001:db8::1]" },
-			`{"key":"key","cluster":null,"host":"2001:db8::1","port":443,"tls":true,"channel":"private-user-1"}`,
+			`{"key":"key","cluster":null,"host":"[2001:db8::1]","port":443,"tls":true,"channel":"private-user-1"}`,
 		},
 		{
 			"a trusted proxy's TLS", func(p *plan) { p.auth.TrustedProxies = []string{"127.0.0.1"} },
