@@ -50,7 +50,7 @@ var plain = []struct {
 	{`{ node(id: $asked) { ... on Notification { kind createdAt readAt request { id question owner { name } } } } }`, 3},
 	{`{ node(id: $stored) { ... on StoredSubscription { user { id name } state topic field channel createdAt authorizedAt lastDeliveredAt lastError
 		expiresAt closedAt closedReason } } }`, 5},
-	{`{ me { id name createdAt } viewer { email user { id name } } realtime { key cluster host port tls authEndpoint channel } }`, 2},
+	{`{ me { id name createdAt } viewer { email user { id name } } realtime { key cluster host port tls authEndpoint channel noticeChannel } }`, 2},
 	{`mutation { markNotificationsRead(input: {ids: [$asked1]}) { marked unreadCount } }`, 1},
 }
 
