@@ -113,7 +113,7 @@ func (p *pages) allowConfigured(next http.Handler) http.Handler {
 		AllowedOrigins:      p.configured,
 		AllowedMethods:      []string{http.MethodGet, http.MethodHead, http.MethodPost},
 		AllowedHeaders:      []string{"*"}, // answered with the names that were asked for: with credentials a star would mean a star
-		ExposedHeaders:      []string{"X-Subscription-ID", "Retry-After"},
+		ExposedHeaders:      []string{"X-Subscription-ID", "X-Realtime-Version", "Retry-After"},
 		AllowCredentials:    true,
 		AllowPrivateNetwork: true,
 		MaxAge:              int((10 * time.Minute).Seconds()),

@@ -228,7 +228,7 @@ func TestConfiguredOriginsMayRead(t *testing.T) {
 		}
 		want := []string{"", "", ""}
 		if allowed {
-			want = []string{origin, "true", "X-Subscription-Id, Retry-After"}
+			want = []string{origin, "true", "X-Subscription-Id, X-Realtime-Version, Retry-After"}
 		}
 		if reached != allowed || !slices.Equal(got, want) {
 			t.Errorf("a request from %s: reached %t, told %q", origin, reached, got)
