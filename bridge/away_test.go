@@ -94,15 +94,11 @@ func TestWhoeverIsBackAfterTooMuchOrTooLongIsToldOfOneGap(t *testing.T) {
 		}, []string{"SUBSCRIPTION_GAP"}},
 		"longer than events are kept": {func(q *quiet, _ person, channel string) {
 			q.lid(channel, 3*time.Minute)
-			q.stop()
-			q.wait(8 * 24 * time.Hour)
-			q.restart(`UPDATE sessions SET expires_at = '2000-02-01 00:00:00+00:00'`)
+			q.pause(8*24*time.Hour, `UPDATE sessions SET expires_at = '2000-02-01 00:00:00+00:00'`)
 		}, []string{"SUBSCRIPTION_GAP"}},
 		"almost as long, and nothing happened": {func(q *quiet, _ person, channel string) {
 			q.lid(channel, 3*time.Minute)
-			q.stop()
-			q.wait(6 * 24 * time.Hour)
-			q.restart(`UPDATE sessions SET expires_at = '2000-02-01 00:00:00+00:00'`)
+			q.pause(6*24*time.Hour, `UPDATE sessions SET expires_at = '2000-02-01 00:00:00+00:00'`)
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,11 +134,11 @@ func TestWhoeverIsAwayWhenItEndsIsToldTheEndAndNothingElse(t *testing.T) {
 			q.wait(61 * time.Second)
 		}, "session"},
 		"its session ended at this moment": {func(q *quiet, ada person, channel string) { q.endSession(ada) }, "session"},
-		"its session expired":              {func(q *quiet, ada person, channel string) { q.wait(24 * time.Hour) }, "session"},
+		"its session expired":              {func(q *quiet, ada person, channel string) { q.pause(24 * time.Hour) }, "session"},
 		"an administrator": {func(q *quiet, ada person, channel string) {
 			must(q.t, q.subscriptions.End(q.t.Context(), q.idOf(channel), "an administrator ended it"))
 		}, "administrator"},
-		"its lifetime": {func(q *quiet, ada person, channel string) { q.wait(6 * time.Hour) }, "greatest age"},
+		"its lifetime": {func(q *quiet, ada person, channel string) { q.pause(6 * time.Hour) }, "greatest age"},
 		"its document": {func(q *quiet, ada person, channel string) {
 			q.restart(`UPDATE subscribers SET document = 'subscription { knowledgeRetracted { title } }'`)
 		}, "the schema no longer accepts"},
