@@ -81,7 +81,7 @@ scenario('a subscription that is sent by POST', async (t) => {
     'of a session that never was': [dead, received, 'UNAUTHENTICATED'],
     'of a field that is not there': [ada, 'subscription { nothing }', 'GRAPHQL_VALIDATION_FAILED'],
     'of two fields': [ada, twoFields, 'GRAPHQL_VALIDATION_FAILED'],
-    'without a variable': [ada, changed, 'GRAPHQL_VALIDATION_FAILED'],
+    'without a variable': [ada, changed, 'BAD_USER_INPUT'],
     'in a protocol that nobody speaks': [ada, received, 'BAD_USER_INPUT', {}, { 'X-Subscription-Protocol': 'smoke' }],
     'in a compression that nobody knows': [ada, received, 'BAD_USER_INPUT', {}, { 'X-Subscription-Compress': 'zip' }],
   };
