@@ -93,7 +93,15 @@ func run(ctx context.Context, args []string, environment map[string]string, stdo
 		return fmt.Errorf("unexpected argument %q: see -h", flags.Arg(0))
 	}
 	var c config
-	if err := env.ParseWithOptions(&c, env.Options{Environment: environment}); err != nil {
+	err := env.ParseWithOptions(&c, env.Options{Environment: environment})
+	if wrong, ok := errors.AsType[env.ParseError](err); ok {
+		for name, allowed := range map[string]string{"MAX_SOCKETS": "a whole number, at least 1", "ACTIVITY_TIMEOUT": "a duration such as 30s, at least 1s"} {
+			if strings.EqualFold(strings.ReplaceAll(name, "_", ""), wrong.Name) {
+				return fmt.Errorf("%s must be %s, it is %q", name, allowed, environment[name])
+			}
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("read environment: %w", err)
 	}
 	switch {

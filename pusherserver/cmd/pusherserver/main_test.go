@@ -102,7 +102,7 @@ func TestErrorsNameTheVariable(t *testing.T) {
 	valid := map[string]string{"LISTEN_ADDR": "127.0.0.1:0", "PUSHER_KEY": "key", "PUSHER_SECRET": "secret"}
 	for variable, value := range map[string]string{
 		"LISTEN_ADDR": "nowhere", "PUSHER_APP_ID": "a b", "PUSHER_KEY": "", "PUSHER_SECRET": "",
-		"PUSHER_WEBHOOK_URL": "https://example.com, ftp://example.com",
+		"PUSHER_WEBHOOK_URL": "https://example.com, ftp://example.com", "MAX_SOCKETS": "many", "ACTIVITY_TIMEOUT": "30",
 	} {
 		environment := map[string]string{variable: value}
 		for name, value := range valid {
@@ -122,7 +122,7 @@ func TestHelpListsEveryVariable(t *testing.T) {
 	if err := run(t.Context(), []string{"-h"}, nil, io.Discard, &help); err != nil {
 		t.Fatal(err)
 	}
-	for _, variable := range []string{"LISTEN_ADDR", "PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET", "PUSHER_WEBHOOK_URL"} {
+	for _, variable := range []string{"LISTEN_ADDR", "PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET", "PUSHER_WEBHOOK_URL", "MAX_SOCKETS", "ACTIVITY_TIMEOUT"} {
 		if !strings.Contains(help.String(), variable) {
 			t.Errorf("%s is missing", variable)
 		}
