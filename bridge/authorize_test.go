@@ -218,8 +218,8 @@ func TestSigningOutClosesTheSocketsOfThatSession(t *testing.T) {
 		}
 	}
 	// A grant is for one socket and one channel.
-	_, granted := authorize(t, b, 8, "socket_id="+bob.socketID+"&channel_name=private-user-8")
-	if m := bob.join("private-user-7", granted); m.Event == "pusher_internal:subscription_succeeded" {
+	_, granted := authorize(t, b, 8, "socket_id="+bob.socketID+"&channel_name=private-encrypted-user-8")
+	if m := bob.join("private-encrypted-user-7", granted); m.Event == "pusher_internal:subscription_succeeded" {
 		t.Error("a grant opens another's channel")
 	}
 	b.EndSession(107, auth.SignedOut)
@@ -230,8 +230,8 @@ func TestSigningOutClosesTheSocketsOfThatSession(t *testing.T) {
 		t.Errorf("%d connections", n)
 	}
 	b.EndSession(999, auth.SignedOut) // has none
-	_, granted = authorize(t, b, 8, "socket_id="+bob.socketID+"&channel_name=private-user-8")
-	if m := bob.join("private-user-8", granted); m.Event != "pusher_internal:subscription_succeeded" {
+	_, granted = authorize(t, b, 8, "socket_id="+bob.socketID+"&channel_name=private-encrypted-user-8")
+	if m := bob.join("private-encrypted-user-8", granted); m.Event != "pusher_internal:subscription_succeeded" {
 		t.Errorf("the other's socket: %+v", m)
 	}
 }
