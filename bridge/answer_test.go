@@ -249,7 +249,7 @@ func TestRetryAfterIsKeptWithinAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		date := func(after time.Duration) string { return time.Now().Add(after).UTC().Format(http.TimeFormat) }
 		for given, want := range map[string]time.Duration{
-			"": 0, "0": 0, "10": 10 * time.Second, " 10 ": 10 * time.Second, "60": time.Minute, "61": time.Minute, "86400": time.Minute,
+			"": 0, "0": 0, "10": 10 * time.Second, "60": time.Minute, "61": time.Minute, "86400": time.Minute,
 			"99999999999999999999999": time.Minute, "-1": 0, "1.5": 0, "soon": 0,
 			date(30 * time.Second): 30 * time.Second, date(time.Hour): time.Minute, date(-time.Hour): 0,
 		} {

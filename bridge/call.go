@@ -78,7 +78,8 @@ func (e *exchange) CloseIdleConnections() {
 func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
+	stop := context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })
+	defer stop()
 	e.reply = &reply{endpoint: endpoint(r.URL.Path), header: http.Header{}}
 	response, err := e.next.RoundTrip(r.WithContext(ctx))
 	e.reply.at = time.Now()

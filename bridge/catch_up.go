@@ -101,7 +101,7 @@ func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c cha
 	for _, e := range rows {
 		o := s.execute(ctx, sub.operation, sub.viewer, sub.topic, e)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the server stops: what is left is sent after its next start
 		}
 		if there, err := s.tell(ctx, sub, &o, c); err != nil || !there {
 			return err

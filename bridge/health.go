@@ -41,8 +41,7 @@ type failure struct {
 
 // note takes in the result of a call. An event that Pusher refuses shows that all else is well.
 func (h *health) note(p purpose, err error, now time.Time) {
-	var refused *outbox.RefusedError
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[*outbox.RefusedError](err); ok {
 		err = nil
 	}
 	h.failuresMu.Lock()

@@ -35,7 +35,8 @@ func (b *Bridge) Send(ctx context.Context, batch []*ent.Event) (verdicts []error
 	case !isSplit(together):
 		return nil, together
 	}
-	for i, m := range messages {
+	for i := range messages {
+		m := &messages[i]
 		err := together
 		if len(messages) > 1 || lacksBatch(together) {
 			err = b.trigger(ctx, m.event)
@@ -65,8 +66,8 @@ func (b *Bridge) triggerBatch(ctx context.Context, messages []outgoing) error {
 		return errNoBatch
 	}
 	events := make([]pusher.Event, len(messages))
-	for i, m := range messages {
-		events[i] = m.event
+	for i := range messages {
+		events[i] = messages[i].event
 	}
 	_, err := b.call(ctx, forEvents, func(c *pusher.Client) error {
 		_, err := c.TriggerBatch(events)

@@ -341,8 +341,17 @@ func TestAWebhooksTimeIsBelievedOverTheWholeRange(t *testing.T) {
 		ahead  time.Duration
 		status int
 	}{
-		{-24 * time.Hour, 400}, {-10*time.Minute - time.Second, 400}, {-10 * time.Minute, 200}, {-time.Second, 200}, {0, 200}, {time.Second, 200},
-		{5 * time.Minute, 200}, {10 * time.Minute, 200}, {10*time.Minute + time.Second, 400}, {time.Hour, 400}, {100 * 365 * 24 * time.Hour, 400},
+		{-24 * time.Hour, 400},
+		{-10*time.Minute - time.Second, 400},
+		{-10 * time.Minute, 200},
+		{-time.Second, 200},
+		{0, 200},
+		{time.Second, 200},
+		{5 * time.Minute, 200},
+		{10 * time.Minute, 200},
+		{10*time.Minute + time.Second, 400},
+		{time.Hour, 400},
+		{100 * 365 * 24 * time.Hour, 400},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			q := newQuiet(t, elsewhere)

@@ -67,15 +67,16 @@ func (l literals) named(t *ast.Type, v *ast.Value, path []string) {
 	if def == nil { // another rule's
 		return
 	}
-	switch {
-	case def.Kind == ast.InputObject:
+	switch def.Kind {
+	case ast.InputObject:
 		l.object(def, v, path)
-	case def.Kind == ast.Enum:
+	case ast.Enum:
 		if v.Kind != ast.EnumValue || def.EnumValues.ForName(v.Raw) == nil {
 			l.problem(v, "%s is not a value of %q: give one of %s", shown(v), def.Name, valuesOf(def))
 		}
-	case def.Kind == ast.Scalar:
+	case ast.Scalar:
 		l.scalar(def.Name, v, path)
+	default: // no type of input
 	}
 }
 

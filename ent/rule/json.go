@@ -68,19 +68,20 @@ func jsonValue(d *jsontext.Decoder) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch kind := token.Kind(); {
-	case kind == jsontext.KindNull:
+	switch token.Kind() {
+	case jsontext.KindNull:
 		return nil, nil
-	case kind == jsontext.KindTrue, kind == jsontext.KindFalse:
+	case jsontext.KindTrue, jsontext.KindFalse:
 		return token.Bool(), nil
-	case kind == jsontext.KindString:
+	case jsontext.KindString:
 		return token.String(), nil
-	case kind == jsontext.KindNumber:
+	case jsontext.KindNumber:
 		number := json.Number(token.String())
 		if _, err := number.Float64(); err != nil {
 			return nil, errors.New("is a number too large for anything: send a smaller one")
 		}
 		return number, nil
+	default: // an object or an array
 	}
 	if d.StackDepth() > maxJSONDepth {
 		return nil, errors.New("is nested over " + strconv.Itoa(maxJSONDepth) + " deep: send it flatter")
