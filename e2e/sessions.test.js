@@ -32,7 +32,7 @@ scenario('signing out closes that session\'s sockets on the embedded Pusher, and
     assert.equal(event.data.question, 'Still there?');
     assert.equal(other.state, 'connected');
     assert.deepEqual([one.events, two.events], [[], []]);
-    assert.equal((await again.query('me')).id, bob.id);
+    assert.equal((await again.query('viewer')).user.id, bob.id);
   });
 
   await t.test('the dead token is nobody\'s any more', async () => {
@@ -42,7 +42,7 @@ scenario('signing out closes that session\'s sockets on the embedded Pusher, and
     assert.equal((await authorize(again)).status, 200);
     await refused('UNAUTHENTICATED', bob.query('realtime'));
     await refused('UNAUTHENTICATED', bob.ask(ada, 'Hello?'));
-    assert.equal(await bob.query('me'), null);
+    assert.equal(await bob.query('viewer'), null);
     assert.deepEqual((await bob.signOut()).signedOut, false);
   });
 });
