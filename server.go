@@ -325,7 +325,7 @@ func (h *house) withVersion(next http.Handler) http.Handler {
 	})
 }
 
-// announceChange asks the pages that are open to connect anew, if a server before this one has told them another way.
+// announceChange asks the pages that are open to connect anew, if a server before this one gave them other settings.
 func (h *house) announceChange(ctx context.Context) error {
 	before, err := database.NewSettings(h.client).Replace(ctx, "realtime version", h.version)
 	if err != nil && ctx.Err() == nil {

@@ -233,7 +233,7 @@ func (s *Subscriptions) Changed(c Change) {
 // occupiedNow notes that the client listens; what it missed is sent first. s.mu is held.
 func (s *Subscriptions) occupiedNow(sub *subscription) {
 	if sub.parting {
-		sub.occupied = !s.bridge.config.Embedded() // there each join is told, and each is answered
+		sub.occupied = !s.bridge.config.Embedded() // the embedded server reports each join
 		s.enqueue(task{farewell: sub})
 		return
 	}

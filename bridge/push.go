@@ -126,7 +126,7 @@ func (p *post) spread(ctx context.Context, together error, which []int, one func
 	}
 }
 
-// attempt makes a call until Pusher takes or refuses it, ctx ends, or giveUpAfter would pass. A call for several ends also with what
+// attempt makes a call until Pusher accepts or rejects it, ctx ends, or giveUpAfter would pass. A call for several ends also with what
 // calls for it to be split.
 func (p *post) attempt(ctx context.Context, several bool, do func(*pusher.Client) error) error {
 	if p.givenUp != nil {

@@ -18,7 +18,7 @@ type Cursor struct {
 	Order string `json:"o"`
 	// Value is what the order compares first: a text, or a moment as RFC 3339 has it.
 	Value string `json:"v"`
-	// ID tells rows of one value apart.
+	// ID distinguishes rows of one value.
 	ID int `json:"i"`
 }
 

@@ -79,7 +79,7 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	t.write(w, answerType, http.StatusOK, response, true)
 }
 
-// readParams reads a request, or returns with which status and error to refuse it.
+// readParams reads a request, or returns the status and the error that reject it.
 func readParams(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, *gqlerror.Error) {
 	start := graphql.Now()
 	var params *graphql.RawParams

@@ -26,7 +26,7 @@ export interface PusherLinkOptions {
  *   gives no other one, as after a sign-out. It fails with what the HttpLink fails with, and with a RefusedError where
  *   the server does not let it join or ends the connection for good and `pusher` gives no other one. An answer that has
  *   no channel is all there is: it is told, errors included, and the subscription completes.
- * - Whoever was away for longer than the server waits, or goes on with another connection, is subscribed anew, and told
+ * - A subscription that the server no longer knows, or that goes on with another connection, is subscribed anew, followed
  *   by one result with the error `SUBSCRIPTION_GAP`, which the server sends as well to whoever missed too much: read the
  *   present state with a query then. The same stands for a result that came and could not be read.
  * - Unsubscribing aborts what is under way and leaves the channel, also where the server has not answered or the
