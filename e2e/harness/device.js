@@ -4,7 +4,7 @@ import { launchChromium } from './chromium.js';
 import { contextOptions, Device } from './tab.js';
 import { onEnd } from './teardown.js';
 
-export { expect } from './tab.js';
+export { expect, gone } from './tab.js';
 
 let browser; // one process for all tests of a file
 after(async () => (await browser)?.close());

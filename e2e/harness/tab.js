@@ -14,6 +14,12 @@ export function contextOptions(size, options) {
   return { viewport: sizes[size] ?? size, colorScheme: 'light', reducedMotion: 'reduce', ...touch, ...options };
 }
 
+/** gone is what a page complains of while its server, or the line to it, is away: Chromium's word depends on the moment. */
+export const gone = new RegExp([
+  'WebSocket connection to .* failed', 'ERR_INTERNET_DISCONNECTED', 'ERR_SOCKET_NOT_CONNECTED', 'ERR_EMPTY_RESPONSE',
+  'ERR_CONNECTION_(REFUSED|RESET|CLOSED)',
+].join('|'));
+
 /**
  * Device is a browser of somebody's own, with its cookies and tabs. Whatever a page of it complains of fails the test: what
  * it writes to the console as an error or a warning, errors that nobody caught, what its policy forbids, requests that

@@ -1,4 +1,5 @@
 import { useApolloClient } from '@apollo/client/react'
+import { useRef } from 'react'
 
 import { putNotification } from '../../gql/notification-cache'
 import {
@@ -6,6 +7,7 @@ import {
   NotificationsDocument,
   RequestFieldsFragmentDoc,
   type NotificationKind,
+  type NotificationsQuery,
   type RequestFieldsFragment,
 } from '../../gql/operations'
 import { putRequest } from '../../gql/request-cache'
@@ -16,6 +18,7 @@ import type { Refresher } from './refresh'
 /** useEvents returns what is to be done with each event: tell it, and bring the cache in step. */
 export function useEvents(viewerId: string, refresher: Refresher) {
   const client = useApolloClient()
+  const seen = useRef<Set<string>>(null) // the notifications of the last resync
 
   /** put brings a request into all lists that it belongs to, and what was told of it into the bell's. */
   function put(request: RequestFieldsFragment, told?: { eventId: string; kind: NotificationKind; createdAt: string }) {
@@ -71,15 +74,23 @@ export function useEvents(viewerId: string, refresher: Refresher) {
       put(request, { eventId, kind: 'KNOWLEDGE_RESPONSE', createdAt: now })
     },
 
-    /** onResync reads again what is on the screen, and tells what is new in it; at first, when nothing had been read before, that is nothing. */
+    /**
+     * onResync reads again what is on the screen, and tells what is new in it since the last time, whoever read that first. The first time
+     * it is what came after the page was first read.
+     */
     async onResync(claim: (eventId: string) => boolean) {
-      const before = client.readQuery({ query: NotificationsDocument })
-      const known = new Set(before?.notifications?.edges.map(({ node }) => node.id))
+      const read = () => client.readQuery({ query: NotificationsDocument })?.notifications
+      seen.current ??= idsOf(read())
       await refresher.run()
-      const page = client.readQuery({ query: NotificationsDocument })?.notifications
-      const fresh = page?.edges.map(({ node }) => node).filter(({ id }) => claim(id)) ?? []
-      if (!before) return
-      const missed = fresh.filter(({ id }) => !known.has(id)).reverse()
+      const known = seen.current
+      const page = read()
+      const nodes = page?.edges.map(({ node }) => node) ?? []
+      const fresh = new Set(nodes.filter(({ id }) => claim(id)))
+      seen.current = idsOf(page)
+      if (!known) return
+      const oldest = nodes.findLastIndex(({ id }) => known.has(id)) // what stands below it is old, and was read by scrolling
+      const above = oldest === -1 ? nodes : nodes.slice(0, oldest)
+      const missed = above.filter((node) => fresh.has(node) && !known.has(node.id)).reverse()
       for (const { request } of missed) if (request) put(request)
       announceMissed(
         missed.filter(({ readAt }) => !readAt),
@@ -87,4 +98,8 @@ export function useEvents(viewerId: string, refresher: Refresher) {
       )
     },
   }
+}
+
+function idsOf(page: NotificationsQuery['notifications'] | undefined): Set<string> | null {
+  return page ? new Set(page.edges.map(({ node }) => node.id)) : null
 }
