@@ -89,7 +89,7 @@ func (s *Subscriptions) stored(ctx context.Context, channel string) (*ent.Subscr
 }
 
 // revive brings a subscription back from its row, as it was when its client left: what it missed is read from the table once the client
-// has joined. One that cannot go on is ended instead.
+// has joined. One that cannot go on is ended instead. If its session ends while this runs, the row is closed, which admit sees.
 func (s *Subscriptions) revive(ctx context.Context, row *ent.Subscriber) error {
 	held, err := s.sessions(ctx, map[int]bool{row.SessionID: true})
 	if err != nil {
@@ -98,20 +98,12 @@ func (s *Subscriptions) revive(ctx context.Context, row *ent.Subscriber) error {
 	r := s.rebuild(ctx, row, held[row.SessionID])
 	r.sub.state, r.sub.awaySince, r.sub.vacatedAt = subscriber.StateVacated, r.sub.vacatedAt, time.Now().UTC()
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.byChannel[row.Channel] != nil || s.unwritten[row.Channel] != nil { // somebody else was faster
-		s.mu.Unlock()
 		return nil
 	}
 	s.add(r, false)
-	s.mu.Unlock()
-	// Asked once it is in memory: a sign-out at this moment either ends it there or is seen here.
-	held, err = s.sessions(ctx, map[int]bool{row.SessionID: true})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, holds := held[row.SessionID]; err == nil && !holds {
-		s.close(r.sub, reasonExpired, false)
-	}
-	return err
+	return nil
 }
 
 // rebuilt is a subscription made of its row, and why it cannot go on; empty if it can.

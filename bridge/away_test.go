@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/bridge"
+	"lorebridge/ent"
 	"lorebridge/ent/subscriber"
 )
 
@@ -185,6 +187,43 @@ func TestWhoeverIsAwayWhenItEndsIsToldTheEndAndNothingElse(t *testing.T) {
 func (q *quiet) endSession(p person) {
 	q.t.Helper()
 	must(q.t, q.client.Session.UpdateOneID(p.session).SetEndedAt(time.Now().UTC()).Exec(q.system()))
+}
+
+// The session ends after a revival has read that it holds, and before the subscription is in memory, where the end would find it.
+func TestASessionThatEndsBetweenTheStepsOfARevivalEndsIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t)
+		ada := q.person("Ada")
+		channel := q.attend(ada, title)
+		q.wait(5 * time.Second)
+		q.lid(channel, 5*time.Minute)
+		q.publish(ada, "missed", "")
+		q.open(channel, subscriber.StateAway)
+		q.taken()
+		holds := true
+		q.client.Session.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
+			return ent.QuerierFunc(func(ctx context.Context, query ent.Query) (ent.Value, error) {
+				rows, err := next.Query(ctx, query)
+				if holds {
+					holds = false
+					q.endSession(ada)
+					q.bridge.EndSession(ada.session, auth.SignedOut)
+				}
+				return rows, err
+			})
+		}))
+		q.reopen(ada, channel)
+		if holds {
+			t.Error("the session was not read")
+		}
+		if got := openedTitles(q, channel); !slices.Equal(got, []string{"end"}) {
+			t.Errorf("got %v, want the end alone", got)
+		}
+		if open := q.subscriptions.Stats().Open; open != 0 {
+			t.Errorf("%d are open", open)
+		}
+	})
 }
 
 func TestManySocketsThatReviveOneAtTheSameTimeAreServedOnce(t *testing.T) {
