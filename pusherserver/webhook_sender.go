@@ -46,10 +46,7 @@ type queuedWebhookEvent struct {
 func newWebhookSender(s *Server, app App, w Webhook, stopping <-chan struct{}) *webhookSender {
 	transport, closeIdle := s.config.WebhookTransport, func() {}
 	if transport == nil {
-		ours := &http.Transport{
-			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: webhookIdleTimeout,
-			HTTP2: &http.HTTP2Config{SendPingTimeout: webhookTimeout / 2, PingTimeout: webhookTimeout / 4},
-		}
+		ours := newWebhookTransport()
 		transport, closeIdle = ours, ours.CloseIdleConnections
 	}
 	return &webhookSender{
@@ -66,6 +63,14 @@ func newWebhookSender(s *Server, app App, w Webhook, stopping <-chan struct{}) *
 			// Another host would get what is signed for this one.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
+	}
+}
+
+// newWebhookTransport notices within webhookTimeout that a connection is dead, whichever version of HTTP is spoken.
+func newWebhookTransport() *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: webhookIdleTimeout,
+		HTTP2: &http.HTTP2Config{SendPingTimeout: webhookTimeout / 2, PingTimeout: webhookTimeout / 4},
 	}
 }
 
