@@ -334,6 +334,7 @@ func (g *gate) note(c call, status int) {
 type person struct {
 	id, session int
 	token       string
+	lasts       time.Duration // of a quiet house's session; 0: a day
 }
 
 // nobody is not signed in.

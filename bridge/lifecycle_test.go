@@ -191,13 +191,13 @@ func TestTheSubscriptionsOfASessionEndWithIt(t *testing.T) {
 		wait time.Duration
 	}{
 		"signed out":     {func(q *quiet, p person) { q.bridge.EndSession(p.session, auth.SignedOut) }, 0},
-		"expired":        {func(*quiet, person) {}, 24 * time.Hour},
+		"expired":        {func(*quiet, person) {}, time.Hour},
 		"deleted":        {func(q *quiet, p person) { must(q.t, q.client.Session.DeleteOneID(p.session).Exec(q.system())) }, 3 * time.Second},
 		"with its owner": {func(q *quiet, p person) { must(q.t, q.client.User.DeleteOneID(p.id).Exec(q.system())) }, 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t, func(p *quietPlan) { p.subscriptions.Lifetime = 48 * time.Hour })
+				q := newQuiet(t, func(p *quietPlan) { p.sessions = time.Hour })
 				ada, grace := q.person("Ada"), q.person("Grace")
 				channel, pending, others := q.attend(ada, title), q.subscribe(ada, title), q.attend(grace, title)
 				another := q.attend(q.session(ada), selection(1))

@@ -59,6 +59,7 @@ type quietPlan struct {
 	executor func(graphql.GraphExecutor) graphql.GraphExecutor
 	log      slog.Handler // nil: nowhere
 	direct   bool         // calls of Pusher's HTTP API are not looked at
+	sessions time.Duration // how long they last; 0: a day
 }
 
 // elsewhere has Pusher reached as over a network.
@@ -166,7 +167,7 @@ func (q *quiet) occupied(r *http.Request) (*http.Response, error) {
 
 // viewer is who asks with the person's session.
 func (p person) viewer() auth.Viewer {
-	return auth.Viewer{UserID: p.id, SessionID: p.session, ExpiresAt: time.Now().Add(24 * time.Hour)}
+	return auth.Viewer{UserID: p.id, SessionID: p.session, ExpiresAt: time.Now().Add(cmp.Or(p.lasts, 24*time.Hour))}
 }
 
 // person makes an account with a session.
@@ -191,8 +192,8 @@ func (q *quiet) people(n int) []person {
 func (q *quiet) session(p person) person {
 	q.t.Helper()
 	q.begun++
-	p.token = fmt.Sprintf("%032d", q.begun)
-	row, err := q.client.Session.Create().SetUserID(p.id).SetTokenHash([]byte(p.token)).SetExpiresAt(time.Now().UTC().Add(24 * time.Hour)).Save(q.system())
+	p.token, p.lasts = fmt.Sprintf("%032d", q.begun), q.plan.sessions
+	row, err := q.client.Session.Create().SetUserID(p.id).SetTokenHash([]byte(p.token)).SetExpiresAt(p.viewer().ExpiresAt.UTC()).Save(q.system())
 	must(q.t, err)
 	p.session = row.ID
 	return p

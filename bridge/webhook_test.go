@@ -303,7 +303,7 @@ func TestPoint29TheSweepReadsLongLists(t *testing.T) {
 			q.joined[fmt.Sprintf("private-gql-%026d", i)] = struct{}{}
 		}
 		channel := q.attend(q.person("Ada"), title)
-		q.wait(2 * time.Hour)
+		q.wait(10 * time.Minute)
 		q.open(channel, subscriber.StateLive)
 		q.away(channel)
 		q.wait(2 * time.Minute)

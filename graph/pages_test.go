@@ -197,7 +197,8 @@ func (s *scene) pages(t *testing.T, reader person, list paged, by string, places
 		want, what = nil, nil
 	}
 	sizes := []*int{nil, new(0), new(2), new(9)}
-	cursors := []int{-1, 0, len(places) / 2, len(places)/2 + 1, len(places) - 1}
+	gone := slices.IndexFunc(places, func(p listPlace) bool { return !p.row })
+	cursors := []int{-1, 1, gone, len(places) - 1} // -1 is none
 	for _, first := range sizes {
 		for _, last := range sizes {
 			for _, after := range cursors {
