@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 const app = { id: '1', key: 'a-key-for-tests', secret: 'a-secret-for-tests' }
 
 const environment = {
+  GORACE: 'halt_on_error=1 atexit_sleep_ms=0', // the race detector would let each exit wait a second
   LISTEN_ADDR: '127.0.0.1:0',
   PUSHER_APP_ID: app.id,
   PUSHER_KEY: app.key,
