@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"lorebridge/auth"
 	"lorebridge/bridge"
@@ -148,6 +150,18 @@ func TestANamespaceIsInTheNamesOfAllChannels(t *testing.T) {
 					t.Errorf("%q: %s is answered %d %s, want %d", name, channel, got, body, status)
 				}
 			}
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuiet(t, func(p *quietPlan) { p.pusher.Namespace, p.pusher.MasterKey = name, master })
+				ada := q.person("Ada")
+				channel := q.attend(ada, title)
+				if want := strings.Replace(want, "user-7", "gql-", 1); !strings.HasPrefix(channel, want) {
+					t.Errorf("%q: a subscription has %s, want %s…", name, channel, want)
+				}
+				q.publish(ada, "heard", "")
+				if got := openedTitles(q, channel); !slices.Equal(got, []string{"heard"}) {
+					t.Errorf("%q: %s hears %v", name, channel, got)
+				}
+			})
 		}
 	}
 	for _, name := range []string{"a b", "a.b", "ä", "encrypted-a", "cache-a", strings.Repeat("n", 65), "a;", "a,b"} {

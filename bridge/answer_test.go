@@ -59,6 +59,8 @@ var bodies = []spoken{
 	{body: "Bad Request"},
 	{body: "400 Bad Request"},
 	{body: "Payload Too Large"},
+	{body: `{"error":"Payload Too Large"}`},
+	{body: `{"error":"Request Entity Too Large"}`},
 	{body: "http: request body too large"},
 	{body: "upstream connect error or disconnect/reset before headers"},
 	{body: "Request rejected. Event ID: 4711"},

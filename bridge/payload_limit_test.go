@@ -39,7 +39,11 @@ func TestNothingThatIsSentIsLargerThanThePayloadLimit(t *testing.T) {
 						}
 						return 0, nil
 					})
-					for _, text := range []string{"why?", strings.Repeat("w", 1500), strings.Repeat("é", 2000), strings.Repeat("\U0001F600", 2000), strings.Repeat(`"`, 2000)} {
+					texts := []string{"why?", strings.Repeat("w", 1500), strings.Repeat("é", 2000), strings.Repeat("\U0001F600", 2000), strings.Repeat(`"`, 2000)}
+					for n := 1880; n <= 1960; n += 20 { // pusher-http-go has a limit of its own, in KiB: 4096 for a limit of 4000
+						texts = append(texts, strings.Repeat("é", n))
+					}
+					for _, text := range texts {
 						q.ask(ada, bob, text)
 					}
 					synctest.Wait()

@@ -57,8 +57,8 @@ type quietPlan struct {
 	subscriptions bridge.SubscriptionsConfig
 	// executor stands before the one that runs stored operations; nil: nothing does.
 	executor func(graphql.GraphExecutor) graphql.GraphExecutor
-	log      slog.Handler // nil: nowhere
-	direct   bool         // calls of Pusher's HTTP API are not looked at
+	log      slog.Handler  // nil: nowhere
+	direct   bool          // calls of Pusher's HTTP API are not looked at
 	sessions time.Duration // how long they last; 0: a day
 }
 
