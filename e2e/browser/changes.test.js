@@ -114,7 +114,7 @@ scenario('a page that may not reach where Pusher has moved says so, and goes on 
   const notice = page.getByRole('status', { name: 'Live updates' });
   await expect(notice).toContainText('Live updates have moved to another address');
   await expect(page.getByRole('status', { name: 'Live connection: unavailable' })).toBeVisible();
-  const button = notice.getByRole('button', { name: 'Load the page anew' });
+  const button = notice.getByRole('button', { name: 'Reload the page' });
 
   page.once('dialog', (dialog) => dialog.dismiss()); // the browser asks: there are words that were not sent
   await button.click();

@@ -156,7 +156,7 @@ export const pages = {
           ...of, documentURI: location.href, originalPolicy: '', statusCode: 0,
         }));
       });
-      await expect(page.getByRole('button', { name: 'Load the page anew' })).toBeVisible();
+      await expect(page.getByRole('button', { name: 'Reload the page' })).toBeVisible();
     },
   },
   'not-found': { who: 'ada', at: '/no/such/page' },

@@ -10,8 +10,8 @@ const notices: Record<LiveProblem, { text: string; action: string }> = {
     action: 'Try again',
   },
   blocked: {
-    text: 'Live updates have moved to another address, which this page can only reach once it is loaded anew.',
-    action: 'Load the page anew',
+    text: 'Live updates have moved to another address. Reload the page to get them again.',
+    action: 'Reload the page',
   },
 }
 
