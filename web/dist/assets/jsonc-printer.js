@@ -1,1 +1,1 @@
-import{a as e,i as t}from"./playground.js";var n=`jsonc-text`,r={jsonc:{astFormat:n,parse:e=>({text:e}),locStart:()=>0,locEnd:({text:e})=>e.length}},i={[n]:{print:({node:{text:n}})=>t(n,e(n,void 0,{tabSize:2,insertSpaces:!0}))}};export{r as parsers,i as printers};
+import{c as e,s as t}from"./playground.js";var n=`jsonc-text`,r={jsonc:{astFormat:n,parse:e=>({text:e}),locStart:()=>0,locEnd:({text:e})=>e.length}},i={[n]:{print:({node:{text:n}})=>t(n,e(n,void 0,{tabSize:2,insertSpaces:!0}))}};export{r as parsers,i as printers};
