@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"lorebridge/ent"
@@ -90,12 +91,15 @@ func (a *Accounts) endWhatDoesNotHold(ctx context.Context) error {
 			delete(open, id)
 		}
 	}
+	// Each end may wait for Pusher: they go together, however many there are.
+	var ends sync.WaitGroup
+	defer ends.Wait()
 	for id := range open {
 		reason, err := a.reasonOf(ctx, id)
 		if err != nil {
 			return err
 		}
-		a.end(ctx, id, reason)
+		ends.Go(func() { a.end(ctx, id, reason) })
 	}
 	return nil
 }

@@ -1,9 +1,14 @@
 package auth_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
+	"maps"
+	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lorebridge/auth"
@@ -120,4 +125,44 @@ func TestAnEndedSessionIsKnownForADayAndThenGone(t *testing.T) {
 			t.Errorf("%s: the other session: %v", name, err)
 		}
 	}
+}
+
+// slowListener takes a second to end a session, as a Pusher that does not answer has the bridge do.
+type slowListener struct {
+	mu   sync.Mutex
+	open map[int]bool
+}
+
+func (l *slowListener) OpenSessions() []int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.open))
+}
+
+func (l *slowListener) EndSession(id int, _ auth.EndReason) {
+	<-time.After(time.Second)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, id)
+}
+
+func TestManySessionsThatEndTogetherAreEndedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := build(t)
+		l := &slowListener{open: make(map[int]bool)}
+		for id := range 50 { // none of which has a row
+			l.open[id+1] = true
+		}
+		h.accounts.Listen(l)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- h.accounts.Run(ctx) }()
+		<-time.After(5 * time.Second)
+		if open := l.OpenSessions(); len(open) > 0 {
+			t.Errorf("after five seconds %d are open", len(open))
+		}
+		stop()
+		must(t, <-ended)
+	})
 }

@@ -38,10 +38,8 @@ func (s *Subscriptions) goAway(sub *subscription) {
 	s.wentAway[sub.viewer.UserID] = struct{}{}
 }
 
-// isBack says that a subscription which had gone away was revived.
+// isBack says that a subscription which had gone away was revived. s.mu is held.
 func (s *Subscriptions) isBack(sub *subscription) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return sub.state == subscriber.StateAway && s.byChannel[sub.channel] != nil
 }
 

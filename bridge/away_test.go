@@ -148,6 +148,10 @@ func TestWhoeverIsAwayWhenItEndsIsToldTheEndAndNothingElse(t *testing.T) {
 			q.plan.pusher.MasterKey = masterKey
 			q.restart()
 		}, "encryption"},
+		"a namespace": {func(q *quiet, ada person, channel string) {
+			q.plan.pusher.Namespace = "shop"
+			q.restart()
+		}, "namespace"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

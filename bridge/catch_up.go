@@ -162,7 +162,7 @@ func (s *Subscriptions) reaches(sub *subscription, rows []*ent.Event) bool {
 // tell sends one outcome to a subscription that is catching up, and says whether its client is still there. Where Pusher did not take
 // what is due, nothing may be sent after it: that is the error.
 func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome, c chase) (there bool, err error) {
-	m := mail{sub, s.render(o, sub, s.protocolOf(sub))}
+	m := mail{sub: sub, rendering: s.render(o, sub, s.protocolOf(sub))}
 	verdict := s.push(ctx, []mail{m})[0]
 	if ctx.Err() != nil {
 		return false, nil
@@ -183,7 +183,7 @@ func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome,
 // sendGap sends that a result was missed, because Pusher refused it, and says whether the client is still there.
 func (s *Subscriptions) sendGap(ctx context.Context, sub *subscription, c chase) (there bool, err error) {
 	o := gap(&ent.Event{ID: c.cursor, CreatedAt: time.Now()})
-	verdict := s.push(ctx, []mail{{sub, s.render(&o, sub, s.protocolOf(sub))}})[0]
+	verdict := s.push(ctx, []mail{{sub: sub, rendering: s.render(&o, sub, s.protocolOf(sub))}})[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

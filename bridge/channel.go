@@ -64,14 +64,13 @@ func (c Config) subscriptionPrefixes() []string {
 	return []string{c.prefix(false, subscriptionPart), c.prefix(true, subscriptionPart)}
 }
 
-// isSubscriptionChannel says that a channel can be a subscription's of this installation.
+// subscriptionChannels are the names that a subscription's channel can have, with whatever namespace, encrypted or not.
+var subscriptionChannels = regexp.MustCompile(`^private-(encrypted-)?([A-Za-z0-9_-]+\.)?gql-`)
+
+// isSubscriptionChannel says that a channel can be a subscription's of this installation, also one from before a setting changed. Whether it
+// is, only the database knows.
 func (b *Bridge) isSubscriptionChannel(channel string) bool {
-	for _, prefix := range b.config.subscriptionPrefixes() {
-		if strings.HasPrefix(channel, prefix) {
-			return true
-		}
-	}
-	return false
+	return subscriptionChannels.MatchString(channel)
 }
 
 // isCurrent says that the channel of a subscription is named as a new one's would be.

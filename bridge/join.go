@@ -369,16 +369,21 @@ func (s *Subscriptions) endSession(ctx context.Context, sessionID int, reason au
 	for _, sub := range s.byID {
 		if sub.viewer.SessionID == sessionID {
 			if !sub.authorizedAt.IsZero() {
-				mails = append(mails, mail{sub, rendering{packets: farewells[sub.protocol]}})
+				mails = append(mails, endOf(sub, sub.protocol))
 			}
 			s.close(sub, reasonExpired+": "+string(reason), false)
 		}
 	}
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, farewellTimeout)
+	sending, cancel := context.WithTimeout(ctx, farewellTimeout)
 	defer cancel()
-	s.push(ctx, mails)
+	s.push(sending, mails)
 	s.endAwaySession(ctx, sessionID)
+}
+
+// endOf is the end, for a client of a protocol.
+func endOf(sub *subscription, protocol subscriber.Protocol) mail {
+	return mail{sub: sub, rendering: rendering{packets: farewells[protocol]}, isEnd: true}
 }
 
 // farewellTimeout bounds what a sign-out waits for.

@@ -174,9 +174,8 @@ func (s *Subscriptions) work(ctx context.Context) {
 		case tasks[0].catchUp != nil:
 			s.catchUp(ctx, tasks[0].catchUp)
 		case tasks[0].farewell != nil:
-			if sub := tasks[0].farewell; !s.isBack(sub) {
-				s.push(ctx, []mail{{sub, rendering{packets: farewells[s.protocolOf(sub)]}}})
-			}
+			sub := tasks[0].farewell
+			s.push(ctx, []mail{endOf(sub, s.protocolOf(sub))})
 		case tasks[0].poll != nil:
 			s.poll(ctx, tasks[0].poll, tasks[0].waited)
 		}
@@ -216,7 +215,7 @@ func (s *Subscriptions) deliver(ctx context.Context, tasks []task) {
 		}
 		d.outcome = s.execute(ctx, d.group.operation, d.viewer, d.group.key.topic, d.event)
 		for _, m := range d.members {
-			mails = append(mails, mail{m.sub, s.render(&d.outcome, m.sub, m.protocol)})
+			mails = append(mails, mail{sub: m.sub, rendering: s.render(&d.outcome, m.sub, m.protocol)})
 		}
 	}
 	verdicts := s.push(ctx, mails)

@@ -27,10 +27,15 @@ const (
 type mail struct {
 	sub *subscription
 	rendering
+	isEnd bool // of a subscription that has ended or gone away
 }
 
+// errUnwanted is the verdict on a mail that may no longer be sent.
+var errUnwanted = errors.New("the subscription ended, or came back, while this waited")
+
 // push sends mails, no two to one subscription, and returns a verdict for each: nil for sent, an *outbox.RefusedError where Pusher will
-// never take it, any other error where it was given up. What is the same for many goes out in one call, the rest in batches.
+// never take it, any other error where it was given up. What is the same for many goes out in one call, the rest in batches. However long
+// Pusher takes, no result is sent to a subscription that has ended meanwhile, and no end to one that is back.
 func (s *Subscriptions) push(ctx context.Context, mails []mail) []error {
 	p := &post{Subscriptions: s, mails: mails, verdicts: make([]error, len(mails))}
 	for wave := 0; ; wave++ { // a client's second packet follows its first in another call
@@ -84,11 +89,13 @@ func (p *post) sort(wave int) (same map[*packet][]int, order []*packet, single [
 
 // sendSame sends one packet to many channels.
 func (p *post) sendSame(ctx context.Context, which []int, shared *packet) {
-	channels := make([]string, len(which))
-	for i, m := range which {
-		channels[i] = p.mails[m].sub.channel
-	}
-	err := p.attempt(ctx, len(which) > 1, func(c *pusher.Client) error { return c.TriggerMulti(channels, shared.name, shared.data) })
+	which, err := p.attempt(ctx, which, func(c *pusher.Client, which []int) error {
+		channels := make([]string, len(which))
+		for i, m := range which {
+			channels[i] = p.mails[m].sub.channel
+		}
+		return c.TriggerMulti(channels, shared.name, shared.data)
+	})
 	p.spread(ctx, err, which, func(c *pusher.Client, m int) error {
 		return c.Trigger(p.mails[m].sub.channel, shared.name, shared.data)
 	})
@@ -96,14 +103,14 @@ func (p *post) sendSame(ctx context.Context, which []int, shared *packet) {
 
 // sendBatch sends to each channel a packet of its own.
 func (p *post) sendBatch(ctx context.Context, which []int, wave int) {
-	batch := make([]pusher.Event, len(which))
-	for i, m := range which {
-		own := p.mails[m].packets[wave]
-		batch[i] = pusher.Event{Channel: p.mails[m].sub.channel, Name: own.name, Data: own.data}
-	}
 	var err error = errNoBatch
 	if p.bridge.hasBatch() {
-		err = p.attempt(ctx, len(which) > 1, func(c *pusher.Client) error {
+		which, err = p.attempt(ctx, which, func(c *pusher.Client, which []int) error {
+			batch := make([]pusher.Event, len(which))
+			for i, m := range which {
+				own := p.mails[m].packets[wave]
+				batch[i] = pusher.Event{Channel: p.mails[m].sub.channel, Name: own.name, Data: own.data}
+			}
 			_, err := c.TriggerBatch(batch)
 			return err
 		})
@@ -120,29 +127,36 @@ func (p *post) spread(ctx context.Context, together error, which []int, one func
 	for _, m := range which {
 		p.verdicts[m] = together
 		if lacksBatch(together) || len(which) > 1 && isSplit(together) {
-			p.verdicts[m] = p.attempt(ctx, false, func(c *pusher.Client) error { return one(c, m) })
-			p.bridge.noteBatch(ctx, together, p.verdicts[m])
+			sent, err := p.attempt(ctx, []int{m}, func(c *pusher.Client, _ []int) error { return one(c, m) })
+			if len(sent) == 0 {
+				continue
+			}
+			p.verdicts[m] = err
+			p.bridge.noteBatch(ctx, together, err)
 		}
 	}
 }
 
 // attempt makes a call until Pusher accepts or rejects it, ctx ends, or giveUpAfter would pass. A call for several ends also with what
-// calls for it to be split.
-func (p *post) attempt(ctx context.Context, several bool, do func(*pusher.Client) error) error {
+// calls for it to be split. Each time it leaves out what is no longer wanted, whose verdict is errUnwanted, and in the end returns the rest.
+func (p *post) attempt(ctx context.Context, which []int, do func(*pusher.Client, []int) error) (tried []int, err error) {
 	if p.givenUp != nil {
-		return p.givenUp
+		return which, p.givenUp
 	}
 	begun := time.Now()
 	backoff := firstPushBackoff
 	for {
-		_, err := p.bridge.call(ctx, forResults, do)
-		if err == nil || isFinal(err) || lacksBatch(err) || several && isSplit(err) || ctx.Err() != nil {
-			return err
+		if which = p.wanted(which); len(which) == 0 {
+			return nil, nil
+		}
+		_, err := p.bridge.call(ctx, forResults, func(c *pusher.Client) error { return do(c, which) })
+		if err == nil || isFinal(err) || lacksBatch(err) || len(which) > 1 && isSplit(err) || ctx.Err() != nil {
+			return which, err
 		}
 		wait := max(rand.N(backoff), outbox.RetryAfter(err)) //nolint:gosec // only spreads retries
 		if time.Since(begun)+wait > giveUpAfter {
 			p.givenUp = err
-			return err
+			return which, err
 		}
 		level := slog.LevelWarn
 		if errors.Is(err, outbox.ErrUnauthorized) {
@@ -154,8 +168,24 @@ func (p *post) attempt(ctx context.Context, several bool, do func(*pusher.Client
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return err
+			return which, err
 		case <-timer.C:
 		}
 	}
+}
+
+// wanted returns those that may still be sent, in which's own memory.
+func (p *post) wanted(which []int) []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(which, func(m int) bool {
+		unwanted := p.mails[m].sub.gone()
+		if p.mails[m].isEnd {
+			unwanted = p.isBack(p.mails[m].sub)
+		}
+		if unwanted {
+			p.verdicts[m] = errUnwanted
+		}
+		return unwanted
+	})
 }

@@ -17,6 +17,7 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
+	"lorebridge/ent/subscriber"
 )
 
 // selection is one of the many ways to ask for the title of what is published.
@@ -345,6 +346,122 @@ func TestOrderIsKeptForEachChannel(t *testing.T) {
 			}
 			if n != events {
 				t.Errorf("%s got %d of %d", channel, n, events)
+			}
+		}
+	})
+}
+
+// down answers 503 to whatever is sent, as long as it says so, and counts what is asked.
+type down struct {
+	mu    sync.Mutex
+	is    bool
+	asked map[string]int // by path
+}
+
+func (d *down) rule(r *http.Request, events []sent) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r.Method == http.MethodGet {
+		d.asked[r.URL.Path]++
+	}
+	if d.is && len(events) > 0 {
+		return http.StatusServiceUnavailable, nil
+	}
+	return 0, nil
+}
+
+func (d *down) set(is bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.is = is
+}
+
+// What waits for Pusher for up to two minutes is sent to nobody whose session has ended by then.
+func TestAResultThatWaitsForPusherIsNotSentAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, mates := range []int{0, 3} { // who get the same result in the same call
+		synctest.Test(t, func(t *testing.T) {
+			q := newQuiet(t, elsewhere)
+			ada := q.person("Ada")
+			channel := q.attend(ada, title)
+			others := make([]string, mates)
+			for i := range others {
+				others[i] = q.attend(q.session(ada), title)
+			}
+			q.wait(10 * time.Second)
+			pusher := &down{is: true, asked: make(map[string]int)}
+			q.gate.on(pusher.rule)
+			q.publish(q.author(), "late", "")
+			q.wait(5 * time.Second)
+			q.endSession(ada)
+			q.bridge.EndSession(ada.session, auth.SignedOut)
+			q.taken()
+			pusher.set(false)
+			q.wait(3 * time.Minute)
+			calls := q.taken()
+			if got := titles(t, mail(calls, channel)); slices.Contains(got, "late") {
+				t.Errorf("with %d mates: got %v after the end", mates, got)
+			}
+			for _, other := range others {
+				if got := titles(t, mail(calls, other)); !slices.Equal(got, []string{"late"}) {
+					t.Errorf("a mate got %v", got)
+				}
+			}
+		})
+	}
+}
+
+// A client was away, and the end that tells it so waits for Pusher until it is back: it goes on.
+func TestAnEndThatWaitsForPusherIsNotSentToWhoeverIsBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t, elsewhere)
+		ada := q.person("Ada")
+		channel := q.attend(ada, title)
+		q.wait(10 * time.Second)
+		pusher := &down{is: true, asked: make(map[string]int)}
+		q.gate.on(pusher.rule)
+		q.leave(channel, time.Now())
+		for range 30 {
+			q.wait(10 * time.Second)
+			if q.subscriptions.Stats().Open == 0 {
+				break
+			}
+		}
+		q.open(channel, subscriber.StateAway)
+		q.reopen(ada, channel)
+		pusher.set(false)
+		q.wait(3 * time.Minute)
+		q.publish(ada, "live", "")
+		if got := openedTitles(q, channel); !slices.Equal(got, []string{"live"}) {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// Whoever asks again and again for the channel of an ended subscription has Pusher asked for it as if once.
+func TestAnEndedChannelIsAskedForOnceHoweverOftenItIsGranted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t, elsewhere)
+		ada := q.person("Ada")
+		channel := q.attend(ada, title)
+		q.wait(10 * time.Second)
+		must(t, q.subscriptions.End(t.Context(), q.idOf(channel), "an administrator ended it"))
+		q.away(channel)
+		pusher := &down{asked: make(map[string]int)}
+		q.gate.on(pusher.rule)
+		for range 200 {
+			if !q.may(ada, channel) {
+				t.Fatal("it is refused")
+			}
+		}
+		q.wait(time.Minute)
+		pusher.mu.Lock()
+		defer pusher.mu.Unlock()
+		for path, n := range pusher.asked {
+			if strings.HasSuffix(path, "/channels/"+channel) && n > 20 {
+				t.Errorf("%s was asked for %d times", path, n)
 			}
 		}
 	})

@@ -61,6 +61,9 @@ func (s *Subscriptions) part(row *ent.Subscriber, hint subscriber.Protocol) erro
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if before := s.parting[sub.channel]; before != nil {
+		before.joins++ // it is no longer asked for: who authorizes again and again is asked for once
+	}
 	s.parting[sub.channel] = sub
 	if !s.bridge.config.Embedded() {
 		s.pollAfter(sub, firstPoll)

@@ -15,6 +15,10 @@ import (
 // probeEvery is how often Health finds out whether rows can be written, if nobody writes any.
 const probeEvery = 5 * time.Second
 
+// maxProbe is how long a probe may take before it counts as failed: a disk that hangs lets no write come to an end. It is longer than
+// anybody waits for a lock.
+const maxProbe = 2 * probeEvery
+
 // Health knows whether the last write came to be.
 type Health struct {
 	begin func(context.Context) (dialect.Tx, error)
@@ -23,12 +27,16 @@ type Health struct {
 	mu      sync.Mutex
 	commits int // since the database was opened
 	err     error
+	probing time.Time // when the probe that is under way began; zero if there is none
 }
 
 // Problem says in plain words, without names of files, why the database cannot be written, or is empty.
 func (h *Health) Problem() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if !h.probing.IsZero() && time.Since(h.probing) > maxProbe {
+		return "the database cannot be written: a write has not come to an end for " + time.Since(h.probing).Truncate(time.Second).String()
+	}
 	if h.err == nil {
 		return ""
 	}
@@ -74,7 +82,9 @@ func (h *Health) count() int {
 }
 
 func (h *Health) probe(ctx context.Context) {
+	h.setProbing(time.Now())
 	err := h.write(ctx)
+	h.setProbing(time.Time{})
 	if err == nil || ctx.Err() != nil {
 		return
 	}
@@ -82,6 +92,12 @@ func (h *Health) probe(ctx context.Context) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.err = err // whatever it is: there is nothing wrong with this row
+}
+
+func (h *Health) setProbing(begun time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.probing = begun
 }
 
 func (h *Health) write(ctx context.Context) error {

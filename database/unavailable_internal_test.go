@@ -256,6 +256,36 @@ func TestTheProbeWritesOnlyIfNobodyElseDoes(t *testing.T) {
 	})
 }
 
+// A disk that hangs lets no write come to an end, and reports nothing.
+func TestAProbeThatHangsIsAProblem(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := &Health{log: slog.New(slog.DiscardHandler)}
+		mended := make(chan struct{})
+		h.begin = func(context.Context) (dialect.Tx, error) {
+			<-mended
+			return nil, context.Canceled
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- h.Run(ctx) }()
+		<-time.After(probeEvery + maxProbe)
+		if got := h.Problem(); got != "" {
+			t.Errorf("too early the health is %q", got)
+		}
+		<-time.After(2 * time.Second)
+		if got, want := h.Problem(), "the database cannot be written: a write has not come to an end for 12s"; got != want {
+			t.Errorf("the health is %q, want %q", got, want)
+		}
+		stop()
+		close(mended)
+		must(t, <-ended)
+		if got := h.Problem(); got != "" {
+			t.Errorf("in the end the health is %q", got)
+		}
+	})
+}
+
 // The health's own row says whatever is wrong with it, without names of files.
 func TestAFaultOfTheProbeIsAProblem(t *testing.T) {
 	t.Parallel()

@@ -78,9 +78,9 @@ func fieldName(path []string) string {
 	return strings.TrimPrefix(strings.Join(path, "."), "input.")
 }
 
-// at does something with a value further down.
+// at does something with a value further down. The name of a field may be empty, as a client sent it.
 func (c *coercion) at(step string, do func()) {
-	c.path = append(c.path, step)
+	c.path = append(c.path, cmp.Or(step, `""`))
 	do()
 	c.path = c.path[:len(c.path)-1]
 }
@@ -162,7 +162,7 @@ func (c *coercion) unknown(def *ast.Definition, fields map[string]any) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		c.at(cmp.Or(shorten(name), `""`), func() { c.problem("the type %q has no such field", def.Name) })
+		c.at(shorten(name), func() { c.problem("the type %q has no such field", def.Name) })
 	}
 }
 

@@ -163,6 +163,7 @@ func TestExactlyOneWayToMarkIsAskedForBeforeAnythingRuns(t *testing.T) {
 		"one and null":            {"v": map[string]any{"ids": []int{id}, "upTo": nil}},
 		"null and one":            {"v": map[string]any{"ids": nil, "upTo": id}},
 		"null alone":              {"v": map[string]any{"upTo": nil}},
+		"a field without a name":  {"v": map[string]any{"": nil}},
 		"no such field beside":    {"v": map[string]any{"upTo": id, "all": true}},
 		"null for the whole":      {"v": nil},
 		"no value for a required": {},
