@@ -20,7 +20,7 @@ type Config struct {
 	// PublicScheme is by default that of PUBLIC_URL if PublicHost is set, and else Scheme.
 	PublicScheme string `env:"PUSHER_PUBLIC_SCHEME" help:"http or https, for PUSHER_PUBLIC_HOST; unset, as PUBLIC_URL"`
 	// Namespace keeps apart the channels of installations that share one app.
-	Namespace string `env:"PUSHER_CHANNEL_NAMESPACE" help:"letters, digits, - and _: part of all channels' names, for several servers with one app"`
+	Namespace string `env:"PUSHER_CHANNEL_NAMESPACE" help:"letters, digits, - and _: part of the names of all private channels, for several servers with one app"`
 	// MasterKey turns on end-to-end encryption: 32 bytes in base64.
 	MasterKey string `env:"PUSHER_ENCRYPTION_MASTER_KEY" help:"32 bytes in base64: turns end-to-end encryption on"`
 }
