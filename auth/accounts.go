@@ -46,15 +46,12 @@ func NewAccounts(c Config, p Parts) (*Accounts, error) {
 	if p.Client == nil || p.Logger == nil {
 		return nil, errors.New("auth: Parts needs a Client and a Logger")
 	}
-	passwords, err := newPasswords()
-	if err != nil {
-		return nil, err
-	}
 	a := &Accounts{
-		client: p.Client, log: p.Logger, sweep: cmp.Or(p.Sweep, sweepInterval), passwords: passwords,
+		client: p.Client, log: p.Logger, sweep: cmp.Or(p.Sweep, sweepInterval), passwords: newPasswords(),
 		requests: &requests{open: make(map[*request]struct{})},
 	}
 	a.Listen(a.requests)
+	var err error
 	if a.perClient, err = NewLimiter[string](c.SignInsPerAddress); err != nil {
 		return nil, err
 	}

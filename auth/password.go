@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"runtime"
 	"strings"
@@ -23,16 +25,21 @@ var hashing = &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, 
 // passwords hashes as many passwords at a time as there are cores: each takes 19 MiB and a core.
 type passwords struct {
 	slots chan struct{}
-	// nobody is the hash of a password that nobody has, compared where there is no account.
+	// nobody is a hash that no password has, compared where there is no account.
 	nobody string
 }
 
-func newPasswords() (*passwords, error) {
-	nobody, err := argon2id.CreateHash(newToken(), hashing)
-	if err != nil {
-		return nil, fmt.Errorf("hash a password: %w", err)
-	}
-	return &passwords{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), nobody: nobody}, nil
+func newPasswords() *passwords {
+	return &passwords{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), nobody: randomHash()}
+}
+
+// randomHash is in the form of a hash, and costs as much to compare with. Nothing was hashed for it: its key is random.
+func randomHash() string {
+	salt, key := make([]byte, hashing.SaltLength), make([]byte, hashing.KeyLength)
+	_, _ = rand.Read(salt) // never fails, by its contract
+	_, _ = rand.Read(key)
+	encode := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", hashing.Memory, hashing.Iterations, hashing.Parallelism, encode(salt), encode(key))
 }
 
 // hash refuses a password that is too short or too long, and returns the others' hash.

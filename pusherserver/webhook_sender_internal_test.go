@@ -48,7 +48,7 @@ func TestAWebhookThatGoesOverAForgottenConnectionArrivesByAnotherWithinTenSecond
 			transport := newWebhookTransport()
 			transport.Proxy = nil
 			transport.ForceAttemptHTTP2 = version == 2
-			transport.TLSClientConfig = &tls.Config{RootCAs: web.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs} //nolint:gosec // of a test
+			transport.TLSClientConfig = &tls.Config{RootCAs: web.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
 			var newest *atomic.Bool
 			dials := 0
 			transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
