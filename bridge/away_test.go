@@ -23,6 +23,15 @@ func (q *quiet) lid(channel string, d time.Duration) {
 	q.wait(d)
 }
 
+// closeLid attends for a person, and closes the lid for so long.
+func (q *quiet) closeLid(p person, d time.Duration) (channel string) {
+	q.t.Helper()
+	channel = q.attend(p, title)
+	q.wait(5 * time.Second)
+	q.lid(channel, d)
+	return channel
+}
+
 // reopen has the client of a channel come back.
 func (q *quiet) reopen(p person, channel string) {
 	q.t.Helper()
@@ -164,9 +173,7 @@ func TestWhoeverIsAwayWhenItEndsIsToldTheEndAndNothingElse(t *testing.T) {
 						}
 					})
 					ada := q.person("Ada")
-					channel := q.attend(ada, title)
-					q.wait(5 * time.Second)
-					q.lid(channel, 5*time.Minute)
+					channel := q.closeLid(ada, 5*time.Minute)
 					q.publish(ada, "missed", "")
 					q.open(channel, subscriber.StateAway)
 					test.end(q, ada, channel)
@@ -199,9 +206,7 @@ func TestASessionThatEndsBetweenTheStepsOfARevivalEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQuiet(t)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
-		q.wait(5 * time.Second)
-		q.lid(channel, 5*time.Minute)
+		channel := q.closeLid(ada, 5*time.Minute)
 		q.publish(ada, "missed", "")
 		q.open(channel, subscriber.StateAway)
 		q.taken()
@@ -235,9 +240,7 @@ func TestManySocketsThatReviveOneAtTheSameTimeAreServedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQuiet(t)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
-		q.wait(5 * time.Second)
-		q.lid(channel, 2*time.Minute)
+		channel := q.closeLid(ada, 2*time.Minute)
 		q.publish(ada, "missed", "")
 		var sockets sync.WaitGroup
 		for range 20 {

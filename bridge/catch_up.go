@@ -170,6 +170,9 @@ func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settle(m, verdict, o.seq, c.joins, time.Now())
+	if sub.gone() {
+		return false, nil
+	}
 	if verdict != nil && !isFinal(verdict) {
 		return false, verdict
 	}

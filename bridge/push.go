@@ -30,7 +30,7 @@ type mail struct {
 	isEnd bool // of a subscription that has ended or gone away
 }
 
-// errUnwanted is the verdict on a mail that may no longer be sent.
+// errUnwanted is the verdict on what may no longer be sent.
 var errUnwanted = errors.New("the subscription ended, or came back, while this waited")
 
 // push sends mails, no two to one subscription, and returns a verdict for each: nil for sent, an *outbox.RefusedError where Pusher will

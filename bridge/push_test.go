@@ -1,10 +1,12 @@
 package bridge_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -358,6 +360,13 @@ type down struct {
 	asked map[string]int // by path
 }
 
+// goDown has it answer in Pusher's place.
+func goDown(q *quiet, is bool) *down {
+	d := &down{is: is, asked: make(map[string]int)}
+	q.gate.on(d.rule)
+	return d
+}
+
 func (d *down) rule(r *http.Request, events []sent) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -389,8 +398,7 @@ func TestAResultThatWaitsForPusherIsNotSentAfterTheEnd(t *testing.T) {
 				others[i] = q.attend(q.session(ada), title)
 			}
 			q.wait(10 * time.Second)
-			pusher := &down{is: true, asked: make(map[string]int)}
-			q.gate.on(pusher.rule)
+			pusher := goDown(q, true)
 			q.publish(q.author(), "late", "")
 			q.wait(5 * time.Second)
 			q.endSession(ada)
@@ -411,7 +419,35 @@ func TestAResultThatWaitsForPusherIsNotSentAfterTheEnd(t *testing.T) {
 	}
 }
 
-// A client was away, and the end that tells it so waits for Pusher until it is back: it goes on.
+// What is to be caught up waits as well. Its end is no fault, so nothing is logged as one.
+func TestAMissedResultThatWaitsForPusherIsNotSentAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var faults bytes.Buffer
+		q := newQuiet(t, elsewhere, func(p *quietPlan) { p.log = slog.NewTextHandler(&faults, &slog.HandlerOptions{Level: slog.LevelError}) })
+		ada := q.person("Ada")
+		channel := q.attend(ada, title)
+		q.wait(10 * time.Second)
+		q.leave(channel, time.Now())
+		q.publish(q.author(), "missed", "")
+		pusher := goDown(q, true)
+		q.reopen(ada, channel)
+		q.wait(5 * time.Second)
+		q.endSession(ada)
+		q.bridge.EndSession(ada.session, auth.SignedOut)
+		q.taken()
+		pusher.set(false)
+		q.wait(3 * time.Minute)
+		if got := titles(t, mail(q.taken(), channel)); slices.Contains(got, "missed") {
+			t.Errorf("got %v after the end", got)
+		}
+		if faults.Len() > 0 {
+			t.Errorf("logged: %s", faults.String())
+		}
+	})
+}
+
+// A client was away, and its end waits for Pusher until it is back: it goes on.
 func TestAnEndThatWaitsForPusherIsNotSentToWhoeverIsBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -419,8 +455,7 @@ func TestAnEndThatWaitsForPusherIsNotSentToWhoeverIsBack(t *testing.T) {
 		ada := q.person("Ada")
 		channel := q.attend(ada, title)
 		q.wait(10 * time.Second)
-		pusher := &down{is: true, asked: make(map[string]int)}
-		q.gate.on(pusher.rule)
+		pusher := goDown(q, true)
 		q.leave(channel, time.Now())
 		for range 30 {
 			q.wait(10 * time.Second)
@@ -449,8 +484,7 @@ func TestAnEndedChannelIsAskedForOnceHoweverOftenItIsGranted(t *testing.T) {
 		q.wait(10 * time.Second)
 		must(t, q.subscriptions.End(t.Context(), q.idOf(channel), "an administrator ended it"))
 		q.away(channel)
-		pusher := &down{asked: make(map[string]int)}
-		q.gate.on(pusher.rule)
+		pusher := goDown(q, false)
 		for range 200 {
 			if !q.may(ada, channel) {
 				t.Fatal("it is refused")
