@@ -75,8 +75,8 @@ export function useEvents(viewerId: string, refresher: Refresher) {
     },
 
     /**
-     * onResync reads again what is on the screen, and tells what is new in it since the last time, whoever read that first. The first time
-     * it is what came after the page was first read.
+     * onResync reads again what is on the screen, and announces what is new in it since the last time, whoever read that first. The
+     * first time it is what came after the page was first read.
      */
     async onResync(claim: (eventId: string) => boolean) {
       const read = () => client.readQuery({ query: NotificationsDocument })?.notifications
