@@ -55,6 +55,7 @@ type config struct {
 	Pusher          bridge.Config
 	// Subscriptions live in the bridge, too.
 	Subscriptions bridge.SubscriptionsConfig
+	Retention     outbox.RetentionConfig
 	Web           web.Settings
 	// Demo is the flag -demo.
 	Demo bool
@@ -120,11 +121,11 @@ func serve(ctx context.Context, c config, listener net.Listener, client *ent.Cli
 	h.health = health
 	var people demo.People
 	if c.Demo {
-		if people, err = demo.Fill(ctx, client, h.relay.WithTx); err != nil {
+		if people, err = demo.Fill(ctx, client, h.events.WithTx); err != nil {
 			return fmt.Errorf("fill the database %s for -demo: %w", c.Database.Path(), err)
 		}
 	}
-	if err := h.subscriptions.Load(ctx, h.api.Executor, h.relay.WithTx); err != nil {
+	if err := h.subscriptions.Load(ctx, h.api.Executor); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "Lorebridge is running at %s\n", cmp.Or(c.Auth.PublicURL, "http://"+listener.Addr().String()))
@@ -143,7 +144,9 @@ func isLocal(c config, listener net.Listener) bool {
 type house struct {
 	client        *ent.Client
 	accounts      *auth.Accounts
+	events        *outbox.Log
 	relay         *outbox.Relay
+	retention     *outbox.Retention
 	pusher        *bridge.Bridge
 	subscriptions *bridge.Subscriptions
 	sockets       *pusherserver.Server // nil where Pusher is another
@@ -175,13 +178,16 @@ func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 	if h.identify, err = auth.Middleware(h.accounts, installation, c.Auth); err != nil {
 		return nil, err
 	}
+	if h.events, err = outbox.New(ctx, outbox.Config{Client: client, Logger: log}); err != nil {
+		return nil, err
+	}
+	h.retention = outbox.NewRetention(c.Retention, h.events, log)
 	if err := h.buildPusher(ctx, c, settings); err != nil {
 		return nil, err
 	}
 	h.accounts.Listen(h.pusher)
 	h.version = h.pusher.Version(c.Auth.PublicURL)
-	h.relay, err = outbox.New(outbox.Config{Client: client, Sender: h.pusher, Publisher: h.subscriptions, Logger: log})
-	if err != nil {
+	if h.relay, err = outbox.NewRelay(outbox.RelayConfig{Log: h.events, Sender: h.pusher, Logger: log}); err != nil {
 		return nil, err
 	}
 	page := ""
@@ -189,7 +195,7 @@ func build(ctx context.Context, c config, client *ent.Client, log *slog.Logger, 
 		page = "/playground"
 	}
 	h.api, err = graph.NewHandler(c.Graph, graph.Parts{
-		Client: client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log,
+		Client: client, WithTx: h.events.WithTx, Accounts: h.accounts, Logger: log,
 		Subscriptions: h.subscriptions,
 		Realtime:      h.realtime,
 		Introspection: playground,
@@ -232,7 +238,7 @@ func (h *house) buildPusher(ctx context.Context, c config, settings database.Set
 	if h.pusher, err = bridge.New(c.Pusher, parts); err != nil {
 		return err
 	}
-	h.subscriptions, err = bridge.NewSubscriptions(c.Subscriptions, h.pusher, bridge.SubscriptionsParts{Client: h.client, Logger: h.log})
+	h.subscriptions, err = bridge.NewSubscriptions(c.Subscriptions, h.pusher, bridge.SubscriptionsParts{Client: h.client, Log: h.events, Logger: h.log})
 	return err
 }
 
@@ -257,8 +263,8 @@ func (h *house) routes() http.Handler {
 	return mux
 }
 
-// run serves until ctx ends. Then it stops accepting, ends the streams, lets requests finish, drains the relay and what it has
-// handed to the subscriptions, and only then closes the sockets that the last events travel over.
+// run serves until ctx ends. Then it stops accepting, ends the streams, lets requests finish, sends what the readers of the log have yet to
+// send, and only then closes the sockets that the last events travel over.
 func (h *house) run(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           h.routes(),
@@ -270,8 +276,7 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelWarn),
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	relayCtx, stopRelay := context.WithCancel(context.WithoutCancel(ctx))
-	subscriptionsCtx, stopSubscriptions := context.WithCancel(context.WithoutCancel(ctx))
+	readersCtx, stopReaders := context.WithCancel(context.WithoutCancel(ctx))
 	socketsCtx, stopSockets := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
 		if err := server.Serve(h.capacity.Listen(listener, server)); !errors.Is(err, http.ErrServerClosed) {
@@ -282,7 +287,7 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error {
 		<-ctx.Done()
 		h.stopping.Store(true)
-		defer stopRelay()
+		defer stopReaders()
 		h.api.Close()
 		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
@@ -295,12 +300,15 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 	})
 	group.Go(func() error { return h.announceChange(ctx) })
 	group.Go(func() error {
-		defer stopSubscriptions()
-		return h.relay.Run(relayCtx)
-	})
-	group.Go(func() error {
 		defer stopSockets()
-		return h.subscriptions.Run(subscriptionsCtx)
+		var readers errgroup.Group
+		for _, run := range []func(context.Context) error{h.relay.Run, h.subscriptions.Run} {
+			readers.Go(func() error {
+				defer stopReaders() // neither goes on without the other
+				return run(readersCtx)
+			})
+		}
+		return readers.Wait()
 	})
 	if h.sockets != nil {
 		group.Go(func() error {
@@ -367,7 +375,7 @@ func (h *house) keepTidy(ctx context.Context) error {
 	ticker := time.NewTicker(time.Hour)
 	defer ticker.Stop()
 	for {
-		err := errors.Join(outbox.RemoveOld(ctx, h.client), h.accounts.RemoveEnded(ctx), h.subscriptions.RemoveClosed(ctx))
+		err := errors.Join(h.retention.Remove(ctx), h.accounts.RemoveEnded(ctx), h.subscriptions.RemoveClosed(ctx))
 		if err != nil && ctx.Err() == nil {
 			h.log.ErrorContext(ctx, "old events, sessions and subscriptions could not be removed; trying again in an hour", slog.Any("error", err))
 		}
@@ -435,7 +443,7 @@ func readConfig() (config, error) {
 	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
 		return config{}, fmt.Errorf("LISTEN_ADDR is %q: it must be host:port, such as 127.0.0.1:8080", c.ListenAddr)
 	}
-	for _, room := range []interface{ Validate() error }{c.Database, c.Auth, c.Graph, c.Pusher, c.Subscriptions, c.Web} {
+	for _, room := range []interface{ Validate() error }{c.Database, c.Auth, c.Graph, c.Pusher, c.Subscriptions, c.Retention, c.Web} {
 		if err := room.Validate(); err != nil {
 			return config{}, err
 		}

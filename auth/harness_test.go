@@ -43,21 +43,14 @@ func build(t *testing.T, change ...func(*auth.Config)) *house {
 	client, err := database.Open(t.Context(), database.Config{URL: "sqlite:" + path})
 	must(t, err)
 	t.Cleanup(func() { must(t, client.Close()) })
-	relay, err := outbox.New(outbox.Config{Client: client, Sender: nowhere{}, Logger: slog.New(slog.DiscardHandler)})
+	events, err := outbox.New(t.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	h := &house{t: t, path: path, client: client, withTx: relay.WithTx}
+	h := &house{t: t, path: path, client: client, withTx: events.WithTx}
 	h.accounts, err = auth.NewAccounts(c, auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	h.identify, err = auth.Middleware(h.accounts, installation, c)
 	must(t, err)
 	return h
-}
-
-// nowhere takes every event; there are none.
-type nowhere struct{}
-
-func (nowhere) Send(_ context.Context, batch []*ent.Event) ([]error, error) {
-	return make([]error, len(batch)), nil
 }
 
 // visit serves one request through the middleware. header holds pairs; Remote and Host set what is no header, and a

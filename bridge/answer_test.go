@@ -197,7 +197,7 @@ func fate(verdicts []error, err error) string {
 	switch {
 	case joined == nil:
 		return "taken"
-	case errors.Is(joined, outbox.ErrUnauthorized):
+	case errors.Is(joined, bridge.ErrUnauthorized):
 		return "unauthorized"
 	case err == nil && !slices.ContainsFunc(verdicts, func(v error) bool { return !errors.As(v, &refused) }):
 		return "never"
@@ -239,7 +239,7 @@ func TestAClockThatIsWrongShowsInTheDateOfA401(t *testing.T) {
 				return answer, nil
 			}))
 			_, err := b.Send(t.Context(), []*ent.Event{row(1, 2, response("approved"))})
-			if err == nil || !strings.HasPrefix(err.Error(), want) || errors.Is(err, outbox.ErrUnauthorized) {
+			if err == nil || !strings.HasPrefix(err.Error(), want) || errors.Is(err, bridge.ErrUnauthorized) {
 				t.Errorf("%v ahead: got %v, want %s", ahead, err, want)
 			}
 		}
@@ -385,8 +385,9 @@ func TestAServerWithoutAnyCallIsNotOneWithoutBatches(t *testing.T) {
 		return spoken{body: "404 page not found"}.of(r, 404, "text/plain", false), nil
 	}))
 	for range 2 {
-		if _, err := b.Send(t.Context(), []*ent.Event{row(1, 2, response("approved")), row(2, 3, response("denied"))}); err == nil {
-			t.Error("taken")
+		verdicts, err := b.Send(t.Context(), []*ent.Event{row(1, 2, response("approved")), row(2, 3, response("denied"))})
+		if err != nil || len(verdicts) != 2 || verdicts[0] == nil || !errors.Is(verdicts[1], outbox.ErrUntried) {
+			t.Errorf("got %v, %v", verdicts, err)
 		}
 	}
 	if want := []string{"batch_events", "events", "batch_events", "events"}; !slices.Equal(calls, want) {

@@ -19,7 +19,7 @@ import (
 )
 
 // keptEvents is how long it is certain that the events are kept that a subscription can have missed. Some are kept for longer.
-const keptEvents = outbox.KeepRelayed - time.Hour
+const keptEvents = outbox.KeepEvents - time.Hour
 
 // maxAway is how many subscriptions of one person may be away: those that left first are ended.
 const maxAway = 200
@@ -46,6 +46,7 @@ func (s *Subscriptions) isBack(sub *subscription) bool {
 // forget takes a subscription out of memory. Until its row is written, unwritten has it. s.mu is held.
 func (s *Subscriptions) forget(sub *subscription) {
 	sub.joins++
+	s.pay(sub)
 	delete(s.byID, sub.id)
 	delete(s.byChannel, sub.channel)
 	delete(sub.group.members, sub)
@@ -113,11 +114,12 @@ type rebuilt struct {
 
 // rebuild makes a subscription of a row. sessionEnd is when its session ends, and zero if that has ended.
 func (s *Subscriptions) rebuild(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time) rebuilt {
+	at := outbox.CursorOf(row.Cursor)
 	sub := &subscription{
 		id: row.ID, channel: row.Channel, compress: row.Compress, createdAt: row.CreatedAt,
 		viewer:    auth.Viewer{UserID: row.UserID, SessionID: row.SessionID, ExpiresAt: sessionEnd},
 		operation: operationOf(row),
-		state:     row.State, protocol: row.Protocol, cursor: row.Cursor, joinCursor: row.Cursor, liveCursor: row.Cursor, liveAt: time.Now().UTC(),
+		state:     row.State, protocol: row.Protocol, cursor: at, joinCursor: at, liveCursor: at, liveAt: time.Now().UTC(),
 		authorizedAt: timeOf(row.AuthorizedAt), vacatedAt: timeOf(row.VacatedAt), deliveredAt: timeOf(row.LastDeliveredAt),
 		restored: true, joins: 1,
 	}
@@ -162,7 +164,7 @@ func (s *Subscriptions) add(r rebuilt, tell bool) {
 
 // endAway ends the rows of subscriptions that are away, or are in memory no longer, and says how many there were.
 func (s *Subscriptions) endAway(ctx context.Context, reason string, which ...predicate.Subscriber) (ended int, err error) {
-	err = s.withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+	err = s.eventLog.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		ended, err = tx.Subscriber.Update().Where(append(which, subscriber.StateNEQ(subscriber.StateClosed))...).
 			SetState(subscriber.StateClosed).SetClosedAt(time.Now().UTC().Truncate(time.Second)).SetClosedReason(reason).
 			SetDocument("").ClearVariables().ClearOperationName().

@@ -13,8 +13,10 @@ import (
 	"github.com/pusher/pusher-http-go/v5"
 
 	"lorebridge/auth"
-	"lorebridge/outbox"
 )
+
+// DefaultPayloadLimit is how many bytes of data hosted Pusher takes in one event.
+const DefaultPayloadLimit = 10_240
 
 // DefaultTimeout is how long one call of Pusher's HTTP API may take.
 const DefaultTimeout = 5 * time.Second
@@ -79,7 +81,7 @@ func New(c Config, parts Parts) (*Bridge, error) {
 	}
 	b := &Bridge{
 		config: c, sessions: parts.Sessions, sockets: parts.Sockets, log: parts.Logger,
-		transport: parts.Transport, publicURL: parts.PublicURL, payloadLimit: outbox.MaxPayload,
+		transport: parts.Transport, publicURL: parts.PublicURL, payloadLimit: DefaultPayloadLimit,
 	}
 	if b.transport == nil {
 		b.transport = newTransport()

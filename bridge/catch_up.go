@@ -2,14 +2,13 @@ package bridge
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"time"
 
-	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/event"
 	"lorebridge/ent/subscriber"
+	"lorebridge/outbox"
 )
 
 // maxCatchUp is how many events are sent to a client that comes back; one that missed more is told so instead.
@@ -27,7 +26,7 @@ func (s *Subscriptions) catchUp(ctx context.Context, sub *subscription) {
 	if ctx.Err() != nil {
 		return
 	}
-	if err != nil {
+	if _, logged := errors.AsType[*CallError](err); err != nil && !logged {
 		s.log.ErrorContext(ctx, "a subscription could not catch up; trying again", slog.String("channel", sub.channel), slog.Any("error", err))
 	}
 	s.mu.Lock()
@@ -35,22 +34,27 @@ func (s *Subscriptions) catchUp(ctx context.Context, sub *subscription) {
 	close(sub.chasing)
 	sub.chasing = nil
 	if err != nil && !sub.gone() {
-		sub.lastError = err.Error()
+		s.failed(sub, err)
 		s.dirty[sub] = struct{}{}
-		time.AfterFunc(catchUpPause, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.enqueue(task{catchUp: sub})
-		})
-		return
 	}
 	s.enqueue(task{catchUp: sub})
 }
 
-// chase is what a subscription may have missed: events after cursor, of which published was the last one handed to Publish.
+// enqueueLater has a subscription caught up when its pause is over. s.mu is held.
+func (s *Subscriptions) enqueueLater(sub *subscription) {
+	time.AfterFunc(time.Until(sub.retryAt), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.enqueue(task{catchUp: sub})
+	})
+}
+
+// chase is what a subscription may have missed: events after cursor, of which published is the last one that was published.
 type chase struct {
-	cursor, published, joins int
-	gap                      bool // is owed
+	cursor, published outbox.Cursor
+	joins             int
+	gap               bool // is owed
+	lagging           bool // its client has been there all the time
 }
 
 // chase says where a subscription stands that is to be caught up, and whether it is the caller's to do so. Where nothing is missing it
@@ -67,16 +71,21 @@ func (s *Subscriptions) chase(sub *subscription) (chase, bool) {
 	case sub.sending != nil:
 		return chase{}, false // what is on its way goes first: its end calls for another go
 	}
+	if time.Now().Before(sub.retryAt) {
+		s.enqueueLater(sub)
+		return chase{}, false
+	}
 	published := s.topics[sub.topic].last
-	if published <= sub.cursor && !sub.restored && sub.gap != gapOwed {
+	if !sub.cursor.Before(published) && !sub.restored && sub.gap != gapOwed {
 		sub.state = subscriber.StateLive
 		sub.catching = 0
+		s.pay(sub)
 		sub.liveAt, sub.liveCursor = time.Now(), sub.cursor
 		s.dirty[sub] = struct{}{}
 		return chase{}, false
 	}
 	sub.chasing = make(chan struct{})
-	return chase{cursor: sub.cursor, published: published, joins: sub.joins, gap: sub.gap == gapOwed}, true
+	return chase{cursor: sub.cursor, published: published, joins: sub.joins, gap: sub.gap == gapOwed, lagging: sub.lagging}, true
 }
 
 // sendMissed sends what was missed, unless the client leaves. An error says that it could not be read, or that Pusher did not take it.
@@ -86,12 +95,15 @@ func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c cha
 			return err
 		}
 	}
-	rows, newest, err := s.missed(ctx, sub, c.cursor)
+	rows, more, err := s.missed(ctx, sub, c)
 	if err != nil {
 		return err
 	}
-	if newest != nil {
-		o := gap(newest)
+	if more && !c.lagging {
+		o, err := s.gapUpTo(ctx, sub, c)
+		if err != nil {
+			return err
+		}
 		there, err := s.tell(ctx, sub, &o, c)
 		if there {
 			s.caughtUp(sub, c)
@@ -107,7 +119,9 @@ func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c cha
 			return err
 		}
 	}
-	s.caughtUp(sub, c)
+	if !more {
+		s.caughtUp(sub, c)
+	}
 	return nil
 }
 
@@ -116,35 +130,39 @@ func (s *Subscriptions) caughtUp(sub *subscription, c chase) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sub.joins == c.joins {
-		sub.cursor = max(sub.cursor, c.published)
+		sub.cursor = outbox.Later(sub.cursor, c.published)
 		sub.restored, sub.awaySince = false, time.Time{}
 	}
 }
 
-// missed reads the events of the subscription's topic after the cursor. Where they are more, or older, than what can be sent again, or some
-// may have been removed, there are none: newest is the event to say so with.
-func (s *Subscriptions) missed(ctx context.Context, sub *subscription, cursor int) (rows []*ent.Event, newest *ent.Event, err error) {
-	ctx, cancel := context.WithTimeout(auth.AsSystem(ctx), databaseTimeout)
+// missed reads the events of the subscription's topic after the cursor, at most maxCatchUp. more says that there are more, or that some are
+// too old to be sent again, or may have been removed.
+func (s *Subscriptions) missed(ctx context.Context, sub *subscription, c chase) (rows []*ent.Event, more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
-	missed := s.client.Event.Query().Where(sub.topic.Events(), event.IDGT(cursor))
-	rows, err = missed.Clone().Order(ent.Asc(event.FieldID)).Limit(maxCatchUp + 1).All(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the events that a subscription missed: %w", err)
-	}
-	if len(rows) <= maxCatchUp && s.reaches(sub, rows) {
-		return rows, nil, nil
-	}
-	if len(rows) == 0 {
-		missed = s.client.Event.Query()
-	}
-	newest, err = missed.Order(ent.Desc(event.FieldID)).First(ctx)
+	rows, err = s.eventLog.After(ctx, sub.topic, c.cursor, maxCatchUp+1)
 	switch {
-	case ent.IsNotFound(err): // all were removed
-		return nil, &ent.Event{ID: cursor, CreatedAt: time.Now().UTC()}, nil
 	case err != nil:
-		return nil, nil, fmt.Errorf("read the newest event: %w", err)
+		return nil, false, err
+	case len(rows) > maxCatchUp:
+		return rows[:maxCatchUp], true, nil
 	}
-	return nil, newest, nil
+	return rows, !c.lagging && !s.reaches(sub, rows), nil
+}
+
+// gapUpTo is the gap that stands for all that a subscription missed.
+func (s *Subscriptions) gapUpTo(ctx context.Context, sub *subscription, c chase) (outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
+	defer cancel()
+	last, err := s.eventLog.Last(ctx, sub.topic)
+	switch {
+	case err != nil:
+		return outcome{}, err
+	case last == nil || c.cursor.Covers(last): // what it missed was removed
+		newest, err := s.eventLog.Newest(ctx)
+		return gap(outbox.Later(c.cursor, newest), time.Now().UTC()), err
+	}
+	return gap(outbox.At(last), last.CreatedAt), nil
 }
 
 // reaches says that what was read is all that a subscription missed, and new enough.
@@ -169,7 +187,7 @@ func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settle(m, verdict, o.seq, c.joins, time.Now())
+	s.settle(m, verdict, o.at, c.joins, time.Now())
 	if sub.gone() {
 		return false, nil
 	}
@@ -179,13 +197,12 @@ func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome,
 	if sub.joins != c.joins {
 		return false, nil
 	}
-	sub.hasRead(c.cursor, o.seq)
 	return sub.state == subscriber.StateJoining, nil
 }
 
 // sendGap sends that a result was missed, because Pusher refused it, and says whether the client is still there.
 func (s *Subscriptions) sendGap(ctx context.Context, sub *subscription, c chase) (there bool, err error) {
-	o := gap(&ent.Event{ID: c.cursor, CreatedAt: time.Now()})
+	o := gap(c.cursor, time.Now())
 	verdict := s.push(ctx, []mail{{sub: sub, rendering: s.render(&o, sub, s.protocolOf(sub))}})[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,19 +219,5 @@ func (s *Subscriptions) sendGap(ctx context.Context, sub *subscription, c chase)
 	return sub.state == subscriber.StateJoining, nil
 }
 
-// overtaken makes a subscription read from the table again, from an event on that was not sent while newer ones were. It does nothing where
-// events come in order, nor where catching up has the event before it anyway. s.mu is held.
-func (s *Subscriptions) overtaken(sub *subscription, id int) {
-	if id > sub.cursor || !sub.topic.Unordered() {
-		return
-	}
-	sub.cursor, sub.joinCursor = id-1, min(sub.joinCursor, id-1)
-	if sub.catching != 0 && sub.catching == sub.joins { // what it is being sent begins too late: it begins anew
-		sub.joins++
-		sub.catching = sub.joins
-	}
-	s.dirty[sub] = struct{}{}
-}
-
-// catchUpPause is the wait after the database or Pusher failed.
+// catchUpPause is the wait after the database failed.
 const catchUpPause = time.Second

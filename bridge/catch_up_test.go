@@ -38,7 +38,7 @@ func TestPoint10WhatHappensBeforeTheJoinIsToldAfterItInOrder(t *testing.T) {
 // commit adds to a person's knowledge without a request.
 func (h *house) commit(p person, title string) error {
 	ctx := auth.NewContext(context.Background(), auth.Viewer{UserID: p.id})
-	return h.relay.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+	return h.events.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		return tx.Knowledge.Create().SetOwnerID(p.id).SetTitle(title).Exec(ctx)
 	})
 }

@@ -23,6 +23,7 @@ import (
 	"lorebridge/auth"
 	"lorebridge/ent"
 	"lorebridge/ent/event"
+	"lorebridge/outbox"
 )
 
 func TestPoint19NothingIsSentWhereNothingIsToBeTold(t *testing.T) {
@@ -76,7 +77,7 @@ func (q *quiet) held(change func(ctx context.Context, tx *ent.Client) error) {
 	q.t.Helper()
 	ctx, cancel := context.WithCancel(auth.AsSystem(context.Background()))
 	q.t.Cleanup(cancel)
-	must(q.t, q.relay.WithTx(ctx, change))
+	must(q.t, q.events.WithTx(ctx, change))
 }
 
 // removeRequest deletes a request past ent, where nobody can.
@@ -240,7 +241,7 @@ func TestPoint25AnEventThatIsPublishedAgainIsNotToldAgain(t *testing.T) {
 		// As after a crash, in which the rows were not marked yet.
 		done := 0
 		for _, e := range rows {
-			q.subscriptions.Publish(e, nil, func() { done++ })
+			q.subscriptions.Publish(outbox.Entry{Event: e}, func() { done++ })
 			synctest.Wait()
 		}
 		calls := q.taken()
@@ -276,10 +277,8 @@ func TestPoint25ARestartTellsWhatWasNotToldAndNothingTwice(t *testing.T) {
 		if got := titles(t, mail(q.taken(), channel)); !slices.Equal(got, []string{"compilers", "parsers", "linkers"}) {
 			t.Errorf("got %v", got)
 		}
-		relayed, err := q.client.Event.Query().Where(event.RelayedAtIsNil()).Count(q.system())
-		must(t, err)
-		if relayed != 0 {
-			t.Errorf("%d events are to be published again", relayed)
+		if parked, err := q.events.ListParked(t.Context()); err != nil || len(parked) != 0 {
+			t.Errorf("%v are to be published again: %v", parked, err)
 		}
 	})
 }
@@ -292,7 +291,7 @@ func TestPoint26WhatWasRolledBackIsNotTold(t *testing.T) {
 		channel := q.attend(bob, title)
 		q.taken()
 		sorry := errors.New("on second thoughts")
-		if err := q.relay.WithTx(auth.NewContext(t.Context(), ada.viewer()), func(ctx context.Context, tx *ent.Client) error {
+		if err := q.events.WithTx(auth.NewContext(t.Context(), ada.viewer()), func(ctx context.Context, tx *ent.Client) error {
 			if err := tx.Knowledge.Create().SetTitle("compilers").SetOwnerID(ada.id).Exec(ctx); err != nil {
 				return err
 			}
@@ -318,7 +317,10 @@ func TestResultsWaitForTheAnswerToTheMutationButNotForEver(t *testing.T) {
 		q.taken()
 		publish := func(id int, answered <-chan struct{}) {
 			item := number(t, item)
-			q.subscriptions.Publish(&ent.Event{ID: id, Kind: event.KindKnowledgePublished, KnowledgeID: &item, CreatedAt: time.Now()}, answered, func() {})
+			q.subscriptions.Publish(outbox.Entry{
+				Event:    &ent.Event{ID: id, Kind: event.KindKnowledgePublished, KnowledgeID: &item, CreatedAt: time.Now()},
+				Answered: answered,
+			}, func() {})
 		}
 		seqs := func() (all []int) {
 			for _, e := range mail(q.taken(), channel) {
@@ -351,7 +353,7 @@ func TestNoExecutionBeginsBeforeTheMutationIsAnswered(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	clock := &answerClock{written: make(map[string]time.Time), begun: make(map[string]time.Time)}
-	must(t, h.subscriptions.Load(t.Context(), timed{h.api.Executor, clock}, h.relay.WithTx)) // there are none to load yet
+	must(t, h.subscriptions.Load(t.Context(), timed{h.api.Executor, clock})) // there are none to load yet
 	front := h.front.Load()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

@@ -23,11 +23,11 @@ const executionTimeout = 10 * time.Second
 
 // outcome is what an execution gave.
 type outcome struct {
-	seq     int       // the event's id
-	at      time.Time // when it happened
-	result  []byte    // the GraphQL result as JSON; nil where nothing is to be told
-	end     string    // why the subscription ends with this; empty where it goes on
-	failure string    // what went wrong, for whoever looks after the server
+	at      outbox.Cursor // the event's place
+	when    time.Time     // it happened
+	result  []byte        // the GraphQL result as JSON; nil where nothing is to be told
+	end     string        // why the subscription ends with this; empty where it goes on
+	failure string        // what went wrong, for whoever looks after the server
 
 	variants map[variant]rendering // for all who need the same
 }
@@ -55,7 +55,7 @@ func (s *Subscriptions) execute(ctx context.Context, op operation, viewer auth.V
 	case s.running <- struct{}{}:
 		defer func() { <-s.running }()
 	case <-ctx.Done():
-		return outcome{seq: e.ID, at: e.CreatedAt, failure: "the server is stopping"}
+		return outcome{at: outbox.At(e), when: e.CreatedAt, failure: "the server is stopping"}
 	}
 	return s.run(ctx, op, viewer, t, e)
 }
@@ -81,7 +81,7 @@ func (s *Subscriptions) run(ctx context.Context, op operation, viewer auth.Viewe
 		Query: op.document, OperationName: op.name, Variables: op.variables,
 	})
 	if errs != nil {
-		return outcome{seq: e.ID, at: e.CreatedAt, end: reasonInvalid + errs.Error(), failure: errs.Error()}
+		return outcome{at: outbox.At(e), when: e.CreatedAt, end: reasonInvalid + errs.Error(), failure: errs.Error()}
 	}
 	responses, ctx := s.exec.DispatchOperation(ctx, oc)
 	response := responses(ctx)
@@ -94,7 +94,11 @@ func (s *Subscriptions) run(ctx context.Context, op operation, viewer auth.Viewe
 // newOutcome reads a response. Without one there is nothing to tell. Errors beside data are sent as GraphQL has them; where there is
 // no data they say that the subscription has ended, or are sent, for they stand for an update that its client would else miss.
 func newOutcome(e *ent.Event, response *graphql.Response, last bool) outcome {
-	o := outcome{seq: e.ID, at: e.CreatedAt}
+	return outcomeOf(outbox.At(e), e.CreatedAt, response, last)
+}
+
+func outcomeOf(at outbox.Cursor, when time.Time, response *graphql.Response, last bool) outcome {
+	o := outcome{at: at, when: when}
 	if last {
 		o.end = reasonCompleted
 	}
@@ -108,7 +112,7 @@ func newOutcome(e *ent.Event, response *graphql.Response, last bool) outcome {
 			return o
 		}
 	}
-	result, err := encodeResult(o.seq, o.at, response.Data, response.Errors)
+	result, err := encodeResult(o.at, o.when, response.Data, response.Errors)
 	if err != nil {
 		o.failure = err.Error()
 		return o
@@ -117,8 +121,8 @@ func newOutcome(e *ent.Event, response *graphql.Response, last bool) outcome {
 	return o
 }
 
-// encodeResult writes a GraphQL result with its place in the sequence of events: the event's id, and when it happened.
-func encodeResult(seq int, at time.Time, data []byte, errs gqlerror.List) ([]byte, error) {
+// encodeResult writes a GraphQL result with the event's place in the log, and when it happened.
+func encodeResult(at outbox.Cursor, when time.Time, data []byte, errs gqlerror.List) ([]byte, error) {
 	var text bytes.Buffer
 	text.WriteString(`{"data":`)
 	if len(data) == 0 {
@@ -134,6 +138,6 @@ func encodeResult(seq int, at time.Time, data []byte, errs gqlerror.List) ([]byt
 		text.WriteString(`,"errors":`)
 		text.Write(encoded)
 	}
-	text.WriteString(`,"extensions":{"subscription":{"seq":` + strconv.Itoa(seq) + `,"ts":"` + outbox.FormatTime(at) + `"}}}`)
+	text.WriteString(`,"extensions":{"subscription":{"seq":` + strconv.Itoa(at.Seq()) + `,"ts":"` + outbox.FormatTime(when) + `"}}}`)
 	return text.Bytes(), nil
 }

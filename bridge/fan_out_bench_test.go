@@ -10,6 +10,7 @@ import (
 
 	"lorebridge/ent"
 	"lorebridge/ent/event"
+	"lorebridge/outbox"
 )
 
 // BenchmarkFanOut is one event for 10,000 subscriptions of one selection: run once, handed to the embedded server in calls of 100, and
@@ -58,8 +59,9 @@ func benchmarkDelivery(b *testing.B, subscribers int, document func(i int) strin
 	deliver := func() {
 		done := make(chan struct{})
 		seq++
-		q.subscriptions.Publish(&ent.Event{ID: seq, Kind: event.KindKnowledgePublished, KnowledgeID: &item, CreatedAt: time.Now()},
-			nil, func() { close(done) })
+		q.subscriptions.Publish(outbox.Entry{
+			Event: &ent.Event{ID: seq, Kind: event.KindKnowledgePublished, KnowledgeID: &item, CreatedAt: time.Now()},
+		}, func() { close(done) })
 		<-done
 	}
 	for updates := uint64(0); q.subscriptions.Stats().Updates-updates < uint64(subscribers); deliver() { // until all are live

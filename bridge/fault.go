@@ -1,11 +1,11 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
-
-	"lorebridge/outbox"
 )
 
 // Fault is what keeps a call of Pusher's HTTP API from succeeding. Its name and its hint are the same in the log, in /readyz and in the
@@ -89,11 +89,22 @@ func (e *CallError) evidence() string {
 	return " (" + strings.Join(parts, "; ") + ")"
 }
 
-// Unwrap returns the error of the network, and outbox.ErrUnauthorized for what is ours to repair.
+// ErrUnauthorized is wrapped by a CallError when somebody must repair the configuration, or the account at Pusher. Events wait until then.
+var ErrUnauthorized = errors.New("pusher refuses our credentials")
+
+// LogLevel implements outbox.Leveled: what is ours to repair is an error.
+func (e *CallError) LogLevel() slog.Level {
+	if e.Fault.OursToRepair() {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
+}
+
+// Unwrap returns the error of the network, and ErrUnauthorized for what is ours to repair.
 func (e *CallError) Unwrap() []error {
 	var causes []error
 	if e.Fault.OursToRepair() {
-		causes = append(causes, outbox.ErrUnauthorized)
+		causes = append(causes, ErrUnauthorized)
 	}
 	if e.Err != nil {
 		causes = append(causes, e.Err)

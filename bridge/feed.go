@@ -3,14 +3,30 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/event"
 	"lorebridge/ent/rule"
 	"lorebridge/outbox"
 )
+
+// ErrGap says that a subscription missed events that it cannot get any more.
+var ErrGap = errors.New("updates were missed: read the present state with a query")
+
+// Feed is what one subscription gets of a topic. A resolver tells its client what Fresh and Event ask for, and then what comes from Events,
+// unless it is nil.
+type Feed struct {
+	// Fresh says that the subscription begins now: what it begins with, such as a present state, is to be told.
+	Fresh bool
+	// Event is the one event to be told, or nil.
+	Event *ent.Event
+	// Events are the events from now on. Closed, it means that the stream ends; Err then says why.
+	Events <-chan *ent.Event
+	// Err is nil where the stream ended in good order, and ErrGap where its reader was too slow. It is to be called after Events was closed.
+	Err func() error
+	// End is for the resolver to say that nothing will follow what it tells.
+	End func()
+}
 
 // maxFeedQueue is how many events may wait for the reader of a stream, which is cut off beyond that.
 const maxFeedQueue = 64
@@ -21,9 +37,9 @@ type callKey struct{}
 // registering is a subscription that came by POST: what it listens to is found out.
 type registering struct {
 	topic    outbox.Topic
-	cursor   int  // the last event before it
-	reserved bool // a place was taken for it
-	ended    bool // nothing will follow its first answer
+	cursor   outbox.Cursor // before it
+	reserved bool          // a place was taken for it
+	ended    bool          // nothing will follow its first answer
 }
 
 // delivering is one event for one subscription.
@@ -35,17 +51,17 @@ type delivering struct {
 
 // feed is the events of a stream: a subscription over WebSocket or server-sent events. Guarded by Subscriptions.mu, but for its channel.
 type feed struct {
-	after  int // events up to this one were committed before
+	after  outbox.Cursor // what it covers was committed before
 	events chan *ent.Event
 	closed bool
 	err    error
 }
 
 // Subscribe gives a resolver what it is called for: graph.Subscriptions says how.
-func (s *Subscriptions) Subscribe(ctx context.Context, t outbox.Topic) (outbox.Feed, error) {
+func (s *Subscriptions) Subscribe(ctx context.Context, t outbox.Topic) (Feed, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
-		return outbox.Feed{}, err
+		return Feed{}, err
 	}
 	switch call := ctx.Value(callKey{}).(type) {
 	case *registering:
@@ -58,39 +74,39 @@ func (s *Subscriptions) Subscribe(ctx context.Context, t outbox.Topic) (outbox.F
 }
 
 // register takes a place for a subscription that came by POST.
-func (s *Subscriptions) register(ctx context.Context, t outbox.Topic, viewer auth.Viewer, call *registering) (outbox.Feed, error) {
+func (s *Subscriptions) register(ctx context.Context, t outbox.Topic, viewer auth.Viewer, call *registering) (Feed, error) {
 	if err := s.registrations.Allow(viewer.UserID); err != nil {
 		if limited, ok := errors.AsType[*auth.RateLimitError](err); ok {
 			err = s.tooManyNew(limited.RetryAfter)
 		}
-		return outbox.Feed{}, err
+		return Feed{}, err
 	}
 	if err := s.reserve(t, viewer.UserID); err != nil {
-		return outbox.Feed{}, err
+		return Feed{}, err
 	}
 	call.topic, call.reserved = t, true
 	// Before the resolver reads its first value: an event that the value does not show is for the subscription. And after its
 	// place was taken: what is published from now on is noted.
 	var err error
-	if call.cursor, err = s.newestEvent(ctx); err != nil {
-		return outbox.Feed{}, err
+	if call.cursor, err = s.eventLog.Newest(ctx); err != nil {
+		return Feed{}, err
 	}
-	return outbox.Feed{Fresh: true, End: func() { call.ended = true }}, nil
+	return Feed{Fresh: true, End: func() { call.ended = true }}, nil
 }
 
 // feed is the one event of a delivery. A topic that is not the one that was registered is a rule.ErrForbidden: who the viewer is has
 // changed.
-func (call *delivering) feed(t outbox.Topic) (outbox.Feed, error) {
+func (call *delivering) feed(t outbox.Topic) (Feed, error) {
 	if call.topic != t {
-		return outbox.Feed{}, rule.ErrForbidden
+		return Feed{}, rule.ErrForbidden
 	}
-	return outbox.Feed{Event: call.event, End: func() { call.last = true }}, nil
+	return Feed{Event: call.event, End: func() { call.last = true }}, nil
 }
 
 // stream is what is published from now on, until ctx ends.
-func (s *Subscriptions) stream(ctx context.Context, t outbox.Topic, viewer auth.Viewer) (outbox.Feed, error) {
+func (s *Subscriptions) stream(ctx context.Context, t outbox.Topic, viewer auth.Viewer) (Feed, error) {
 	if err := s.reserve(t, viewer.UserID); err != nil {
-		return outbox.Feed{}, err
+		return Feed{}, err
 	}
 	f := &feed{events: make(chan *ent.Event, maxFeedQueue)}
 	s.mu.Lock()
@@ -102,39 +118,30 @@ func (s *Subscriptions) stream(ctx context.Context, t outbox.Topic, viewer auth.
 		s.closeFeed(t, f, nil)
 		s.release(t, viewer.UserID)
 	}
-	last, err := s.newestEvent(ctx)
+	last, err := s.eventLog.Newest(ctx)
 	if err != nil {
 		end()
-		return outbox.Feed{}, err
+		return Feed{}, err
 	}
 	s.mu.Lock()
 	f.skip(last)
 	s.mu.Unlock()
 	context.AfterFunc(ctx, end)
-	return outbox.Feed{Fresh: true, Events: f.events, End: func() {}, Err: func() error {
+	return Feed{Fresh: true, Events: f.events, End: func() {}, Err: func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return f.err
 	}}, nil
 }
 
-// newestEvent is the id of the last event that was committed.
-func (s *Subscriptions) newestEvent(ctx context.Context) (int, error) {
-	id, err := s.client.Event.Query().Order(ent.Desc(event.FieldID)).FirstID(auth.AsSystem(ctx))
-	if err != nil && !ent.IsNotFound(err) {
-		return 0, fmt.Errorf("find the newest event: %w", err)
-	}
-	return id, nil
-}
-
 // skip leaves out the events up to one that was committed before the stream began. Subscriptions.mu is held, and nobody reads yet.
-func (f *feed) skip(after int) {
+func (f *feed) skip(after outbox.Cursor) {
 	f.after = after
 	if f.closed {
 		return
 	}
 	for range len(f.events) {
-		if e := <-f.events; e.ID > after {
+		if e := <-f.events; !after.Covers(e) {
 			f.events <- e
 		}
 	}
@@ -142,13 +149,13 @@ func (f *feed) skip(after int) {
 
 // offer hands an event to a stream, or cuts it off: it never waits for one. s.mu is held.
 func (s *Subscriptions) offer(t outbox.Topic, f *feed, e *ent.Event) {
-	if e.ID <= f.after {
+	if f.after.Covers(e) {
 		return
 	}
 	select {
 	case f.events <- e:
 	default:
-		s.closeFeed(t, f, outbox.ErrGap)
+		s.closeFeed(t, f, ErrGap)
 	}
 }
 

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+
 	"lorebridge/auth"
+	"lorebridge/bridge"
 	"lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/outbox"
@@ -16,7 +21,7 @@ import (
 
 // stream is a feed as a resolver reads it.
 type stream struct {
-	outbox.Feed
+	bridge.Feed
 	cancel context.CancelFunc
 }
 
@@ -46,7 +51,7 @@ func (s stream) rest() (ids []int, closed bool) {
 // publishes hands on events of published knowledge.
 func (q *quiet) publishes(from, to int) {
 	for id := from; id <= to; id++ {
-		q.subscriptions.Publish(&ent.Event{ID: id, Kind: event.KindKnowledgePublished, CreatedAt: time.Now()}, nil, func() {})
+		q.subscriptions.Stream(&ent.Event{ID: id, Kind: event.KindKnowledgePublished, CreatedAt: time.Now()})
 	}
 }
 
@@ -76,7 +81,7 @@ func TestAStreamGetsEventsInOrderAndOneThatIsTooSlowIsCutOff(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("the quick one got %v", got)
 		}
-		if ids, closed := slow.rest(); !slices.Equal(ids, want[:64]) || !closed || !errors.Is(slow.Err(), outbox.ErrGap) {
+		if ids, closed := slow.rest(); !slices.Equal(ids, want[:64]) || !closed || !errors.Is(slow.Err(), bridge.ErrGap) {
 			t.Errorf("the slow one got %v, closed: %t, %v", ids, closed, slow.Err())
 		}
 		if ids, closed := other.rest(); len(ids) > 0 || closed {
@@ -143,7 +148,7 @@ func TestAStreamDoesNotTellWhatWasThereBefore(t *testing.T) {
 		must(t, err)
 		s, err := q.stream(bob, outbox.PublishedKnowledge())
 		must(t, err)
-		q.subscriptions.Publish(before, nil, func() {})
+		q.subscriptions.Stream(before)
 		q.publish(ada, "parsers", "")
 		after, err := q.client.Event.Query().Order(newest).First(q.system())
 		must(t, err)
@@ -174,16 +179,21 @@ func TestPoint10WhatHappensWhileASubscriptionIsRegisteredIsTold(t *testing.T) {
 	})
 }
 
-// intercept calls fn once, before the next subscription is written.
+// intercept calls fn once, after the next subscription's resolver and before it is written.
 func intercept(t *testing.T, q *quiet, fn func()) {
 	t.Helper()
-	done := false
-	withTx := func(ctx context.Context, change func(context.Context, *ent.Client) error) error {
-		if !done {
-			done = true
-			fn()
-		}
-		return q.relay.WithTx(ctx, change)
+	once := sync.OnceFunc(fn)
+	executor, ok := q.api.Executor.(interface {
+		AroundResponses(middleware graphql.ResponseMiddleware)
+	})
+	if !ok {
+		t.Fatalf("the executor is a %T", q.api.Executor)
 	}
-	must(t, q.subscriptions.Load(t.Context(), q.api.Executor, withTx))
+	executor.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+		response := next(ctx)
+		if graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription {
+			once()
+		}
+		return response
+	})
 }

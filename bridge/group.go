@@ -3,7 +3,6 @@ package bridge
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"math"
 	"strings"
 	"time"
 
@@ -36,7 +35,7 @@ type group struct {
 
 	// sent are the last events that went out, the oldest first; forgotten is the newest one before them.
 	sent      []stamp
-	forgotten int
+	forgotten outbox.Cursor
 }
 
 // keepSent is how many stamps a group keeps: as many events as a client can catch up with, and then some.
@@ -57,40 +56,29 @@ func (g *group) person() int {
 }
 
 // remember notes that an event went out.
-func (g *group) remember(id int, at time.Time) {
-	g.sent = append(g.sent, stamp{id, at})
+func (g *group) remember(place outbox.Cursor, at time.Time) {
+	g.sent = append(g.sent, stamp{place, at})
 	if len(g.sent) > keepSent {
-		g.forgotten = max(g.forgotten, g.sent[0].id)
+		g.forgotten = outbox.Later(g.forgotten, g.sent[0].place)
 		g.sent = g.sent[1:]
 	}
 }
 
 // sentBy is the last event that went out by a moment.
-func (g *group) sentBy(to time.Time) int {
+func (g *group) sentBy(to time.Time) outbox.Cursor {
 	last := g.forgotten
 	for _, sent := range g.sent {
 		if !sent.at.After(to) {
-			last = max(last, sent.id)
+			last = outbox.Later(last, sent.place)
 		}
 	}
 	return last
 }
 
-// firstSince is the event with the least id that went out after a moment, as far as that is remembered.
-func (g *group) firstSince(to time.Time) int {
-	first := math.MaxInt
-	for _, sent := range g.sent {
-		if sent.at.After(to) {
-			first = min(first, sent.id)
-		}
-	}
-	return first
-}
-
 // publication is an event on its way to the groups of its topics. Guarded by Subscriptions.mu.
 type publication struct {
 	event    *ent.Event
-	groups   int      // that are not done with it
+	open     int      // groups that are not done with it, and members of theirs that lag
 	done     func()   // outbox's
 	answered bool     // the request behind it, or it took too long
 	waiting  []*group // for that
@@ -100,8 +88,8 @@ type publication struct {
 type topic struct {
 	groups map[groupKey]*group
 	feeds  map[*feed]struct{}
-	users  int // subscriptions and feeds, also those that are about to be
-	last   int // the last event that was published to it
+	users  int           // subscriptions and feeds, also those that are about to be
+	last   outbox.Cursor // the last event that was published to it
 }
 
 // keyOf returns the group of an operation. The name of the operation does not count, nor do blanks and comments.

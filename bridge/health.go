@@ -24,7 +24,7 @@ const (
 	// hushed is how long a fault must last before it is a warning: a single call may fail.
 	hushed = time.Second
 	// stale is how long a fault counts after its last call: longer than any pause between two attempts.
-	stale = 2 * maxPushBackoff
+	stale = 2 * time.Minute
 )
 
 // health knows which calls fail now. It may be used concurrently.
@@ -71,7 +71,7 @@ func (b *Bridge) Faults() (problems, warnings []string) {
 		words := fmt.Sprintf("%s wait since %s: %v", p, f.since.UTC().Format(time.RFC3339), f.err)
 		switch {
 		case now.Sub(f.last) > stale:
-		case errors.Is(f.err, outbox.ErrUnauthorized):
+		case errors.Is(f.err, ErrUnauthorized):
 			problems = append(problems, words)
 		case now.Sub(f.since) >= hushed:
 			warnings = append(warnings, words)

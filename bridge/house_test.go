@@ -63,6 +63,7 @@ type house struct {
 	// These are of the present run.
 	client        *ent.Client
 	accounts      *auth.Accounts
+	events        *outbox.Log
 	relay         *outbox.Relay
 	bridge        *bridge.Bridge
 	subscriptions *bridge.Subscriptions
@@ -80,7 +81,7 @@ func build(t *testing.T, change ...func(*plan)) *house {
 		pusher: app(),
 		subscriptions: bridge.SubscriptionsConfig{
 			PerPerson: 100, Grace: time.Minute, Lifetime: 24 * time.Hour, Sweep: time.Minute,
-			Oversize: bridge.OversizeError, PayloadLimit: outbox.MaxPayload,
+			Oversize: bridge.OversizeError, PayloadLimit: bridge.DefaultPayloadLimit,
 		},
 	}}
 	for _, change := range change {
@@ -155,15 +156,15 @@ func (h *house) start() {
 	if h.plan.listener != nil {
 		h.accounts.Listen(h.plan.listener)
 	}
-	h.subscriptions, err = bridge.NewSubscriptions(h.plan.subscriptions, h.bridge,
-		bridge.SubscriptionsParts{Client: h.client, Logger: log})
+	h.events, err = outbox.New(h.t.Context(), outbox.Config{Client: h.client, Logger: log})
 	must(h.t, err)
-	h.relay, err = outbox.New(outbox.Config{
-		Client: h.client, Sender: h.bridge, Publisher: h.subscriptions, Logger: log, Drain: 100 * time.Millisecond,
-	})
+	h.subscriptions, err = bridge.NewSubscriptions(h.plan.subscriptions, h.bridge,
+		bridge.SubscriptionsParts{Client: h.client, Log: h.events, Logger: log})
+	must(h.t, err)
+	h.relay, err = outbox.NewRelay(outbox.RelayConfig{Log: h.events, Sender: h.bridge, Logger: log, Drain: 100 * time.Millisecond})
 	must(h.t, err)
 	h.api, err = graph.NewHandler(graph.Settings{RequestsPerMinute: 1_000_000, Administrators: []string{administrator}}, graph.Parts{
-		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log, Subscriptions: h.subscriptions,
+		Client: h.client, WithTx: h.events.WithTx, Accounts: h.accounts, Logger: log, Subscriptions: h.subscriptions,
 		Realtime: func(ctx context.Context, _ int) (*graph.Realtime, error) {
 			if h.plan.realtime == nil {
 				return nil, nil
@@ -172,7 +173,7 @@ func (h *house) start() {
 		},
 	})
 	must(h.t, err)
-	must(h.t, h.subscriptions.Load(h.t.Context(), h.api.Executor, h.relay.WithTx))
+	must(h.t, h.subscriptions.Load(h.t.Context(), h.api.Executor))
 	mux.Handle("/graphql", identify(h.api))
 	mux.Handle("/graphql/subscriptions/result", identify(http.HandlerFunc(h.subscriptions.ServeResult)))
 	mux.Handle("/pusher/auth", identify(h.bridge))

@@ -97,7 +97,7 @@ func (s *Subscriptions) admit(ctx context.Context, sub *subscription, hint subsc
 	}
 	again := s.join(sub, hint, now)
 	joins := sub.joins
-	id, protocol, cursor := sub.id, sub.protocol, sub.cursor
+	id, protocol, cursor := sub.id, sub.protocol, sub.cursor.Seq()
 	underWay := []chan struct{}{sub.sending, sub.chasing}
 	s.mu.Unlock()
 	defer func() { // also where it is not granted: whoever was listening before goes on
@@ -113,7 +113,7 @@ func (s *Subscriptions) admit(ctx context.Context, sub *subscription, hint subsc
 	}
 	// Written before the answer leaves: a restart must know of every client that may be listening. What ended meanwhile stays so.
 	written := 0
-	if err := s.withTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
+	if err := s.eventLog.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
 		written, err = tx.Subscriber.Update().Where(subscriber.ID(id), subscriber.StateNEQ(subscriber.StateClosed)).
 			SetState(subscriber.StateJoining).SetProtocol(protocol).SetCursor(cursor).
 			SetAuthorizedAt(now).ClearVacatedAt().
@@ -175,6 +175,7 @@ func (s *Subscriptions) owns(ctx context.Context, channel string, userID int) (b
 // sent again what it may have missed. It returns whether it was authorized before. s.mu is held.
 func (s *Subscriptions) join(sub *subscription, hint subscriber.Protocol, now time.Time) (again bool) {
 	again = !sub.authorizedAt.IsZero()
+	s.pay(sub) // what it lacked is part of what it missed
 	if again {
 		sub.cursor = sub.believed(now.Add(-catchUpWindow))
 	}
@@ -272,6 +273,7 @@ func (s *Subscriptions) vacate(sub *subscription, to time.Time, left bool) {
 		return // it has left, or only its former connection has
 	}
 	sub.occupied = false
+	s.pay(sub)
 	sub.cursor = sub.believed(to)
 	sub.state = subscriber.StateVacated
 	sub.joins++

@@ -3,6 +3,9 @@ package bridge
 import (
 	"cmp"
 	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -36,34 +39,169 @@ func (t task) userID() int {
 	return cmp.Or(t.catchUp, t.farewell, t.poll).viewer.UserID
 }
 
-// Publish implements outbox.Publisher. Streams get the event at once; stored subscriptions in the order of their topic, after
-// answered. Those that nobody listens to now do not get it: they will read it from the table.
-func (s *Subscriptions) Publish(e *ent.Event, answered <-chan struct{}, done func()) {
+// Publish takes the next event of the log. Stored subscriptions get it in the order of the log, after its request was answered; those that
+// nobody listens to now read it from the log later. It returns the topics that it is not done with yet; done is called once it is.
+func (s *Subscriptions) Publish(entry outbox.Entry, done func()) (topics []string) {
 	s.mu.Lock()
-	p := &publication{event: e, done: done, answered: isClosed(answered)}
-	for _, t := range outbox.TopicsOf(e) {
+	defer s.mu.Unlock()
+	p := &publication{event: entry.Event, done: done, answered: isClosed(entry.Answered)}
+	for _, t := range outbox.TopicsOf(entry.Event) {
 		listeners := s.topics[t]
 		if listeners == nil {
 			continue
 		}
-		listeners.last = max(listeners.last, e.ID)
-		for f := range listeners.feeds {
-			s.offer(t, f, e)
+		listeners.last = outbox.Later(listeners.last, outbox.At(p.event))
+		if len(listeners.groups) > 0 {
+			topics = append(topics, t.String())
 		}
 		for _, g := range listeners.groups {
-			p.groups++
+			p.open++
+			s.queued++
 			if g.queue = append(g.queue, p); len(g.queue) == 1 {
 				s.advance(g)
 			}
+			if len(g.queue) > s.groupLimit() {
+				s.cutOff(g)
+			}
 		}
 	}
-	idle := p.groups == 0
-	if !idle && !p.answered {
-		s.answering.Go(func() { s.awaitAnswer(p, answered) })
+	if p.open > 0 && !p.answered {
+		s.answering.Go(func() { s.awaitAnswer(p, entry.Answered) })
 	}
-	s.mu.Unlock()
-	if idle {
+	return topics
+}
+
+const (
+	// maxGroupQueue is how many events may wait for one group.
+	maxGroupQueue = 1_000
+	// maxQueued is how many events may wait for all groups together, before each group may have no more than fewQueued.
+	maxQueued = 10_000
+	fewQueued = 50
+)
+
+// groupLimit is how many events may wait for one group now. s.mu is held.
+func (s *Subscriptions) groupLimit() int {
+	if s.queued > maxQueued {
+		return fewQueued
+	}
+	return maxGroupQueue
+}
+
+// cutOff lets a group forget the events that wait for it, but for the first, which a worker may have: it is too slow. Its members read them
+// from the log, page by page. s.mu is held.
+func (s *Subscriptions) cutOff(g *group) {
+	s.log.Warn("a subscription is too slow; it goes on from the log", slog.String("topic", g.key.topic.String()), slog.Int("events", len(g.queue)))
+	dropped := g.queue[1:]
+	for sub := range g.members {
+		if sub.live() {
+			s.lag(sub, dropped[0])
+		}
+	}
+	for i, p := range dropped {
+		s.queued--
+		p.less()
+		dropped[i] = nil
+	}
+	g.queue = g.queue[:1]
+}
+
+// lag has a subscription read from the log what it lacks, beginning with an event, which is not settled before it has it. s.mu is held.
+func (s *Subscriptions) lag(sub *subscription, p *publication) {
+	sub.lagging = true
+	p.open++
+	sub.owed = append(sub.owed, p)
+	s.again(sub)
+}
+
+// pay notes that a subscription has what it lacked, or that its client is not waiting for it any more. s.mu is held.
+func (s *Subscriptions) pay(sub *subscription) {
+	sub.lagging, sub.failures, sub.retryAt = false, 0, time.Time{}
+	for _, p := range sub.owed {
+		p.less()
+	}
+	sub.owed = nil
+}
+
+// less notes that one who had the event before them is done with it. Subscriptions.mu is held.
+func (p *publication) less() {
+	if p.open--; p.open == 0 {
+		p.done() // only notes it
+	}
+}
+
+// resume takes up a topic that an earlier process left behind: those who listen now read from the log what came since a place.
+func (s *Subscriptions) resume(text string, from outbox.Cursor, done func()) {
+	t, err := outbox.ParseTopic(text)
+	if err != nil {
+		s.log.Error("a topic that is parked cannot be read; it is given up", slog.Any("error", err))
 		done()
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := &publication{done: done, open: 1}
+	defer p.less()
+	listeners := s.topics[t]
+	if listeners == nil {
+		return
+	}
+	for _, g := range listeners.groups {
+		for sub := range g.members {
+			if sub.live() {
+				s.lag(sub, p)
+			}
+		}
+	}
+}
+
+// follow gives streams each event as it comes, until ctx ends. Nothing else delays them.
+func (s *Subscriptions) follow(ctx context.Context) {
+	defer s.streams.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.streams.Ready():
+		}
+		entries, err := s.streams.Next(ctx, streamPage)
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "events could not be read for streams; trying again", slog.Any("error", err))
+			if !pause(ctx, catchUpPause) {
+				return
+			}
+			s.streams.Again()
+		}
+		for _, entry := range entries {
+			s.Stream(entry.Event)
+		}
+	}
+}
+
+// streamPage is how many events streams get at once.
+const streamPage = 100
+
+// Stream gives the next event of the log to the streams on its topics. It waits for none of them.
+func (s *Subscriptions) Stream(e *ent.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range outbox.TopicsOf(e) {
+		if listeners := s.topics[t]; listeners != nil {
+			for f := range listeners.feeds {
+				s.offer(t, f, e)
+			}
+		}
+	}
+}
+
+// pause waits, and reports false if ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 
@@ -220,7 +358,7 @@ func (s *Subscriptions) deliver(ctx context.Context, tasks []task) {
 	}
 	verdicts := s.push(ctx, mails)
 	if ctx.Err() != nil {
-		return // what was not sent, outbox will publish again
+		return // what was not sent is not settled: it is published after the next start
 	}
 	for _, d := range deliveries {
 		n := len(d.members)
@@ -239,16 +377,13 @@ func (s *Subscriptions) begin(g *group) *delivery {
 		switch {
 		case !sub.alive(now):
 			s.close(sub, reasonExpired, true)
-		case !sub.needs(d.event.ID):
-		case sub.live() && sub.gap == gapRefused:
+		case sub.cursor.Covers(d.event) || !sub.live(): // whoever joins reads it from the log
+		case sub.gap == gapRefused:
 			sub.gap = gapOwed
 			s.again(sub)
-			s.overtaken(sub, d.event.ID)
-		case sub.live():
+		default:
 			sub.sending = d.over
 			d.members = append(d.members, member{sub, sub.protocol, sub.joins})
-		default:
-			s.overtaken(sub, d.event.ID)
 		}
 	}
 	if len(d.members) > 0 && g.key.userID != 0 {
@@ -264,22 +399,24 @@ func (s *Subscriptions) finish(d *delivery, mails []mail, verdicts []error) {
 	defer s.mu.Unlock()
 	close(d.over)
 	if len(d.members) > 0 {
-		d.group.remember(d.event.ID, now) // not earlier: whoever left before now may have missed it
+		d.group.remember(outbox.At(d.event), now) // not earlier: whoever left before now may have missed it
 	}
+	p := d.group.queue[0]
 	for i, m := range d.members {
 		m.sub.sending = nil
-		s.settle(mails[i], verdicts[i], d.event.ID, m.joins, now)
+		s.settle(mails[i], verdicts[i], outbox.At(d.event), m.joins, now)
+		if isLater(verdicts[i]) && !m.sub.gone() && m.sub.joins == m.joins {
+			s.failed(m.sub, verdicts[i])
+			s.lag(m.sub, p)
+		}
 		if m.sub.catching != 0 {
 			s.enqueue(task{catchUp: m.sub})
 		}
 	}
-	p := d.group.queue[0]
 	d.group.queue[0] = nil
 	d.group.queue = d.group.queue[1:]
-	p.groups--
-	if p.groups == 0 {
-		p.done() // only notes it
-	}
+	s.queued--
+	p.less()
 	if len(d.group.queue) > 0 {
 		s.advance(d.group)
 	} else {
@@ -288,7 +425,7 @@ func (s *Subscriptions) finish(d *delivery, mails []mail, verdicts []error) {
 }
 
 // settle notes what became of one result for one subscription. s.mu is held.
-func (s *Subscriptions) settle(m mail, verdict error, eventID, joins int, now time.Time) {
+func (s *Subscriptions) settle(m mail, verdict error, at outbox.Cursor, joins int, now time.Time) {
 	sub := m.sub
 	if sub.gone() {
 		return
@@ -306,20 +443,16 @@ func (s *Subscriptions) settle(m mail, verdict error, eventID, joins int, now ti
 	case verdict != nil && isFinal(verdict):
 		sub.lastError = short(verdict.Error())
 		sub.gap = gapOwed
-	case verdict != nil: // given up for now: whoever comes back catches up
+	case verdict != nil: // it is due all the same
 		sub.lastError = short(verdict.Error())
-		s.overtaken(sub, eventID)
-		s.again(sub)
 		return
 	}
 	if sub.joins == joins {
-		sub.cursor = max(sub.cursor, eventID)
-	} else {
-		s.overtaken(sub, eventID)
+		sub.cursor = outbox.Later(sub.cursor, at)
 	}
 	if len(m.packets) > 0 && verdict == nil {
 		s.stats.Updates++
-		sub.deliveredAt = now
+		sub.deliveredAt, sub.failures, sub.retryAt = now, 0, time.Time{}
 	}
 	if m.end != "" {
 		sub.readable = m.size > 0
@@ -327,6 +460,20 @@ func (s *Subscriptions) settle(m mail, verdict error, eventID, joins int, now ti
 	} else if verdict != nil {
 		s.again(sub)
 	}
+}
+
+// isLater says that a result could not be sent, and is to be sent later.
+func isLater(verdict error) bool {
+	return verdict != nil && !isFinal(verdict) && !errors.Is(verdict, errUnwanted)
+}
+
+// failed notes that a subscription could not be sent what it is due, and has it wait. s.mu is held.
+func (s *Subscriptions) failed(sub *subscription, err error) {
+	sub.failures++
+	sub.lastError = short(err.Error())
+	wait := max(outbox.Backoff(sub.failures, rand.Float64()), outbox.RetryAfter(err)) //nolint:gosec // only spreads retries
+	sub.retryAt = time.Now().Add(wait)
+	s.follower.Note(sub.topic.String(), sub.failures, sub.retryAt, sub.lastError)
 }
 
 // short cuts what is kept of an error: a result can have hundreds.

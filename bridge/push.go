@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/pusher/pusher-http-go/v5"
 
@@ -16,11 +14,6 @@ import (
 const (
 	maxChannels = 100 // of one call with one event
 	maxBatch    = 10  // events of one call
-
-	firstPushBackoff = 100 * time.Millisecond
-	maxPushBackoff   = time.Minute
-	// giveUpAfter is how long a call is tried again. Its subscriptions are then caught up as if their clients came back.
-	giveUpAfter = 2 * time.Minute
 )
 
 // mail is what one subscription is to be sent: its packets in their order.
@@ -34,8 +27,9 @@ type mail struct {
 var errUnwanted = errors.New("the subscription ended, or came back, while this waited")
 
 // push sends mails, no two to one subscription, and returns a verdict for each: nil for sent, an *outbox.RefusedError where Pusher will
-// never take it, any other error where it was given up. What is the same for many goes out in one call, the rest in batches. However long
-// Pusher takes, no result is sent to a subscription that has ended meanwhile, and no end to one that is back.
+// never take it, any other error where it could not be sent now. What is the same for many goes out in one call, the rest in batches; while
+// Pusher as a whole is down, all wait. However long that takes, no result is sent to a subscription that has ended meanwhile, and no end to
+// one that is back.
 func (s *Subscriptions) push(ctx context.Context, mails []mail) []error {
 	p := &post{Subscriptions: s, mails: mails, verdicts: make([]error, len(mails))}
 	for wave := 0; ; wave++ { // a client's second packet follows its first in another call
@@ -63,7 +57,6 @@ type post struct {
 	*Subscriptions
 	mails    []mail
 	verdicts []error
-	givenUp  error // a call of it that was given up: the others are not tried, for Pusher is down
 }
 
 // sort says which packets of a wave are the same for which mails, the packets in their order, and which mails go alone. What was rendered
@@ -121,55 +114,44 @@ func (p *post) sendBatch(ctx context.Context, which []int, wave int) {
 	})
 }
 
-// spread turns the answer to a call for many into verdicts. If it is refused because of its content, or the server does not know batches,
-// each is sent alone, so that the one at fault costs only itself.
+// spread turns the answer to a call for many into verdicts. If that failed, each is sent alone, so that the one at fault costs only itself.
 func (p *post) spread(ctx context.Context, together error, which []int, one func(*pusher.Client, int) error) {
 	for _, m := range which {
 		p.verdicts[m] = together
-		if lacksBatch(together) || len(which) > 1 && isSplit(together) {
-			sent, err := p.attempt(ctx, []int{m}, func(c *pusher.Client, _ []int) error { return one(c, m) })
-			if len(sent) == 0 {
-				continue
-			}
+		if together == nil || ctx.Err() != nil || len(which) == 1 && !lacksBatch(together) {
+			continue
+		}
+		sent, err := p.attempt(ctx, []int{m}, func(c *pusher.Client, _ []int) error { return one(c, m) })
+		if len(sent) > 0 {
 			p.verdicts[m] = err
 			p.bridge.noteBatch(ctx, together, err)
 		}
 	}
 }
 
-// attempt makes a call until Pusher accepts or rejects it, ctx ends, or giveUpAfter would pass. A call for several ends also with what
-// calls for it to be split. Each time it leaves out what is no longer wanted, whose verdict is errUnwanted, and in the end returns the rest.
+// attempt makes a call once Pusher is not down, and again while it is. It leaves out what is no longer wanted, whose verdict is errUnwanted,
+// and returns the rest with how the call ended.
 func (p *post) attempt(ctx context.Context, which []int, do func(*pusher.Client, []int) error) (tried []int, err error) {
-	if p.givenUp != nil {
-		return which, p.givenUp
-	}
-	begun := time.Now()
-	backoff := firstPushBackoff
 	for {
+		if err := p.gate.enter(ctx); err != nil {
+			return which, err
+		}
 		if which = p.wanted(which); len(which) == 0 {
+			p.gate.leave()
 			return nil, nil
 		}
 		_, err := p.bridge.call(ctx, forResults, func(c *pusher.Client) error { return do(c, which) })
-		if err == nil || isFinal(err) || lacksBatch(err) || len(which) > 1 && isSplit(err) || ctx.Err() != nil {
+		switch {
+		case err == nil || isFinal(err):
+			p.gate.sent()
+			return which, err
+		case ctx.Err() != nil, lacksBatch(err), len(which) > 1 && !p.gate.closed():
+			p.gate.leave()
 			return which, err
 		}
-		wait := max(rand.N(backoff), outbox.RetryAfter(err)) //nolint:gosec // only spreads retries
-		if time.Since(begun)+wait > giveUpAfter {
-			p.givenUp = err
+		p.log.Log(ctx, outbox.LogLevel(err), "results of subscriptions wait", slog.Any("error", err))
+		if down := p.gate.failed(ctx, p.mails[which[0]].sub.id, err); !down {
 			return which, err
-		}
-		level := slog.LevelWarn
-		if errors.Is(err, outbox.ErrUnauthorized) {
-			level = slog.LevelError
-		}
-		p.log.Log(ctx, level, "results of subscriptions wait", slog.Any("error", err), slog.Duration("next_attempt", wait))
-		backoff = min(2*backoff, maxPushBackoff)
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return which, err
-		case <-timer.C:
 		}
 	}
 }

@@ -39,6 +39,7 @@ type quiet struct {
 	gate          *gate
 	path          string
 	client        *ent.Client
+	events        *outbox.Log
 	relay         *outbox.Relay
 	bridge        *bridge.Bridge
 	subscriptions *bridge.Subscriptions
@@ -75,7 +76,7 @@ func newQuiet(t testing.TB, change ...func(*quietPlan)) *quiet {
 		pusher: app(),
 		subscriptions: bridge.SubscriptionsConfig{
 			PerPerson: 100_000, Grace: time.Minute, Lifetime: 24 * time.Hour, Sweep: time.Minute,
-			Oversize: bridge.OversizeError, PayloadLimit: outbox.MaxPayload,
+			Oversize: bridge.OversizeError, PayloadLimit: bridge.DefaultPayloadLimit,
 		},
 	}}
 	for _, change := range change {
@@ -116,12 +117,15 @@ func (q *quiet) start() {
 	q.bridge, err = bridge.New(q.plan.pusher, parts)
 	must(q.t, err)
 	accounts.Listen(q.bridge)
-	q.subscriptions, err = bridge.NewSubscriptions(q.plan.subscriptions, q.bridge, bridge.SubscriptionsParts{Client: q.client, Logger: log})
+	q.events, err = outbox.New(q.t.Context(), outbox.Config{Client: q.client, Logger: log})
 	must(q.t, err)
-	q.relay, err = outbox.New(outbox.Config{Client: q.client, Sender: q.bridge, Publisher: q.subscriptions, Logger: log, Drain: 100 * time.Millisecond})
+	q.subscriptions, err = bridge.NewSubscriptions(q.plan.subscriptions, q.bridge,
+		bridge.SubscriptionsParts{Client: q.client, Log: q.events, Logger: log})
+	must(q.t, err)
+	q.relay, err = outbox.NewRelay(outbox.RelayConfig{Log: q.events, Sender: q.bridge, Logger: log, Drain: 100 * time.Millisecond})
 	must(q.t, err)
 	q.api, err = graph.NewHandler(graph.Settings{RequestsPerMinute: 10_000_000}, graph.Parts{
-		Client: q.client, WithTx: q.relay.WithTx, Accounts: accounts, Logger: log, Subscriptions: q.subscriptions,
+		Client: q.client, WithTx: q.events.WithTx, Accounts: accounts, Logger: log, Subscriptions: q.subscriptions,
 		Realtime: func(context.Context, int) (*graph.Realtime, error) { return nil, nil },
 	})
 	must(q.t, err)
@@ -129,7 +133,7 @@ func (q *quiet) start() {
 	if q.plan.executor != nil {
 		executor = q.plan.executor(executor)
 	}
-	must(q.t, q.subscriptions.Load(q.t.Context(), executor, q.relay.WithTx))
+	must(q.t, q.subscriptions.Load(q.t.Context(), executor))
 	stopAccounts, stopRelay, stopSubscriptions := q.run(accounts), q.run(q.relay), q.run(q.subscriptions)
 	q.stop = func() {
 		q.stop = func() {}

@@ -140,14 +140,14 @@ func (s *Subscriptions) store(ctx context.Context, d draft, call *registering, o
 	sub := &subscription{
 		channel: s.bridge.newChannel(), topic: call.topic, viewer: viewer, compress: d.compress, createdAt: now,
 		operation: operation{document: oc.RawQuery, name: oc.Operation.Name, field: d.field, variables: oc.Variables},
-		state:     subscriber.StatePending, protocol: d.protocol, cursor: call.cursor, readTo: call.cursor, placed: true,
+		state:     subscriber.StatePending, protocol: d.protocol, cursor: call.cursor, placed: true,
 	}
-	if err := s.withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+	if err := s.eventLog.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		row, err := tx.Subscriber.Create().
 			SetChannel(sub.channel).SetUserID(viewer.UserID).SetSessionID(viewer.SessionID).
 			SetTopic(sub.topic.String()).SetField(d.field).SetOperationName(sub.operation.name).
 			SetDocument(sub.operation.document).SetVariables(sub.operation.variables).
-			SetProtocol(d.protocol).SetCompress(d.compress).SetCursor(sub.cursor).SetExpiresAt(earlier(now.Add(s.config.Lifetime), viewer.ExpiresAt)).
+			SetProtocol(d.protocol).SetCompress(d.compress).SetCursor(sub.cursor.Seq()).SetExpiresAt(earlier(now.Add(s.config.Lifetime), viewer.ExpiresAt)).
 			Save(auth.AsSystem(ctx))
 		if err == nil {
 			sub.id = row.ID

@@ -9,7 +9,6 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/event"
 	"lorebridge/ent/subscriber"
 	"lorebridge/outbox"
 )
@@ -64,12 +63,9 @@ func (s *Subscriptions) result(ctx context.Context, channel string, seq int, vie
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.client.Event.Query().Where(t.Events(), event.ID(seq)).Only(system)
-	if ent.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read an event: %w", err)
+	e, err := s.eventLog.Get(ctx, t, outbox.CursorOf(seq))
+	if e == nil || err != nil {
+		return nil, err
 	}
 	o := s.run(ctx, operationOf(row), viewer, t, e) // in the viewer's own time: deliveries do not wait for it
 	if o.result == nil && o.end == "" && o.failure != "" {

@@ -45,19 +45,25 @@ func (b *Bridge) Send(ctx context.Context, batch []*ent.Event) (verdicts []error
 			err = b.trigger(ctx, m.event)
 		}
 		b.noteBatch(ctx, together, err)
-		if !isAboutAll(err) {
-			verdicts[index[i]] = err
-			continue
+		verdicts[index[i]] = err
+		if isAboutAll(err) { // the others are not tried now: it may take long
+			for _, rest := range index[i+1:] {
+				verdicts[rest] = outbox.ErrUntried
+			}
+			break
 		}
-		if i == 0 {
-			return nil, err
-		}
-		for _, rest := range index[i:] {
-			verdicts[rest] = err
-		}
-		break
 	}
 	return verdicts, nil
+}
+
+// Check implements outbox.Sender: it asks for channels that nobody has.
+func (b *Bridge) Check(ctx context.Context) error {
+	none := "private-check-"
+	_, err := b.call(ctx, forChannels, func(c *pusher.Client) error {
+		_, err := c.Channels(pusher.ChannelsParams{FilterByPrefix: &none})
+		return err
+	})
+	return err
 }
 
 // triggerBatch sends messages in one call. On a server without such a call it makes none.

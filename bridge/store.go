@@ -14,6 +14,7 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/session"
 	"lorebridge/ent/subscriber"
+	"lorebridge/outbox"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 // snapshot is what changes of a row while its subscription lives. Rows that say the same are written with one statement.
 type snapshot struct {
 	state                            subscriber.State
-	cursor                           int
+	cursor                           outbox.Cursor
 	vacatedAt, deliveredAt, closedAt time.Time
 	lastError, closedReason          string
 	readable                         bool
@@ -43,7 +44,7 @@ func (s *Subscriptions) Persist(ctx context.Context) error {
 	for sub := range changed {
 		snap := sub.snapshot(now)
 		rows[snap] = append(rows[snap], sub.id)
-		if sub.live() && snap.cursor < sub.cursor { // it can be believed by and by
+		if sub.live() && snap.cursor.Before(sub.cursor) { // it can be believed by and by
 			s.dirty[sub] = struct{}{}
 		}
 	}
@@ -88,7 +89,7 @@ func (s *Subscriptions) writeAll(ctx context.Context, rows map[snapshot][]int) e
 		}
 	}
 	for chunk := range slices.Chunk(statements, statementsAtOnce) {
-		if err := s.withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+		if err := s.eventLog.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 			for i := range chunk {
 				if err := write(ctx, tx, &chunk[i].snap, chunk[i].ids); err != nil {
 					return err
@@ -105,7 +106,7 @@ func (s *Subscriptions) writeAll(ctx context.Context, rows map[snapshot][]int) e
 // write leaves what has ended as it is.
 func write(ctx context.Context, tx *ent.Client, snap *snapshot, ids []int) error {
 	update := tx.Subscriber.Update().Where(subscriber.IDIn(ids...), subscriber.StateNEQ(subscriber.StateClosed)).
-		SetState(snap.state).SetCursor(snap.cursor)
+		SetState(snap.state).SetCursor(snap.cursor.Seq())
 	if !snap.vacatedAt.IsZero() {
 		update.SetVacatedAt(snap.vacatedAt)
 	} else {
@@ -129,7 +130,11 @@ func write(ctx context.Context, tx *ent.Client, snap *snapshot, ids []int) error
 // Load restores the subscriptions that an earlier process left, but those that were away. exec runs operations and withTx begins transactions; both are built after
 // Subscriptions. It must return before anything but Changed is called. With the embedded server no client outlives the process: all of
 // them have left now, and have the grace to come back.
-func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor, withTx auth.WithTx) error {
+func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor) error {
+	newest, err := s.eventLog.Newest(ctx)
+	if err != nil {
+		return err
+	}
 	rows, err := s.client.Subscriber.Query().Where(subscriber.StateNotIn(subscriber.StateClosed, subscriber.StateAway)).
 		Order(ent.Asc(subscriber.FieldID)).All(auth.AsSystem(ctx))
 	if err != nil {
@@ -145,7 +150,7 @@ func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor, wi
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.exec, s.withTx = exec, withTx
+	s.exec, s.streams = exec, s.eventLog.Read(newest)
 	for _, row := range rows {
 		s.restore(ctx, row, held[row.SessionID])
 	}

@@ -42,14 +42,10 @@ type subscription struct {
 
 	// cursor is the last event that the subscription needs no more: it was sent, or came before the subscription. For a live
 	// one that is a promise of Pusher's, which a rollback takes back.
-	cursor     int
-	joinCursor int       // cursor when the last catching up began
-	liveCursor int       // cursor when it last became live
-	liveAt     time.Time // when that was
-
-	// Events of the topic after readFrom and up to readTo were read from the table, or came before the subscription. Where events
-	// overtake one another, cursor does not say which it was sent.
-	readFrom, readTo int
+	cursor     outbox.Cursor
+	joinCursor outbox.Cursor // cursor when the last catching up began
+	liveCursor outbox.Cursor // cursor when it last became live
+	liveAt     time.Time     // when that was
 
 	authorizedAt time.Time
 	vacatedAt    time.Time
@@ -73,6 +69,13 @@ type subscription struct {
 	gap      gapState
 	absent   int       // sweeps in a row that did not find its channel
 	hookedAt time.Time // of the newest webhook about it
+
+	// failures are how often in a row it could not be sent what it is due. While it is lagging, it is read from the log what it lacks although
+	// its client never left, and owed are the events that wait for that.
+	failures int
+	retryAt  time.Time // it is not tried before
+	lagging  bool
+	owed     []*publication
 }
 
 // gapState says whether a client must still hear that Pusher refused a result of its subscription.
@@ -98,37 +101,19 @@ func (s *subscription) alive(now time.Time) bool { return now.Before(s.viewer.Ex
 
 // stamp is when an event was sent to a group.
 type stamp struct {
-	id int
-	at time.Time
+	place outbox.Cursor
+	at    time.Time
 }
 
 // believed is the last event that the client can be believed to have received by the moment to. What was sent while it caught up
 // counts only once it was live by then.
-func (s *subscription) believed(to time.Time) int {
+func (s *subscription) believed(to time.Time) outbox.Cursor {
 	last := s.cursor // where nothing is being sent
 	switch {
 	case s.live() && !to.Before(s.liveAt):
-		last = min(s.cursor, max(s.liveCursor, s.group.sentBy(to)))
+		last = outbox.Earlier(s.cursor, outbox.Later(s.liveCursor, s.group.sentBy(to)))
 	case s.live(), s.state == subscriber.StateJoining:
-		last = min(s.cursor, s.joinCursor)
-	}
-	if s.live() && s.topic.Unordered() {
-		last = min(last, s.group.firstSince(to)-1)
+		last = outbox.Earlier(s.cursor, s.joinCursor)
 	}
 	return last
-}
-
-// needs says that an event which is published now has yet to be sent.
-func (s *subscription) needs(id int) bool {
-	return id > s.cursor || s.topic.Unordered() && (id <= s.readFrom || id > s.readTo)
-}
-
-// hasRead notes that the events after one and up to another were read from the table. Of what was read before, it forgets what does
-// not touch: an event from there that is only now published is sent again.
-func (s *subscription) hasRead(from, to int) {
-	if from > s.readTo || to <= s.readFrom {
-		s.readFrom, s.readTo = from, to
-		return
-	}
-	s.readFrom, s.readTo = min(s.readFrom, from), max(s.readTo, to)
 }

@@ -59,21 +59,25 @@ func (c SubscriptionsConfig) Validate() error {
 // SubscriptionsParts are what Subscriptions work with besides their configuration.
 type SubscriptionsParts struct {
 	Client *ent.Client
+	Log    *outbox.Log
 	Logger *slog.Logger
 }
 
 // Subscriptions is the GraphQL subscriptions of everybody: those whose results travel over Pusher, and the streams. It may be used
 // concurrently.
 type Subscriptions struct {
-	config  SubscriptionsConfig
-	bridge  *Bridge
-	client  *ent.Client
-	withTx  auth.WithTx
-	log     *slog.Logger
-	tokens  map[string]string // webhook keys and secrets
-	workers int
-	running chan struct{} // as many executions as may run at a time
-	exec    graphql.GraphExecutor
+	config   SubscriptionsConfig
+	bridge   *Bridge
+	client   *ent.Client
+	eventLog *outbox.Log
+	log      *slog.Logger
+	tokens   map[string]string // webhook keys and secrets
+	workers  int
+	running  chan struct{} // as many executions as may run at a time
+	exec     graphql.GraphExecutor
+	follower *outbox.Follower // gives stored subscriptions their events
+	streams  *outbox.Reader   // gives the others theirs
+	gate     gate             // closed while Pusher is down
 	// registrations are limited by person: every one is a row.
 	registrations *auth.Limiter[int]
 
@@ -91,6 +95,7 @@ type Subscriptions struct {
 	parting   map[string]*subscription // by channel: ended ones whose former owners were granted the channel
 	wentAway  map[int]struct{}         // people of whom a subscription went away lately
 	backlog   backlog
+	queued    int        // events that wait for groups
 	arrived   *sync.Cond // a task came, or the end
 	ended     bool
 	answering sync.WaitGroup // what waits for the requests behind events to be answered
@@ -107,8 +112,6 @@ type SubscriptionStats struct {
 	Failed     uint64 `json:"failed"`     // results with errors, or none because of them, one for each subscription
 }
 
-var _ outbox.Publisher = (*Subscriptions)(nil)
-
 // networkWorkers is how many deliveries may wait for a Pusher elsewhere at a time.
 const networkWorkers = 8
 
@@ -118,8 +121,8 @@ func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if parts.Client == nil || parts.Logger == nil {
-		return nil, errors.New("bridge: SubscriptionsParts needs a Client and a Logger")
+	if parts.Client == nil || parts.Log == nil || parts.Logger == nil {
+		return nil, errors.New("bridge: SubscriptionsParts needs a Client, a Log and a Logger")
 	}
 	tokens, err := readTokens(c.WebhookTokens)
 	if err != nil {
@@ -136,13 +139,19 @@ func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts
 		workers = half // sending is computing, too
 	}
 	s := &Subscriptions{
-		config: c, bridge: b, client: parts.Client, log: parts.Logger, tokens: tokens,
+		config: c, bridge: b, client: parts.Client, eventLog: parts.Log, log: parts.Logger, tokens: tokens,
 		workers: workers, running: make(chan struct{}, half), registrations: registrations,
 		byID: make(map[int]*subscription), byChannel: make(map[string]*subscription),
 		topics: make(map[outbox.Topic]*topic), perUser: make(map[int]int), backlog: backlog{lines: make(map[int][]task)}, dirty: make(map[*subscription]struct{}),
 		unwritten: make(map[string]*subscription), parting: make(map[string]*subscription), wentAway: make(map[int]struct{}),
 	}
 	s.arrived = sync.NewCond(&s.mu)
+	s.gate = gate{check: b.Check, changed: make(chan struct{})}
+	if s.follower, err = outbox.NewFollower(outbox.FollowerConfig{
+		Log: parts.Log, Logger: parts.Logger, Reader: outbox.Subscriptions, Publish: s.Publish, Resume: s.resume,
+	}); err != nil {
+		return nil, err
+	}
 	b.subscriptions, b.payloadLimit = s, c.PayloadLimit
 	b.client.OverrideMaxMessagePayloadKB = max(b.client.OverrideMaxMessagePayloadKB, (c.PayloadLimit+1023)>>10) // of its own it takes no more than hosted Pusher
 	return s, nil
@@ -157,20 +166,26 @@ func (s *Subscriptions) Stats() SubscriptionStats {
 	return stats
 }
 
-// Run delivers until ctx ends, and then writes down what it knows. It returns nil; it must be called once, after Load.
+// Run delivers until ctx ends, then what has committed by then, for at most outbox.DefaultDrain, and at last writes down what it knows. It
+// returns an error only if it cannot read where to begin; it must be called once, after Load.
 func (s *Subscriptions) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.ended = true
-		s.arrived.Broadcast()
-	})
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var group sync.WaitGroup
 	for range s.workers {
-		group.Go(func() { s.work(ctx) })
+		group.Go(func() { s.work(work) })
 	}
 	group.Go(func() { s.sweepUntil(ctx) })
+	group.Go(func() { s.follow(ctx) })
+	late, endDrain := context.WithCancel(work)
+	defer endDrain()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(outbox.DefaultDrain, endDrain) })()
+	err := s.follower.Run(ctx, late)
+	stop()
+	s.mu.Lock()
+	s.ended = true
+	s.arrived.Broadcast()
+	s.mu.Unlock()
 	group.Wait()
 	s.answering.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
@@ -178,5 +193,5 @@ func (s *Subscriptions) Run(ctx context.Context) error {
 	if err := s.Persist(ctx); err != nil {
 		s.log.ErrorContext(ctx, "the last state of subscriptions could not be written", slog.Any("error", err))
 	}
-	return nil
+	return err
 }

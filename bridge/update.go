@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"lorebridge/ent"
 	"lorebridge/ent/subscriber"
 	"lorebridge/outbox"
 )
@@ -101,7 +101,7 @@ func (s *Subscriptions) encode(o *outcome, v variant, channel string) rendering 
 	}
 	if r.size > 0 {
 		r.packets = nil
-		r.failure = fmt.Sprintf("event %d: the result has %d bytes, Pusher takes %d: %s", o.seq, r.size, s.config.PayloadLimit, s.config.Oversize)
+		r.failure = fmt.Sprintf("event %d: the result has %d bytes, Pusher takes %d: %s", o.at.Seq(), r.size, s.config.PayloadLimit, s.config.Oversize)
 		if s.config.Oversize == OversizeTerminate {
 			r.end = reasonTooLarge
 		}
@@ -184,12 +184,12 @@ func compressed(result string) string {
 // replace puts what is sent instead of a result that Pusher would not take into r, for the subscription of one channel.
 func (s *Subscriptions) replace(r *rendering, o *outcome, v variant, channel string) {
 	r.packets = nil
-	fetch := resultPath + "?" + url.Values{"channel": {channel}, "seq": {strconv.Itoa(o.seq)}}.Encode()
-	instead, err := encodeResult(o.seq, o.at, nil, gqlerror.List{{
+	fetch := resultPath + "?" + url.Values{"channel": {channel}, "seq": {strconv.Itoa(o.at.Seq())}}.Encode()
+	instead, err := encodeResult(o.at, o.when, nil, gqlerror.List{{
 		Message: fmt.Sprintf("the result has %d bytes, more than the %d that can be sent: read it from %s, or select less",
 			r.size, s.config.PayloadLimit, fetch),
 		Extensions: map[string]any{
-			"code": "SUBSCRIPTION_PAYLOAD_TOO_LARGE", "limit": s.config.PayloadLimit, "size": r.size, "seq": o.seq, "fetch": fetch,
+			"code": "SUBSCRIPTION_PAYLOAD_TOO_LARGE", "limit": s.config.PayloadLimit, "size": r.size, "seq": o.at.Seq(), "fetch": fetch,
 		},
 	}})
 	if err != nil { // cannot be: numbers and strings
@@ -198,7 +198,7 @@ func (s *Subscriptions) replace(r *rendering, o *outcome, v variant, channel str
 	}
 	switch s.config.Oversize {
 	case OversizeFetch:
-		r.packets = stubs(fmt.Sprintf(`{"more":true,"fetch":{"url":%q,"seq":%d,"size":%d}`, fetch, o.seq, r.size), instead, v)
+		r.packets = stubs(fmt.Sprintf(`{"more":true,"fetch":{"url":%q,"seq":%d,"size":%d}`, fetch, o.at.Seq(), r.size), instead, v)
 	case OversizeError, OversizeTerminate:
 		v.compress = false
 		r.packets = s.envelopes(instead, v, channel)
@@ -221,10 +221,10 @@ func stubs(stub string, instead []byte, v variant) (packets []packet) {
 	return packets
 }
 
-// gap is the result that tells a client that it missed more than can be sent again.
-func gap(newest *ent.Event) outcome {
-	return newOutcome(newest, &graphql.Response{Errors: gqlerror.List{{
-		Message: outbox.ErrGap.Error(), Extensions: map[string]any{"code": "SUBSCRIPTION_GAP"},
+// gap is the result that says that a client missed more than can be sent again, up to a place.
+func gap(at outbox.Cursor, when time.Time) outcome {
+	return outcomeOf(at, when, &graphql.Response{Errors: gqlerror.List{{
+		Message: ErrGap.Error(), Extensions: map[string]any{"code": "SUBSCRIPTION_GAP"},
 	}}}, false)
 }
 

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type house struct {
 	t      *testing.T
 	client *ent.Client
-	relay  *outbox.Relay
+	events *outbox.Log
 }
 
 func build(t *testing.T) *house {
@@ -34,16 +34,9 @@ func build(t *testing.T) *house {
 	client, err := database.Open(t.Context(), database.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "lorebridge.db")})
 	must(t, err)
 	t.Cleanup(func() { must(t, client.Close()) })
-	relay, err := outbox.New(outbox.Config{Client: client, Sender: nowhere{}, Logger: slog.New(slog.DiscardHandler)})
+	events, err := outbox.New(t.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	return &house{t: t, client: client, relay: relay}
-}
-
-// nowhere takes every event.
-type nowhere struct{}
-
-func (nowhere) Send(_ context.Context, batch []*ent.Event) ([]error, error) {
-	return make([]error, len(batch)), nil
+	return &house{t: t, client: client, events: events}
 }
 
 func (h *house) system() context.Context { return auth.AsSystem(h.t.Context()) }
@@ -74,7 +67,7 @@ func (h *house) rows() map[string]int {
 func TestAnEmptyDatabaseIsFilledAndEverybodyPrintedCanSignIn(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	people, err := demo.Fill(t.Context(), h.client, h.relay.WithTx)
+	people, err := demo.Fill(t.Context(), h.client, h.events.WithTx)
 	must(t, err)
 	want := map[string]int{"users": 3, "items": 6, "texts": 6, "requests": 4, "shares": 1, "events": 6 + 4 + 2}
 	if diff := cmp.Diff(want, h.rows()); diff != "" {
@@ -90,7 +83,7 @@ func TestAnEmptyDatabaseIsFilledAndEverybodyPrintedCanSignIn(t *testing.T) {
 	for i, line := range lines {
 		words := strings.Fields(line)
 		n := len(words)
-		s, err := accounts.SignIn(t.Context(), h.relay.WithTx, words[n-2], words[n-1])
+		s, err := accounts.SignIn(t.Context(), h.events.WithTx, words[n-2], words[n-1])
 		if err != nil || s.User.ID != i+1 || s.User.Name != strings.Join(words[:n-2], " ") {
 			t.Errorf("with %q: %+v, %v", line, s.User, err)
 		}
@@ -100,7 +93,7 @@ func TestAnEmptyDatabaseIsFilledAndEverybodyPrintedCanSignIn(t *testing.T) {
 func TestEverybodyFindsSomethingThatHappened(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	people, err := demo.Fill(t.Context(), h.client, h.relay.WithTx)
+	people, err := demo.Fill(t.Context(), h.client, h.events.WithTx)
 	must(t, err)
 	pending := 0
 	for i, person := range people {
@@ -137,11 +130,11 @@ func TestADatabaseThatIsNotEmptyIsLeftAsItIs(t *testing.T) {
 	h := build(t)
 	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1}, auth.Parts{Client: h.client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	_, err = accounts.SignUp(t.Context(), h.relay.WithTx, auth.NewAccount{Name: "Ada", Email: "somebody@example.com", Password: "correct horse"})
+	_, err = accounts.SignUp(t.Context(), h.events.WithTx, auth.NewAccount{Name: "Ada", Email: "somebody@example.com", Password: "correct horse"})
 	must(t, err)
 	before := h.rows()
 	for range 2 {
-		if people, err := demo.Fill(t.Context(), h.client, h.relay.WithTx); !errors.Is(err, demo.ErrNotEmpty) || people != nil {
+		if people, err := demo.Fill(t.Context(), h.client, h.events.WithTx); !errors.Is(err, demo.ErrNotEmpty) || people != nil {
 			t.Errorf("it is filled: %v, %v", people, err)
 		}
 	}
@@ -153,10 +146,10 @@ func TestADatabaseThatIsNotEmptyIsLeftAsItIs(t *testing.T) {
 func TestItIsNotFilledTwice(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	_, err := demo.Fill(t.Context(), h.client, h.relay.WithTx)
+	_, err := demo.Fill(t.Context(), h.client, h.events.WithTx)
 	must(t, err)
 	before := h.rows()
-	if _, err := demo.Fill(t.Context(), h.client, h.relay.WithTx); !errors.Is(err, demo.ErrNotEmpty) {
+	if _, err := demo.Fill(t.Context(), h.client, h.events.WithTx); !errors.Is(err, demo.ErrNotEmpty) {
 		t.Errorf("the second time: %v", err)
 	}
 	if diff := cmp.Diff(before, h.rows()); diff != "" {
@@ -170,7 +163,7 @@ func TestWhereverItFailsNothingIsLeftAndTheNextTimeWorks(t *testing.T) {
 	// failing makes the statement with that number fail, and counts them.
 	failing := func(h *house, at int) (writes int, err error) {
 		_, err = demo.Fill(t.Context(), h.client, func(ctx context.Context, fn func(context.Context, *ent.Client) error) error {
-			return h.relay.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+			return h.events.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 				tx.Use(func(next ent.Mutator) ent.Mutator {
 					return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
 						writes++
@@ -209,7 +202,7 @@ func TestWhoGivesUpLeavesNothing(t *testing.T) {
 	h := build(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := demo.Fill(ctx, h.client, h.relay.WithTx); !errors.Is(err, context.Canceled) {
+	if _, err := demo.Fill(ctx, h.client, h.events.WithTx); !errors.Is(err, context.Canceled) {
 		t.Errorf("it goes on: %v", err)
 	}
 	if rows := h.rows(); len(rows) > 0 {

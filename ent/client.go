@@ -16,6 +16,8 @@ import (
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/knowledgeshare"
+	"lorebridge/ent/parked"
+	"lorebridge/ent/progress"
 	"lorebridge/ent/session"
 	"lorebridge/ent/setting"
 	"lorebridge/ent/subscriber"
@@ -44,6 +46,10 @@ type Client struct {
 	KnowledgeRequest *KnowledgeRequestClient
 	// KnowledgeShare is the client for interacting with the KnowledgeShare builders.
 	KnowledgeShare *KnowledgeShareClient
+	// Parked is the client for interacting with the Parked builders.
+	Parked *ParkedClient
+	// Progress is the client for interacting with the Progress builders.
+	Progress *ProgressClient
 	// Session is the client for interacting with the Session builders.
 	Session *SessionClient
 	// Setting is the client for interacting with the Setting builders.
@@ -68,6 +74,8 @@ func (c *Client) init() {
 	c.KnowledgeContent = NewKnowledgeContentClient(c.config)
 	c.KnowledgeRequest = NewKnowledgeRequestClient(c.config)
 	c.KnowledgeShare = NewKnowledgeShareClient(c.config)
+	c.Parked = NewParkedClient(c.config)
+	c.Progress = NewProgressClient(c.config)
 	c.Session = NewSessionClient(c.config)
 	c.Setting = NewSettingClient(c.config)
 	c.Subscriber = NewSubscriberClient(c.config)
@@ -169,6 +177,8 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 		KnowledgeContent: NewKnowledgeContentClient(cfg),
 		KnowledgeRequest: NewKnowledgeRequestClient(cfg),
 		KnowledgeShare:   NewKnowledgeShareClient(cfg),
+		Parked:           NewParkedClient(cfg),
+		Progress:         NewProgressClient(cfg),
 		Session:          NewSessionClient(cfg),
 		Setting:          NewSettingClient(cfg),
 		Subscriber:       NewSubscriberClient(cfg),
@@ -197,6 +207,8 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 		KnowledgeContent: NewKnowledgeContentClient(cfg),
 		KnowledgeRequest: NewKnowledgeRequestClient(cfg),
 		KnowledgeShare:   NewKnowledgeShareClient(cfg),
+		Parked:           NewParkedClient(cfg),
+		Progress:         NewProgressClient(cfg),
 		Session:          NewSessionClient(cfg),
 		Setting:          NewSettingClient(cfg),
 		Subscriber:       NewSubscriberClient(cfg),
@@ -231,7 +243,7 @@ func (c *Client) Close() error {
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Event, c.Knowledge, c.KnowledgeContent, c.KnowledgeRequest, c.KnowledgeShare,
-		c.Session, c.Setting, c.Subscriber, c.User,
+		c.Parked, c.Progress, c.Session, c.Setting, c.Subscriber, c.User,
 	} {
 		n.Use(hooks...)
 	}
@@ -242,7 +254,7 @@ func (c *Client) Use(hooks ...Hook) {
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Event, c.Knowledge, c.KnowledgeContent, c.KnowledgeRequest, c.KnowledgeShare,
-		c.Session, c.Setting, c.Subscriber, c.User,
+		c.Parked, c.Progress, c.Session, c.Setting, c.Subscriber, c.User,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -261,6 +273,10 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.KnowledgeRequest.mutate(ctx, m)
 	case *KnowledgeShareMutation:
 		return c.KnowledgeShare.mutate(ctx, m)
+	case *ParkedMutation:
+		return c.Parked.mutate(ctx, m)
+	case *ProgressMutation:
+		return c.Progress.mutate(ctx, m)
 	case *SessionMutation:
 		return c.Session.mutate(ctx, m)
 	case *SettingMutation:
@@ -1152,6 +1168,274 @@ func (c *KnowledgeShareClient) mutate(ctx context.Context, m *KnowledgeShareMuta
 	}
 }
 
+// ParkedClient is a client for the Parked schema.
+type ParkedClient struct {
+	config
+}
+
+// NewParkedClient returns a client for the Parked from the given config.
+func NewParkedClient(c config) *ParkedClient {
+	return &ParkedClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `parked.Hooks(f(g(h())))`.
+func (c *ParkedClient) Use(hooks ...Hook) {
+	c.hooks.Parked = append(c.hooks.Parked, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `parked.Intercept(f(g(h())))`.
+func (c *ParkedClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Parked = append(c.inters.Parked, interceptors...)
+}
+
+// Create returns a builder for creating a Parked entity.
+func (c *ParkedClient) Create() *ParkedCreate {
+	mutation := newParkedMutation(c.config, OpCreate)
+	return &ParkedCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Parked entities.
+func (c *ParkedClient) CreateBulk(builders ...*ParkedCreate) *ParkedCreateBulk {
+	return &ParkedCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ParkedClient) MapCreateBulk(slice any, setFunc func(*ParkedCreate, int)) *ParkedCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ParkedCreateBulk{err: fmt.Errorf("calling to ParkedClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ParkedCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ParkedCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Parked.
+func (c *ParkedClient) Update() *ParkedUpdate {
+	mutation := newParkedMutation(c.config, OpUpdate)
+	return &ParkedUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ParkedClient) UpdateOne(_m *Parked) *ParkedUpdateOne {
+	mutation := newParkedMutation(c.config, OpUpdateOne, withParked(_m))
+	return &ParkedUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ParkedClient) UpdateOneID(id int) *ParkedUpdateOne {
+	mutation := newParkedMutation(c.config, OpUpdateOne, withParkedID(id))
+	return &ParkedUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Parked.
+func (c *ParkedClient) Delete() *ParkedDelete {
+	mutation := newParkedMutation(c.config, OpDelete)
+	return &ParkedDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ParkedClient) DeleteOne(_m *Parked) *ParkedDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ParkedClient) DeleteOneID(id int) *ParkedDeleteOne {
+	builder := c.Delete().Where(parked.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ParkedDeleteOne{builder}
+}
+
+// Query returns a query builder for Parked.
+func (c *ParkedClient) Query() *ParkedQuery {
+	return &ParkedQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeParked},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Parked entity by its id.
+func (c *ParkedClient) Get(ctx context.Context, id int) (*Parked, error) {
+	return c.Query().Where(parked.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ParkedClient) GetX(ctx context.Context, id int) *Parked {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *ParkedClient) Hooks() []Hook {
+	hooks := c.hooks.Parked
+	return append(hooks[:len(hooks):len(hooks)], parked.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ParkedClient) Interceptors() []Interceptor {
+	return c.inters.Parked
+}
+
+func (c *ParkedClient) mutate(ctx context.Context, m *ParkedMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ParkedCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ParkedUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ParkedUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ParkedDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Parked mutation op: %q", m.Op())
+	}
+}
+
+// ProgressClient is a client for the Progress schema.
+type ProgressClient struct {
+	config
+}
+
+// NewProgressClient returns a client for the Progress from the given config.
+func NewProgressClient(c config) *ProgressClient {
+	return &ProgressClient{config: c}
+}
+
+// Use adds a list of mutation hooks to the hooks stack.
+// A call to `Use(f, g, h)` equals to `progress.Hooks(f(g(h())))`.
+func (c *ProgressClient) Use(hooks ...Hook) {
+	c.hooks.Progress = append(c.hooks.Progress, hooks...)
+}
+
+// Intercept adds a list of query interceptors to the interceptors stack.
+// A call to `Intercept(f, g, h)` equals to `progress.Intercept(f(g(h())))`.
+func (c *ProgressClient) Intercept(interceptors ...Interceptor) {
+	c.inters.Progress = append(c.inters.Progress, interceptors...)
+}
+
+// Create returns a builder for creating a Progress entity.
+func (c *ProgressClient) Create() *ProgressCreate {
+	mutation := newProgressMutation(c.config, OpCreate)
+	return &ProgressCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// CreateBulk returns a builder for creating a bulk of Progress entities.
+func (c *ProgressClient) CreateBulk(builders ...*ProgressCreate) *ProgressCreateBulk {
+	return &ProgressCreateBulk{config: c.config, builders: builders}
+}
+
+// MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
+// a builder and applies setFunc on it.
+func (c *ProgressClient) MapCreateBulk(slice any, setFunc func(*ProgressCreate, int)) *ProgressCreateBulk {
+	rv := reflect.ValueOf(slice)
+	if rv.Kind() != reflect.Slice {
+		return &ProgressCreateBulk{err: fmt.Errorf("calling to ProgressClient.MapCreateBulk with wrong type %T, need slice", slice)}
+	}
+	builders := make([]*ProgressCreate, rv.Len())
+	for i := 0; i < rv.Len(); i++ {
+		builders[i] = c.Create()
+		setFunc(builders[i], i)
+	}
+	return &ProgressCreateBulk{config: c.config, builders: builders}
+}
+
+// Update returns an update builder for Progress.
+func (c *ProgressClient) Update() *ProgressUpdate {
+	mutation := newProgressMutation(c.config, OpUpdate)
+	return &ProgressUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOne returns an update builder for the given entity.
+func (c *ProgressClient) UpdateOne(_m *Progress) *ProgressUpdateOne {
+	mutation := newProgressMutation(c.config, OpUpdateOne, withProgress(_m))
+	return &ProgressUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// UpdateOneID returns an update builder for the given id.
+func (c *ProgressClient) UpdateOneID(id int) *ProgressUpdateOne {
+	mutation := newProgressMutation(c.config, OpUpdateOne, withProgressID(id))
+	return &ProgressUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// Delete returns a delete builder for Progress.
+func (c *ProgressClient) Delete() *ProgressDelete {
+	mutation := newProgressMutation(c.config, OpDelete)
+	return &ProgressDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+}
+
+// DeleteOne returns a builder for deleting the given entity.
+func (c *ProgressClient) DeleteOne(_m *Progress) *ProgressDeleteOne {
+	return c.DeleteOneID(_m.ID)
+}
+
+// DeleteOneID returns a builder for deleting the given entity by its id.
+func (c *ProgressClient) DeleteOneID(id int) *ProgressDeleteOne {
+	builder := c.Delete().Where(progress.ID(id))
+	builder.mutation.id = &id
+	builder.mutation.op = OpDeleteOne
+	return &ProgressDeleteOne{builder}
+}
+
+// Query returns a query builder for Progress.
+func (c *ProgressClient) Query() *ProgressQuery {
+	return &ProgressQuery{
+		config: c.config,
+		ctx:    &QueryContext{Type: TypeProgress},
+		inters: c.Interceptors(),
+	}
+}
+
+// Get returns a Progress entity by its id.
+func (c *ProgressClient) Get(ctx context.Context, id int) (*Progress, error) {
+	return c.Query().Where(progress.ID(id)).Only(ctx)
+}
+
+// GetX is like Get, but panics if an error occurs.
+func (c *ProgressClient) GetX(ctx context.Context, id int) *Progress {
+	obj, err := c.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	return obj
+}
+
+// Hooks returns the client hooks.
+func (c *ProgressClient) Hooks() []Hook {
+	hooks := c.hooks.Progress
+	return append(hooks[:len(hooks):len(hooks)], progress.Hooks[:]...)
+}
+
+// Interceptors returns the client interceptors.
+func (c *ProgressClient) Interceptors() []Interceptor {
+	return c.inters.Progress
+}
+
+func (c *ProgressClient) mutate(ctx context.Context, m *ProgressMutation) (Value, error) {
+	switch m.Op() {
+	case OpCreate:
+		return (&ProgressCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdate:
+		return (&ProgressUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpUpdateOne:
+		return (&ProgressUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+	case OpDelete, OpDeleteOne:
+		return (&ProgressDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+	default:
+		return nil, fmt.Errorf("ent: unknown Progress mutation op: %q", m.Op())
+	}
+}
+
 // SessionClient is a client for the Session schema.
 type SessionClient struct {
 	config
@@ -1723,12 +2007,12 @@ func (c *UserClient) mutate(ctx context.Context, m *UserMutation) (Value, error)
 // hooks and interceptors per client, for fast access.
 type (
 	hooks struct {
-		Event, Knowledge, KnowledgeContent, KnowledgeRequest, KnowledgeShare, Session,
-		Setting, Subscriber, User []ent.Hook
+		Event, Knowledge, KnowledgeContent, KnowledgeRequest, KnowledgeShare, Parked,
+		Progress, Session, Setting, Subscriber, User []ent.Hook
 	}
 	inters struct {
-		Event, Knowledge, KnowledgeContent, KnowledgeRequest, KnowledgeShare, Session,
-		Setting, Subscriber, User []ent.Interceptor
+		Event, Knowledge, KnowledgeContent, KnowledgeRequest, KnowledgeShare, Parked,
+		Progress, Session, Setting, Subscriber, User []ent.Interceptor
 	}
 )
 

@@ -11,6 +11,8 @@ import (
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/knowledgeshare"
+	"lorebridge/ent/parked"
+	"lorebridge/ent/progress"
 	"lorebridge/ent/session"
 	"lorebridge/ent/setting"
 	"lorebridge/ent/subscriber"
@@ -86,6 +88,8 @@ func checkColumn(t, c string) error {
 			knowledgecontent.Table: knowledgecontent.ValidColumn,
 			knowledgerequest.Table: knowledgerequest.ValidColumn,
 			knowledgeshare.Table:   knowledgeshare.ValidColumn,
+			parked.Table:           parked.ValidColumn,
+			progress.Table:         progress.ValidColumn,
 			session.Table:          session.ValidColumn,
 			setting.Table:          setting.ValidColumn,
 			subscriber.Table:       subscriber.ValidColumn,

@@ -33,14 +33,8 @@ type Event struct {
 	KnowledgeID *int `json:"knowledge_id,omitempty"`
 	// who made or answered the request, where the event is about one
 	ActorID *int `json:"actor_id,omitempty"`
-	// outbox.Payload as JSON
+	// outbox.Payload as JSON; {} once it is too old to be sent
 	Payload json.RawMessage `json:"payload,omitempty"`
-	// when Pusher took it, for its recipient and for every subscription that was listening
-	RelayedAt *time.Time `json:"relayed_at,omitempty"`
-	// Attempts holds the value of the "attempts" field.
-	Attempts int `json:"attempts,omitempty"`
-	// why Pusher refused it for good; such an event is not sent again
-	LastError *string `json:"last_error,omitempty"`
 	// ReadAt holds the value of the "read_at" field.
 	ReadAt *time.Time `json:"read_at,omitempty"`
 	// Edges holds the relations/edges for other nodes in the graph.
@@ -104,11 +98,11 @@ func (*Event) scanValues(columns []string) ([]any, error) {
 		switch columns[i] {
 		case event.FieldPayload:
 			values[i] = new([]byte)
-		case event.FieldID, event.FieldRecipientID, event.FieldRequestID, event.FieldKnowledgeID, event.FieldActorID, event.FieldAttempts:
+		case event.FieldID, event.FieldRecipientID, event.FieldRequestID, event.FieldKnowledgeID, event.FieldActorID:
 			values[i] = new(sql.NullInt64)
-		case event.FieldKind, event.FieldLastError:
+		case event.FieldKind:
 			values[i] = new(sql.NullString)
-		case event.FieldCreatedAt, event.FieldRelayedAt, event.FieldReadAt:
+		case event.FieldCreatedAt, event.FieldReadAt:
 			values[i] = new(sql.NullTime)
 		default:
 			values[i] = new(sql.UnknownType)
@@ -178,26 +172,6 @@ func (_m *Event) assignValues(columns []string, values []any) error {
 				if err := json.Unmarshal(*value, &_m.Payload); err != nil {
 					return fmt.Errorf("unmarshal field payload: %w", err)
 				}
-			}
-		case event.FieldRelayedAt:
-			if value, ok := values[i].(*sql.NullTime); !ok {
-				return fmt.Errorf("unexpected type %T for field relayed_at", values[i])
-			} else if value.Valid {
-				_m.RelayedAt = new(time.Time)
-				*_m.RelayedAt = value.Time
-			}
-		case event.FieldAttempts:
-			if value, ok := values[i].(*sql.NullInt64); !ok {
-				return fmt.Errorf("unexpected type %T for field attempts", values[i])
-			} else if value.Valid {
-				_m.Attempts = int(value.Int64)
-			}
-		case event.FieldLastError:
-			if value, ok := values[i].(*sql.NullString); !ok {
-				return fmt.Errorf("unexpected type %T for field last_error", values[i])
-			} else if value.Valid {
-				_m.LastError = new(string)
-				*_m.LastError = value.String
 			}
 		case event.FieldReadAt:
 			if value, ok := values[i].(*sql.NullTime); !ok {
@@ -285,19 +259,6 @@ func (_m *Event) String() string {
 	builder.WriteString(", ")
 	builder.WriteString("payload=")
 	builder.WriteString(fmt.Sprintf("%v", _m.Payload))
-	builder.WriteString(", ")
-	if v := _m.RelayedAt; v != nil {
-		builder.WriteString("relayed_at=")
-		builder.WriteString(v.Format(time.ANSIC))
-	}
-	builder.WriteString(", ")
-	builder.WriteString("attempts=")
-	builder.WriteString(fmt.Sprintf("%v", _m.Attempts))
-	builder.WriteString(", ")
-	if v := _m.LastError; v != nil {
-		builder.WriteString("last_error=")
-		builder.WriteString(*v)
-	}
 	builder.WriteString(", ")
 	if v := _m.ReadAt; v != nil {
 		builder.WriteString("read_at=")

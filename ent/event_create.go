@@ -108,48 +108,6 @@ func (_c *EventCreate) SetPayload(v json.RawMessage) *EventCreate {
 	return _c
 }
 
-// SetRelayedAt sets the "relayed_at" field.
-func (_c *EventCreate) SetRelayedAt(v time.Time) *EventCreate {
-	_c.mutation.SetRelayedAt(v)
-	return _c
-}
-
-// SetNillableRelayedAt sets the "relayed_at" field if the given value is not nil.
-func (_c *EventCreate) SetNillableRelayedAt(v *time.Time) *EventCreate {
-	if v != nil {
-		_c.SetRelayedAt(*v)
-	}
-	return _c
-}
-
-// SetAttempts sets the "attempts" field.
-func (_c *EventCreate) SetAttempts(v int) *EventCreate {
-	_c.mutation.SetAttempts(v)
-	return _c
-}
-
-// SetNillableAttempts sets the "attempts" field if the given value is not nil.
-func (_c *EventCreate) SetNillableAttempts(v *int) *EventCreate {
-	if v != nil {
-		_c.SetAttempts(*v)
-	}
-	return _c
-}
-
-// SetLastError sets the "last_error" field.
-func (_c *EventCreate) SetLastError(v string) *EventCreate {
-	_c.mutation.SetLastError(v)
-	return _c
-}
-
-// SetNillableLastError sets the "last_error" field if the given value is not nil.
-func (_c *EventCreate) SetNillableLastError(v *string) *EventCreate {
-	if v != nil {
-		_c.SetLastError(*v)
-	}
-	return _c
-}
-
 // SetReadAt sets the "read_at" field.
 func (_c *EventCreate) SetReadAt(v time.Time) *EventCreate {
 	_c.mutation.SetReadAt(v)
@@ -223,10 +181,6 @@ func (_c *EventCreate) defaults() error {
 		v := event.DefaultCreatedAt()
 		_c.mutation.SetCreatedAt(v)
 	}
-	if _, ok := _c.mutation.Attempts(); !ok {
-		v := event.DefaultAttempts
-		_c.mutation.SetAttempts(v)
-	}
 	return nil
 }
 
@@ -245,9 +199,6 @@ func (_c *EventCreate) check() error {
 	}
 	if _, ok := _c.mutation.Payload(); !ok {
 		return &ValidationError{Name: "payload", err: errors.New(`ent: missing required field "Event.payload"`)}
-	}
-	if _, ok := _c.mutation.Attempts(); !ok {
-		return &ValidationError{Name: "attempts", err: errors.New(`ent: missing required field "Event.attempts"`)}
 	}
 	return nil
 }
@@ -291,18 +242,6 @@ func (_c *EventCreate) createSpec() (*Event, *sqlgraph.CreateSpec) {
 	if value, ok := _c.mutation.Payload(); ok {
 		_spec.SetField(event.FieldPayload, field.TypeJSON, value)
 		_node.Payload = value
-	}
-	if value, ok := _c.mutation.RelayedAt(); ok {
-		_spec.SetField(event.FieldRelayedAt, field.TypeTime, value)
-		_node.RelayedAt = &value
-	}
-	if value, ok := _c.mutation.Attempts(); ok {
-		_spec.SetField(event.FieldAttempts, field.TypeInt, value)
-		_node.Attempts = value
-	}
-	if value, ok := _c.mutation.LastError(); ok {
-		_spec.SetField(event.FieldLastError, field.TypeString, value)
-		_node.LastError = &value
 	}
 	if value, ok := _c.mutation.ReadAt(); ok {
 		_spec.SetField(event.FieldReadAt, field.TypeTime, value)
@@ -447,57 +386,15 @@ func (u *EventUpsert) ClearKnowledgeID() *EventUpsert {
 	return u
 }
 
-// SetRelayedAt sets the "relayed_at" field.
-func (u *EventUpsert) SetRelayedAt(v time.Time) *EventUpsert {
-	u.Set(event.FieldRelayedAt, v)
+// SetPayload sets the "payload" field.
+func (u *EventUpsert) SetPayload(v json.RawMessage) *EventUpsert {
+	u.Set(event.FieldPayload, v)
 	return u
 }
 
-// UpdateRelayedAt sets the "relayed_at" field to the value that was provided on create.
-func (u *EventUpsert) UpdateRelayedAt() *EventUpsert {
-	u.SetExcluded(event.FieldRelayedAt)
-	return u
-}
-
-// ClearRelayedAt clears the value of the "relayed_at" field.
-func (u *EventUpsert) ClearRelayedAt() *EventUpsert {
-	u.SetNull(event.FieldRelayedAt)
-	return u
-}
-
-// SetAttempts sets the "attempts" field.
-func (u *EventUpsert) SetAttempts(v int) *EventUpsert {
-	u.Set(event.FieldAttempts, v)
-	return u
-}
-
-// UpdateAttempts sets the "attempts" field to the value that was provided on create.
-func (u *EventUpsert) UpdateAttempts() *EventUpsert {
-	u.SetExcluded(event.FieldAttempts)
-	return u
-}
-
-// AddAttempts adds v to the "attempts" field.
-func (u *EventUpsert) AddAttempts(v int) *EventUpsert {
-	u.Add(event.FieldAttempts, v)
-	return u
-}
-
-// SetLastError sets the "last_error" field.
-func (u *EventUpsert) SetLastError(v string) *EventUpsert {
-	u.Set(event.FieldLastError, v)
-	return u
-}
-
-// UpdateLastError sets the "last_error" field to the value that was provided on create.
-func (u *EventUpsert) UpdateLastError() *EventUpsert {
-	u.SetExcluded(event.FieldLastError)
-	return u
-}
-
-// ClearLastError clears the value of the "last_error" field.
-func (u *EventUpsert) ClearLastError() *EventUpsert {
-	u.SetNull(event.FieldLastError)
+// UpdatePayload sets the "payload" field to the value that was provided on create.
+func (u *EventUpsert) UpdatePayload() *EventUpsert {
+	u.SetExcluded(event.FieldPayload)
 	return u
 }
 
@@ -541,9 +438,6 @@ func (u *EventUpsertOne) UpdateNewValues() *EventUpsertOne {
 		}
 		if _, exists := u.create.mutation.ActorID(); exists {
 			s.SetIgnore(event.FieldActorID)
-		}
-		if _, exists := u.create.mutation.Payload(); exists {
-			s.SetIgnore(event.FieldPayload)
 		}
 	}))
 	return u
@@ -618,66 +512,17 @@ func (u *EventUpsertOne) ClearKnowledgeID() *EventUpsertOne {
 	})
 }
 
-// SetRelayedAt sets the "relayed_at" field.
-func (u *EventUpsertOne) SetRelayedAt(v time.Time) *EventUpsertOne {
+// SetPayload sets the "payload" field.
+func (u *EventUpsertOne) SetPayload(v json.RawMessage) *EventUpsertOne {
 	return u.Update(func(s *EventUpsert) {
-		s.SetRelayedAt(v)
+		s.SetPayload(v)
 	})
 }
 
-// UpdateRelayedAt sets the "relayed_at" field to the value that was provided on create.
-func (u *EventUpsertOne) UpdateRelayedAt() *EventUpsertOne {
+// UpdatePayload sets the "payload" field to the value that was provided on create.
+func (u *EventUpsertOne) UpdatePayload() *EventUpsertOne {
 	return u.Update(func(s *EventUpsert) {
-		s.UpdateRelayedAt()
-	})
-}
-
-// ClearRelayedAt clears the value of the "relayed_at" field.
-func (u *EventUpsertOne) ClearRelayedAt() *EventUpsertOne {
-	return u.Update(func(s *EventUpsert) {
-		s.ClearRelayedAt()
-	})
-}
-
-// SetAttempts sets the "attempts" field.
-func (u *EventUpsertOne) SetAttempts(v int) *EventUpsertOne {
-	return u.Update(func(s *EventUpsert) {
-		s.SetAttempts(v)
-	})
-}
-
-// AddAttempts adds v to the "attempts" field.
-func (u *EventUpsertOne) AddAttempts(v int) *EventUpsertOne {
-	return u.Update(func(s *EventUpsert) {
-		s.AddAttempts(v)
-	})
-}
-
-// UpdateAttempts sets the "attempts" field to the value that was provided on create.
-func (u *EventUpsertOne) UpdateAttempts() *EventUpsertOne {
-	return u.Update(func(s *EventUpsert) {
-		s.UpdateAttempts()
-	})
-}
-
-// SetLastError sets the "last_error" field.
-func (u *EventUpsertOne) SetLastError(v string) *EventUpsertOne {
-	return u.Update(func(s *EventUpsert) {
-		s.SetLastError(v)
-	})
-}
-
-// UpdateLastError sets the "last_error" field to the value that was provided on create.
-func (u *EventUpsertOne) UpdateLastError() *EventUpsertOne {
-	return u.Update(func(s *EventUpsert) {
-		s.UpdateLastError()
-	})
-}
-
-// ClearLastError clears the value of the "last_error" field.
-func (u *EventUpsertOne) ClearLastError() *EventUpsertOne {
-	return u.Update(func(s *EventUpsert) {
-		s.ClearLastError()
+		s.UpdatePayload()
 	})
 }
 
@@ -890,9 +735,6 @@ func (u *EventUpsertBulk) UpdateNewValues() *EventUpsertBulk {
 			if _, exists := b.mutation.ActorID(); exists {
 				s.SetIgnore(event.FieldActorID)
 			}
-			if _, exists := b.mutation.Payload(); exists {
-				s.SetIgnore(event.FieldPayload)
-			}
 		}
 	}))
 	return u
@@ -967,66 +809,17 @@ func (u *EventUpsertBulk) ClearKnowledgeID() *EventUpsertBulk {
 	})
 }
 
-// SetRelayedAt sets the "relayed_at" field.
-func (u *EventUpsertBulk) SetRelayedAt(v time.Time) *EventUpsertBulk {
+// SetPayload sets the "payload" field.
+func (u *EventUpsertBulk) SetPayload(v json.RawMessage) *EventUpsertBulk {
 	return u.Update(func(s *EventUpsert) {
-		s.SetRelayedAt(v)
+		s.SetPayload(v)
 	})
 }
 
-// UpdateRelayedAt sets the "relayed_at" field to the value that was provided on create.
-func (u *EventUpsertBulk) UpdateRelayedAt() *EventUpsertBulk {
+// UpdatePayload sets the "payload" field to the value that was provided on create.
+func (u *EventUpsertBulk) UpdatePayload() *EventUpsertBulk {
 	return u.Update(func(s *EventUpsert) {
-		s.UpdateRelayedAt()
-	})
-}
-
-// ClearRelayedAt clears the value of the "relayed_at" field.
-func (u *EventUpsertBulk) ClearRelayedAt() *EventUpsertBulk {
-	return u.Update(func(s *EventUpsert) {
-		s.ClearRelayedAt()
-	})
-}
-
-// SetAttempts sets the "attempts" field.
-func (u *EventUpsertBulk) SetAttempts(v int) *EventUpsertBulk {
-	return u.Update(func(s *EventUpsert) {
-		s.SetAttempts(v)
-	})
-}
-
-// AddAttempts adds v to the "attempts" field.
-func (u *EventUpsertBulk) AddAttempts(v int) *EventUpsertBulk {
-	return u.Update(func(s *EventUpsert) {
-		s.AddAttempts(v)
-	})
-}
-
-// UpdateAttempts sets the "attempts" field to the value that was provided on create.
-func (u *EventUpsertBulk) UpdateAttempts() *EventUpsertBulk {
-	return u.Update(func(s *EventUpsert) {
-		s.UpdateAttempts()
-	})
-}
-
-// SetLastError sets the "last_error" field.
-func (u *EventUpsertBulk) SetLastError(v string) *EventUpsertBulk {
-	return u.Update(func(s *EventUpsert) {
-		s.SetLastError(v)
-	})
-}
-
-// UpdateLastError sets the "last_error" field to the value that was provided on create.
-func (u *EventUpsertBulk) UpdateLastError() *EventUpsertBulk {
-	return u.Update(func(s *EventUpsert) {
-		s.UpdateLastError()
-	})
-}
-
-// ClearLastError clears the value of the "last_error" field.
-func (u *EventUpsertBulk) ClearLastError() *EventUpsertBulk {
-	return u.Update(func(s *EventUpsert) {
-		s.ClearLastError()
+		s.UpdatePayload()
 	})
 }
 

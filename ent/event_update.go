@@ -4,6 +4,7 @@ package ent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"lorebridge/ent/event"
@@ -14,6 +15,7 @@ import (
 
 	"entgo.io/ent/dialect/sql"
 	"entgo.io/ent/dialect/sql/sqlgraph"
+	"entgo.io/ent/dialect/sql/sqljson"
 	"entgo.io/ent/schema/field"
 )
 
@@ -71,64 +73,15 @@ func (_u *EventUpdate) ClearKnowledgeID() *EventUpdate {
 	return _u
 }
 
-// SetRelayedAt sets the "relayed_at" field.
-func (_u *EventUpdate) SetRelayedAt(v time.Time) *EventUpdate {
-	_u.mutation.SetRelayedAt(v)
+// SetPayload sets the "payload" field.
+func (_u *EventUpdate) SetPayload(v json.RawMessage) *EventUpdate {
+	_u.mutation.SetPayload(v)
 	return _u
 }
 
-// SetNillableRelayedAt sets the "relayed_at" field if the given value is not nil.
-func (_u *EventUpdate) SetNillableRelayedAt(v *time.Time) *EventUpdate {
-	if v != nil {
-		_u.SetRelayedAt(*v)
-	}
-	return _u
-}
-
-// ClearRelayedAt clears the value of the "relayed_at" field.
-func (_u *EventUpdate) ClearRelayedAt() *EventUpdate {
-	_u.mutation.ClearRelayedAt()
-	return _u
-}
-
-// SetAttempts sets the "attempts" field.
-func (_u *EventUpdate) SetAttempts(v int) *EventUpdate {
-	_u.mutation.ResetAttempts()
-	_u.mutation.SetAttempts(v)
-	return _u
-}
-
-// SetNillableAttempts sets the "attempts" field if the given value is not nil.
-func (_u *EventUpdate) SetNillableAttempts(v *int) *EventUpdate {
-	if v != nil {
-		_u.SetAttempts(*v)
-	}
-	return _u
-}
-
-// AddAttempts adds value to the "attempts" field.
-func (_u *EventUpdate) AddAttempts(v int) *EventUpdate {
-	_u.mutation.AddAttempts(v)
-	return _u
-}
-
-// SetLastError sets the "last_error" field.
-func (_u *EventUpdate) SetLastError(v string) *EventUpdate {
-	_u.mutation.SetLastError(v)
-	return _u
-}
-
-// SetNillableLastError sets the "last_error" field if the given value is not nil.
-func (_u *EventUpdate) SetNillableLastError(v *string) *EventUpdate {
-	if v != nil {
-		_u.SetLastError(*v)
-	}
-	return _u
-}
-
-// ClearLastError clears the value of the "last_error" field.
-func (_u *EventUpdate) ClearLastError() *EventUpdate {
-	_u.mutation.ClearLastError()
+// AppendPayload appends value to the "payload" field.
+func (_u *EventUpdate) AppendPayload(v json.RawMessage) *EventUpdate {
+	_u.mutation.AppendPayload(v)
 	return _u
 }
 
@@ -224,23 +177,13 @@ func (_u *EventUpdate) sqlSave(ctx context.Context) (_node int, err error) {
 	if _u.mutation.ActorIDCleared() {
 		_spec.ClearField(event.FieldActorID, field.TypeInt)
 	}
-	if value, ok := _u.mutation.RelayedAt(); ok {
-		_spec.SetField(event.FieldRelayedAt, field.TypeTime, value)
+	if value, ok := _u.mutation.Payload(); ok {
+		_spec.SetField(event.FieldPayload, field.TypeJSON, value)
 	}
-	if _u.mutation.RelayedAtCleared() {
-		_spec.ClearField(event.FieldRelayedAt, field.TypeTime)
-	}
-	if value, ok := _u.mutation.Attempts(); ok {
-		_spec.SetField(event.FieldAttempts, field.TypeInt, value)
-	}
-	if value, ok := _u.mutation.AddedAttempts(); ok {
-		_spec.AddField(event.FieldAttempts, field.TypeInt, value)
-	}
-	if value, ok := _u.mutation.LastError(); ok {
-		_spec.SetField(event.FieldLastError, field.TypeString, value)
-	}
-	if _u.mutation.LastErrorCleared() {
-		_spec.ClearField(event.FieldLastError, field.TypeString)
+	if value, ok := _u.mutation.AppendedPayload(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, event.FieldPayload, value)
+		})
 	}
 	if value, ok := _u.mutation.ReadAt(); ok {
 		_spec.SetField(event.FieldReadAt, field.TypeTime, value)
@@ -368,64 +311,15 @@ func (_u *EventUpdateOne) ClearKnowledgeID() *EventUpdateOne {
 	return _u
 }
 
-// SetRelayedAt sets the "relayed_at" field.
-func (_u *EventUpdateOne) SetRelayedAt(v time.Time) *EventUpdateOne {
-	_u.mutation.SetRelayedAt(v)
+// SetPayload sets the "payload" field.
+func (_u *EventUpdateOne) SetPayload(v json.RawMessage) *EventUpdateOne {
+	_u.mutation.SetPayload(v)
 	return _u
 }
 
-// SetNillableRelayedAt sets the "relayed_at" field if the given value is not nil.
-func (_u *EventUpdateOne) SetNillableRelayedAt(v *time.Time) *EventUpdateOne {
-	if v != nil {
-		_u.SetRelayedAt(*v)
-	}
-	return _u
-}
-
-// ClearRelayedAt clears the value of the "relayed_at" field.
-func (_u *EventUpdateOne) ClearRelayedAt() *EventUpdateOne {
-	_u.mutation.ClearRelayedAt()
-	return _u
-}
-
-// SetAttempts sets the "attempts" field.
-func (_u *EventUpdateOne) SetAttempts(v int) *EventUpdateOne {
-	_u.mutation.ResetAttempts()
-	_u.mutation.SetAttempts(v)
-	return _u
-}
-
-// SetNillableAttempts sets the "attempts" field if the given value is not nil.
-func (_u *EventUpdateOne) SetNillableAttempts(v *int) *EventUpdateOne {
-	if v != nil {
-		_u.SetAttempts(*v)
-	}
-	return _u
-}
-
-// AddAttempts adds value to the "attempts" field.
-func (_u *EventUpdateOne) AddAttempts(v int) *EventUpdateOne {
-	_u.mutation.AddAttempts(v)
-	return _u
-}
-
-// SetLastError sets the "last_error" field.
-func (_u *EventUpdateOne) SetLastError(v string) *EventUpdateOne {
-	_u.mutation.SetLastError(v)
-	return _u
-}
-
-// SetNillableLastError sets the "last_error" field if the given value is not nil.
-func (_u *EventUpdateOne) SetNillableLastError(v *string) *EventUpdateOne {
-	if v != nil {
-		_u.SetLastError(*v)
-	}
-	return _u
-}
-
-// ClearLastError clears the value of the "last_error" field.
-func (_u *EventUpdateOne) ClearLastError() *EventUpdateOne {
-	_u.mutation.ClearLastError()
+// AppendPayload appends value to the "payload" field.
+func (_u *EventUpdateOne) AppendPayload(v json.RawMessage) *EventUpdateOne {
+	_u.mutation.AppendPayload(v)
 	return _u
 }
 
@@ -551,23 +445,13 @@ func (_u *EventUpdateOne) sqlSave(ctx context.Context) (_node *Event, err error)
 	if _u.mutation.ActorIDCleared() {
 		_spec.ClearField(event.FieldActorID, field.TypeInt)
 	}
-	if value, ok := _u.mutation.RelayedAt(); ok {
-		_spec.SetField(event.FieldRelayedAt, field.TypeTime, value)
+	if value, ok := _u.mutation.Payload(); ok {
+		_spec.SetField(event.FieldPayload, field.TypeJSON, value)
 	}
-	if _u.mutation.RelayedAtCleared() {
-		_spec.ClearField(event.FieldRelayedAt, field.TypeTime)
-	}
-	if value, ok := _u.mutation.Attempts(); ok {
-		_spec.SetField(event.FieldAttempts, field.TypeInt, value)
-	}
-	if value, ok := _u.mutation.AddedAttempts(); ok {
-		_spec.AddField(event.FieldAttempts, field.TypeInt, value)
-	}
-	if value, ok := _u.mutation.LastError(); ok {
-		_spec.SetField(event.FieldLastError, field.TypeString, value)
-	}
-	if _u.mutation.LastErrorCleared() {
-		_spec.ClearField(event.FieldLastError, field.TypeString)
+	if value, ok := _u.mutation.AppendedPayload(); ok {
+		_spec.AddModifier(func(u *sql.UpdateBuilder) {
+			sqljson.Append(u, event.FieldPayload, value)
+		})
 	}
 	if value, ok := _u.mutation.ReadAt(); ok {
 		_spec.SetField(event.FieldReadAt, field.TypeTime, value)

@@ -12,7 +12,9 @@ import (
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/knowledgeshare"
+	"lorebridge/ent/parked"
 	"lorebridge/ent/predicate"
+	"lorebridge/ent/progress"
 	"lorebridge/ent/session"
 	"lorebridge/ent/setting"
 	"lorebridge/ent/subscriber"
@@ -38,6 +40,8 @@ const (
 	TypeKnowledgeContent = "KnowledgeContent"
 	TypeKnowledgeRequest = "KnowledgeRequest"
 	TypeKnowledgeShare   = "KnowledgeShare"
+	TypeParked           = "Parked"
+	TypeProgress         = "Progress"
 	TypeSession          = "Session"
 	TypeSetting          = "Setting"
 	TypeSubscriber       = "Subscriber"
@@ -56,10 +60,6 @@ type EventMutation struct {
 	addactor_id      *int
 	payload          *json.RawMessage
 	appendpayload    json.RawMessage
-	relayed_at       *time.Time
-	attempts         *int
-	addattempts      *int
-	last_error       *string
 	read_at          *time.Time
 	clearedFields    map[string]struct{}
 	recipient        *int
@@ -511,160 +511,6 @@ func (m *EventMutation) ResetPayload() {
 	m.appendpayload = nil
 }
 
-// SetRelayedAt sets the "relayed_at" field.
-func (m *EventMutation) SetRelayedAt(t time.Time) {
-	m.relayed_at = &t
-}
-
-// RelayedAt returns the value of the "relayed_at" field in the mutation.
-func (m *EventMutation) RelayedAt() (r time.Time, exists bool) {
-	v := m.relayed_at
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldRelayedAt returns the old "relayed_at" field's value of the Event entity.
-// If the Event object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *EventMutation) OldRelayedAt(ctx context.Context) (v *time.Time, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldRelayedAt is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldRelayedAt requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldRelayedAt: %w", err)
-	}
-	return oldValue.RelayedAt, nil
-}
-
-// ClearRelayedAt clears the value of the "relayed_at" field.
-func (m *EventMutation) ClearRelayedAt() {
-	m.relayed_at = nil
-	m.clearedFields[event.FieldRelayedAt] = struct{}{}
-}
-
-// RelayedAtCleared returns if the "relayed_at" field was cleared in this mutation.
-func (m *EventMutation) RelayedAtCleared() bool {
-	_, ok := m.clearedFields[event.FieldRelayedAt]
-	return ok
-}
-
-// ResetRelayedAt resets all changes to the "relayed_at" field.
-func (m *EventMutation) ResetRelayedAt() {
-	m.relayed_at = nil
-	delete(m.clearedFields, event.FieldRelayedAt)
-}
-
-// SetAttempts sets the "attempts" field.
-func (m *EventMutation) SetAttempts(i int) {
-	m.attempts = &i
-	m.addattempts = nil
-}
-
-// Attempts returns the value of the "attempts" field in the mutation.
-func (m *EventMutation) Attempts() (r int, exists bool) {
-	v := m.attempts
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldAttempts returns the old "attempts" field's value of the Event entity.
-// If the Event object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *EventMutation) OldAttempts(ctx context.Context) (v int, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldAttempts is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldAttempts requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldAttempts: %w", err)
-	}
-	return oldValue.Attempts, nil
-}
-
-// AddAttempts adds i to the "attempts" field.
-func (m *EventMutation) AddAttempts(i int) {
-	if m.addattempts != nil {
-		*m.addattempts += i
-	} else {
-		m.addattempts = &i
-	}
-}
-
-// AddedAttempts returns the value that was added to the "attempts" field in this mutation.
-func (m *EventMutation) AddedAttempts() (r int, exists bool) {
-	v := m.addattempts
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// ResetAttempts resets all changes to the "attempts" field.
-func (m *EventMutation) ResetAttempts() {
-	m.attempts = nil
-	m.addattempts = nil
-}
-
-// SetLastError sets the "last_error" field.
-func (m *EventMutation) SetLastError(s string) {
-	m.last_error = &s
-}
-
-// LastError returns the value of the "last_error" field in the mutation.
-func (m *EventMutation) LastError() (r string, exists bool) {
-	v := m.last_error
-	if v == nil {
-		return
-	}
-	return *v, true
-}
-
-// OldLastError returns the old "last_error" field's value of the Event entity.
-// If the Event object wasn't provided to the builder, the object is fetched from the database.
-// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *EventMutation) OldLastError(ctx context.Context) (v *string, err error) {
-	if !m.op.Is(OpUpdateOne) {
-		return v, errors.New("OldLastError is only allowed on UpdateOne operations")
-	}
-	if m.id == nil || m.oldValue == nil {
-		return v, errors.New("OldLastError requires an ID field in the mutation")
-	}
-	oldValue, err := m.oldValue(ctx)
-	if err != nil {
-		return v, fmt.Errorf("querying old value for OldLastError: %w", err)
-	}
-	return oldValue.LastError, nil
-}
-
-// ClearLastError clears the value of the "last_error" field.
-func (m *EventMutation) ClearLastError() {
-	m.last_error = nil
-	m.clearedFields[event.FieldLastError] = struct{}{}
-}
-
-// LastErrorCleared returns if the "last_error" field was cleared in this mutation.
-func (m *EventMutation) LastErrorCleared() bool {
-	_, ok := m.clearedFields[event.FieldLastError]
-	return ok
-}
-
-// ResetLastError resets all changes to the "last_error" field.
-func (m *EventMutation) ResetLastError() {
-	m.last_error = nil
-	delete(m.clearedFields, event.FieldLastError)
-}
-
 // SetReadAt sets the "read_at" field.
 func (m *EventMutation) SetReadAt(t time.Time) {
 	m.read_at = &t
@@ -829,7 +675,7 @@ func (m *EventMutation) Type() string {
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
 func (m *EventMutation) Fields() []string {
-	fields := make([]string, 0, 11)
+	fields := make([]string, 0, 8)
 	if m.created_at != nil {
 		fields = append(fields, event.FieldCreatedAt)
 	}
@@ -850,15 +696,6 @@ func (m *EventMutation) Fields() []string {
 	}
 	if m.payload != nil {
 		fields = append(fields, event.FieldPayload)
-	}
-	if m.relayed_at != nil {
-		fields = append(fields, event.FieldRelayedAt)
-	}
-	if m.attempts != nil {
-		fields = append(fields, event.FieldAttempts)
-	}
-	if m.last_error != nil {
-		fields = append(fields, event.FieldLastError)
 	}
 	if m.read_at != nil {
 		fields = append(fields, event.FieldReadAt)
@@ -885,12 +722,6 @@ func (m *EventMutation) Field(name string) (ent.Value, bool) {
 		return m.ActorID()
 	case event.FieldPayload:
 		return m.Payload()
-	case event.FieldRelayedAt:
-		return m.RelayedAt()
-	case event.FieldAttempts:
-		return m.Attempts()
-	case event.FieldLastError:
-		return m.LastError()
 	case event.FieldReadAt:
 		return m.ReadAt()
 	}
@@ -916,12 +747,6 @@ func (m *EventMutation) OldField(ctx context.Context, name string) (ent.Value, e
 		return m.OldActorID(ctx)
 	case event.FieldPayload:
 		return m.OldPayload(ctx)
-	case event.FieldRelayedAt:
-		return m.OldRelayedAt(ctx)
-	case event.FieldAttempts:
-		return m.OldAttempts(ctx)
-	case event.FieldLastError:
-		return m.OldLastError(ctx)
 	case event.FieldReadAt:
 		return m.OldReadAt(ctx)
 	}
@@ -982,27 +807,6 @@ func (m *EventMutation) SetField(name string, value ent.Value) error {
 		}
 		m.SetPayload(v)
 		return nil
-	case event.FieldRelayedAt:
-		v, ok := value.(time.Time)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetRelayedAt(v)
-		return nil
-	case event.FieldAttempts:
-		v, ok := value.(int)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetAttempts(v)
-		return nil
-	case event.FieldLastError:
-		v, ok := value.(string)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.SetLastError(v)
-		return nil
 	case event.FieldReadAt:
 		v, ok := value.(time.Time)
 		if !ok {
@@ -1021,9 +825,6 @@ func (m *EventMutation) AddedFields() []string {
 	if m.addactor_id != nil {
 		fields = append(fields, event.FieldActorID)
 	}
-	if m.addattempts != nil {
-		fields = append(fields, event.FieldAttempts)
-	}
 	return fields
 }
 
@@ -1034,8 +835,6 @@ func (m *EventMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
 	case event.FieldActorID:
 		return m.AddedActorID()
-	case event.FieldAttempts:
-		return m.AddedAttempts()
 	}
 	return nil, false
 }
@@ -1051,13 +850,6 @@ func (m *EventMutation) AddField(name string, value ent.Value) error {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddActorID(v)
-		return nil
-	case event.FieldAttempts:
-		v, ok := value.(int)
-		if !ok {
-			return fmt.Errorf("unexpected type %T for field %s", value, name)
-		}
-		m.AddAttempts(v)
 		return nil
 	}
 	return fmt.Errorf("unknown Event numeric field %s", name)
@@ -1078,12 +870,6 @@ func (m *EventMutation) ClearedFields() []string {
 	}
 	if m.FieldCleared(event.FieldActorID) {
 		fields = append(fields, event.FieldActorID)
-	}
-	if m.FieldCleared(event.FieldRelayedAt) {
-		fields = append(fields, event.FieldRelayedAt)
-	}
-	if m.FieldCleared(event.FieldLastError) {
-		fields = append(fields, event.FieldLastError)
 	}
 	if m.FieldCleared(event.FieldReadAt) {
 		fields = append(fields, event.FieldReadAt)
@@ -1113,12 +899,6 @@ func (m *EventMutation) ClearField(name string) error {
 		return nil
 	case event.FieldActorID:
 		m.ClearActorID()
-		return nil
-	case event.FieldRelayedAt:
-		m.ClearRelayedAt()
-		return nil
-	case event.FieldLastError:
-		m.ClearLastError()
 		return nil
 	case event.FieldReadAt:
 		m.ClearReadAt()
@@ -1151,15 +931,6 @@ func (m *EventMutation) ResetField(name string) error {
 		return nil
 	case event.FieldPayload:
 		m.ResetPayload()
-		return nil
-	case event.FieldRelayedAt:
-		m.ResetRelayedAt()
-		return nil
-	case event.FieldAttempts:
-		m.ResetAttempts()
-		return nil
-	case event.FieldLastError:
-		m.ResetLastError()
 		return nil
 	case event.FieldReadAt:
 		m.ResetReadAt()
@@ -4060,6 +3831,1363 @@ func (m *KnowledgeShareMutation) ResetEdge(name string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown KnowledgeShare edge %s", name)
+}
+
+// ParkedMutation represents an operation that mutates the Parked nodes in the graph.
+type ParkedMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *int
+	created_at    *time.Time
+	reader        *string
+	recipient     *string
+	from_seq      *int
+	addfrom_seq   *int
+	attempts      *int
+	addattempts   *int
+	until         *time.Time
+	error         *string
+	state         *parked.State
+	why           *string
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*Parked, error)
+	predicates    []predicate.Parked
+}
+
+var _ ent.Mutation = (*ParkedMutation)(nil)
+
+// parkedOption allows management of the mutation configuration using functional options.
+type parkedOption func(*ParkedMutation)
+
+// newParkedMutation creates new mutation for the Parked entity.
+func newParkedMutation(c config, op Op, opts ...parkedOption) *ParkedMutation {
+	m := &ParkedMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeParked,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withParkedID sets the ID field of the mutation.
+func withParkedID(id int) parkedOption {
+	return func(m *ParkedMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Parked
+		)
+		m.oldValue = func(ctx context.Context) (*Parked, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Parked.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withParked sets the old Parked of the mutation.
+func withParked(node *Parked) parkedOption {
+	return func(m *ParkedMutation) {
+		m.oldValue = func(context.Context) (*Parked, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ParkedMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ParkedMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ParkedMutation) ID() (id int, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ParkedMutation) IDs(ctx context.Context) ([]int, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Parked.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetCreatedAt sets the "created_at" field.
+func (m *ParkedMutation) SetCreatedAt(t time.Time) {
+	m.created_at = &t
+}
+
+// CreatedAt returns the value of the "created_at" field in the mutation.
+func (m *ParkedMutation) CreatedAt() (r time.Time, exists bool) {
+	v := m.created_at
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldCreatedAt returns the old "created_at" field's value of the Parked entity.
+// If the Parked object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ParkedMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldCreatedAt requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldCreatedAt: %w", err)
+	}
+	return oldValue.CreatedAt, nil
+}
+
+// ResetCreatedAt resets all changes to the "created_at" field.
+func (m *ParkedMutation) ResetCreatedAt() {
+	m.created_at = nil
+}
+
+// SetReader sets the "reader" field.
+func (m *ParkedMutation) SetReader(s string) {
+	m.reader = &s
+}
+
+// Reader returns the value of the "reader" field in the mutation.
+func (m *ParkedMutation) Reader() (r string, exists bool) {
+	v := m.reader
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldReader returns the old "reader" field's value of the Parked entity.
+// If the Parked object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ParkedMutation) OldReader(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldReader is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldReader requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldReader: %w", err)
+	}
+	return oldValue.Reader, nil
+}
+
+// ResetReader resets all changes to the "reader" field.
+func (m *ParkedMutation) ResetReader() {
+	m.reader = nil
+}
+
+// SetRecipient sets the "recipient" field.
+func (m *ParkedMutation) SetRecipient(s string) {
+	m.recipient = &s
+}
+
+// Recipient returns the value of the "recipient" field in the mutation.
+func (m *ParkedMutation) Recipient() (r string, exists bool) {
+	v := m.recipient
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldRecipient returns the old "recipient" field's value of the Parked entity.
+// If the Parked object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ParkedMutation) OldRecipient(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldRecipient is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldRecipient requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldRecipient: %w", err)
+	}
+	return oldValue.Recipient, nil
+}
+
+// ResetRecipient resets all changes to the "recipient" field.
+func (m *ParkedMutation) ResetRecipient() {
+	m.recipient = nil
+}
+
+// SetFromSeq sets the "from_seq" field.
+func (m *ParkedMutation) SetFromSeq(i int) {
+	m.from_seq = &i
+	m.addfrom_seq = nil
+}
+
+// FromSeq returns the value of the "from_seq" field in the mutation.
+func (m *ParkedMutation) FromSeq() (r int, exists bool) {
+	v := m.from_seq
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldFromSeq returns the old "from_seq" field's value of the Parked entity.
+// If the Parked object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ParkedMutation) OldFromSeq(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldFromSeq is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldFromSeq requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldFromSeq: %w", err)
+	}
+	return oldValue.FromSeq, nil
+}
+
+// AddFromSeq adds i to the "from_seq" field.
+func (m *ParkedMutation) AddFromSeq(i int) {
+	if m.addfrom_seq != nil {
+		*m.addfrom_seq += i
+	} else {
+		m.addfrom_seq = &i
+	}
+}
+
+// AddedFromSeq returns the value that was added to the "from_seq" field in this mutation.
+func (m *ParkedMutation) AddedFromSeq() (r int, exists bool) {
+	v := m.addfrom_seq
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetFromSeq resets all changes to the "from_seq" field.
+func (m *ParkedMutation) ResetFromSeq() {
+	m.from_seq = nil
+	m.addfrom_seq = nil
+}
+
+// SetAttempts sets the "attempts" field.
+func (m *ParkedMutation) SetAttempts(i int) {
+	m.attempts = &i
+	m.addattempts = nil
+}
+
+// Attempts returns the value of the "attempts" field in the mutation.
+func (m *ParkedMutation) Attempts() (r int, exists bool) {
+	v := m.attempts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldAttempts returns the old "attempts" field's value of the Parked entity.
+// If the Parked object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ParkedMutation) OldAttempts(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldAttempts is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldAttempts requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldAttempts: %w", err)
+	}
+	return oldValue.Attempts, nil
+}
+
+// AddAttempts adds i to the "attempts" field.
+func (m *ParkedMutation) AddAttempts(i int) {
+	if m.addattempts != nil {
+		*m.addattempts += i
+	} else {
+		m.addattempts = &i
+	}
+}
+
+// AddedAttempts returns the value that was added to the "attempts" field in this mutation.
+func (m *ParkedMutation) AddedAttempts() (r int, exists bool) {
+	v := m.addattempts
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetAttempts resets all changes to the "attempts" field.
+func (m *ParkedMutation) ResetAttempts() {
+	m.attempts = nil
+	m.addattempts = nil
+}
+
+// SetUntil sets the "until" field.
+func (m *ParkedMutation) SetUntil(t time.Time) {
+	m.until = &t
+}
+
+// Until returns the value of the "until" field in the mutation.
+func (m *ParkedMutation) Until() (r time.Time, exists bool) {
+	v := m.until
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldUntil returns the old "until" field's value of the Parked entity.
+// If the Parked object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ParkedMutation) OldUntil(ctx context.Context) (v *time.Time, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldUntil is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldUntil requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldUntil: %w", err)
+	}
+	return oldValue.Until, nil
+}
+
+// ClearUntil clears the value of the "until" field.
+func (m *ParkedMutation) ClearUntil() {
+	m.until = nil
+	m.clearedFields[parked.FieldUntil] = struct{}{}
+}
+
+// UntilCleared returns if the "until" field was cleared in this mutation.
+func (m *ParkedMutation) UntilCleared() bool {
+	_, ok := m.clearedFields[parked.FieldUntil]
+	return ok
+}
+
+// ResetUntil resets all changes to the "until" field.
+func (m *ParkedMutation) ResetUntil() {
+	m.until = nil
+	delete(m.clearedFields, parked.FieldUntil)
+}
+
+// SetError sets the "error" field.
+func (m *ParkedMutation) SetError(s string) {
+	m.error = &s
+}
+
+// Error returns the value of the "error" field in the mutation.
+func (m *ParkedMutation) Error() (r string, exists bool) {
+	v := m.error
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldError returns the old "error" field's value of the Parked entity.
+// If the Parked object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ParkedMutation) OldError(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldError is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldError requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldError: %w", err)
+	}
+	return oldValue.Error, nil
+}
+
+// ClearError clears the value of the "error" field.
+func (m *ParkedMutation) ClearError() {
+	m.error = nil
+	m.clearedFields[parked.FieldError] = struct{}{}
+}
+
+// ErrorCleared returns if the "error" field was cleared in this mutation.
+func (m *ParkedMutation) ErrorCleared() bool {
+	_, ok := m.clearedFields[parked.FieldError]
+	return ok
+}
+
+// ResetError resets all changes to the "error" field.
+func (m *ParkedMutation) ResetError() {
+	m.error = nil
+	delete(m.clearedFields, parked.FieldError)
+}
+
+// SetState sets the "state" field.
+func (m *ParkedMutation) SetState(pa parked.State) {
+	m.state = &pa
+}
+
+// State returns the value of the "state" field in the mutation.
+func (m *ParkedMutation) State() (r parked.State, exists bool) {
+	v := m.state
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldState returns the old "state" field's value of the Parked entity.
+// If the Parked object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ParkedMutation) OldState(ctx context.Context) (v parked.State, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldState is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldState requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldState: %w", err)
+	}
+	return oldValue.State, nil
+}
+
+// ResetState resets all changes to the "state" field.
+func (m *ParkedMutation) ResetState() {
+	m.state = nil
+}
+
+// SetWhy sets the "why" field.
+func (m *ParkedMutation) SetWhy(s string) {
+	m.why = &s
+}
+
+// Why returns the value of the "why" field in the mutation.
+func (m *ParkedMutation) Why() (r string, exists bool) {
+	v := m.why
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldWhy returns the old "why" field's value of the Parked entity.
+// If the Parked object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ParkedMutation) OldWhy(ctx context.Context) (v *string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldWhy is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldWhy requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldWhy: %w", err)
+	}
+	return oldValue.Why, nil
+}
+
+// ClearWhy clears the value of the "why" field.
+func (m *ParkedMutation) ClearWhy() {
+	m.why = nil
+	m.clearedFields[parked.FieldWhy] = struct{}{}
+}
+
+// WhyCleared returns if the "why" field was cleared in this mutation.
+func (m *ParkedMutation) WhyCleared() bool {
+	_, ok := m.clearedFields[parked.FieldWhy]
+	return ok
+}
+
+// ResetWhy resets all changes to the "why" field.
+func (m *ParkedMutation) ResetWhy() {
+	m.why = nil
+	delete(m.clearedFields, parked.FieldWhy)
+}
+
+// Where appends a list predicates to the ParkedMutation builder.
+func (m *ParkedMutation) Where(ps ...predicate.Parked) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ParkedMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ParkedMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Parked, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ParkedMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ParkedMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Parked).
+func (m *ParkedMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ParkedMutation) Fields() []string {
+	fields := make([]string, 0, 9)
+	if m.created_at != nil {
+		fields = append(fields, parked.FieldCreatedAt)
+	}
+	if m.reader != nil {
+		fields = append(fields, parked.FieldReader)
+	}
+	if m.recipient != nil {
+		fields = append(fields, parked.FieldRecipient)
+	}
+	if m.from_seq != nil {
+		fields = append(fields, parked.FieldFromSeq)
+	}
+	if m.attempts != nil {
+		fields = append(fields, parked.FieldAttempts)
+	}
+	if m.until != nil {
+		fields = append(fields, parked.FieldUntil)
+	}
+	if m.error != nil {
+		fields = append(fields, parked.FieldError)
+	}
+	if m.state != nil {
+		fields = append(fields, parked.FieldState)
+	}
+	if m.why != nil {
+		fields = append(fields, parked.FieldWhy)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ParkedMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case parked.FieldCreatedAt:
+		return m.CreatedAt()
+	case parked.FieldReader:
+		return m.Reader()
+	case parked.FieldRecipient:
+		return m.Recipient()
+	case parked.FieldFromSeq:
+		return m.FromSeq()
+	case parked.FieldAttempts:
+		return m.Attempts()
+	case parked.FieldUntil:
+		return m.Until()
+	case parked.FieldError:
+		return m.Error()
+	case parked.FieldState:
+		return m.State()
+	case parked.FieldWhy:
+		return m.Why()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ParkedMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case parked.FieldCreatedAt:
+		return m.OldCreatedAt(ctx)
+	case parked.FieldReader:
+		return m.OldReader(ctx)
+	case parked.FieldRecipient:
+		return m.OldRecipient(ctx)
+	case parked.FieldFromSeq:
+		return m.OldFromSeq(ctx)
+	case parked.FieldAttempts:
+		return m.OldAttempts(ctx)
+	case parked.FieldUntil:
+		return m.OldUntil(ctx)
+	case parked.FieldError:
+		return m.OldError(ctx)
+	case parked.FieldState:
+		return m.OldState(ctx)
+	case parked.FieldWhy:
+		return m.OldWhy(ctx)
+	}
+	return nil, fmt.Errorf("unknown Parked field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ParkedMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case parked.FieldCreatedAt:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetCreatedAt(v)
+		return nil
+	case parked.FieldReader:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetReader(v)
+		return nil
+	case parked.FieldRecipient:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetRecipient(v)
+		return nil
+	case parked.FieldFromSeq:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetFromSeq(v)
+		return nil
+	case parked.FieldAttempts:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetAttempts(v)
+		return nil
+	case parked.FieldUntil:
+		v, ok := value.(time.Time)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetUntil(v)
+		return nil
+	case parked.FieldError:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetError(v)
+		return nil
+	case parked.FieldState:
+		v, ok := value.(parked.State)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetState(v)
+		return nil
+	case parked.FieldWhy:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetWhy(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Parked field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ParkedMutation) AddedFields() []string {
+	var fields []string
+	if m.addfrom_seq != nil {
+		fields = append(fields, parked.FieldFromSeq)
+	}
+	if m.addattempts != nil {
+		fields = append(fields, parked.FieldAttempts)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ParkedMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case parked.FieldFromSeq:
+		return m.AddedFromSeq()
+	case parked.FieldAttempts:
+		return m.AddedAttempts()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ParkedMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case parked.FieldFromSeq:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddFromSeq(v)
+		return nil
+	case parked.FieldAttempts:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddAttempts(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Parked numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ParkedMutation) ClearedFields() []string {
+	var fields []string
+	if m.FieldCleared(parked.FieldUntil) {
+		fields = append(fields, parked.FieldUntil)
+	}
+	if m.FieldCleared(parked.FieldError) {
+		fields = append(fields, parked.FieldError)
+	}
+	if m.FieldCleared(parked.FieldWhy) {
+		fields = append(fields, parked.FieldWhy)
+	}
+	return fields
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ParkedMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ParkedMutation) ClearField(name string) error {
+	switch name {
+	case parked.FieldUntil:
+		m.ClearUntil()
+		return nil
+	case parked.FieldError:
+		m.ClearError()
+		return nil
+	case parked.FieldWhy:
+		m.ClearWhy()
+		return nil
+	}
+	return fmt.Errorf("unknown Parked nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ParkedMutation) ResetField(name string) error {
+	switch name {
+	case parked.FieldCreatedAt:
+		m.ResetCreatedAt()
+		return nil
+	case parked.FieldReader:
+		m.ResetReader()
+		return nil
+	case parked.FieldRecipient:
+		m.ResetRecipient()
+		return nil
+	case parked.FieldFromSeq:
+		m.ResetFromSeq()
+		return nil
+	case parked.FieldAttempts:
+		m.ResetAttempts()
+		return nil
+	case parked.FieldUntil:
+		m.ResetUntil()
+		return nil
+	case parked.FieldError:
+		m.ResetError()
+		return nil
+	case parked.FieldState:
+		m.ResetState()
+		return nil
+	case parked.FieldWhy:
+		m.ResetWhy()
+		return nil
+	}
+	return fmt.Errorf("unknown Parked field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ParkedMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ParkedMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ParkedMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ParkedMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ParkedMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ParkedMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ParkedMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Parked unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ParkedMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Parked edge %s", name)
+}
+
+// ProgressMutation represents an operation that mutates the Progress nodes in the graph.
+type ProgressMutation struct {
+	config
+	op            Op
+	typ           string
+	id            *int
+	reader        *string
+	done_seq      *int
+	adddone_seq   *int
+	settled       *string
+	clearedFields map[string]struct{}
+	done          bool
+	oldValue      func(context.Context) (*Progress, error)
+	predicates    []predicate.Progress
+}
+
+var _ ent.Mutation = (*ProgressMutation)(nil)
+
+// progressOption allows management of the mutation configuration using functional options.
+type progressOption func(*ProgressMutation)
+
+// newProgressMutation creates new mutation for the Progress entity.
+func newProgressMutation(c config, op Op, opts ...progressOption) *ProgressMutation {
+	m := &ProgressMutation{
+		config:        c,
+		op:            op,
+		typ:           TypeProgress,
+		clearedFields: make(map[string]struct{}),
+	}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
+
+// withProgressID sets the ID field of the mutation.
+func withProgressID(id int) progressOption {
+	return func(m *ProgressMutation) {
+		var (
+			err   error
+			once  sync.Once
+			value *Progress
+		)
+		m.oldValue = func(ctx context.Context) (*Progress, error) {
+			once.Do(func() {
+				if m.done {
+					err = errors.New("querying old values post mutation is not allowed")
+				} else {
+					value, err = m.Client().Progress.Get(ctx, id)
+				}
+			})
+			return value, err
+		}
+		m.id = &id
+	}
+}
+
+// withProgress sets the old Progress of the mutation.
+func withProgress(node *Progress) progressOption {
+	return func(m *ProgressMutation) {
+		m.oldValue = func(context.Context) (*Progress, error) {
+			return node, nil
+		}
+		m.id = &node.ID
+	}
+}
+
+// Client returns a new `ent.Client` from the mutation. If the mutation was
+// executed in a transaction (ent.Tx), a transactional client is returned.
+func (m ProgressMutation) Client() *Client {
+	client := &Client{config: m.config}
+	client.init()
+	return client
+}
+
+// Tx returns an `ent.Tx` for mutations that were executed in transactions;
+// it returns an error otherwise.
+func (m ProgressMutation) Tx() (*Tx, error) {
+	if _, ok := m.driver.(*txDriver); !ok {
+		return nil, errors.New("ent: mutation is not running in a transaction")
+	}
+	tx := &Tx{config: m.config}
+	tx.init()
+	return tx, nil
+}
+
+// ID returns the ID value in the mutation. Note that the ID is only available
+// if it was provided to the builder or after it was returned from the database.
+func (m *ProgressMutation) ID() (id int, exists bool) {
+	if m.id == nil {
+		return
+	}
+	return *m.id, true
+}
+
+// IDs queries the database and returns the entity ids that match the mutation's predicate.
+// That means, if the mutation is applied within a transaction with an isolation level such
+// as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
+// or updated by the mutation.
+func (m *ProgressMutation) IDs(ctx context.Context) ([]int, error) {
+	switch {
+	case m.op.Is(OpUpdateOne | OpDeleteOne):
+		id, exists := m.ID()
+		if exists {
+			return []int{id}, nil
+		}
+		fallthrough
+	case m.op.Is(OpUpdate | OpDelete):
+		return m.Client().Progress.Query().Where(m.predicates...).IDs(ctx)
+	default:
+		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
+	}
+}
+
+// SetReader sets the "reader" field.
+func (m *ProgressMutation) SetReader(s string) {
+	m.reader = &s
+}
+
+// Reader returns the value of the "reader" field in the mutation.
+func (m *ProgressMutation) Reader() (r string, exists bool) {
+	v := m.reader
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldReader returns the old "reader" field's value of the Progress entity.
+// If the Progress object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ProgressMutation) OldReader(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldReader is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldReader requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldReader: %w", err)
+	}
+	return oldValue.Reader, nil
+}
+
+// ResetReader resets all changes to the "reader" field.
+func (m *ProgressMutation) ResetReader() {
+	m.reader = nil
+}
+
+// SetDoneSeq sets the "done_seq" field.
+func (m *ProgressMutation) SetDoneSeq(i int) {
+	m.done_seq = &i
+	m.adddone_seq = nil
+}
+
+// DoneSeq returns the value of the "done_seq" field in the mutation.
+func (m *ProgressMutation) DoneSeq() (r int, exists bool) {
+	v := m.done_seq
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldDoneSeq returns the old "done_seq" field's value of the Progress entity.
+// If the Progress object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ProgressMutation) OldDoneSeq(ctx context.Context) (v int, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldDoneSeq is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldDoneSeq requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldDoneSeq: %w", err)
+	}
+	return oldValue.DoneSeq, nil
+}
+
+// AddDoneSeq adds i to the "done_seq" field.
+func (m *ProgressMutation) AddDoneSeq(i int) {
+	if m.adddone_seq != nil {
+		*m.adddone_seq += i
+	} else {
+		m.adddone_seq = &i
+	}
+}
+
+// AddedDoneSeq returns the value that was added to the "done_seq" field in this mutation.
+func (m *ProgressMutation) AddedDoneSeq() (r int, exists bool) {
+	v := m.adddone_seq
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// ResetDoneSeq resets all changes to the "done_seq" field.
+func (m *ProgressMutation) ResetDoneSeq() {
+	m.done_seq = nil
+	m.adddone_seq = nil
+}
+
+// SetSettled sets the "settled" field.
+func (m *ProgressMutation) SetSettled(s string) {
+	m.settled = &s
+}
+
+// Settled returns the value of the "settled" field in the mutation.
+func (m *ProgressMutation) Settled() (r string, exists bool) {
+	v := m.settled
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldSettled returns the old "settled" field's value of the Progress entity.
+// If the Progress object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *ProgressMutation) OldSettled(ctx context.Context) (v string, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldSettled is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldSettled requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldSettled: %w", err)
+	}
+	return oldValue.Settled, nil
+}
+
+// ResetSettled resets all changes to the "settled" field.
+func (m *ProgressMutation) ResetSettled() {
+	m.settled = nil
+}
+
+// Where appends a list predicates to the ProgressMutation builder.
+func (m *ProgressMutation) Where(ps ...predicate.Progress) {
+	m.predicates = append(m.predicates, ps...)
+}
+
+// WhereP appends storage-level predicates to the ProgressMutation builder. Using this method,
+// users can use type-assertion to append predicates that do not depend on any generated package.
+func (m *ProgressMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.Progress, len(ps))
+	for i := range ps {
+		p[i] = ps[i]
+	}
+	m.Where(p...)
+}
+
+// Op returns the operation name.
+func (m *ProgressMutation) Op() Op {
+	return m.op
+}
+
+// SetOp allows setting the mutation operation.
+func (m *ProgressMutation) SetOp(op Op) {
+	m.op = op
+}
+
+// Type returns the node type of this mutation (Progress).
+func (m *ProgressMutation) Type() string {
+	return m.typ
+}
+
+// Fields returns all fields that were changed during this mutation. Note that in
+// order to get all numeric fields that were incremented/decremented, call
+// AddedFields().
+func (m *ProgressMutation) Fields() []string {
+	fields := make([]string, 0, 3)
+	if m.reader != nil {
+		fields = append(fields, progress.FieldReader)
+	}
+	if m.done_seq != nil {
+		fields = append(fields, progress.FieldDoneSeq)
+	}
+	if m.settled != nil {
+		fields = append(fields, progress.FieldSettled)
+	}
+	return fields
+}
+
+// Field returns the value of a field with the given name. The second boolean
+// return value indicates that this field was not set, or was not defined in the
+// schema.
+func (m *ProgressMutation) Field(name string) (ent.Value, bool) {
+	switch name {
+	case progress.FieldReader:
+		return m.Reader()
+	case progress.FieldDoneSeq:
+		return m.DoneSeq()
+	case progress.FieldSettled:
+		return m.Settled()
+	}
+	return nil, false
+}
+
+// OldField returns the old value of the field from the database. An error is
+// returned if the mutation operation is not UpdateOne, or the query to the
+// database failed.
+func (m *ProgressMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+	switch name {
+	case progress.FieldReader:
+		return m.OldReader(ctx)
+	case progress.FieldDoneSeq:
+		return m.OldDoneSeq(ctx)
+	case progress.FieldSettled:
+		return m.OldSettled(ctx)
+	}
+	return nil, fmt.Errorf("unknown Progress field %s", name)
+}
+
+// SetField sets the value of a field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ProgressMutation) SetField(name string, value ent.Value) error {
+	switch name {
+	case progress.FieldReader:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetReader(v)
+		return nil
+	case progress.FieldDoneSeq:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetDoneSeq(v)
+		return nil
+	case progress.FieldSettled:
+		v, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetSettled(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Progress field %s", name)
+}
+
+// AddedFields returns all numeric fields that were incremented/decremented during
+// this mutation.
+func (m *ProgressMutation) AddedFields() []string {
+	var fields []string
+	if m.adddone_seq != nil {
+		fields = append(fields, progress.FieldDoneSeq)
+	}
+	return fields
+}
+
+// AddedField returns the numeric value that was incremented/decremented on a field
+// with the given name. The second boolean return value indicates that this field
+// was not set, or was not defined in the schema.
+func (m *ProgressMutation) AddedField(name string) (ent.Value, bool) {
+	switch name {
+	case progress.FieldDoneSeq:
+		return m.AddedDoneSeq()
+	}
+	return nil, false
+}
+
+// AddField adds the value to the field with the given name. It returns an error if
+// the field is not defined in the schema, or if the type mismatched the field
+// type.
+func (m *ProgressMutation) AddField(name string, value ent.Value) error {
+	switch name {
+	case progress.FieldDoneSeq:
+		v, ok := value.(int)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.AddDoneSeq(v)
+		return nil
+	}
+	return fmt.Errorf("unknown Progress numeric field %s", name)
+}
+
+// ClearedFields returns all nullable fields that were cleared during this
+// mutation.
+func (m *ProgressMutation) ClearedFields() []string {
+	return nil
+}
+
+// FieldCleared returns a boolean indicating if a field with the given name was
+// cleared in this mutation.
+func (m *ProgressMutation) FieldCleared(name string) bool {
+	_, ok := m.clearedFields[name]
+	return ok
+}
+
+// ClearField clears the value of the field with the given name. It returns an
+// error if the field is not defined in the schema.
+func (m *ProgressMutation) ClearField(name string) error {
+	return fmt.Errorf("unknown Progress nullable field %s", name)
+}
+
+// ResetField resets all changes in the mutation for the field with the given name.
+// It returns an error if the field is not defined in the schema.
+func (m *ProgressMutation) ResetField(name string) error {
+	switch name {
+	case progress.FieldReader:
+		m.ResetReader()
+		return nil
+	case progress.FieldDoneSeq:
+		m.ResetDoneSeq()
+		return nil
+	case progress.FieldSettled:
+		m.ResetSettled()
+		return nil
+	}
+	return fmt.Errorf("unknown Progress field %s", name)
+}
+
+// AddedEdges returns all edge names that were set/added in this mutation.
+func (m *ProgressMutation) AddedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// AddedIDs returns all IDs (to other nodes) that were added for the given edge
+// name in this mutation.
+func (m *ProgressMutation) AddedIDs(name string) []ent.Value {
+	return nil
+}
+
+// RemovedEdges returns all edge names that were removed in this mutation.
+func (m *ProgressMutation) RemovedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
+// the given name in this mutation.
+func (m *ProgressMutation) RemovedIDs(name string) []ent.Value {
+	return nil
+}
+
+// ClearedEdges returns all edge names that were cleared in this mutation.
+func (m *ProgressMutation) ClearedEdges() []string {
+	edges := make([]string, 0, 0)
+	return edges
+}
+
+// EdgeCleared returns a boolean which indicates if the edge with the given name
+// was cleared in this mutation.
+func (m *ProgressMutation) EdgeCleared(name string) bool {
+	return false
+}
+
+// ClearEdge clears the value of the edge with the given name. It returns an error
+// if that edge is not defined in the schema.
+func (m *ProgressMutation) ClearEdge(name string) error {
+	return fmt.Errorf("unknown Progress unique edge %s", name)
+}
+
+// ResetEdge resets all changes to the edge with the given name in this mutation.
+// It returns an error if the edge is not defined in the schema.
+func (m *ProgressMutation) ResetEdge(name string) error {
+	return fmt.Errorf("unknown Progress edge %s", name)
 }
 
 // SessionMutation represents an operation that mutates the Session nodes in the graph.

@@ -24,6 +24,10 @@ type Tx struct {
 	KnowledgeRequest *KnowledgeRequestClient
 	// KnowledgeShare is the client for interacting with the KnowledgeShare builders.
 	KnowledgeShare *KnowledgeShareClient
+	// Parked is the client for interacting with the Parked builders.
+	Parked *ParkedClient
+	// Progress is the client for interacting with the Progress builders.
+	Progress *ProgressClient
 	// Session is the client for interacting with the Session builders.
 	Session *SessionClient
 	// Setting is the client for interacting with the Setting builders.
@@ -168,6 +172,8 @@ func (tx *Tx) init() {
 	tx.KnowledgeContent = NewKnowledgeContentClient(tx.config)
 	tx.KnowledgeRequest = NewKnowledgeRequestClient(tx.config)
 	tx.KnowledgeShare = NewKnowledgeShareClient(tx.config)
+	tx.Parked = NewParkedClient(tx.config)
+	tx.Progress = NewProgressClient(tx.config)
 	tx.Session = NewSessionClient(tx.config)
 	tx.Setting = NewSettingClient(tx.config)
 	tx.Subscriber = NewSubscriberClient(tx.config)

@@ -10,9 +10,9 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/auth"
+	"lorebridge/bridge"
 	"lorebridge/ent"
 	"lorebridge/ent/rule"
-	"lorebridge/outbox"
 )
 
 // The codes in extensions.code that are ours to give; gqlgen gives GRAPHQL_PARSE_FAILED and PERSISTED_QUERY_NOT_FOUND. Product
@@ -50,7 +50,7 @@ var codes = []struct {
 	{rule.ErrOwnKnowledge, codeOwnKnowledge},
 	{rule.ErrAlreadyShared, codeAlreadyShared},
 	{rule.ErrAlreadyAnswered, codeAlreadyAnswered},
-	{outbox.ErrGap, codeSubscriptionGap},
+	{bridge.ErrGap, codeSubscriptionGap},
 }
 
 // presenter turns every error of an operation into what the client sees of it.

@@ -86,7 +86,7 @@ func TestAHandlerNeedsItsParts(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	whole := graph.Parts{
-		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: slog.New(slog.DiscardHandler), Subscriptions: h.subscriptions,
+		Client: h.client, WithTx: h.log.WithTx, Accounts: h.accounts, Logger: slog.New(slog.DiscardHandler), Subscriptions: h.subscriptions,
 		Realtime: func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },
 	}
 	if _, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, whole); err != nil {

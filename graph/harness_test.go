@@ -57,6 +57,7 @@ type plan struct {
 type house struct {
 	t             testing.TB
 	client        *ent.Client
+	log           *outbox.Log
 	relay         *outbox.Relay
 	subscriptions *bridge.Subscriptions
 	accounts      *auth.Accounts
@@ -77,7 +78,7 @@ func build(t testing.TB, change ...func(*plan)) *house {
 		pusher: bridge.Config{AppID: "lorebridge", Key: "key", Secret: "secret", Scheme: "https"},
 		subscriptions: bridge.SubscriptionsConfig{
 			PerPerson: 100, Grace: time.Minute, Lifetime: time.Hour, Sweep: time.Minute,
-			Oversize: bridge.OversizeError, PayloadLimit: outbox.MaxPayload,
+			Oversize: bridge.OversizeError, PayloadLimit: bridge.DefaultPayloadLimit,
 		},
 	}
 	for _, change := range change {
@@ -123,9 +124,12 @@ func build(t testing.TB, change ...func(*plan)) *house {
 	if !p.pusher.Embedded() {
 		sender = nowhere{} // there is no such Pusher in a test
 	}
-	h.subscriptions, err = bridge.NewSubscriptions(p.subscriptions, pusher, bridge.SubscriptionsParts{Client: h.client, Logger: log})
+	h.log, err = outbox.New(t.Context(), outbox.Config{Client: h.client, Logger: log})
 	must(t, err)
-	h.relay, err = outbox.New(outbox.Config{Client: h.client, Sender: sender, Publisher: h.subscriptions, Logger: log})
+	h.subscriptions, err = bridge.NewSubscriptions(p.subscriptions, pusher,
+		bridge.SubscriptionsParts{Client: h.client, Log: h.log, Logger: log})
+	must(t, err)
+	h.relay, err = outbox.NewRelay(outbox.RelayConfig{Log: h.log, Sender: sender, Logger: log})
 	must(t, err)
 
 	if p.realtime == nil {
@@ -136,14 +140,14 @@ func build(t testing.TB, change ...func(*plan)) *house {
 		subscriptions = p.tap(subscriptions)
 	}
 	api, err := graph.NewHandler(p.graph, graph.Parts{
-		Client: h.client, WithTx: h.relay.WithTx, Accounts: h.accounts, Logger: log, Subscriptions: subscriptions,
+		Client: h.client, WithTx: h.log.WithTx, Accounts: h.accounts, Logger: log, Subscriptions: subscriptions,
 		Realtime:      p.realtime,
 		Times:         p.times,
 		Introspection: p.introspection,
 		Playground:    p.playground,
 	})
 	must(t, err)
-	must(t, h.subscriptions.Load(t.Context(), api.Executor, h.relay.WithTx))
+	must(t, h.subscriptions.Load(t.Context(), api.Executor))
 	for _, part := range []interface{ Run(context.Context) error }{h.subscriptions, h.relay, h.accounts} { // the last one ends first
 		ended := make(chan error, 1)
 		ctx, stop := context.WithCancel(context.Background())
@@ -180,6 +184,8 @@ func connection(b *bridge.Bridge) func(context.Context, int) (*graph.Realtime, e
 
 // nowhere takes every event.
 type nowhere struct{}
+
+func (nowhere) Check(context.Context) error { return nil }
 
 func (nowhere) Send(_ context.Context, batch []*ent.Event) ([]error, error) {
 	return make([]error, len(batch)), nil
@@ -222,7 +228,7 @@ func (h *house) session(p person, expires time.Time) string {
 func (h *house) as(p person, fn func(ctx context.Context, tx *ent.Client) error) {
 	h.t.Helper()
 	ctx := auth.NewContext(h.t.Context(), auth.Viewer{UserID: p.id})
-	must(h.t, h.relay.WithTx(ctx, fn))
+	must(h.t, h.log.WithTx(ctx, fn))
 }
 
 // system is a context that sees everything.

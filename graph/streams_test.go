@@ -16,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"lorebridge/bridge"
 	"lorebridge/ent"
 	"lorebridge/graph"
 	"lorebridge/outbox"
@@ -39,7 +40,7 @@ func tapped() (*tap, func(*plan)) {
 	}
 }
 
-func (t *tap) Subscribe(ctx context.Context, topic outbox.Topic) (outbox.Feed, error) {
+func (t *tap) Subscribe(ctx context.Context, topic outbox.Topic) (bridge.Feed, error) {
 	feed, err := t.Subscriptions.Subscribe(ctx, topic)
 	if err == nil {
 		context.AfterFunc(ctx, func() { t.ended <- topic })
@@ -384,10 +385,10 @@ func TestASubscriptionThatEndsSaysSo(t *testing.T) {
 // gapped gives feeds whose reader was too slow.
 type gapped struct{ graph.Subscriptions }
 
-func (gapped) Subscribe(context.Context, outbox.Topic) (outbox.Feed, error) {
+func (gapped) Subscribe(context.Context, outbox.Topic) (bridge.Feed, error) {
 	events := make(chan *ent.Event)
 	close(events)
-	return outbox.Feed{Fresh: true, Events: events, Err: func() error { return outbox.ErrGap }, End: func() {}}, nil
+	return bridge.Feed{Fresh: true, Events: events, Err: func() error { return bridge.ErrGap }, End: func() {}}, nil
 }
 
 func TestAStreamThatMissedUpdatesSaysSo(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"lorebridge/auth"
+	"lorebridge/bridge"
 	"lorebridge/ent"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/rule"
@@ -16,7 +17,7 @@ import (
 // from the context, so resolvers do not.
 type Subscriptions interface {
 	// Subscribe gives a resolver its feed. Too many subscriptions of one person are an *auth.RateLimitError.
-	Subscribe(ctx context.Context, topic outbox.Topic) (outbox.Feed, error)
+	Subscribe(ctx context.Context, topic outbox.Topic) (bridge.Feed, error)
 	// Register stores a subscription that came by POST and returns its first answer, with the channel that its results will
 	// be sent to; the channel is empty if there will be none: then the answer says why, or was all there is.
 	Register(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) (answer *graphql.Response, channel string)
@@ -77,7 +78,7 @@ func tell[T any](ctx context.Context, subscriptions Subscriptions, s story[T]) (
 }
 
 // follow tells of a stream's events until it ends, and returns why unless it ended in good order.
-func (s story[T]) follow(ctx context.Context, feed outbox.Feed, told chan<- *T) error {
+func (s story[T]) follow(ctx context.Context, feed bridge.Feed, told chan<- *T) error {
 	for e := range feed.Events {
 		value, err := s.of(ctx, e)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -51,27 +52,48 @@ func reopen(t *testing.T, path string) *ent.Client {
 	return client
 }
 
-func newRelay(t *testing.T, c outbox.Config) *outbox.Relay {
+// sending is a relay with its log.
+type sending struct {
+	*outbox.Relay
+	log *outbox.Log
+}
+
+// newRelay returns a relay on a log of its own. Without a jitter each pause is as long as it can be.
+func newRelay(t *testing.T, client *ent.Client, c outbox.RelayConfig) sending {
 	t.Helper()
+	if c.Log == nil {
+		c.Log = newLog(t, client)
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Jitter == nil {
 		c.Jitter = func() float64 { return 1 }
 	}
-	relay, err := outbox.New(c)
+	relay, err := outbox.NewRelay(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return relay
+	return sending{relay, c.Log}
 }
 
-// running runs relay; stop ends it and waits until it has.
-func running(t *testing.T, relay *outbox.Relay) (stop func()) {
+func newLog(t *testing.T, client *ent.Client) *outbox.Log {
+	t.Helper()
+	log, err := outbox.New(t.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
+// running runs a part; stop ends it and waits until it has.
+func running(t *testing.T, part interface {
+	Run(ctx context.Context) error
+}) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	go func() { ended <- relay.Run(ctx) }()
+	go func() { ended <- part.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -83,15 +105,15 @@ func running(t *testing.T, relay *outbox.Relay) (stop func()) {
 }
 
 // ask commits one request to each owner, all in one transaction, and so as many events.
-func ask(t *testing.T, relay *outbox.Relay, question string, owners ...int) {
+func ask(t *testing.T, log *outbox.Log, question string, owners ...int) {
 	t.Helper()
-	if err := tryAsk(t.Context(), relay, question, owners...); err != nil {
+	if err := tryAsk(t.Context(), log, question, owners...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func tryAsk(ctx context.Context, relay *outbox.Relay, question string, owners ...int) error {
-	return relay.WithTx(auth.AsSystem(ctx), func(ctx context.Context, tx *ent.Client) error {
+func tryAsk(ctx context.Context, log *outbox.Log, question string, owners ...int) error {
+	return log.WithTx(auth.AsSystem(ctx), func(ctx context.Context, tx *ent.Client) error {
 		for _, owner := range owners {
 			if err := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(owner).SetQuestion(question).Exec(ctx); err != nil {
 				return err
@@ -99,6 +121,28 @@ func tryAsk(ctx context.Context, relay *outbox.Relay, question string, owners ..
 		}
 		return nil
 	})
+}
+
+// learn commits a new item, and so an event for nobody in particular.
+func learn(ctx context.Context, log *outbox.Log, title string) error {
+	return log.WithTx(auth.AsSystem(ctx), func(ctx context.Context, tx *ent.Client) error {
+		return tx.Knowledge.Create().SetTitle(title).SetOwnerID(asker).Exec(ctx)
+	})
+}
+
+// parked is what the readers have left behind, as text: reader, recipient, state and the place of the event in the table, from 1 on.
+func parked(t *testing.T, log *outbox.Log, client *ent.Client) []string {
+	t.Helper()
+	all, err := log.ListParked(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := idsOf(rows(t, client))
+	words := make([]string, len(all))
+	for i, p := range all {
+		words[i] = fmt.Sprintf("%s %s %s %d", p.Reader, p.Recipient, p.State, slices.Index(ids, p.EventID)+1)
+	}
+	return words
 }
 
 // rows returns all events in the order of their ids.
@@ -116,6 +160,7 @@ type recorder struct {
 	// answer decides about a batch; nil takes everything.
 	answer func(ctx context.Context, batch []*ent.Event) ([]error, error)
 	max    int
+	down   func(ctx context.Context) error // of Check; nil: it is up
 
 	// mu guards the notes.
 	mu    sync.Mutex
@@ -123,6 +168,14 @@ type recorder struct {
 	tries map[int]int // id → sends
 	busy  map[int]bool
 	wrong []error
+}
+
+// Check fails if down does.
+func (s *recorder) Check(ctx context.Context) error {
+	if s.down == nil {
+		return nil
+	}
+	return s.down(ctx)
 }
 
 func (s *recorder) Send(ctx context.Context, batch []*ent.Event) ([]error, error) {

@@ -13,9 +13,9 @@ const (
 	TypeKnowledgeResponse = "knowledge-response"
 )
 
-// MaxPayload is how many bytes of JSON an event can carry through Pusher. A text that would pass it alone is not
+// MaxText is how many bytes of a text an event keeps. A longer one is not
 // copied into the event: clients read it over GraphQL.
-const MaxPayload = 10_240
+const MaxText = 10_240
 
 // Payload is what an event tells its recipient, as the Event row keeps it; what an event does not have is absent.
 // The order of the fields is the order of the keys on the wire, where eventId, the row's id, comes last.

@@ -23,23 +23,25 @@ import (
 
 var errDown = errors.New("pusher is down")
 
-func TestWhatCommitsIsSentOnceAndMarked(t *testing.T) {
+func TestWhatCommitsIsSentOnceAndTheProgressKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 2), &recorder{}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		stop := running(t, relay)
-		ask(t, relay, "one", 2, 3)
-		ask(t, relay, "two", 2)
+		ask(t, relay.log, "one", 2, 3)
+		ask(t, relay.log, "two", 2)
 		stop()
 		sender.check(t)
 		all := rows(t, client)
 		if len(all) != 3 || !sameElements(idsOf(all), sender.ids()) {
 			t.Fatalf("the rows %v were sent as %v", idsOf(all), sender.ids())
 		}
-		for _, e := range all {
-			if e.RelayedAt == nil || e.Attempts != 1 || e.LastError != nil {
-				t.Errorf("event %d: relayed at %v after %d attempts, error %v", e.ID, e.RelayedAt, e.Attempts, e.LastError)
-			}
+		again := &recorder{}
+		stop = running(t, newRelay(t, client, outbox.RelayConfig{Sender: again}))
+		synctest.Wait()
+		stop()
+		if got := again.ids(); len(got) > 0 {
+			t.Errorf("after a restart %v were sent again", got)
 		}
 	})
 }
@@ -47,7 +49,7 @@ func TestWhatCommitsIsSentOnceAndMarked(t *testing.T) {
 func TestWhileItKeepsUpItReadsNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 3), &recorder{}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		stop := running(t, relay)
 		synctest.Wait() // it has looked for what an earlier process left
 		reads := 0
@@ -58,7 +60,7 @@ func TestWhileItKeepsUpItReadsNothingBack(t *testing.T) {
 			})
 		}))
 		for i := range 20 {
-			ask(t, relay, fmt.Sprint(i), 2, 3, 4)
+			ask(t, relay.log, fmt.Sprint(i), 2, 3, 4)
 		}
 		synctest.Wait()
 		if len(sender.ids()) != 60 || reads != 0 {
@@ -75,15 +77,15 @@ func TestWhatAnEarlierProcessLeftIsSentFirstAndInOrder(t *testing.T) {
 		for i := range 2 {
 			client.User.Create().SetName("u").SetEmail(fmt.Sprintf("%d@x", i)).SetPasswordHash("-").SaveX(auth.AsSystem(t.Context()))
 		}
-		dead := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}}) // never runs: as after kill -9
+		dead := newRelay(t, client, outbox.RelayConfig{Sender: &recorder{}}) // never runs: as after kill -9
 		for i := range 25 {
-			ask(t, dead, fmt.Sprint("before ", i), 2)
+			ask(t, dead.log, fmt.Sprint("before ", i), 2)
 		}
 		sender := &recorder{}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
-		ask(t, relay, "committed before it runs", 2)
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
+		ask(t, relay.log, "committed before it runs", 2)
 		stop := running(t, relay)
-		ask(t, relay, "while it reads", 2)
+		ask(t, relay.log, "while it reads", 2)
 		synctest.Wait()
 		stop()
 		if diff := cmp.Diff(idsOf(rows(t, client)), sender.ids()); diff != "" {
@@ -104,9 +106,9 @@ func TestRetriesUseFullJitterFrom100msDoublingTo5s(t *testing.T) {
 			return make([]error, 1), nil
 		}}
 		client := open(t, 1)
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender, Jitter: func() float64 { return 0.5 }})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, Jitter: func() float64 { return 0.5 }})
 		running(t, relay)
-		ask(t, relay, "?", 2)
+		ask(t, relay.log, "?", 2)
 		<-time.After(time.Minute) // of the bubble's clock
 		synctest.Wait()
 		waits := make([]time.Duration, 0, len(at))
@@ -118,8 +120,8 @@ func TestRetriesUseFullJitterFrom100msDoublingTo5s(t *testing.T) {
 		if diff := cmp.Diff(want, waits); diff != "" {
 			t.Errorf("the waits at half jitter (-want +got):\n%s", diff)
 		}
-		if e := rows(t, client)[0]; e.RelayedAt == nil || e.Attempts != 10 {
-			t.Errorf("relayed at %v after %d attempts, want 10", e.RelayedAt, e.Attempts)
+		if got := sender.ids(); len(got) != 1 {
+			t.Errorf("it was taken %d times", len(got))
 		}
 	})
 }
@@ -138,10 +140,10 @@ func TestOneBlockedRecipientHoldsUpNobodyElse(t *testing.T) {
 			return verdicts, nil
 		}}
 		client := open(t, 3)
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		running(t, relay)
 		for i := range 5 {
-			ask(t, relay, fmt.Sprint(i), 2, 3, 4)
+			ask(t, relay.log, fmt.Sprint(i), 2, 3, 4)
 		}
 		synctest.Wait()
 		if got := len(sender.ids()); got != 10 {
@@ -173,21 +175,25 @@ func TestARefusedEventIsRecordedAndNotSentAgain(t *testing.T) {
 			}
 			return make([]error, len(batch)), nil
 		}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		stop := running(t, relay)
-		ask(t, relay, "bad", 2)
-		ask(t, relay, "good", 2)
+		ask(t, relay.log, "bad", 2)
+		ask(t, relay.log, "good", 2)
 		synctest.Wait()
 		stop()
 		all := rows(t, client)
-		if e := all[0]; e.RelayedAt != nil || e.LastError == nil || *e.LastError != "HTTP 413: too large" || e.Attempts != 1 {
-			t.Errorf("the refused event: %+v", e)
+		if got := sender.ids(); !slices.Equal(got, idsOf(all[1:])) {
+			t.Errorf("%v were taken", got)
 		}
-		if all[1].RelayedAt == nil {
-			t.Error("the event behind it was not relayed")
+		parked, err := relay.log.ListParked(t.Context())
+		if err != nil || len(parked) != 1 {
+			t.Fatalf("%v are parked: %v", parked, err)
+		}
+		if p := parked[0]; p.EventID != all[0].ID || p.State != "REFUSED" || p.Error != "HTTP 413: too large" || p.Attempts != 1 || p.Recipient != "2" {
+			t.Errorf("the refused event: %+v", p)
 		}
 		again := &recorder{}
-		stop = running(t, newRelay(t, outbox.Config{Client: client, Sender: again}))
+		stop = running(t, newRelay(t, client, outbox.RelayConfig{Sender: again}))
 		synctest.Wait()
 		stop()
 		if got := again.ids(); len(got) != 0 {
@@ -196,22 +202,22 @@ func TestARefusedEventIsRecordedAndNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestTheStatusSaysThatCredentialsAreRefusedUntilTheyAreNot(t *testing.T) {
+func TestTheStatusSaysWhyEventsWaitUntilTheyDoNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var refuse atomic.Bool
 		refuse.Store(true)
 		sender := &recorder{answer: func(_ context.Context, batch []*ent.Event) ([]error, error) {
 			if refuse.Load() {
-				return nil, fmt.Errorf("%w: HTTP 401", outbox.ErrUnauthorized)
+				return nil, errDown
 			}
 			return make([]error, len(batch)), nil
 		}}
-		relay := newRelay(t, outbox.Config{Client: open(t, 1), Sender: sender})
+		relay := newRelay(t, open(t, 1), outbox.RelayConfig{Sender: sender})
 		running(t, relay)
-		ask(t, relay, "?", 2)
+		ask(t, relay.log, "?", 2)
 		synctest.Wait()
-		if s := relay.Status(); !errors.Is(s.Err, outbox.ErrUnauthorized) || s.Waiting != 1 {
-			t.Errorf("while they are refused: %+v", s)
+		if s := relay.Status(); !errors.Is(s.Err, errDown) || s.Parked != 1 || !s.Behind {
+			t.Errorf("while they fail: %+v", s)
 		}
 		refuse.Store(false)
 		<-time.After(10 * time.Second) // of the bubble's clock
@@ -233,10 +239,10 @@ func TestMemoryIsBoundedWhilePusherIsDownAndNothingIsLost(t *testing.T) {
 			return make([]error, len(batch)), nil
 		}}
 		client := open(t, 4)
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender, QueueSize: 10})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, QueueSize: 10})
 		running(t, relay)
 		for i := range 50 {
-			ask(t, relay, fmt.Sprint(i), 2+i%4)
+			ask(t, relay.log, fmt.Sprint(i), 2+i%4)
 			if s := relay.Status(); s.Waiting > 10 {
 				t.Fatalf("%d events are in memory", s.Waiting)
 			}
@@ -261,19 +267,21 @@ func TestAnEndedContextDrainsWhatIsInMemory(t *testing.T) {
 			<-time.After(100 * time.Millisecond)
 			return make([]error, len(batch)), nil
 		}}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		stop := running(t, relay)
 		for i := range 20 {
-			ask(t, relay, fmt.Sprint(i), 2)
+			ask(t, relay.log, fmt.Sprint(i), 2)
 		}
 		stop()
 		if got := len(sender.ids()); got != 20 {
 			t.Errorf("%d of 20 events were sent", got)
 		}
-		for _, e := range rows(t, client) {
-			if e.RelayedAt == nil {
-				t.Errorf("event %d was sent and is not marked", e.ID)
-			}
+		again := &recorder{}
+		stop = running(t, newRelay(t, client, outbox.RelayConfig{Sender: again}))
+		synctest.Wait()
+		stop()
+		if got := again.ids(); len(got) > 0 {
+			t.Errorf("after a restart %v were sent again", got)
 		}
 	})
 }
@@ -285,17 +293,21 @@ func TestADrainEndsThoughPusherHangs(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender, Drain: 3 * time.Second})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, Drain: 3 * time.Second})
 		stop := running(t, relay)
-		ask(t, relay, "?", 2)
+		ask(t, relay.log, "?", 2)
 		synctest.Wait()
 		start := time.Now()
 		stop()
 		if took := time.Since(start); took != 3*time.Second {
 			t.Errorf("it took %v, the drain is 3 s", took)
 		}
-		if e := rows(t, client)[0]; e.RelayedAt != nil {
-			t.Error("an event that nobody took is marked as relayed")
+		again := &recorder{}
+		stop = running(t, newRelay(t, client, outbox.RelayConfig{Sender: again}))
+		synctest.Wait()
+		stop()
+		if got := again.ids(); len(got) != 1 {
+			t.Errorf("after a restart %v was sent", got)
 		}
 	})
 }
@@ -326,7 +338,7 @@ func TestWhateverFailsEachEventIsTakenOnceAndInOrder(t *testing.T) {
 					}
 					return verdicts, nil
 				}
-				relay := newRelay(t, outbox.Config{Client: client, Sender: sender, QueueSize: 8, BatchSize: 3, InFlight: 4, Jitter: rand.Float64})
+				relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, QueueSize: 8, BatchSize: 3, InFlight: 4, Jitter: rand.Float64})
 				running(t, relay)
 				done := make(chan error)
 				for owner := range owners {
@@ -336,7 +348,7 @@ func TestWhateverFailsEachEventIsTakenOnceAndInOrder(t *testing.T) {
 							if i%4 == 0 {
 								to = append(to, 2+(owner+1)%owners)
 							}
-							if err := tryAsk(t.Context(), relay, fmt.Sprint(owner, ":", i), to...); err != nil {
+							if err := tryAsk(t.Context(), relay.log, fmt.Sprint(owner, ":", i), to...); err != nil {
 								done <- err
 								return
 							}
@@ -408,10 +420,11 @@ func sameElements(a, b []int) bool {
 func TestWhatIsCommittedWhileATablePageIsReadKeepsItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 1), &recorder{}
-		dead := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}})
+		dead := newRelay(t, client, outbox.RelayConfig{Sender: &recorder{}})
 		for i := range 10 {
-			ask(t, dead, fmt.Sprint(i), 2)
+			ask(t, dead.log, fmt.Sprint(i), 2)
 		}
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, QueueSize: 4}) // and so pages of 4
 		read, release := make(chan struct{}), make(chan struct{})
 		client.Event.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
 			return ent.QuerierFunc(func(ctx context.Context, q ent.Query) (ent.Value, error) {
@@ -425,10 +438,9 @@ func TestWhatIsCommittedWhileATablePageIsReadKeepsItsPlace(t *testing.T) {
 				return v, err
 			})
 		}))
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender, QueueSize: 4}) // and so pages of 4
 		running(t, relay)
 		<-read
-		ask(t, relay, "committed meanwhile", 2)
+		ask(t, relay.log, "committed meanwhile", 2)
 		close(release)
 		synctest.Wait()
 		if diff := cmp.Diff(idsOf(rows(t, client)), sender.ids()); diff != "" {

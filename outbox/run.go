@@ -3,51 +3,80 @@ package outbox
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strconv"
 	"time"
 
 	"lorebridge/ent"
+	"lorebridge/ent/event"
 )
 
-// lane is the events of one recipient, in order. At most one of them is with the Sender.
-type lane struct {
-	recipient int
-	events    []*ent.Event
-	attempts  int  // how often the first one was sent in vain
-	busy      bool // the first one is with the Sender
+// maxSuspects is how many events may be with the Sender that were sent in vain before: they may take long, and the others go on.
+const maxSuspects = 2
 
-	// A lane whose first event failed alone waits in the table: its events are forgotten here and read again
-	// from there, page by page, until nothing of it is left. Meanwhile new ones are in the table too.
-	fromTable bool
-	until     time.Time // not before this moment
-}
-
-// result is what the Sender said about the first event of each lane.
+// result is what the Sender said about the first event of each queue.
 type result struct {
-	lanes    []*lane
+	queues   []*queue
 	verdicts []error
 	err      error
 }
 
-// run is the state of Relay.Run. It belongs to one goroutine; sends and marks run beside it and report to it.
+// run is the state of Relay.Run. It belongs to one goroutine; sends and writes run beside it and report to it.
 type run struct {
 	*Relay
-	lanes    map[int]*lane // every recipient with events in memory or waiting in the table
-	ready    []*lane       // first in, first out: neither busy nor waiting
-	sending  int           // batches with the Sender
-	results  chan result
-	failures int       // sends in a row that failed for a whole batch
-	paused   time.Time // nothing is sent before: the last such failure's backoff
+	keeper   keeper
+	progress *progress // the keeper's
+	reader   *Reader
+	kept     *kept
+	queues   map[int]*queue // every recipient with events in memory, or waiting in the log
+	waiting  schedule       // those whose events wait in the log, and that are not read before their time
+	ready    []*queue       // first in, first out: may be sent together
+	alone    []*queue       // to be sent alone: a batch with them failed
+	suspects []*queue       // to be sent alone: they failed alone
+	held     int            // events in memory
 
-	publishing map[int]mark // with the Publisher: what their rows will say
+	sending int // with the Sender
+	trying  int // of those, suspects
+	results chan result
+	checked chan error
+	outage  Outage
+	lastErr error
+	retryAt time.Time // the database failed: nothing is read or written before
 
-	marks   marks      // to be written
-	writing marks      // being written
-	written chan error // how that went
-	retryAt time.Time  // the database failed: no flush and no read before
+	writing *record // being written
+	written chan error
+	flushAt time.Time // progress is not written before
+	ended   bool      // nothing is read any more
+}
+
+func newRun(r *Relay, k *kept) *run {
+	run := &run{
+		Relay: r, kept: k, reader: r.log.Read(k.mark), keeper: newKeeper(r.log, People, r.logger, k), queues: make(map[int]*queue),
+		results: make(chan result, r.inFlight), checked: make(chan error, 1),
+	}
+	run.progress = run.keeper.progress
+	for i := range k.parked {
+		run.restore(&k.parked[i])
+	}
+	return run
+}
+
+// restore makes the queue of a recipient that an earlier process has parked. It is tried at once: the clock may have been changed since.
+func (r *run) restore(one *parking) {
+	recipient, err := strconv.Atoi(one.key)
+	if err != nil {
+		r.logger.Error("a recipient that is parked is no person", slog.String("recipient", one.key), slog.Any("error", err))
+		return
+	}
+	q := r.queue(recipient)
+	q.attempts, q.next, q.inLog = one.attempts, one.from.previous(), true
+	r.progress.wait(q.key, one.from)
+	r.progress.note(q.key, one.attempts, time.Time{}, one.err)
+	r.waiting.add(q, time.Now())
 }
 
 func (r *run) loop(ctx context.Context) {
-	// What is being sent or marked when ctx ends is not torn off: the drain has its own end.
+	// What is being sent or written when ctx ends is not torn off: the drain has its own end.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	timer := time.NewTimer(0)
@@ -55,243 +84,328 @@ func (r *run) loop(ctx context.Context) {
 	ended := ctx.Done()
 	var drainEnd time.Time
 	for {
-		r.accept(r.take())
-		r.collect()
 		now := time.Now()
-		if drainEnd.IsZero() {
-			r.readTable(work, now)
+		if !r.ended {
+			r.read(work, now)
 		}
 		r.dispatch(work, now)
-		r.flush(work, now)
-		if !drainEnd.IsZero() && (r.idle() || !now.Before(drainEnd)) {
+		r.keeper.flush(now)
+		r.report()
+		if r.ended && (r.idle() || !now.Before(drainEnd)) {
 			break
 		}
-		timer.Reset(r.untilNext(now, drainEnd))
+		timer.Reset(max(0, time.Until(r.until(now, drainEnd))))
 		select {
 		case <-ended:
-			ended, drainEnd = nil, time.Now().Add(r.drain)
-		case <-r.wake:
+			r.read(work, time.Now()) // the last ones
+			ended, r.ended, drainEnd = nil, true, time.Now().Add(r.drain)
+		case <-r.reader.Ready():
 		case <-timer.C:
 		case res := <-r.results:
-			r.settle(res)
-		case err := <-r.written:
-			r.flushed(err)
+			r.settle(work, res)
+		case err := <-r.checked:
+			r.outage.Checked(err, r.jitter(), time.Now())
+		case err := <-r.keeper.written:
+			r.keeper.flushed(err)
+		case o := <-r.orders:
+			o.answer <- o.do(r)
 		}
 	}
 	cancel()
-	r.finish(context.WithoutCancel(ctx))
+	r.end(context.WithoutCancel(ctx))
 }
 
-// finish waits for what is still under way and writes down what became of it.
-func (r *run) finish(ctx context.Context) {
+// end waits for what is still under way and writes what became of it.
+func (r *run) end(ctx context.Context) {
 	for r.sending > 0 {
-		r.settle(<-r.results)
+		r.settleLast(<-r.results)
 	}
-	if len(r.writing.rows) > 0 {
-		r.flushed(<-r.written)
+	if r.outage.Checking() {
+		<-r.checked
 	}
-	r.collect()
-	ctx, cancel := context.WithTimeout(ctx, r.drain)
-	defer cancel()
-	if err := r.marks.write(ctx, r.client); err != nil {
-		r.log.ErrorContext(ctx, "the last events sent could not be marked: they will be sent again", "events", len(r.marks.rows), "error", err)
-	}
-	if left := r.Status(); left.Waiting > 0 || left.Behind {
-		r.log.WarnContext(ctx, "events are left for the next start", "waiting", left.Waiting, "behind", left.Behind)
+	r.keeper.finish(r.drain)
+	if r.report(); r.Status().Waiting > 0 || r.Status().Behind {
+		left := r.Status()
+		r.logger.WarnContext(ctx, "events are left for the next start", slog.Int("waiting", left.Waiting), slog.Bool("behind", left.Behind))
 	}
 }
 
-// accept puts events into their recipients' lanes. Those of a lane that reads the table stay there.
-func (r *run) accept(events []*ent.Event) {
-	forgotten := 0
-	for _, e := range events {
-		if e.RecipientID == nil { // nobody's browser is to be told
-			r.publish(e, mark{attempts: 1})
-			continue
-		}
-		l := r.lane(*e.RecipientID)
-		if l.fromTable {
-			forgotten++
-			continue
-		}
-		r.enqueue(l, e)
-	}
-	r.release(forgotten)
-}
-
-func (r *run) enqueue(l *lane, e *ent.Event) {
-	l.events = append(l.events, e)
-	if len(l.events) == 1 {
-		r.ready = append(r.ready, l)
-	}
-}
-
-func (r *run) lane(recipient int) *lane {
-	l, ok := r.lanes[recipient]
-	if !ok {
-		l = &lane{recipient: recipient}
-		r.lanes[recipient] = l
-	}
-	return l
-}
-
-// publish hands on an event that has nothing left to be sent; its row is marked once the subscriptions are done with it.
-func (r *run) publish(e *ent.Event, became mark) {
-	r.publishing[e.ID] = became
-	if r.publisher == nil {
-		r.finished(e.ID)
+// read takes what has come, and what has waited in the log for long enough.
+func (r *run) read(ctx context.Context, now time.Time) {
+	if now.Before(r.keeper.retryAt) {
 		return
 	}
-	r.publisher.Publish(e, r.answeredOf(e.ID), func() { r.finished(e.ID) })
-}
-
-// collect marks what the Publisher is done with.
-func (r *run) collect() {
-	done := r.takeDone()
-	for _, id := range done {
-		r.marks.add(id, r.publishing[id])
-		delete(r.publishing, id)
-	}
-}
-
-// dispatch gives batches to the Sender: as many at a time as allowed, one at a time after a failure.
-func (r *run) dispatch(ctx context.Context, now time.Time) {
-	limit := r.inFlight
-	if r.failures > 0 {
-		limit = 1
-	}
-	for len(r.ready) > 0 && r.sending < limit && !now.Before(r.paused) {
-		n := min(len(r.ready), r.batchSize)
-		lanes := append([]*lane(nil), r.ready[:n]...)
-		r.ready = r.ready[n:]
-		batch := make([]*ent.Event, n)
-		for i, l := range lanes {
-			l.busy = true
-			batch[i] = l.events[0]
+	err := r.readWaiting(ctx, now)
+	for err == nil && r.held < r.queueSize {
+		var entries []Entry
+		if entries, err = r.reader.Next(ctx, r.queueSize-r.held); len(entries) == 0 {
+			break
 		}
-		r.sending++
-		go func() {
-			verdicts, err := r.sender.Send(ctx, batch)
-			r.results <- result{lanes: lanes, verdicts: verdicts, err: err}
-		}()
+		for _, entry := range entries {
+			r.accept(entry.Event, now)
+		}
+		r.progress.pass(r.reader.At())
 	}
-	if len(r.ready) == 0 {
-		r.ready = nil // let go of the array behind it
+	if err != nil {
+		r.keeper.failed("events could not be read; trying again", err)
 	}
 }
 
-func (r *run) settle(res result) {
-	r.sending--
-	if res.err != nil {
-		r.retryAll(res)
+// accept puts an event into its recipient's queue. One whose recipient's events wait in the log stays there.
+func (r *run) accept(e *ent.Event, now time.Time) {
+	if e.RecipientID == nil || r.kept.done(At(e)) {
 		return
 	}
-	var lastErr error
-	forgotten := 0
-	for i, l := range res.lanes {
-		l.busy = false
-		e, verdict := l.events[0], res.verdicts[i]
-		var refused *RefusedError
-		switch {
-		case verdict == nil:
-			r.publish(e, mark{attempts: l.attempts + 1})
-		case errors.As(verdict, &refused):
-			r.log.Error("pusher refuses an event for good; it stays in the recipient's notifications", "event", e.ID, "reason", refused.Reason)
-			r.publish(e, mark{attempts: l.attempts + 1, reason: refused.Reason})
-		default:
-			lastErr = verdict
-			forgotten += r.block(l, verdict)
-			continue
-		}
-		r.next(l)
+	if q := r.queue(*e.RecipientID); !q.inLog {
+		r.enqueue(q, e, now)
 	}
-	r.failures = 0
-	r.release(forgotten)
-	r.outcome(lastErr)
 }
 
-// next lets go of a lane's first event.
-func (r *run) next(l *lane) {
-	l.events[0] = nil
-	l.events = l.events[1:]
-	l.attempts = 0
+func (r *run) enqueue(q *queue, e *ent.Event, now time.Time) {
+	r.progress.begin(At(e), now, q.key)
+	r.held++
+	if q.events = append(q.events, e); len(q.events) == 1 {
+		r.queueUp(q)
+	}
+}
+
+// queueUp has the first event of a queue sent.
+func (r *run) queueUp(q *queue) {
 	switch {
-	case len(l.events) > 0:
-		r.ready = append(r.ready, l)
-	case !l.fromTable:
-		delete(r.lanes, l.recipient)
+	case q.attempts > 0:
+		r.suspects = append(r.suspects, q)
+	case q.alone:
+		r.alone = append(r.alone, q)
+	default:
+		r.ready = append(r.ready, q)
 	}
 }
 
-// retryAll keeps the batch for later and pauses everything: the answer does not tell whose fault it was.
-func (r *run) retryAll(res result) {
-	for _, l := range res.lanes {
-		l.busy = false
-		l.attempts++
+func (r *run) queue(recipient int) *queue {
+	q, ok := r.queues[recipient]
+	if !ok {
+		q = &queue{recipient: recipient, key: strconv.Itoa(recipient)}
+		r.queues[recipient] = q
 	}
-	r.ready = append(res.lanes, r.ready...)
-	if now := time.Now(); !now.Before(r.paused) { // of several batches that fail together one counts
-		r.failures++
-		r.paused = now.Add(max(r.backoff(r.failures), RetryAfter(res.err)))
-	}
-	r.report(res.err, "events", len(res.lanes), "next attempt", time.Until(r.paused))
-	r.outcome(res.err)
+	return q
 }
 
-// block lets one recipient wait while the others go on. It returns how many events left memory.
-func (r *run) block(l *lane, err error) int {
-	n := len(l.events)
-	l.events = nil
-	l.attempts++
-	l.fromTable = true
-	wait := max(r.backoff(l.attempts), RetryAfter(err))
-	l.until = time.Now().Add(wait)
-	r.report(err, "recipient", l.recipient, "next attempt", wait)
-	return n
+// readWaiting reads the events of recipients whose pause is over: one alone where that one failed before.
+func (r *run) readWaiting(ctx context.Context, now time.Time) error {
+	for r.held < r.queueSize {
+		q := r.waiting.due(now)
+		if q == nil {
+			return nil
+		}
+		limit := min(r.log.page, r.queueSize-r.held)
+		if q.attempts > 0 {
+			limit = 1
+		}
+		rows, err := r.log.client.Event.Query().
+			Where(event.RecipientID(q.recipient), event.IDGT(q.next.seq), event.IDLTE(r.reader.At().seq)).
+			Order(ent.Asc(event.FieldID)).Limit(limit).All(system(ctx))
+		if err != nil {
+			return err
+		}
+		r.waiting.remove(q)
+		r.resume(q, rows, len(rows) < limit, now)
+	}
+	return nil
 }
 
-func (r *run) report(err error, attrs ...any) {
-	attrs = append(attrs, "error", err)
-	if errors.Is(err, ErrUnauthorized) {
-		r.log.Error("pusher refuses our credentials; events wait", attrs...)
+// resume puts what was read from the log for a recipient into its queue. all says that nothing is left there.
+func (r *run) resume(q *queue, rows []*ent.Event, all bool, now time.Time) {
+	for _, e := range rows {
+		q.next = At(e)
+		if !r.kept.done(At(e)) {
+			r.enqueue(q, e, now)
+		}
+	}
+	if q.inLog = !all; q.inLog {
+		r.progress.resume(q.key, q.next.next())
+	} else {
+		r.progress.resume(q.key, Cursor{})
+	}
+	if len(q.events) == 0 {
+		r.goOn(q, now)
+	}
+}
+
+// goOn looks at a queue whose first event is gone.
+func (r *run) goOn(q *queue, now time.Time) {
+	switch {
+	case len(q.events) > 0:
+		r.queueUp(q)
+	case q.inLog:
+		r.waiting.add(q, now)
+	default:
+		delete(r.queues, q.recipient)
+	}
+}
+
+// dispatch gives events to the Sender: as many batches at a time as allowed, or one event while the receiver is down.
+func (r *run) dispatch(ctx context.Context, now time.Time) {
+	if r.outage.Lasts() {
+		if !now.Before(r.outage.Until()) && r.sending == 0 {
+			for _, from := range []*[]*queue{&r.suspects, &r.alone, &r.ready} {
+				if len(*from) > 0 {
+					r.send(ctx, take(from, 1))
+					return
+				}
+			}
+		}
 		return
 	}
-	r.log.Warn("sending to pusher failed; events wait", attrs...)
+	for r.sending < r.inFlight && len(r.alone) > 0 {
+		r.send(ctx, take(&r.alone, 1))
+	}
+	for r.sending < r.inFlight && len(r.ready) > 0 {
+		r.send(ctx, take(&r.ready, r.batchSize))
+	}
+	for r.sending < r.inFlight && r.trying < maxSuspects && len(r.suspects) > 0 {
+		r.send(ctx, take(&r.suspects, 1))
+	}
 }
 
-// empty says that no event is in the loop's memory.
-func (r *run) empty() bool { return len(r.ready) == 0 && r.sending == 0 }
-
-// idle says that nothing can be done any more but what waits in the table.
-func (r *run) idle() bool {
-	return r.empty() && len(r.publishing) == 0 && len(r.marks.rows) == 0 && len(r.writing.rows) == 0
+// take removes the first n queues, or all if there are fewer.
+func take(from *[]*queue, n int) []*queue {
+	n = min(n, len(*from))
+	taken := append([]*queue(nil), (*from)[:n]...)
+	if *from = (*from)[n:]; len(*from) == 0 {
+		*from = nil // let go of the array behind it
+	}
+	return taken
 }
 
-// untilNext is how long the loop may sleep if nothing wakes it.
-func (r *run) untilNext(now, drainEnd time.Time) time.Duration {
-	next := now.Add(time.Hour)
+func (r *run) send(ctx context.Context, queues []*queue) {
+	batch := make([]*ent.Event, len(queues))
+	for i, q := range queues {
+		q.busy = true
+		batch[i] = q.events[0]
+	}
+	r.sending++
+	if queues[0].attempts > 0 {
+		r.trying++
+	}
+	go func() {
+		verdicts, err := r.sender.Send(ctx, batch)
+		r.results <- result{queues: queues, verdicts: verdicts, err: err}
+	}()
+}
+
+func (r *run) settle(ctx context.Context, res result) {
+	now := time.Now()
+	r.sending--
+	if res.queues[0].attempts > 0 {
+		r.trying--
+	}
+	for i, q := range res.queues {
+		q.busy = false
+		verdict := res.err
+		if verdict == nil {
+			verdict = res.verdicts[i]
+		} else if len(res.queues) > 1 {
+			q.alone, verdict = true, ErrUntried
+		}
+		r.conclude(ctx, q, verdict, now)
+	}
+}
+
+// settleLast notes what was sent although Run ends. The rest is left as it is.
+func (r *run) settleLast(res result) {
+	r.sending--
+	for i, q := range res.queues {
+		if res.err == nil && res.verdicts[i] == nil {
+			r.remove(q, time.Now())
+		}
+	}
+}
+
+// conclude acts on the verdict on the first event of a queue.
+func (r *run) conclude(ctx context.Context, q *queue, verdict error, now time.Time) {
+	e := q.events[0]
+	refused, never := errors.AsType[*RefusedError](verdict)
+	switch {
+	case errors.Is(verdict, ErrUntried):
+		r.queueUp(q)
+		return
+	case verdict != nil && !never:
+		r.block(ctx, q, verdict, now)
+		return
+	case never:
+		r.logger.Error("an event is refused for good; it stays in the recipient's notifications",
+			slog.Int("event", e.ID), slog.String("reason", refused.Reason))
+		r.progress.never(final{at: At(e), key: q.key, attempts: q.attempts + 1, reason: refused.Reason})
+	}
+	r.lastErr = nil
+	if r.outage.Over() { // whoever failed because of it does not wait any longer
+		r.waiting.hurry(now)
+	}
+	r.remove(q, now)
+}
+
+// remove lets go of the first event of a queue, which is settled.
+func (r *run) remove(q *queue, now time.Time) {
+	r.progress.settle(At(q.events[0]))
+	r.held--
+	q.events[0] = nil
+	q.events = q.events[1:]
+	if q.attempts > 0 {
+		r.progress.note(q.key, 0, time.Time{}, "")
+	}
+	q.attempts, q.alone = 0, false
+	r.goOn(q, now)
+}
+
+// block lets one recipient wait, in the log, while the others go on.
+func (r *run) block(ctx context.Context, q *queue, err error, now time.Time) {
+	q.attempts++
+	pause := max(Backoff(q.attempts, r.jitter()), RetryAfter(err))
+	r.leaveInLog(q, now.Add(pause))
+	r.progress.note(q.key, q.attempts, now.Add(pause), err.Error())
+	r.lastErr = err
+	r.logger.Log(ctx, LogLevel(err), "sending failed; the events of this recipient wait",
+		slog.Int("recipient", q.recipient), slog.Duration("next_attempt", pause), slog.Any("error", err))
+	if r.outage.Failed(q.recipient, RetryAfter(err), r.jitter(), now) {
+		go func() { r.checked <- r.sender.Check(ctx) }()
+	}
+}
+
+// leaveInLog forgets the events of a queue until a moment, when they are read again.
+func (r *run) leaveInLog(q *queue, until time.Time) {
+	head := At(q.events[0])
+	r.held -= len(q.events)
+	q.events, q.inLog, q.next = nil, true, head.previous()
+	r.waiting.add(q, until)
+	r.progress.wait(q.key, head)
+}
+
+// report lets others see how the relay fares.
+func (r *run) report() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status = Status{Waiting: r.held, Parked: len(r.waiting), Behind: len(r.waiting) > 0 || r.held >= r.queueSize, Err: r.lastErr}
+}
+
+// idle says that nothing can be done any more but for what waits in the log.
+func (r *run) idle() bool { return r.held == 0 && r.sending == 0 && r.keeper.writing == nil }
+
+// until is how long the loop may sleep if nothing wakes it.
+func (r *run) until(now, drainEnd time.Time) time.Time {
+	next := r.keeper.next(now)
 	consider := func(t time.Time) {
 		if t.Before(next) {
 			next = t
 		}
 	}
-	if !drainEnd.IsZero() {
+	if r.ended {
 		consider(drainEnd)
 	}
-	if len(r.ready) > 0 && now.Before(r.paused) {
-		consider(r.paused)
+	if r.outage.Lasts() && r.sending == 0 && r.held > 0 {
+		consider(r.outage.Until())
 	}
-	if now.Before(r.retryAt) {
-		consider(r.retryAt)
-	} else {
-		if len(r.marks.rows) > 0 && len(r.writing.rows) == 0 {
-			consider(r.marks.due)
-		}
-		for _, l := range r.lanes {
-			if l.fromTable && len(l.events) == 0 {
-				consider(l.until)
-			}
-		}
+	if len(r.waiting) > 0 && !r.ended && r.held < r.queueSize && !now.Before(r.keeper.retryAt) {
+		consider(r.waiting[0].until)
 	}
-	return max(next.Sub(now), 0)
+	return next
 }

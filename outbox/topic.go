@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,24 +17,6 @@ type Topic struct {
 	RecipientID int
 	ActorID     int
 	RequestID   int
-}
-
-// ErrGap says that a subscription missed events that it cannot get any more.
-var ErrGap = errors.New("updates were missed: read the present state with a query")
-
-// Feed is what one subscription gets of a topic. A resolver tells its client what Fresh and Event ask for, and then what comes from Events,
-// unless it is nil.
-type Feed struct {
-	// Fresh says that the subscription begins now: what it begins with, such as a present state, is to be told.
-	Fresh bool
-	// Event is the one event to be told, or nil.
-	Event *ent.Event
-	// Events are the events from now on. Closed, it means that the stream ends; Err then says why.
-	Events <-chan *ent.Event
-	// Err is nil where the stream ended in good order, and ErrGap where its reader was too slow. It is to be called after Events was closed.
-	Err func() error
-	// End is for the resolver to say that nothing will follow what it tells.
-	End func()
 }
 
 // PublishedKnowledge is every new knowledge item.
@@ -61,10 +42,6 @@ func NotificationsOf(userID int) Topic { return Topic{RecipientID: userID} }
 
 // ActionsOf is the requests that a person makes or answers.
 func ActionsOf(userID int) Topic { return Topic{ActorID: userID} }
-
-// Unordered says that the Publisher may get events of the topic in another order than that of their ids: its events go to several
-// recipients, and only those of one recipient are ordered.
-func (t Topic) Unordered() bool { return t.ActorID != 0 && t.RecipientID == 0 }
 
 // TopicsOf returns every topic that an event is on.
 func TopicsOf(e *ent.Event) []Topic {

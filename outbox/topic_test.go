@@ -63,10 +63,10 @@ func TestAnEventIsOnTheTopicsWhoseRowsHaveIt(t *testing.T) {
 	t.Parallel()
 	client := open(t, 1)
 	ctx := auth.AsSystem(t.Context())
-	relay := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}})
-	ask(t, relay, "Why?", 2)
-	ask(t, relay, "Why not?", 2)
-	if err := learn(t.Context(), relay, "roots"); err != nil {
+	log := newLog(t, client)
+	ask(t, log, "Why?", 2)
+	ask(t, log, "Why not?", 2)
+	if err := learn(t.Context(), log, "roots"); err != nil {
 		t.Fatal(err)
 	}
 	requests := client.KnowledgeRequest.Query().IDsX(ctx)
@@ -129,8 +129,8 @@ func onTopic(e *ent.Event, topic outbox.Topic) bool {
 func TestAnActorIsNotInThePayload(t *testing.T) {
 	t.Parallel()
 	client := open(t, 1)
-	relay := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}})
-	ask(t, relay, "Why?", 2)
+	log := newLog(t, client)
+	ask(t, log, "Why?", 2)
 	e := rows(t, client)[0]
 	if e.ActorID == nil || *e.ActorID != asker {
 		t.Errorf("the actor is %v, want %d", e.ActorID, asker)

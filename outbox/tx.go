@@ -12,7 +12,7 @@ import (
 )
 
 // ErrNoTx says that a change that makes events was tried outside of WithTx: nothing of it was written.
-var ErrNoTx = errors.New("a change that makes events belongs inside Relay.WithTx")
+var ErrNoTx = errors.New("a change that makes events belongs inside Log.WithTx")
 
 // ErrNestedTx says that WithTx was called inside of WithTx: there is one writer, and it would wait for itself.
 var ErrNestedTx = errors.New("a transaction is under way: use the client that WithTx gave")
@@ -27,25 +27,25 @@ type scope struct {
 type scopeKey struct{}
 
 // WithTx runs fn in one transaction and commits it; an error or a panic of fn rolls it back. It is the only place
-// where a transaction begins. When it returns nil the events of fn are durable and handed to the relay.
+// where a transaction begins. When it returns nil the events of fn are durable and in the log.
 //
 // fn gets the transaction's client and must use no other: there is one writer. It should do nothing but SQL.
 // An end of ctx ends the wait for the transaction, not the transaction: once begun, its statements run to their end.
 // An error of fn is returned as it is; inside of WithTx the error is ErrNestedTx.
-func (r *Relay) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) (err error) {
+func (l *Log) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) (err error) {
 	if _, inside := ctx.Value(scopeKey{}).(*scope); inside {
 		return ErrNestedTx
 	}
-	tx, err := r.client.Tx(ctx)
+	tx, err := l.client.Tx(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	s := &scope{answered: ctx.Done()}
 	tx.OnCommit(func(next ent.Committer) ent.Committer {
 		return ent.CommitFunc(func(ctx context.Context, tx *ent.Tx) error {
-			r.expect(s.events)
+			l.expect(s.events)
 			err := next.Commit(ctx, tx)
-			r.offer(s, err == nil)
+			l.offer(s, err == nil)
 			return err
 		})
 	})
@@ -98,13 +98,13 @@ type Change struct {
 }
 
 // Append writes the event of a change into the transaction of tx. Called outside of WithTx it returns ErrNoTx.
-// A text of more than MaxPayload bytes is left out of the row: no event could carry it.
+// A text of more than MaxText bytes is left out of the row: whoever gets the event reads it elsewhere.
 func Append(ctx context.Context, tx *ent.Client, c Change) error {
 	s, ok := ctx.Value(scopeKey{}).(*scope)
 	if !ok {
 		return ErrNoTx
 	}
-	if len(c.Payload.ResponseContent) > MaxPayload {
+	if len(c.Payload.ResponseContent) > MaxText {
 		c.Payload.ResponseContent = ""
 	}
 	create := tx.Event.Create().SetKind(c.Kind).SetNillableKnowledgeID(c.KnowledgeID)

@@ -14,7 +14,7 @@ import (
 func TestWhatRollsBackIsNeverSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 1), &recorder{}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		stop := running(t, relay)
 		failure := errors.New("after the hook")
 		fail := func(after func()) (err error) {
@@ -23,7 +23,7 @@ func TestWhatRollsBackIsNeverSent(t *testing.T) {
 					err = failure
 				}
 			}()
-			return relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+			return relay.log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
 				if err := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion("?").Exec(ctx); err != nil {
 					return err
 				}
@@ -38,7 +38,7 @@ func TestWhatRollsBackIsNeverSent(t *testing.T) {
 			t.Errorf("the panic came back as %v", err)
 		}
 		synctest.Wait()
-		ask(t, relay, "this one counts", 2)
+		ask(t, relay.log, "this one counts", 2)
 		stop()
 		if all := rows(t, client); len(all) != 1 || len(sender.ids()) != 1 || sender.ids()[0] != all[0].ID {
 			t.Errorf("rows %v, sent %v: there should be the last one alone", idsOf(all), sender.ids())
@@ -64,8 +64,8 @@ func TestAChangeThatMakesEventsNeedsWithTx(t *testing.T) {
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	relay := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}})
-	if err := relay.WithTx(t.Context(), func(context.Context, *ent.Client) error { return create(client) }); !errors.Is(err, outbox.ErrNoTx) {
+	relay := newRelay(t, client, outbox.RelayConfig{Sender: &recorder{}})
+	if err := relay.log.WithTx(t.Context(), func(context.Context, *ent.Client) error { return create(client) }); !errors.Is(err, outbox.ErrNoTx) {
 		t.Errorf("past the transaction: %v", err)
 	}
 	if all := rows(t, client); len(all) != 0 {
@@ -75,9 +75,9 @@ func TestAChangeThatMakesEventsNeedsWithTx(t *testing.T) {
 
 func TestWhatWouldWaitForItselfIsRefused(t *testing.T) {
 	client := open(t, 1)
-	relay := newRelay(t, outbox.Config{Client: client, Sender: &recorder{}})
-	err := relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
-		if err := relay.WithTx(ctx, func(context.Context, *ent.Client) error { return nil }); !errors.Is(err, outbox.ErrNestedTx) {
+	relay := newRelay(t, client, outbox.RelayConfig{Sender: &recorder{}})
+	err := relay.log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+		if err := relay.log.WithTx(ctx, func(context.Context, *ent.Client) error { return nil }); !errors.Is(err, outbox.ErrNestedTx) {
 			t.Errorf("a transaction in a transaction: %v", err)
 		}
 		create := func(c *ent.Client) error {
@@ -116,10 +116,10 @@ func afterCommit(t *testing.T, tx *ent.Client, f func() error) {
 func TestARowSeenBeforeItsCommitReturnsIsSentOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 1), &recorder{}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		committed, release, returned := make(chan struct{}), make(chan struct{}), make(chan error)
 		go func() {
-			returned <- relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+			returned <- relay.log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
 				afterCommit(t, tx, func() error {
 					close(committed)
 					<-release
@@ -145,11 +145,11 @@ func TestARowSeenBeforeItsCommitReturnsIsSentOnce(t *testing.T) {
 func TestACommitThatFailsAndCommittedAllTheSameIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 1), &recorder{}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		running(t, relay)
 		synctest.Wait()
 		lost := errors.New("the connection is lost")
-		err := relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+		err := relay.log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
 			afterCommit(t, tx, func() error { return lost })
 			return tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion("?").Exec(ctx)
 		})
@@ -166,11 +166,11 @@ func TestACommitThatFailsAndCommittedAllTheSameIsSent(t *testing.T) {
 func TestACommitThatFailsIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 1), &recorder{}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		running(t, relay)
 		synctest.Wait()
 		full := errors.New("the disk is full")
-		err := relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+		err := relay.log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
 			inner, err := tx.KnowledgeRequest.Create().Mutation().Tx()
 			if err != nil {
 				return err

@@ -32,12 +32,6 @@ const (
 	FieldActorID = "actor_id"
 	// FieldPayload holds the string denoting the payload field in the database.
 	FieldPayload = "payload"
-	// FieldRelayedAt holds the string denoting the relayed_at field in the database.
-	FieldRelayedAt = "relayed_at"
-	// FieldAttempts holds the string denoting the attempts field in the database.
-	FieldAttempts = "attempts"
-	// FieldLastError holds the string denoting the last_error field in the database.
-	FieldLastError = "last_error"
 	// FieldReadAt holds the string denoting the read_at field in the database.
 	FieldReadAt = "read_at"
 	// EdgeRecipient holds the string denoting the recipient edge name in mutations.
@@ -81,9 +75,6 @@ var Columns = []string{
 	FieldKnowledgeID,
 	FieldActorID,
 	FieldPayload,
-	FieldRelayedAt,
-	FieldAttempts,
-	FieldLastError,
 	FieldReadAt,
 }
 
@@ -107,8 +98,6 @@ var (
 	Policy ent.Policy
 	// DefaultCreatedAt holds the default value on creation for the "created_at" field.
 	DefaultCreatedAt func() time.Time
-	// DefaultAttempts holds the default value on creation for the "attempts" field.
-	DefaultAttempts int
 )
 
 // Kind defines the type for the "kind" enum field.
@@ -171,21 +160,6 @@ func ByKnowledgeID(opts ...sql.OrderTermOption) OrderOption {
 // ByActorID orders the results by the actor_id field.
 func ByActorID(opts ...sql.OrderTermOption) OrderOption {
 	return sql.OrderByField(FieldActorID, opts...).ToFunc()
-}
-
-// ByRelayedAt orders the results by the relayed_at field.
-func ByRelayedAt(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldRelayedAt, opts...).ToFunc()
-}
-
-// ByAttempts orders the results by the attempts field.
-func ByAttempts(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldAttempts, opts...).ToFunc()
-}
-
-// ByLastError orders the results by the last_error field.
-func ByLastError(opts ...sql.OrderTermOption) OrderOption {
-	return sql.OrderByField(FieldLastError, opts...).ToFunc()
 }
 
 // ByReadAt orders the results by the read_at field.

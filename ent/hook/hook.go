@@ -68,6 +68,30 @@ func (f KnowledgeShareFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Val
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.KnowledgeShareMutation", m)
 }
 
+// The ParkedFunc type is an adapter to allow the use of ordinary
+// function as Parked mutator.
+type ParkedFunc func(context.Context, *ent.ParkedMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ParkedFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ParkedMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ParkedMutation", m)
+}
+
+// The ProgressFunc type is an adapter to allow the use of ordinary
+// function as Progress mutator.
+type ProgressFunc func(context.Context, *ent.ProgressMutation) (ent.Value, error)
+
+// Mutate calls f(ctx, m).
+func (f ProgressFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.ProgressMutation); ok {
+		return f(ctx, mv)
+	}
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.ProgressMutation", m)
+}
+
 // The SessionFunc type is an adapter to allow the use of ordinary
 // function as Session mutator.
 type SessionFunc func(context.Context, *ent.SessionMutation) (ent.Value, error)

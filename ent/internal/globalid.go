@@ -2,4 +2,4 @@
 
 package internal
 
-const IncrementStarts = "{\"events\":25769803776,\"knowledge\":4294967296,\"knowledge_contents\":8589934592,\"knowledge_requests\":12884901888,\"knowledge_shares\":17179869184,\"sessions\":21474836480,\"settings\":34359738368,\"subscribers\":30064771072,\"users\":0}"
+const IncrementStarts = "{\"events\":25769803776,\"knowledge\":4294967296,\"knowledge_contents\":8589934592,\"knowledge_requests\":12884901888,\"knowledge_shares\":17179869184,\"parked\":38654705664,\"progresses\":42949672960,\"sessions\":21474836480,\"settings\":34359738368,\"subscribers\":30064771072,\"users\":0}"

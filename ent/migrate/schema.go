@@ -16,9 +16,6 @@ var (
 		{Name: "kind", Type: field.TypeEnum, Enums: []string{"KNOWLEDGE_REQUEST", "KNOWLEDGE_RESPONSE", "KNOWLEDGE_PUBLISHED"}},
 		{Name: "actor_id", Type: field.TypeInt, Nullable: true},
 		{Name: "payload", Type: field.TypeJSON},
-		{Name: "relayed_at", Type: field.TypeTime, Nullable: true},
-		{Name: "attempts", Type: field.TypeInt, Default: 0},
-		{Name: "last_error", Type: field.TypeString, Nullable: true},
 		{Name: "read_at", Type: field.TypeTime, Nullable: true},
 		{Name: "recipient_id", Type: field.TypeInt, Nullable: true},
 		{Name: "request_id", Type: field.TypeInt, Nullable: true},
@@ -32,41 +29,33 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "events_users_recipient",
-				Columns:    []*schema.Column{EventsColumns[9]},
+				Columns:    []*schema.Column{EventsColumns[6]},
 				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
 			{
 				Symbol:     "events_knowledge_requests_request",
-				Columns:    []*schema.Column{EventsColumns[10]},
+				Columns:    []*schema.Column{EventsColumns[7]},
 				RefColumns: []*schema.Column{KnowledgeRequestsColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
 			{
 				Symbol:     "events_knowledge_knowledge",
-				Columns:    []*schema.Column{EventsColumns[11]},
+				Columns:    []*schema.Column{EventsColumns[8]},
 				RefColumns: []*schema.Column{KnowledgeColumns[0]},
 				OnDelete:   schema.SetNull,
 			},
 		},
 		Indexes: []*schema.Index{
 			{
-				Name:    "events_pending",
-				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[0]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "relayed_at IS NULL AND last_error IS NULL",
-				},
-			},
-			{
 				Name:    "event_recipient_id_created_at",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[9], EventsColumns[1]},
+				Columns: []*schema.Column{EventsColumns[6], EventsColumns[1]},
 			},
 			{
 				Name:    "events_unread",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[9], EventsColumns[1]},
+				Columns: []*schema.Column{EventsColumns[6], EventsColumns[1]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "read_at IS NULL",
 				},
@@ -74,12 +63,12 @@ var (
 			{
 				Name:    "event_request_id",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[10]},
+				Columns: []*schema.Column{EventsColumns[7]},
 			},
 			{
 				Name:    "event_knowledge_id",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[11]},
+				Columns: []*schema.Column{EventsColumns[8]},
 			},
 			{
 				Name:    "event_actor_id",
@@ -92,17 +81,9 @@ var (
 			{
 				Name:    "event_read_at",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[8]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "read_at IS NOT NULL",
-				},
-			},
-			{
-				Name:    "event_relayed_at",
-				Unique:  false,
 				Columns: []*schema.Column{EventsColumns[5]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "recipient_id IS NULL",
+					Where: "read_at IS NOT NULL",
 				},
 			},
 		},
@@ -300,6 +281,56 @@ var (
 			},
 		},
 	}
+	// ParkedColumns holds the columns for the "parked" table.
+	ParkedColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt, Increment: true},
+		{Name: "created_at", Type: field.TypeTime},
+		{Name: "reader", Type: field.TypeString},
+		{Name: "recipient", Type: field.TypeString},
+		{Name: "from_seq", Type: field.TypeInt},
+		{Name: "attempts", Type: field.TypeInt, Default: 0},
+		{Name: "until", Type: field.TypeTime, Nullable: true},
+		{Name: "error", Type: field.TypeString, Nullable: true},
+		{Name: "state", Type: field.TypeEnum, Enums: []string{"WAITING", "REFUSED", "SKIPPED"}, Default: "WAITING"},
+		{Name: "why", Type: field.TypeString, Nullable: true},
+	}
+	// ParkedTable holds the schema information for the "parked" table.
+	ParkedTable = &schema.Table{
+		Name:       "parked",
+		Columns:    ParkedColumns,
+		PrimaryKey: []*schema.Column{ParkedColumns[0]},
+		Indexes: []*schema.Index{
+			{
+				Name:    "parked_one_for_recipient",
+				Unique:  true,
+				Columns: []*schema.Column{ParkedColumns[2], ParkedColumns[3]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "state = 'WAITING'",
+				},
+			},
+			{
+				Name:    "parked_one_for_event",
+				Unique:  true,
+				Columns: []*schema.Column{ParkedColumns[2], ParkedColumns[4]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "state <> 'WAITING'",
+				},
+			},
+		},
+	}
+	// ProgressesColumns holds the columns for the "progresses" table.
+	ProgressesColumns = []*schema.Column{
+		{Name: "id", Type: field.TypeInt, Increment: true},
+		{Name: "reader", Type: field.TypeString, Unique: true},
+		{Name: "done_seq", Type: field.TypeInt},
+		{Name: "settled", Type: field.TypeString, Size: 2147483647, Default: ""},
+	}
+	// ProgressesTable holds the schema information for the "progresses" table.
+	ProgressesTable = &schema.Table{
+		Name:       "progresses",
+		Columns:    ProgressesColumns,
+		PrimaryKey: []*schema.Column{ProgressesColumns[0]},
+	}
 	// SessionsColumns holds the columns for the "sessions" table.
 	SessionsColumns = []*schema.Column{
 		{Name: "id", Type: field.TypeInt, Increment: true},
@@ -463,6 +494,8 @@ var (
 		KnowledgeContentsTable,
 		KnowledgeRequestsTable,
 		KnowledgeSharesTable,
+		ParkedTable,
+		ProgressesTable,
 		SessionsTable,
 		SettingsTable,
 		SubscribersTable,
@@ -497,6 +530,13 @@ func init() {
 	KnowledgeSharesTable.ForeignKeys[2].RefTable = KnowledgeRequestsTable
 	KnowledgeSharesTable.Annotation = &entsql.Annotation{
 		IncrementStart: func(i int) *int { return &i }(17179869184),
+	}
+	ParkedTable.Annotation = &entsql.Annotation{
+		Table:          "parked",
+		IncrementStart: func(i int) *int { return &i }(38654705664),
+	}
+	ProgressesTable.Annotation = &entsql.Annotation{
+		IncrementStart: func(i int) *int { return &i }(42949672960),
 	}
 	SessionsTable.ForeignKeys[0].RefTable = UsersTable
 	SessionsTable.Annotation = &entsql.Annotation{

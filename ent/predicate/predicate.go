@@ -21,6 +21,12 @@ type KnowledgeRequest func(*sql.Selector)
 // KnowledgeShare is the predicate function for knowledgeshare builders.
 type KnowledgeShare func(*sql.Selector)
 
+// Parked is the predicate function for parked builders.
+type Parked func(*sql.Selector)
+
+// Progress is the predicate function for progress builders.
+type Progress func(*sql.Selector)
+
 // Session is the predicate function for session builders.
 type Session func(*sql.Selector)
 

@@ -230,6 +230,54 @@ func (f KnowledgeShareMutationRuleFunc) EvalMutation(ctx context.Context, m ent.
 	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.KnowledgeShareMutation", m)
 }
 
+// The ParkedQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type ParkedQueryRuleFunc func(context.Context, *ent.ParkedQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f ParkedQueryRuleFunc) EvalQuery(ctx context.Context, q ent.Query) error {
+	if q, ok := q.(*ent.ParkedQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("ent/privacy: unexpected query type %T, expect *ent.ParkedQuery", q)
+}
+
+// The ParkedMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type ParkedMutationRuleFunc func(context.Context, *ent.ParkedMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f ParkedMutationRuleFunc) EvalMutation(ctx context.Context, m ent.Mutation) error {
+	if m, ok := m.(*ent.ParkedMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.ParkedMutation", m)
+}
+
+// The ProgressQueryRuleFunc type is an adapter to allow the use of ordinary
+// functions as a query rule.
+type ProgressQueryRuleFunc func(context.Context, *ent.ProgressQuery) error
+
+// EvalQuery return f(ctx, q).
+func (f ProgressQueryRuleFunc) EvalQuery(ctx context.Context, q ent.Query) error {
+	if q, ok := q.(*ent.ProgressQuery); ok {
+		return f(ctx, q)
+	}
+	return Denyf("ent/privacy: unexpected query type %T, expect *ent.ProgressQuery", q)
+}
+
+// The ProgressMutationRuleFunc type is an adapter to allow the use of ordinary
+// functions as a mutation rule.
+type ProgressMutationRuleFunc func(context.Context, *ent.ProgressMutation) error
+
+// EvalMutation calls f(ctx, m).
+func (f ProgressMutationRuleFunc) EvalMutation(ctx context.Context, m ent.Mutation) error {
+	if m, ok := m.(*ent.ProgressMutation); ok {
+		return f(ctx, m)
+	}
+	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.ProgressMutation", m)
+}
+
 // The SessionQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
 type SessionQueryRuleFunc func(context.Context, *ent.SessionQuery) error

@@ -9,6 +9,8 @@ import (
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/knowledgeshare"
+	"lorebridge/ent/parked"
+	"lorebridge/ent/progress"
 	"lorebridge/ent/schema"
 	"lorebridge/ent/session"
 	"lorebridge/ent/setting"
@@ -42,10 +44,6 @@ func init() {
 	eventDescCreatedAt := eventMixinFields0[0].Descriptor()
 	// event.DefaultCreatedAt holds the default value on creation for the created_at field.
 	event.DefaultCreatedAt = eventDescCreatedAt.Default.(func() time.Time)
-	// eventDescAttempts is the schema descriptor for attempts field.
-	eventDescAttempts := eventFields[7].Descriptor()
-	// event.DefaultAttempts holds the default value on creation for the attempts field.
-	event.DefaultAttempts = eventDescAttempts.Default.(int)
 	knowledgeMixin := schema.Knowledge{}.Mixin()
 	knowledge.Policy = privacy.NewPolicies(schema.Knowledge{})
 	knowledge.Hooks[0] = func(next ent.Mutator) ent.Mutator {
@@ -138,6 +136,43 @@ func init() {
 	knowledgeshareDescCreatedAt := knowledgeshareMixinFields0[0].Descriptor()
 	// knowledgeshare.DefaultCreatedAt holds the default value on creation for the created_at field.
 	knowledgeshare.DefaultCreatedAt = knowledgeshareDescCreatedAt.Default.(func() time.Time)
+	parkedMixin := schema.Parked{}.Mixin()
+	parked.Policy = privacy.NewPolicies(schema.Parked{})
+	parked.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := parked.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	parkedMixinFields0 := parkedMixin[0].Fields()
+	_ = parkedMixinFields0
+	parkedFields := schema.Parked{}.Fields()
+	_ = parkedFields
+	// parkedDescCreatedAt is the schema descriptor for created_at field.
+	parkedDescCreatedAt := parkedMixinFields0[0].Descriptor()
+	// parked.DefaultCreatedAt holds the default value on creation for the created_at field.
+	parked.DefaultCreatedAt = parkedDescCreatedAt.Default.(func() time.Time)
+	// parkedDescAttempts is the schema descriptor for attempts field.
+	parkedDescAttempts := parkedFields[3].Descriptor()
+	// parked.DefaultAttempts holds the default value on creation for the attempts field.
+	parked.DefaultAttempts = parkedDescAttempts.Default.(int)
+	progress.Policy = privacy.NewPolicies(schema.Progress{})
+	progress.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+			if err := progress.Policy.EvalMutation(ctx, m); err != nil {
+				return nil, err
+			}
+			return next.Mutate(ctx, m)
+		})
+	}
+	progressFields := schema.Progress{}.Fields()
+	_ = progressFields
+	// progressDescSettled is the schema descriptor for settled field.
+	progressDescSettled := progressFields[2].Descriptor()
+	// progress.DefaultSettled holds the default value on creation for the settled field.
+	progress.DefaultSettled = progressDescSettled.Default.(string)
 	sessionMixin := schema.Session{}.Mixin()
 	session.Policy = privacy.NewPolicies(schema.Session{})
 	session.Hooks[0] = func(next ent.Mutator) ent.Mutator {

@@ -18,8 +18,8 @@ import (
 	"lorebridge/ent/rule"
 )
 
-// Event is the outbox and the log: one row per change, written in the transaction of the change and relayed
-// after it. Those with a recipient are that person's notifications. Package outbox alone creates and settles them.
+// Event is the outbox and the log: one row per change, written in the transaction of the change and read in one order
+// after it. Those with a recipient are that person's notifications. Package outbox alone creates and removes them.
 type Event struct{ ent.Schema }
 
 func (Event) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -34,13 +34,8 @@ func (Event) Fields() []ent.Field {
 		field.Int("knowledge_id").Optional().Nillable(),
 		field.Int("actor_id").Optional().Nillable().Immutable().Annotations(entgql.Skip()).
 			Comment("who made or answered the request, where the event is about one"),
-		field.JSON("payload", json.RawMessage{}).Immutable().Annotations(entgql.Skip()).
-			Comment("outbox.Payload as JSON"),
-		field.Time("relayed_at").Optional().Nillable().Annotations(entgql.Skip()).
-			Comment("when Pusher took it, for its recipient and for every subscription that was listening"),
-		field.Int("attempts").Default(0).Annotations(entgql.Skip()),
-		field.String("last_error").Optional().Nillable().Annotations(entgql.Skip()).
-			Comment("why Pusher refused it for good; such an event is not sent again"),
+		field.JSON("payload", json.RawMessage{}).Annotations(entgql.Skip()).
+			Comment("outbox.Payload as JSON; {} once it is too old to be sent"),
 		field.Time("read_at").Optional().Nillable(),
 	}
 }
@@ -58,17 +53,14 @@ func (Event) Edges() []ent.Edge {
 
 func (Event) Indexes() []ent.Index {
 	return []ent.Index{
-		index.Fields("id").StorageKey("events_pending").
-			Annotations(entsql.IndexWhere("relayed_at IS NULL AND last_error IS NULL")),
 		index.Fields("recipient_id", "created_at"),
 		index.Fields("recipient_id", "created_at").StorageKey("events_unread").
 			Annotations(entsql.IndexWhere("read_at IS NULL")),
 		index.Fields("request_id"), index.Fields("knowledge_id"),
 		// For a subscription that catches up: its person's last act, and so its cursor, may be any number of events ago.
 		index.Fields("actor_id").Annotations(entsql.IndexWhere("actor_id IS NOT NULL")),
-		// For outbox.RemoveOld.
+		// For outbox.Retention.
 		index.Fields("read_at").Annotations(entsql.IndexWhere("read_at IS NOT NULL")),
-		index.Fields("relayed_at").Annotations(entsql.IndexWhere("recipient_id IS NULL")),
 	}
 }
 
@@ -93,7 +85,7 @@ func (Event) Policy() ent.Policy {
 		Mutation: privacy.MutationPolicy{
 			signedIn(),
 			privacy.OnMutationOperation(read, ent.OpUpdate|ent.OpUpdateOne),
-			forbidden(), // outbox appends and settles, as the system
+			forbidden(), // outbox appends and removes, as the system
 		},
 	}
 }

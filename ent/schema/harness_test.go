@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type scene struct {
 	t                          *testing.T
 	client                     *ent.Client
-	relay                      *outbox.Relay // does not run: nothing is sent
+	log                        *outbox.Log
 	owner, requester, stranger *ent.User
 	item, shared               *ent.Knowledge
 	pending, approved          *ent.KnowledgeRequest
@@ -34,9 +34,9 @@ func set(t *testing.T) *scene {
 	client, err := database.Open(t.Context(), database.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "lorebridge.db")})
 	must(t, err)
 	t.Cleanup(func() { must(t, client.Close()) })
-	relay, err := outbox.New(outbox.Config{Client: client, Sender: nowhere{}, Logger: slog.New(slog.DiscardHandler)})
+	events, err := outbox.New(t.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	s := &scene{t: t, client: client, relay: relay}
+	s := &scene{t: t, client: client, log: events}
 	for i, p := range []**ent.User{&s.owner, &s.requester, &s.stranger} {
 		name := []string{"Owner", "Requester", "Stranger"}[i]
 		*p, err = client.User.Create().SetName(name).SetEmail(name + "@example.com").SetPasswordHash("none").Save(s.system())
@@ -67,13 +67,6 @@ func set(t *testing.T) *scene {
 	return s
 }
 
-// nowhere takes every event.
-type nowhere struct{}
-
-func (nowhere) Send(_ context.Context, batch []*ent.Event) ([]error, error) {
-	return make([]error, len(batch)), nil
-}
-
 // as is a context in which u is asking; nobody if u is nil.
 func (s *scene) as(u *ent.User) context.Context {
 	if u == nil {
@@ -87,7 +80,7 @@ func (s *scene) system() context.Context { return auth.AsSystem(s.t.Context()) }
 // try runs fn in a transaction in which u is asking.
 func (s *scene) try(u *ent.User, fn func(ctx context.Context, tx *ent.Client) error) error {
 	s.t.Helper()
-	return s.relay.WithTx(s.as(u), fn)
+	return s.log.WithTx(s.as(u), fn)
 }
 
 func (s *scene) must(u *ent.User, fn func(ctx context.Context, tx *ent.Client) error) {

@@ -90,12 +90,13 @@ func (KnowledgeRequest) Policy() ent.Policy {
 	}
 }
 
-// Hooks make the events. Updates and deletions of many rows at once are refused: a hook would not see the rows. Nobody
+// Hooks make the events. Updates of many rows at once are forbidden: a hook would not see the rows. Old rows are removed by
+// outbox.Retention alone, as the system, and that makes no event. Nobody
 // should use CreateBulk either: its hooks run from the last row to the first, and so would the events.
 func (KnowledgeRequest) Hooks() []ent.Hook {
 	return []ent.Hook{
 		outbox.RequireTx,
-		hook.On(hook.FixedError(rule.ErrForbidden), ent.OpUpdate|ent.OpDelete|ent.OpDeleteOne),
+		hook.On(hook.FixedError(rule.ErrForbidden), ent.OpUpdate|ent.OpDeleteOne),
 		hook.On(ask, ent.OpCreate),
 		hook.On(answer, ent.OpUpdateOne),
 	}

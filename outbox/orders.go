@@ -1,0 +1,137 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"lorebridge/ent"
+	"lorebridge/ent/parked"
+)
+
+// Errors of an operator's orders.
+var (
+	// ErrNotWaiting says that no event of the recipient waits, or that the event is not one that waits.
+	ErrNotWaiting = errors.New("nothing of that waits")
+	// ErrBeingSent says that the event is with the Sender at this moment.
+	ErrBeingSent = errors.New("it is being sent at this moment: try again")
+)
+
+// order is something that an operator wants of Run.
+type order struct {
+	do     func(*run) error
+	answer chan error
+}
+
+// order has Run do something. It waits no longer than ctx.
+func (r *Relay) order(ctx context.Context, do func(*run) error) error {
+	o := order{do: do, answer: make(chan error, 1)}
+	select {
+	case r.orders <- o:
+		return <-o.answer
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// RetryAll ends the pause of every recipient whose events wait, and returns how many there are.
+func (r *Relay) RetryAll(ctx context.Context) (n int, err error) {
+	err = r.order(ctx, func(run *run) error {
+		n = len(run.waiting)
+		run.waiting.hurry(time.Now())
+		return nil
+	})
+	return n, err
+}
+
+// Retry ends the pause of one recipient. If none of its events waits the error is ErrNotWaiting.
+func (r *Relay) Retry(ctx context.Context, recipient int) error {
+	return r.order(ctx, func(run *run) error {
+		q := run.queues[recipient]
+		if q == nil || !q.inLog {
+			return fmt.Errorf("%w: recipient %d", ErrNotWaiting, recipient)
+		}
+		if len(q.events) == 0 && !q.busy {
+			run.waiting.set(q, time.Now())
+		}
+		return nil
+	})
+}
+
+// Skip settles an event of a recipient that is parked without sending it; why is kept. It stays in the recipient's notifications. An event
+// that does not wait is an ErrNotWaiting.
+func (r *Relay) Skip(ctx context.Context, eventID int, why string) error {
+	e, err := r.log.client.Event.Get(system(ctx), eventID)
+	if err != nil || e.RecipientID == nil {
+		return fmt.Errorf("%w: event %d", ErrNotWaiting, eventID)
+	}
+	return r.order(ctx, func(run *run) error { return run.skip(e, why) })
+}
+
+func (r *run) skip(e *ent.Event, why string) error {
+	q, at, now := r.queues[*e.RecipientID], At(e), time.Now()
+	switch {
+	case q == nil || at.Before(q.first()) || r.reader.At().Before(at) || r.kept.done(at):
+		return fmt.Errorf("%w: event %d", ErrNotWaiting, e.ID)
+	case q.busy:
+		return ErrBeingSent
+	case len(q.events) > 0:
+		for _, list := range []*[]*queue{&r.ready, &r.alone, &r.suspects} {
+			*list = slices.DeleteFunc(*list, func(other *queue) bool { return other == q })
+		}
+		r.leaveInLog(q, now)
+	default:
+		r.waiting.set(q, now)
+	}
+	r.kept.finals[at] = struct{}{} // the queue passes over it when it is read
+	r.progress.never(final{at: at, key: q.key, attempts: q.attempts, why: why})
+	if at == q.first() {
+		q.attempts = 0
+		r.progress.note(q.key, 0, time.Time{}, "")
+	}
+	return nil
+}
+
+// Parked is one recipient whose events wait, or one event that is never sent.
+type Parked struct {
+	Reader    string
+	Recipient string // a person's id, or a topic
+	EventID   int    // the oldest event that waits, or the one event
+	State     string // WAITING, REFUSED or SKIPPED
+	Since     time.Time
+	Attempts  int
+	Until     *time.Time // when it is tried again
+	Error     string     // the last answer
+	Why       string     // why an operator skipped it
+}
+
+// ListParked returns what the readers of the log have left behind, the oldest first.
+func (l *Log) ListParked(ctx context.Context) ([]Parked, error) {
+	rows, err := l.client.Parked.Query().Order(parked.ByFromSeq(), parked.ByID()).All(system(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("list what is parked: %w", err)
+	}
+	all := make([]Parked, len(rows))
+	for i, row := range rows {
+		all[i] = Parked{
+			Reader: row.Reader, Recipient: row.Recipient, EventID: row.FromSeq, State: row.State.String(), Since: row.CreatedAt,
+			Attempts: row.Attempts, Until: row.Until,
+		}
+		if row.Error != nil {
+			all[i].Error = *row.Error
+		}
+		if row.Why != nil {
+			all[i].Why = *row.Why
+		}
+	}
+	return all, nil
+}
+
+// PersonOf reads a recipient that is a person.
+func PersonOf(recipient string) (id int, ok bool) {
+	id, err := strconv.Atoi(recipient)
+	return id, err == nil && id > 0
+}
