@@ -28,7 +28,8 @@ type migration struct {
 // turns: BEGIN IMMEDIATE is the lock, and whoever comes second finds nothing to do.
 //
 // A table that SQLite has to rebuild is dropped on the way; foreign keys are therefore off meanwhile, which only
-// works outside of a transaction, and checked before each commit.
+// works outside of a transaction, and checked before each commit. Temporary files are files meanwhile: an index of many
+// rows is sorted in one, which may be larger than the memory.
 func migrate(ctx context.Context, db *sql.DB) (err error) {
 	known, err := readMigrations(migrations, "migrations/sqlite")
 	if err != nil {
@@ -39,11 +40,11 @@ func migrate(ctx context.Context, db *sql.DB) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	if _, err := conn.ExecContext(ctx, `PRAGMA foreign_keys = OFF`); err != nil {
+	if _, err := conn.ExecContext(ctx, `PRAGMA foreign_keys = OFF; PRAGMA temp_store = DEFAULT`); err != nil {
 		return err
 	}
 	defer func() {
-		_, pragmaErr := conn.ExecContext(context.WithoutCancel(ctx), `PRAGMA foreign_keys = ON`)
+		_, pragmaErr := conn.ExecContext(context.WithoutCancel(ctx), `PRAGMA foreign_keys = ON; `+writerSettings)
 		err = errors.Join(err, pragmaErr)
 	}()
 	for {
@@ -82,8 +83,15 @@ func migrateNext(ctx context.Context, conn *sql.Conn, known []migration) (done b
 		return true, tx.Commit()
 	}
 	next := known[len(applied)]
+	sequences, err := readSequences(ctx, tx)
+	if err != nil {
+		return false, err
+	}
 	for _, statement := range next.statements {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return false, fmt.Errorf("apply migration %s: %w", next.name, err)
+		}
+		if err := keepSequences(ctx, tx, sequences); err != nil { // now: the next statement may insert
 			return false, fmt.Errorf("apply migration %s: %w", next.name, err)
 		}
 	}
@@ -110,6 +118,57 @@ func appliedMigrations(ctx context.Context, tx *sql.Tx) (names []string, err err
 		names = append(names, name)
 	}
 	return names, rows.Err()
+}
+
+// readSequences returns the greatest id that each table with AUTOINCREMENT has given.
+func readSequences(ctx context.Context, tx *sql.Tx) (_ map[string]int64, err error) {
+	var kept bool // SQLite makes sqlite_sequence with the first such table
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT * FROM sqlite_master WHERE name = 'sqlite_sequence')`).Scan(&kept); err != nil {
+		return nil, fmt.Errorf("look for sqlite_sequence: %w", err)
+	}
+	sequences := make(map[string]int64)
+	if !kept {
+		return sequences, nil
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT name, seq FROM sqlite_sequence WHERE seq IS NOT NULL`)
+	if err != nil {
+		return nil, fmt.Errorf("read sqlite_sequence: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var table string
+		var seq int64
+		if err := rows.Scan(&table, &seq); err != nil {
+			return nil, fmt.Errorf("read sqlite_sequence: %w", err)
+		}
+		sequences[table] = max(seq, sequences[table])
+	}
+	return sequences, rows.Err()
+}
+
+// keepSequences sees to it that no table gives an id twice. SQLite forgets the sequence of a table that is dropped, and a
+// rebuilt one knows only the ids that were copied: not those of rows that had been deleted, and none at all if it is empty.
+func keepSequences(ctx context.Context, tx *sql.Tx, before map[string]int64) error {
+	after, err := readSequences(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for table, seq := range before {
+		have, known := after[table]
+		if known && have >= seq {
+			continue
+		}
+		// A table that is gone needs none. SQLite has no unique index here, so what is wrong is removed.
+		for _, statement := range []string{
+			`DELETE FROM sqlite_sequence WHERE name = ?1`,
+			`INSERT INTO sqlite_sequence (name, seq) SELECT name, ?2 FROM sqlite_master WHERE type = 'table' AND name = ?1`,
+		} {
+			if _, err := tx.ExecContext(ctx, statement, table, seq); err != nil {
+				return fmt.Errorf("keep the sequence of %s: %w", table, err)
+			}
+		}
+	}
+	return nil
 }
 
 func checkForeignKeys(ctx context.Context, tx *sql.Tx) (err error) {

@@ -2,7 +2,9 @@ package database
 
 import (
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,26 +164,82 @@ func TestAMigrationThatIsNotKnownIsANewerDatabase(t *testing.T) {
 	}
 }
 
+// A table that a migration rebuilds has lost the ids of deleted rows, and all of them if it is empty. None is given twice.
+func TestARebuiltTableGivesNoIDTwice(t *testing.T) {
+	t.Parallel()
+	rebuild := func(table string) string {
+		return "CREATE TABLE new_" + table + " (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT);\n" +
+			"INSERT INTO sqlite_sequence (name, seq) VALUES ('new_" + table + "', 100);\n" + // as atlas writes it
+			"INSERT INTO new_" + table + " (id) SELECT id FROM " + table + ";\n" +
+			"DROP TABLE " + table + ";\nALTER TABLE new_" + table + " RENAME TO " + table + ";\n"
+	}
+	create := func(table string, ids ...string) string {
+		text := "CREATE TABLE " + table + " (id INTEGER PRIMARY KEY AUTOINCREMENT);\n"
+		for _, id := range ids {
+			text += "INSERT INTO " + table + " VALUES (" + id + ");\n"
+		}
+		return text
+	}
+	conn, known := migrating(t, map[string]string{
+		"1_first.sql": create("newest_deleted", "1", "5000000000", "5000000007") + create("emptied", "9000000000") + create("fresh") +
+			create("replaced", "70") + create("moved", "80") + create("dropped", "90") + create("untouched", "95") +
+			"INSERT INTO sqlite_sequence (name, seq) VALUES ('fresh', 4294967296);\n" +
+			"DELETE FROM newest_deleted WHERE id > 1;\nDELETE FROM emptied;\nDELETE FROM moved;\nDELETE FROM untouched;",
+		"2_rebuild.sql": rebuild("newest_deleted") + rebuild("emptied") + rebuild("fresh") +
+			"DROP TABLE replaced;\nCREATE TABLE replaced (id INTEGER PRIMARY KEY AUTOINCREMENT);\n" +
+			"ALTER TABLE moved RENAME TO arrived;\nDROP TABLE dropped;",
+		"3_again.sql": rebuild("emptied") + "INSERT INTO emptied DEFAULT VALUES;\n" + rebuild("newest_deleted"),
+	})
+	must(t, apply(t, conn, known))
+	for table, want := range map[string]string{
+		"newest_deleted": "5000000008", "emptied": "9000000002", "fresh": "4294967297", "replaced": "71", "arrived": "81", "untouched": "96",
+	} {
+		if got := names(t, conn, "INSERT INTO "+table+" DEFAULT VALUES RETURNING id"); !slices.Equal(got, []string{want}) {
+			t.Errorf("%s gives the id %v, want %s", table, got, want)
+		}
+	}
+	if got := names(t, conn, "SELECT name FROM sqlite_sequence WHERE name IN ('dropped', 'moved') OR name LIKE 'new_%' AND name <> 'newest_deleted'"); len(got) > 0 {
+		t.Errorf("sequences of tables that are gone are kept: %v", got)
+	}
+}
+
 // The settings of every connection, also of those that the pools open later.
 func TestEachConnectionIsSetUp(t *testing.T) {
 	t.Parallel()
 	driver, err := openSQLite(t.Context(), filepath.Join(t.TempDir(), "lorebridge.db"))
 	must(t, err)
 	t.Cleanup(func() { must(t, driver.Close()) })
+	own := map[string]map[string]string{
+		"writer": {"query_only": "0", "temp_store": "2", "wal_autocheckpoint": "8000"},
+		"reader": {"query_only": "1", "temp_store": "0", "wal_autocheckpoint": "1000"},
+	}
+	check := func(what string, conn *sql.Conn, pragmas map[string]string) {
+		t.Helper()
+		for pragma, want := range pragmas {
+			if got := names(t, conn, "PRAGMA "+pragma); !slices.Equal(got, []string{want}) {
+				t.Errorf("%s of %s is %v, want %s", pragma, what, got, want)
+			}
+		}
+	}
+	shared := map[string]string{
+		"foreign_keys": "1", "journal_mode": "wal", "synchronous": "2", "busy_timeout": "2500", "cache_size": "-16384",
+	}
 	for name, pool := range map[string]*sql.DB{"writer": driver.writer.DB(), "reader": driver.reader.DB()} {
+		broken, err := pool.Conn(t.Context())
+		must(t, err)
+		check("the first connection of the "+name, broken, own[name]) // as migrate left it
+		// The pool opens another one for it.
+		if err := broken.Raw(func(any) error { return sqldriver.ErrBadConn }); !errors.Is(err, sqldriver.ErrBadConn) {
+			t.Errorf("breaking a connection: %v", err)
+		}
 		most := pool.Stats().MaxOpenConnections
 		conns := make([]*sql.Conn, most)
 		for i := range conns {
 			conns[i], err = pool.Conn(t.Context())
 			must(t, err)
-			readOnly := map[string]string{"writer": "0", "reader": "1"}[name]
-			for pragma, want := range map[string]string{
-				"foreign_keys": "1", "journal_mode": "wal", "synchronous": "2", "busy_timeout": "2500", "query_only": readOnly, "cache_size": "-16384",
-			} {
-				if got := names(t, conns[i], "PRAGMA "+pragma); !slices.Equal(got, []string{want}) {
-					t.Errorf("%s of connection %d of the %s is %v, want %s", pragma, i, name, got, want)
-				}
-			}
+			what := fmt.Sprintf("connection %d of the %s", i, name)
+			check(what, conns[i], shared)
+			check(what, conns[i], own[name])
 			_, err = conns[i].ExecContext(t.Context(), `DELETE FROM users`)
 			if readable := name == "reader"; (err != nil) != readable {
 				t.Errorf("connection %d of the %s deletes: %v", i, name, err)

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,7 +14,7 @@ import (
 
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
-	_ "github.com/mattn/go-sqlite3" // registers the driver sqlite3
+	"github.com/mattn/go-sqlite3"
 
 	"lorebridge/ent"
 	_ "lorebridge/ent/runtime" // without it no hook and no privacy rule runs
@@ -31,12 +32,12 @@ func OpenWatched(ctx context.Context, c Config, log *slog.Logger) (*ent.Client, 
 	if err := c.Validate(); err != nil {
 		return nil, nil, err
 	}
-	driver, err := openSQLite(ctx, c.Path())
+	opened, err := openSQLite(ctx, c.Path())
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the database %s: %w (DATABASE_URL says which)", c.Path(), err)
 	}
-	driver.health.log = log
-	return ent.NewClient(ent.Driver(driver)), driver.health, nil
+	opened.health.log = log
+	return ent.NewClient(ent.Driver(opened)), opened.health, nil
 }
 
 func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
@@ -54,16 +55,12 @@ func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
 			err = errors.Join(err, lock.Close())
 		}
 	}()
-	writer, err := sql.Open("sqlite3", dsn(path, url.Values{"_txlock": {"immediate"}}))
-	if err != nil {
-		return nil, err
-	}
+	writer := openWriter(path)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, writer.Close())
 		}
 	}()
-	writer.SetMaxOpenConns(1)
 	// The writer comes first: it sets WAL, which the file keeps.
 	if err := writer.PingContext(ctx); err != nil {
 		return nil, err
@@ -79,16 +76,48 @@ func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
 	health := &Health{}
-	driver := &sqliteDriver{
+	opened := &sqliteDriver{
 		health: health,
 		writer: entsql.OpenDB(dialect.SQLite, writer),
 		reader: entsql.OpenDB(dialect.SQLite, reader),
 		groups: &groupCommit{db: writer, health: health},
 		lock:   lock,
 	}
-	health.begin = driver.Tx
-	return driver, nil
+	health.begin = opened.Tx
+	return opened, nil
 }
+
+// writerSettings are those of the writer that an address has no word for. What a savepoint would put aside in a temporary file stays in
+// memory, which saves most of what each member of a group writes. The WAL grows to 8000 pages, which are 32 MiB, before it is copied into
+// the database: a page that many transactions change is then copied once. COMMIT waits for the disk as before.
+const writerSettings = `PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 8000`
+
+// openWriter returns the pool of the one connection that writes. Nothing is opened before it is used.
+func openWriter(path string) *sql.DB {
+	pool := sql.OpenDB(connector{
+		address: dsn(path, url.Values{"_txlock": {"immediate"}}),
+		driver: &sqlite3.SQLiteDriver{ConnectHook: func(conn *sqlite3.SQLiteConn) error {
+			if _, err := conn.Exec(writerSettings, nil); err != nil {
+				return fmt.Errorf("set up the writer: %w", err)
+			}
+			return nil
+		}},
+	})
+	pool.SetMaxOpenConns(1)
+	return pool
+}
+
+// connector opens the connections of a pool with a driver of its own, also those that replace a broken one.
+type connector struct {
+	address string
+	driver  *sqlite3.SQLiteDriver
+}
+
+var _ driver.Connector = connector{}
+
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.address) }
+
+func (c connector) Driver() driver.Driver { return c.driver }
 
 // create makes a file that is not there. SQLite would make it readable for everybody, and it holds password hashes.
 func create(path string) error {
