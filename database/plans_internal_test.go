@@ -2,7 +2,9 @@ package database
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -119,19 +121,19 @@ func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 		{`knowledge(orderBy: {field: UPDATED_AT, direction: DESC})`, "knowledge_updated_at"},
 		{`knowledge(where: {ownerId: 1})`, "knowledge_owner_id_created_at"},
 		{`knowledge(where: {ownerId: 1}, after: ` + made + `)`, "knowledge_owner_id_created_at"},
-		{`knowledgeRequests(box: RECEIVED)`, "knowledgerequest_owner_id_created_at"},
-		{`knowledgeRequests(box: RECEIVED, orderBy: {field: CREATED_AT})`, "knowledgerequest_owner_id_created_at"},
-		{`knowledgeRequests(box: RECEIVED, after: ` + asked + `)`, "knowledgerequest_owner_id_created_at"},
-		{`knowledgeRequests(box: RECEIVED, status: PENDING)`, "knowledgerequest_owner_id_status_created_at"},
-		{`knowledgeRequests(box: RECEIVED, status: PENDING, last: 10, before: ` + asked + `)`, "knowledgerequest_owner_id_status_created_at"},
+		{`knowledgeRequests(box: RECEIVED)`, "knowledgerequest_owner_id_created_at_id_status"},
+		{`knowledgeRequests(box: RECEIVED, orderBy: {field: CREATED_AT})`, "knowledgerequest_owner_id_created_at_id_status"},
+		{`knowledgeRequests(box: RECEIVED, after: ` + asked + `)`, "knowledgerequest_owner_id_created_at_id_status"},
+		{`knowledgeRequests(box: RECEIVED, status: PENDING)`, "knowledgerequest_owner_id_created_at_id_status"},
+		{`knowledgeRequests(box: RECEIVED, status: PENDING, last: 10, before: ` + asked + `)`, "knowledgerequest_owner_id_created_at_id_status"},
 		{`knowledgeRequests(box: SENT)`, "knowledgerequest_requester_id_created_at"},
 		{`knowledgeRequests(box: SENT, last: 10)`, "knowledgerequest_requester_id_created_at"},
 		{`knowledgeRequests(box: SENT, status: APPROVED)`, "knowledgerequest_requester_id_created_at"},
-		{`notifications`, "event_recipient_id_created_at"},
-		{`notifications(after: ` + told + `)`, "event_recipient_id_created_at"},
-		{`notifications(first: 100, before: ` + told + `)`, "event_recipient_id_created_at"},
-		{`notifications(unreadOnly: true)`, "events_unread"},
-		{`notifications(unreadOnly: true, after: ` + told + `)`, "events_unread"},
+		{`notifications`, "event_recipient_id_created_at_id_read_at"},
+		{`notifications(after: ` + told + `)`, "event_recipient_id_created_at_id_read_at"},
+		{`notifications(first: 100, before: ` + told + `)`, "event_recipient_id_created_at_id_read_at"},
+		{`notifications(unreadOnly: true)`, "event_recipient_id_created_at_id_read_at"},
+		{`notifications(unreadOnly: true, after: ` + told + `)`, "event_recipient_id_created_at_id_read_at"},
 	} {
 		operation := `{ list: ` + test.list + ` { totalCount edges { cursor } pageInfo { hasNextPage hasPreviousPage } } }`
 		body, err := json.Marshal(map[string]string{"query": operation})
@@ -177,7 +179,7 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 		"how many notifications are unread": {func() error {
 			_, err := client.Event.Query().Where(event.ReadAtIsNil()).Count(auth.NewContext(t.Context(), auth.Viewer{UserID: 1}))
 			return err
-		}, "SEARCH events USING INDEX events_unread (recipient_id=?)"},
+		}, "SEARCH events USING COVERING INDEX event_recipient_id_created_at_id_read_at (recipient_id=?)"},
 		"whether an item is shared": {func() error {
 			_, err := client.KnowledgeShare.Query().Where(knowledgeshare.KnowledgeID(1), knowledgeshare.SharedWithID(2)).Exist(ctx)
 			return err
@@ -191,7 +193,22 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 				knowledgerequest.KnowledgeID(1), knowledgerequest.OwnerID(2), knowledgerequest.StatusEQ(knowledgerequest.StatusPending),
 			).Order(ent.Asc(knowledgerequest.FieldID)).All(ctx)
 			return err
-		}, "SEARCH knowledge_requests USING INDEX "},
+		}, "SEARCH knowledge_requests USING INDEX knowledgerequest_knowledge_id (knowledge_id=?)"},
+		"how many notifications there are": {func() error {
+			_, err := client.Event.Query().Count(auth.NewContext(t.Context(), auth.Viewer{UserID: 1}))
+			return err
+		}, "SEARCH events USING COVERING INDEX event_recipient_id_created_at_id_read_at (recipient_id=?)"},
+		"the request for an item that is pending": {func() error {
+			_, err := client.KnowledgeRequest.Query().Where(knowledgerequest.RequesterID(1), knowledgerequest.KnowledgeID(2),
+				knowledgerequest.StatusEQ(knowledgerequest.StatusPending)).All(ctx)
+			return err
+		}, "SEARCH knowledge_requests USING INDEX knowledge_requests_one_pending_for_item (requester_id=? AND knowledge_id=?)"},
+		"the free question that is pending": {func() error {
+			_, err := client.KnowledgeRequest.Query().Where(knowledgerequest.RequesterID(1), knowledgerequest.OwnerID(2),
+				knowledgerequest.QuestionHash([]byte("x")), knowledgerequest.KnowledgeIDIsNil(),
+				knowledgerequest.StatusEQ(knowledgerequest.StatusPending)).All(ctx)
+			return err
+		}, "SEARCH knowledge_requests USING INDEX knowledge_requests_one_pending_for_question (requester_id=? AND owner_id=? AND question_hash=?)"},
 		"notifications that were read long ago": {func() error {
 			_, err := client.Event.Query().Where(event.ReadAtLT(time.Now()), event.IDLTE(1)).Limit(10).IDs(ctx)
 			return err
@@ -235,6 +252,46 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Deleting a row finds those that refer to it, whatever becomes of them, and scans no table.
+func TestEachForeignKeyHasAnIndex(t *testing.T) {
+	t.Parallel()
+	l, _ := listen(t)
+	conn, err := l.reader.DB().Conn(t.Context())
+	must(t, err)
+	defer func() { must(t, conn.Close()) }()
+	for _, table := range names(t, conn, listTables) {
+		if scans := fullScans(t, conn, "DELETE FROM "+table+" WHERE rowid = 1"); scans > 0 {
+			t.Errorf("deleting a row of %s scans %d tables", table, scans)
+		}
+	}
+}
+
+// fullScans counts the tables and indexes that a statement, or what a foreign key does then, goes through from one end on.
+func fullScans(t *testing.T, conn *sql.Conn, statement string) (scans int) {
+	t.Helper()
+	rows, err := conn.QueryContext(t.Context(), "EXPLAIN "+statement)
+	must(t, err)
+	defer func() { must(t, errors.Join(rows.Err(), rows.Close())) }()
+	own := map[int]bool{} // the cursors over rows that the program has found before
+	for rows.Next() {
+		var address, cursor, p2, p3, p5 int
+		var opcode string
+		var p4, comment sql.NullString
+		must(t, rows.Scan(&address, &opcode, &cursor, &p2, &p3, &p4, &p5, &comment))
+		switch opcode {
+		case "Init": // of the next program
+			clear(own)
+		case "OpenEphemeral":
+			own[cursor] = true
+		case "Rewind", "Last":
+			if !own[cursor] {
+				scans++
+			}
+		}
+	}
+	return scans
 }
 
 func must(t *testing.T, err error) {

@@ -48,17 +48,9 @@ var (
 		},
 		Indexes: []*schema.Index{
 			{
-				Name:    "event_recipient_id_created_at",
+				Name:    "event_recipient_id_created_at_id_read_at",
 				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[6], EventsColumns[1]},
-			},
-			{
-				Name:    "events_unread",
-				Unique:  false,
-				Columns: []*schema.Column{EventsColumns[6], EventsColumns[1]},
-				Annotation: &entsql.IndexAnnotation{
-					Where: "read_at IS NULL",
-				},
+				Columns: []*schema.Column{EventsColumns[6], EventsColumns[1], EventsColumns[0], EventsColumns[5]},
 			},
 			{
 				Name:    "event_request_id",
@@ -69,6 +61,9 @@ var (
 				Name:    "event_knowledge_id",
 				Unique:  false,
 				Columns: []*schema.Column{EventsColumns[8]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "knowledge_id IS NOT NULL",
+				},
 			},
 			{
 				Name:    "event_actor_id",
@@ -198,26 +193,24 @@ var (
 				Columns: []*schema.Column{KnowledgeRequestsColumns[7], KnowledgeRequestsColumns[1]},
 			},
 			{
-				Name:    "knowledgerequest_owner_id_created_at",
+				Name:    "knowledgerequest_owner_id_created_at_id_status",
 				Unique:  false,
-				Columns: []*schema.Column{KnowledgeRequestsColumns[8], KnowledgeRequestsColumns[1]},
-			},
-			{
-				Name:    "knowledgerequest_owner_id_status_created_at",
-				Unique:  false,
-				Columns: []*schema.Column{KnowledgeRequestsColumns[8], KnowledgeRequestsColumns[4], KnowledgeRequestsColumns[1]},
+				Columns: []*schema.Column{KnowledgeRequestsColumns[8], KnowledgeRequestsColumns[1], KnowledgeRequestsColumns[0], KnowledgeRequestsColumns[4]},
 			},
 			{
 				Name:    "knowledgerequest_knowledge_id",
 				Unique:  false,
 				Columns: []*schema.Column{KnowledgeRequestsColumns[9]},
+				Annotation: &entsql.IndexAnnotation{
+					Where: "knowledge_id IS NOT NULL",
+				},
 			},
 			{
 				Name:    "knowledge_requests_one_pending_for_item",
 				Unique:  true,
 				Columns: []*schema.Column{KnowledgeRequestsColumns[7], KnowledgeRequestsColumns[9]},
 				Annotation: &entsql.IndexAnnotation{
-					Where: "status = 'PENDING'",
+					Where: "status = 'PENDING' AND knowledge_id IS NOT NULL",
 				},
 			},
 			{

@@ -47,16 +47,21 @@ func (KnowledgeRequest) Edges() []ent.Edge {
 	}
 }
 
-// Indexes serve the two boxes in their default order, deleteKnowledge, and the rule of one pending
-// request of a kind. That rule hashes the question, because PostgreSQL limits what an index row holds.
+// Indexes are only those that a query needs, because each costs every new request a page.
 func (KnowledgeRequest) Indexes() []ent.Index {
 	return []ent.Index{
+		// For knowledgeRequests(box: SENT), and for the foreign key when its requester is deleted.
 		index.Fields("requester_id", "created_at"),
-		index.Fields("owner_id", "created_at"),
-		index.Fields("owner_id", "status", "created_at"),
-		index.Fields("knowledge_id"),
+		// For knowledgeRequests(box: RECEIVED), also by status, and for the foreign key when its owner is deleted. It names id
+		// because status follows: only then are the rows in the order of their cursors. Lists by status step over the others
+		// inside the index.
+		index.Fields("owner_id", "created_at", "id", "status"),
+		// For deleteKnowledge, which denies the pending requests of the item, and for its foreign key. A free question has no item.
+		index.Fields("knowledge_id").Annotations(entsql.IndexWhere("knowledge_id IS NOT NULL")),
+		// For ON CONFLICT DO NOTHING in createKnowledgeRequest, and for finding the request that was there before.
 		index.Fields("requester_id", "knowledge_id").Unique().StorageKey("knowledge_requests_one_pending_for_item").
-			Annotations(entsql.IndexWhere("status = 'PENDING'")),
+			Annotations(entsql.IndexWhere("status = 'PENDING' AND knowledge_id IS NOT NULL")),
+		// The same for free questions. It hashes the question, because PostgreSQL limits what an index row holds.
 		index.Fields("requester_id", "owner_id", "question_hash").Unique().
 			StorageKey("knowledge_requests_one_pending_for_question").
 			Annotations(entsql.IndexWhere("status = 'PENDING' AND knowledge_id IS NULL")),
