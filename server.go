@@ -25,6 +25,7 @@ import (
 	"github.com/joho/godotenv"
 	"golang.org/x/sync/errgroup"
 
+	"lorebridge/app"
 	"lorebridge/auth"
 	"lorebridge/bridge"
 	"lorebridge/database"
@@ -81,6 +82,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if flags.Arg(0) == "events" && !*fill {
+		return runEvents(ctx, flags.Args()[1:], out)
+	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unknown argument %q: it is configured by its environment, see lorebridge -h", flags.Arg(0))
 	}
@@ -109,6 +113,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return errors.Join(serve(ctx, c, listener, client, health, log, out), client.Close())
 }
 
+// runEvents is the command "events". It needs nothing of the configuration but the database.
+func runEvents(ctx context.Context, args []string, out io.Writer) error {
+	if err := loadEnv(); err != nil {
+		return err
+	}
+	var c database.Config
+	if err := errors.Join(env.Parse(&c), c.Validate()); err != nil {
+		return err
+	}
+	return app.RunEvents(ctx, c, args, out)
+}
+
 // serve joins the rooms and runs them until ctx ends.
 func serve(ctx context.Context, c config, listener net.Listener, client *ent.Client, health *database.Health,
 	log *slog.Logger, out io.Writer,
@@ -119,6 +135,11 @@ func serve(ctx context.Context, c config, listener net.Listener, client *ent.Cli
 		return err
 	}
 	h.health = health
+	if h.control, err = app.NewControl(c.Database.Path(), h.relay, h.events, log); err != nil {
+		log.WarnContext(ctx, "commands cannot reach this server", slog.Any("error", err))
+	} else {
+		defer func() { _ = h.control.Close() }() // closed already, unless what follows fails
+	}
 	var people demo.People
 	if c.Demo {
 		if people, err = demo.Fill(ctx, client, h.events.WithTx); err != nil {
@@ -157,6 +178,7 @@ type house struct {
 	version       string // of how pages connect
 	log           *slog.Logger
 	capacity      pusherserver.Capacity
+	control       *app.Control // nil where its socket cannot be
 	stopping      atomic.Bool
 }
 
@@ -257,8 +279,8 @@ func (h *house) routes() http.Handler {
 		mux.Handle("/app/", h.sockets)
 		mux.Handle("/apps/", h.sockets)
 	}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { h.report(w, []string{}) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { h.report(w, h.problems()) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { h.report(w, r, []string{}) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { h.report(w, r, h.problems()) })
 	mux.Handle("/", h.face)
 	return mux
 }
@@ -319,6 +341,9 @@ func (h *house) run(ctx context.Context, listener net.Listener) error {
 	group.Go(func() error { return h.accounts.Run(ctx) })
 	group.Go(func() error { return h.keepTidy(ctx) })
 	group.Go(func() error { return h.health.Run(ctx) })
+	if h.control != nil {
+		group.Go(func() error { return h.control.Run(ctx) })
+	}
 	return group.Wait()
 }
 
@@ -400,7 +425,7 @@ func (h *house) problems() []string {
 	return append(found, broken...)
 }
 
-func (h *house) report(w http.ResponseWriter, problems []string) {
+func (h *house) report(w http.ResponseWriter, r *http.Request, problems []string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if len(problems) > 0 {
@@ -408,19 +433,32 @@ func (h *house) report(w http.ResponseWriter, problems []string) {
 	}
 	status := h.relay.Status()
 	_, warnings := h.pusher.Faults()
+	parked, err := h.events.CountParked(r.Context())
+	if err != nil && r.Context().Err() == nil {
+		warnings = append(warnings, "what is parked cannot be counted: the log says why")
+		h.log.WarnContext(r.Context(), "what is parked cannot be counted", slog.Any("error", err))
+	}
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the asker may be gone
 		"ok": len(problems) == 0, "problems": problems, "warnings": warnings, "eventsWaiting": status.Waiting, "moreInTable": status.Behind,
-		"subscriptions": h.subscriptions.Stats(),
+		"parked": parked, "subscriptions": h.subscriptions.Stats(),
 	})
+}
+
+// loadEnv adds to the process's environment what .env.local has, and then what .env has.
+func loadEnv() error {
+	for _, name := range []string{".env.local", ".env"} { // Load keeps what is set already
+		if err := godotenv.Load(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			// Not with the library's words: they quote the line, and with it a secret.
+			return fmt.Errorf("%s cannot be read: it must be lines of NAME=value, as in .env.example", name)
+		}
+	}
+	return nil
 }
 
 // readConfig reads the process's environment, then .env.local, then .env.
 func readConfig() (config, error) {
-	for _, name := range []string{".env.local", ".env"} { // Load keeps what is set already
-		if err := godotenv.Load(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			// Not with the library's words: they quote the line, and with it a secret.
-			return config{}, fmt.Errorf("%s cannot be read: it must be lines of NAME=value, as in .env.example", name)
-		}
+	if err := loadEnv(); err != nil {
+		return config{}, err
 	}
 	var c config
 	err := env.Parse(&c)
@@ -467,6 +505,7 @@ func documented(t reflect.Type) []reflect.StructField {
 func printUsage(out io.Writer) {
 	fmt.Fprint(out, "lorebridge [-demo]\n\n"+
 		"  -demo  fills an empty database with three people and what they know, prints how to sign in as each, and runs on\n\n"+
+		app.EventsUsage+"\n"+
 		"It reads these variables from its environment, then .env.local, then .env:\n\n")
 	for _, v := range documented(reflect.TypeFor[config]()) {
 		fmt.Fprintf(out, "  %-30s %-22s %s\n", v.Tag.Get("env"), cmp.Or(v.Tag.Get("envDefault"), "-"), v.Tag.Get("help"))

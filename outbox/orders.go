@@ -95,6 +95,66 @@ func (r *run) skip(e *ent.Event, why string) error {
 	return nil
 }
 
+// SkipParked does what Relay.Skip does, where no relay runs.
+func (l *Log) SkipParked(ctx context.Context, eventID int, why string) error {
+	return l.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+		ctx = system(ctx)
+		e, err := tx.Event.Get(ctx, eventID)
+		if err != nil || e.RecipientID == nil {
+			return fmt.Errorf("%w: event %d", ErrNotWaiting, eventID)
+		}
+		key := strconv.Itoa(*e.RecipientID)
+		waits, err := tx.Parked.Query().Where(parked.Reader(People), parked.Recipient(key), parked.StateEQ(parked.StateWaiting),
+			parked.FromSeqLTE(At(e).seq)).Exist(ctx)
+		if err != nil {
+			return err
+		}
+		if !waits {
+			return fmt.Errorf("%w: event %d", ErrNotWaiting, eventID)
+		}
+		return conclude(ctx, tx, People, final{at: At(e), key: key, why: why})
+	})
+}
+
+// ParkedCounts is how much of what ListParked returns there is.
+type ParkedCounts struct {
+	Waiting int       `json:"waiting"`        // recipients whose events wait
+	Refused int       `json:"refused"`        // events
+	Skipped int       `json:"skipped"`        // events
+	Since   time.Time `json:"since,omitzero"` // of the recipient that has waited for longest
+}
+
+// CountParked counts what ListParked returns.
+func (l *Log) CountParked(ctx context.Context) (counts ParkedCounts, err error) {
+	var rows []struct {
+		State string `json:"state"`
+		Count int    `json:"count"`
+	}
+	if err := l.client.Parked.Query().GroupBy(parked.FieldState).Aggregate(ent.Count()).Scan(system(ctx), &rows); err != nil {
+		return counts, fmt.Errorf("count what is parked: %w", err)
+	}
+	for _, row := range rows {
+		switch parked.State(row.State) {
+		case parked.StateWaiting:
+			counts.Waiting = row.Count
+		case parked.StateRefused:
+			counts.Refused = row.Count
+		case parked.StateSkipped:
+			counts.Skipped = row.Count
+		}
+	}
+	if counts.Waiting == 0 {
+		return counts, nil
+	}
+	oldest, err := l.client.Parked.Query().Where(parked.StateEQ(parked.StateWaiting)).Order(parked.ByCreatedAt()).First(system(ctx))
+	if err == nil {
+		counts.Since = oldest.CreatedAt
+	} else if !ent.IsNotFound(err) { // that one may be gone by now
+		return counts, fmt.Errorf("find who has waited for longest: %w", err)
+	}
+	return counts, nil
+}
+
 // Parked is one recipient whose events wait, or one event that is never sent.
 type Parked struct {
 	Reader    string

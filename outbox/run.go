@@ -85,20 +85,20 @@ func (r *run) loop(ctx context.Context) {
 	var drainEnd time.Time
 	for {
 		now := time.Now()
-		if !r.ended {
-			r.read(work, now)
-		}
+		r.read(work, now)
 		r.dispatch(work, now)
 		r.keeper.flush(now)
 		r.report()
-		if r.ended && (r.idle() || !now.Before(drainEnd)) {
+		if r.ended && (r.idle(now) || !now.Before(drainEnd)) {
 			break
 		}
 		timer.Reset(max(0, time.Until(r.until(now, drainEnd))))
 		select {
 		case <-ended:
-			r.read(work, time.Now()) // the last ones
-			ended, r.ended, drainEnd = nil, true, time.Now().Add(r.drain)
+			now = time.Now()
+			r.read(work, now)    // the last ones
+			r.waiting.hurry(now) // and one more attempt for whoever waits
+			ended, r.ended, drainEnd = nil, true, now.Add(r.drain)
 		case <-r.reader.Ready():
 		case <-timer.C:
 		case res := <-r.results:
@@ -136,7 +136,7 @@ func (r *run) read(ctx context.Context, now time.Time) {
 		return
 	}
 	err := r.readWaiting(ctx, now)
-	for err == nil && r.held < r.queueSize {
+	for err == nil && r.held < r.queueSize && !r.ended {
 		var entries []Entry
 		if entries, err = r.reader.Next(ctx, r.queueSize-r.held); len(entries) == 0 {
 			break
@@ -387,8 +387,10 @@ func (r *run) report() {
 	r.status = Status{Waiting: r.held, Parked: len(r.waiting), Behind: len(r.waiting) > 0 || r.held >= r.queueSize, Err: r.lastErr}
 }
 
-// idle says that nothing can be done any more but for what waits in the log.
-func (r *run) idle() bool { return r.held == 0 && r.sending == 0 && r.keeper.writing == nil }
+// idle says that nothing can be done now.
+func (r *run) idle(now time.Time) bool {
+	return r.held == 0 && r.sending == 0 && r.keeper.writing == nil && r.waiting.due(now) == nil
+}
 
 // until is how long the loop may sleep if nothing wakes it.
 func (r *run) until(now, drainEnd time.Time) time.Time {
@@ -404,7 +406,7 @@ func (r *run) until(now, drainEnd time.Time) time.Time {
 	if r.outage.Lasts() && r.sending == 0 && r.held > 0 {
 		consider(r.outage.Until())
 	}
-	if len(r.waiting) > 0 && !r.ended && r.held < r.queueSize && !now.Before(r.keeper.retryAt) {
+	if len(r.waiting) > 0 && r.held < r.queueSize && !now.Before(r.keeper.retryAt) {
 		consider(r.waiting[0].until)
 	}
 	return next
