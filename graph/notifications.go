@@ -9,6 +9,7 @@ import (
 	"lorebridge/ent/event"
 	"lorebridge/ent/predicate"
 	"lorebridge/ent/rule"
+	"lorebridge/outbox"
 )
 
 // maxMarked is how many notifications one mutation may name.
@@ -47,7 +48,7 @@ func toMark(input MarkNotificationsReadInput) (predicate.Event, error) {
 	case (input.Ids == nil) == (input.UpTo == nil):
 		return nil, rule.Inputf("input", "give exactly one of ids and upTo")
 	case input.UpTo != nil:
-		return event.IDLTE(*input.UpTo), nil
+		return outbox.UpTo(*input.UpTo), nil
 	case len(input.Ids) > maxMarked:
 		return nil, rule.Inputf("ids", "has %d ids, allowed are %d: mark the rest with another mutation, or give upTo", len(input.Ids), maxMarked)
 	}
