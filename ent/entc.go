@@ -27,7 +27,7 @@ func main() {
 			gen.FeaturePrivacy, gen.FeatureGlobalID, gen.FeatureVersionedMigration,
 			gen.FeatureLock, gen.FeatureUpsert, gen.FeatureExecQuery, gen.FeatureModifier,
 		},
-	}, entc.Extensions(extension)); err != nil {
+	}, entc.Extensions(extension), entc.TemplateFiles("template/transaction.tmpl")); err != nil {
 		log.Fatalf("generate ent: %v", err)
 	}
 }
