@@ -67,12 +67,13 @@ func NewAccounts(c Config, p Parts) (*Accounts, error) {
 // NewAccount is what signing up asks for.
 type NewAccount struct{ Name, Email, Password string }
 
-// WithTx runs a function in a transaction: outbox.Relay has it.
+// WithTx runs a function in a transaction: outbox.Relay has it. After an error the function may still be running, so nobody may read
+// what it writes.
 type WithTx func(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) error
 
 // SignUp makes an account and begins its first session, in one transaction. A taken address or a text against the
 // rules is a *rule.InputError, too many accounts from one client address a *RateLimitError.
-func (a *Accounts) SignUp(ctx context.Context, withTx WithTx, n NewAccount) (s Session, err error) {
+func (a *Accounts) SignUp(ctx context.Context, withTx WithTx, n NewAccount) (Session, error) {
 	if err := a.signUps.Allow(ClientFrom(ctx).Key()); err != nil {
 		return Session{}, err
 	}
@@ -80,7 +81,8 @@ func (a *Accounts) SignUp(ctx context.Context, withTx WithTx, n NewAccount) (s S
 	if err != nil {
 		return Session{}, err
 	}
-	err = withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+	var s Session
+	if err := withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		id, err := tx.User.Create().SetName(n.Name).SetEmail(n.Email).SetPasswordHash(hash).
 			OnConflictColumns(user.FieldEmail).DoNothing().ID(AsSystem(ctx))
 		if errors.Is(err, sql.ErrNoRows) {
@@ -95,13 +97,15 @@ func (a *Accounts) SignUp(ctx context.Context, withTx WithTx, n NewAccount) (s S
 		}
 		s, err = a.begin(ctx, tx, account)
 		return err
-	})
-	return s, err
+	}); err != nil {
+		return Session{}, err
+	}
+	return s, nil
 }
 
 // SignIn begins a session. Credentials that do not fit are an error that wraps ErrUnauthenticated, whatever does not
 // fit, after the same work; too many attempts are a *RateLimitError.
-func (a *Accounts) SignIn(ctx context.Context, withTx WithTx, email, password string) (s Session, err error) {
+func (a *Accounts) SignIn(ctx context.Context, withTx WithTx, email, password string) (Session, error) {
 	email, invalid := rule.Email("email", email)
 	address := ClientFrom(ctx).Key()
 	if err := a.perClient.Allow(address); err != nil {
@@ -128,9 +132,12 @@ func (a *Accounts) SignIn(ctx context.Context, withTx WithTx, email, password st
 	if !match {
 		return Session{}, errCredentials
 	}
-	err = withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+	var s Session
+	if err := withTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
 		s, err = a.begin(ctx, tx, account)
 		return err
-	})
-	return s, err
+	}); err != nil {
+		return Session{}, err
+	}
+	return s, nil
 }

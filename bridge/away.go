@@ -163,8 +163,9 @@ func (s *Subscriptions) add(r rebuilt, tell bool) {
 }
 
 // endAway ends the rows of subscriptions that are away, or are in memory no longer, and says how many there were.
-func (s *Subscriptions) endAway(ctx context.Context, reason string, which ...predicate.Subscriber) (ended int, err error) {
-	err = s.eventLog.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+func (s *Subscriptions) endAway(ctx context.Context, reason string, which ...predicate.Subscriber) (int, error) {
+	ended := 0
+	err := s.eventLog.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
 		ended, err = tx.Subscriber.Update().Where(append(which, subscriber.StateNEQ(subscriber.StateClosed))...).
 			SetState(subscriber.StateClosed).SetClosedAt(time.Now().UTC().Truncate(time.Second)).SetClosedReason(reason).
 			SetDocument("").ClearVariables().ClearOperationName().

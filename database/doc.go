@@ -6,6 +6,8 @@
 // Open applies the migrations that the file has not seen, inside a lock, and refuses a database that a newer
 // binary has migrated, and one that another process has open. Committed means durable: the write is on the disk (synchronous=FULL).
 //
+// Transactions that come together share one COMMIT. Their bodies run one after the other, each for a second at most.
+//
 // Nothing outside of this package may assume SQLite. What it returns may be used concurrently.
 //
 // Non-goals: backups, and going back to an older schema.

@@ -36,7 +36,7 @@ func OpenWatched(ctx context.Context, c Config, log *slog.Logger) (*ent.Client, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the database %s: %w (DATABASE_URL says which)", c.Path(), err)
 	}
-	opened.health.log = log
+	opened.health.log, opened.groups.log = log, log
 	return ent.NewClient(ent.Driver(opened)), opened.health, nil
 }
 
@@ -80,9 +80,10 @@ func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
 		health: health,
 		writer: entsql.OpenDB(dialect.SQLite, writer),
 		reader: entsql.OpenDB(dialect.SQLite, reader),
-		groups: &groupCommit{db: writer, health: health},
+		groups: newGroupCommit(writer, health),
 		lock:   lock,
 	}
+	opened.groups.explain = opened.explain
 	health.begin = opened.Tx
 	return opened, nil
 }

@@ -25,7 +25,10 @@ type sqliteDriver struct {
 	closed         atomic.Bool
 }
 
-var _ dialect.Driver = (*sqliteDriver)(nil)
+var (
+	_ dialect.Driver = (*sqliteDriver)(nil)
+	_ ent.TxRunner   = (*sqliteDriver)(nil)
+)
 
 func (*sqliteDriver) Dialect() string { return dialect.SQLite }
 
@@ -71,15 +74,29 @@ func (d *sqliteDriver) explain(err error) error {
 	return explain(err)
 }
 
-// Tx begins a transaction that writes. The wait for its turn ends with ctx; once begun, the transaction does not.
-func (d *sqliteDriver) Tx(ctx context.Context) (dialect.Tx, error) {
-	tx, err := d.groups.begin(ctx)
-	if err != nil {
-		err = d.explain(err)
-		d.health.wrote(err)
-		return nil, err
+// RunTx runs body in a transaction that writes and may share its COMMIT. Body may run in another goroutine and has a second;
+// then RunTx returns a *rule.UnavailableError.
+func (d *sqliteDriver) RunTx(ctx context.Context, body func(context.Context) (func() error, error)) error {
+	if ent.TxFromContext(ctx) != nil {
+		return errPastTx
 	}
-	return tx, nil
+	return d.groups.run(ctx, body)
+}
+
+// Tx returns the transaction of the body that has ctx. Elsewhere it begins one that writes: the wait for its turn ends with ctx;
+// once begun, the transaction does not, and others wait for its end, however late that is.
+func (d *sqliteDriver) Tx(ctx context.Context) (dialect.Tx, error) {
+	if m, inside := memberOf(ctx); inside {
+		tx, err := m.begin()
+		if err != nil {
+			return nil, err
+		}
+		return tx, nil
+	}
+	if ent.TxFromContext(ctx) != nil {
+		return nil, errPastTx
+	}
+	return d.groups.begin(ctx)
 }
 
 // BeginTx is what ent's Client.BeginTx calls.

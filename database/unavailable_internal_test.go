@@ -196,7 +196,7 @@ func TestAllWhoWaitForABlockedWriterGiveUpTogether(t *testing.T) {
 	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	must(t, err)
 
-	must(t, d.groups.takeTurn(t.Context()))
+	release := hold(t, d.groups)
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	causes := make(map[error]int)
@@ -211,17 +211,36 @@ func TestAllWhoWaitForABlockedWriterGiveUpTogether(t *testing.T) {
 		})
 	}
 	waitForQueue(d.groups, 5)
-	d.groups.endTurn()
+	release()
 	all.Wait()
 	if len(causes) != 1 || slices.Collect(maps.Values(causes))[0] != 5 {
 		t.Errorf("five who wait are stopped by %v, want one attempt of the first", causes)
 	}
-	if d.groups.taken || len(d.groups.queue) > 0 || d.groups.current != nil {
-		t.Error("the turn is not free")
+	if got, want := d.health.Problem(), "the database cannot be written: "+locked.reason; got != want {
+		t.Errorf("the health is %q, want %q", got, want)
+	}
+	nobodyLeads(d.groups)
+	if len(d.groups.queue) > 0 || d.groups.current != nil {
+		t.Error("something is left of the groups")
 	}
 	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
 	must(t, errors.Join(err, conn.Close()))
 	must(t, keep(t, d, "after"))
+}
+
+func TestWhoWaitsForADatabaseThatIsClosedIsUnavailable(t *testing.T) {
+	t.Parallel()
+	d, _ := writable(t)
+	release := hold(t, d.groups)
+	ended := make(chan error)
+	go func() { ended <- keep(t, d, "waits") }()
+	waitForQueue(d.groups, 1)
+	d.closed.Store(true) // as Close begins
+	go func() { must(t, d.writer.Close()) }()
+	if err := <-ended; unavailable(err) != interrupt.reason || !errors.Is(err, errClosed) {
+		t.Errorf("who waits gets %v", err)
+	}
+	release()
 }
 
 // A row is written every five seconds, but for those in which another one was.

@@ -24,7 +24,7 @@ func (r *Resolver) createKnowledge(ctx context.Context, input CreateKnowledgeInp
 		return nil, err
 	}
 	var created *ent.Knowledge
-	err = r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+	err = r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
 		created, err = tx.Knowledge.Create().SetOwnerID(viewer.UserID).SetTitle(input.Title).Save(ctx)
 		if err != nil {
 			return err

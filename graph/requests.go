@@ -21,7 +21,7 @@ func (r *Resolver) createKnowledgeRequest(ctx context.Context, input CreateKnowl
 	}
 	var request *ent.KnowledgeRequest
 	exists := false
-	err = r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+	err = r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
 		create := tx.KnowledgeRequest.Create().SetRequesterID(viewer.UserID).
 			SetNillableKnowledgeID(input.KnowledgeID).SetQuestion(input.Question)
 		if input.OwnerID != nil {

@@ -17,7 +17,7 @@ var ErrNoTx = errors.New("a change that makes events belongs inside Log.WithTx")
 // ErrNestedTx says that WithTx was called inside of WithTx: there is one writer, and it would wait for itself.
 var ErrNestedTx = errors.New("a transaction is under way: use the client that WithTx gave")
 
-// scope collects the events of one transaction. It belongs to the goroutine that runs WithTx.
+// scope collects the events of one transaction. It belongs to the goroutine that runs the function of WithTx.
 type scope struct {
 	events []*ent.Event
 	// answered is closed when whoever asked for the change has been answered.
@@ -29,44 +29,28 @@ type scopeKey struct{}
 // WithTx runs fn in one transaction and commits it; an error or a panic of fn rolls it back. It is the only place
 // where a transaction begins. When it returns nil the events of fn are durable and in the log.
 //
-// fn gets the transaction's client and must use no other: there is one writer. It should do nothing but SQL.
+// fn gets the transaction's client and must use no other: there is one writer. It should do nothing but SQL, because others
+// wait for it: after a second it is rolled back, with a *rule.UnavailableError. It may run in another goroutine, and then
+// still be running when WithTx returns: after an error, nobody may read what fn writes.
 // An end of ctx ends the wait for the transaction, not the transaction: once begun, its statements run to their end.
 // An error of fn is returned as it is; inside of WithTx the error is ErrNestedTx.
-func (l *Log) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) (err error) {
+func (l *Log) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) error {
 	if _, inside := ctx.Value(scopeKey{}).(*scope); inside {
 		return ErrNestedTx
 	}
-	tx, err := l.client.Tx(ctx)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
 	s := &scope{answered: ctx.Done()}
-	tx.OnCommit(func(next ent.Committer) ent.Committer {
-		return ent.CommitFunc(func(ctx context.Context, tx *ent.Tx) error {
-			l.expect(s.events)
-			err := next.Commit(ctx, tx)
-			l.offer(s, err == nil)
-			return err
+	return l.client.InTx(ctx, func(ctx context.Context, tx *ent.Tx) error {
+		tx.OnCommit(func(next ent.Committer) ent.Committer {
+			return ent.CommitFunc(func(ctx context.Context, tx *ent.Tx) error {
+				l.expect(s.events)
+				err := next.Commit(ctx, tx)
+				l.offer(s, err == nil)
+				return err
+			})
 		})
+		ctx = context.WithValue(ctx, scopeKey{}, s)
+		return fn(ent.NewTxContext(ctx, tx), tx.Client()) // database rejects writes past tx
 	})
-	committing := false
-	defer func() {
-		if !committing { // fn failed or panicked
-			if rollbackErr := tx.Rollback(); rollbackErr != nil {
-				err = errors.Join(err, fmt.Errorf("roll back: %w", rollbackErr))
-			}
-		}
-	}()
-	ctx = context.WithValue(context.WithoutCancel(ctx), scopeKey{}, s)
-	ctx = ent.NewTxContext(ctx, tx) // database refuses writes past it
-	if err := fn(ctx, tx.Client()); err != nil {
-		return err
-	}
-	committing = true
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
 }
 
 // RequireTx is the hook of entities whose changes make events: it returns ErrNoTx outside of WithTx.

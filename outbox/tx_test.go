@@ -3,11 +3,13 @@ package outbox_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 
 	"lorebridge/auth"
 	"lorebridge/ent"
+	"lorebridge/ent/rule"
 	"lorebridge/outbox"
 )
 
@@ -97,6 +99,33 @@ func TestWhatWouldWaitForItselfIsRefused(t *testing.T) {
 	if n := client.User.Query().CountX(auth.AsSystem(t.Context())); n != 3 {
 		t.Errorf("%d users, want 3", n)
 	}
+}
+
+// Its caller learns that nothing was changed, and that is so, however late the function returns.
+func TestAFunctionThatTakesTooLongIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, sender := open(t, 1), &recorder{}
+		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		stop := running(t, relay)
+		free := make(chan struct{})
+		err := relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+			if err := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion("?").Exec(ctx); err != nil {
+				return err
+			}
+			<-free
+			return nil
+		})
+		if overdue, ok := errors.AsType[*rule.UnavailableError](err); !ok || !strings.Contains(overdue.Reason, "longer than 1s") {
+			t.Errorf("its caller gets %v", err)
+		}
+		ask(t, relay, "this one counts", 2) // and gets the same ids
+		close(free)
+		synctest.Wait()
+		stop()
+		if all := rows(t, client); len(all) != 1 || len(sender.ids()) != 1 || sender.ids()[0] != all[0].ID {
+			t.Errorf("rows %v, sent %v: there should be the last one alone", idsOf(all), sender.ids())
+		}
+	})
 }
 
 func afterCommit(t *testing.T, tx *ent.Client, f func() error) {
