@@ -50,7 +50,8 @@ type plan struct {
 	times         graph.StreamTimes
 	tap           func(graph.Subscriptions) graph.Subscriptions
 	realtime      func(context.Context, int) (*graph.Realtime, error)
-	client        func(*ent.Client) // hooks and interceptors, before anything runs
+	client        func(*ent.Client)             // hooks and interceptors, before anything runs
+	wrap          func(*ent.Client) *ent.Client // the client in whose place another one is used
 }
 
 // house is the server as server.go joins it, behind a real listener, with its log kept.
@@ -93,6 +94,9 @@ func build(t testing.TB, change ...func(*plan)) *house {
 	h.client, err = database.Open(t.Context(), database.Config{URL: "sqlite:" + path})
 	must(t, err)
 	t.Cleanup(func() { must(t, h.client.Close()) })
+	if p.wrap != nil {
+		h.client = p.wrap(h.client)
+	}
 	if p.client != nil {
 		p.client(h.client)
 	}
