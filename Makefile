@@ -19,7 +19,7 @@ say = @printf '\n== %s\n' '$(1)'
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## build and run the server, as `go run .` does
@@ -102,6 +102,10 @@ bench: ## measure a server, with flags in ARGS: make bench ARGS=-help
 .PHONY: bench-bridge
 bench-bridge: ## measure GraphQL subscriptions over Pusher, likewise
 	go run ./bench bridge $(ARGS)
+
+.PHONY: bench-ceiling
+bench-ceiling: ## measure the server beside the smallest program that does the same by hand: make bench-ceiling ARGS='-old BIN'
+	go run ./bench ceiling $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## fuzz every Fuzz function, each for FUZZTIME (10s)

@@ -13,13 +13,13 @@
 // what the server promises not to do: an event arrives behind that of a mutation which was sent after its own was
 // answered.
 //
-// Rounds are interleaved: each goes through all works, numbers of clients and servers, and a figure is the median over
-// the rounds. Two servers (-compare) take turns at going first, and their ratios are taken within a round. Clients,
-// sockets and server share the machine's cores, so a rate says less than the CPU time of an operation, and a figure
-// says less than its ratio to another one of the same run.
+// Rounds are interleaved: each goes through all works, numbers of clients and servers, and a figure is the median
+// over the rounds. Two servers (-compare) take turns at going first, and their ratios are taken within a round.
+// Clients, sockets and server share the machine's cores, so a rate says less than the CPU time of an operation, and
+// a figure says less than its ratio to another one of the same run.
 //
-// The first argument bridge measures GraphQL subscriptions over Pusher instead, on a server of its own for each of two
-// parts; bridge -help lists its flags:
+// The first argument bridge measures GraphQL subscriptions over Pusher instead, on a server of its own for each of
+// two parts; bridge -help lists its flags:
 //
 //   - One selection: events to knowledgePublished, one after another, for few and then for many subscriptions, each on a
 //     socket of its own. The difference is what one more subscription costs. Counted is the server's CPU time from the
@@ -29,11 +29,16 @@
 //     pace. Their answers are compared with those while nothing is delivered. On two cores, which clients and server share,
 //     any program that takes one of them slows everybody down: so the same is measured beside a process that does just that.
 //
-// Every subscription must get every update once and in order, with its own selection and the sequence number that all
-// get: else the run fails as above. Whether figures keep what we promise is printed as PASS or FAIL, and fails no run.
-// With -profile the server is built with a file more, which takes CPU profiles for bench alone (profile.go): the server
-// itself has no door for them.
+// Every subscription must get every update once and in order, with its own selection and the sequence number that
+// all get: else the run fails as above. Whether figures keep what we promise is printed as PASS or FAIL, and fails
+// no run. With -profile the server is built with a file more, which takes CPU profiles for bench alone
+// (profile.go): the server itself has no door for them.
 //
-// Non-goals: an open loop of arrivals (the latencies of a closed loop under full load are those of its queue),
-// several machines, hosted Pusher, and end-to-end encryption (bench cannot read those events).
+// The first argument ceiling measures the server beside bench/ceiling, the smallest program that does the same work
+// by hand, and beside the server of another commit. All run at once on copies of one database, and take turns. How
+// far the server is from the ceiling says more than a rate: both change with the machine. Mutations come in closed
+// loops, and at a steady pace in an open one.
+//
+// Non-goals: an open loop at full load, several machines, hosted Pusher, and end-to-end encryption (bench cannot
+// read those events).
 package main

@@ -30,6 +30,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		switch args[0] {
 		case bridgeCommand:
 			return runBridge(ctx, args[1:], stdout, stderr)
+		case ceilingCommand:
+			return runCeiling(ctx, args[1:], stdout, stderr)
 		case burnCommand:
 			return runBurner(os.Stdin)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ type load struct {
 	clients  int
 	duration time.Duration // no operation begins later
 	limit    int           // of operations
+	// perSecond is how many operations all clients begin in a second, however long the answers take. 0: each begins
+	// its next one when the last is answered, and limit holds.
+	perSecond int
 }
 
 // measurement is what came of a load.
@@ -66,16 +70,15 @@ func (t *target) measure(ctx context.Context, l load) (measurement, error) {
 	}
 	cpu, ownCPU := readCPU(t.pid), readCPU(ownPID)
 	started := t.now()
-	var tickets atomic.Int64
-	group, groupCtx := errgroup.WithContext(ctx)
-	for _, c := range clients {
-		group.Go(func() error { return c.run(groupCtx, started+l.duration, &tickets) })
+	drive := drive
+	if l.perSecond > 0 {
+		drive = drivePaced
 	}
-	if err := group.Wait(); err != nil {
+	if err := drive(ctx, clients, l, started); err != nil {
 		return m, err
 	}
 	m.elapsed = t.now() - started
-	mutations := make([]mutation, 0, tickets.Load())
+	var mutations []mutation
 	for _, c := range clients {
 		m.latencies = append(m.latencies, c.latencies...)
 		mutations = append(mutations, c.mutations...)
@@ -87,6 +90,28 @@ func (t *target) measure(ctx context.Context, l load) (measurement, error) {
 	m.cpu, m.ownCPU = readCPU(t.pid).since(cpu), readCPU(ownPID).since(ownCPU)
 	m.deliveries, m.faults = audit(mutations, t.inbox.take())
 	return m, nil
+}
+
+// drive has each client send its next operation when the last one is answered.
+func drive(ctx context.Context, clients []*client, l load, started time.Duration) error {
+	var tickets atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for _, c := range clients {
+		group.Go(func() error { return c.run(ctx, started+l.duration, &tickets) })
+	}
+	return group.Wait()
+}
+
+// drivePaced has the clients take turns at creating, at a steady pace.
+func drivePaced(ctx context.Context, clients []*client, l load, _ time.Duration) error {
+	sending, stop := context.WithTimeout(ctx, l.duration)
+	defer stop()
+	group, sending := errgroup.WithContext(sending)
+	every := time.Duration(len(clients)) * time.Second / time.Duration(l.perSecond)
+	for i, c := range clients {
+		group.Go(func() error { return c.pace(sending, every*time.Duration(i)/time.Duration(len(clients)), every) })
+	}
+	return cmp.Or(group.Wait(), ctx.Err())
 }
 
 // connect returns the clients that it could connect, and why not all of them.
@@ -130,6 +155,26 @@ func (c *client) run(ctx context.Context, end time.Duration, tickets *atomic.Int
 		}
 	}
 	return ctx.Err()
+}
+
+// pace creates until ctx ends: first after so long, and then at a steady pace. What is due is sent also where
+// answers come late.
+func (c *client) pace(ctx context.Context, first, every time.Duration) error {
+	timer := time.NewTimer(first)
+	defer timer.Stop()
+	due := time.Now().Add(first)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		if err := c.create(); err != nil {
+			return err
+		}
+		due = due.Add(every)
+		timer.Reset(time.Until(due))
+	}
 }
 
 // create asks the next recipient something that nobody has asked.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -45,18 +44,7 @@ type neighbors struct {
 
 // newNeighbors signs up who asks and who is asked.
 func newNeighbors(ctx context.Context, t *target, perSecond int) (*neighbors, error) {
-	t.requesters, t.recipients = make([]account, neighborClients), make([]account, neighborOwners)
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(signingUp)
-	for name, people := range map[string][]account{"Requester": t.requesters, "Owner": t.recipients} {
-		for i := range people {
-			group.Go(func() (err error) {
-				people[i], err = t.signUp(groupCtx, fmt.Sprintf("%s %d", name, i))
-				return err
-			})
-		}
-	}
-	if err := group.Wait(); err != nil {
+	if err := t.signAllUp(ctx, neighborOwners, neighborClients); err != nil {
 		return nil, err
 	}
 	return &neighbors{target: t, every: neighborClients * time.Second / time.Duration(perSecond)}, nil
@@ -66,23 +54,7 @@ func newNeighbors(ctx context.Context, t *target, perSecond int) (*neighbors, er
 func (n *neighbors) run(ctx context.Context, clients []*client) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for i, c := range clients {
-		group.Go(func() error {
-			timer := time.NewTimer(n.every * time.Duration(i) / neighborClients) // not all at once
-			defer timer.Stop()
-			due := time.Now().Add(n.every * time.Duration(i) / neighborClients)
-			for {
-				select {
-				case <-ctx.Done():
-					return nil
-				case <-timer.C:
-				}
-				if err := c.create(); err != nil {
-					return err
-				}
-				due = due.Add(n.every) // also where the answer came late: what is due is sent
-				timer.Reset(time.Until(due))
-			}
-		})
+		group.Go(func() error { return c.pace(ctx, n.every*time.Duration(i)/neighborClients, n.every) }) // not all at once
 	}
 	return group.Wait()
 }

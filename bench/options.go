@@ -30,6 +30,7 @@ const (
 
 const usage = `Usage: go run ./bench [flags]
        go run ./bench bridge [flags]    GraphQL subscriptions over Pusher: see bridge -help
+       go run ./bench ceiling [flags]   how close the server is to a program by hand: see ceiling -help
 
 Measures a server over the wire and prints a table for docs/performance.md; progress goes to stderr.
 It exits with 1 if an event was lost, repeated, foreign or out of order.

@@ -43,23 +43,37 @@ func (t *target) now() time.Duration { return time.Since(t.epoch) }
 
 // populate signs everybody up and connects the recipients.
 func (t *target) populate(ctx context.Context, recipients, requesters int) error {
+	if err := t.signAllUp(ctx, recipients, requesters); err != nil {
+		return err
+	}
+	return t.attendAll(ctx)
+}
+
+// signAllUp makes the accounts.
+func (t *target) signAllUp(ctx context.Context, recipients, requesters int) error {
 	t.recipients = make([]account, recipients)
 	t.requesters = make([]account, requesters)
-	t.sockets = make([]*socket, recipients)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(signingUp)
+	for name, people := range map[string][]account{"Owner": t.recipients, "Requester": t.requesters} {
+		for i := range people {
+			group.Go(func() (err error) {
+				people[i], err = t.signUp(ctx, fmt.Sprintf("%s %d", name, i))
+				return err
+			})
+		}
+	}
+	return group.Wait()
+}
+
+// attendAll connects the recipients.
+func (t *target) attendAll(ctx context.Context) error {
+	t.sockets = make([]*socket, len(t.recipients))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(signingUp)
 	for i := range t.recipients {
 		group.Go(func() (err error) {
-			if t.recipients[i], err = t.signUp(ctx, fmt.Sprintf("Owner %d", i)); err != nil {
-				return err
-			}
 			t.sockets[i], err = t.attend(ctx, t.recipients[i])
-			return err
-		})
-	}
-	for i := range t.requesters {
-		group.Go(func() (err error) {
-			t.requesters[i], err = t.signUp(ctx, fmt.Sprintf("Requester %d", i))
 			return err
 		})
 	}

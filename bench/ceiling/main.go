@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const stopTimeout = 10 * time.Second
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // as the server
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Getenv("DATABASE_URL"), os.Getenv("LISTEN_ADDR"), os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ceiling:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends, and prints its URL once it listens.
+func run(ctx context.Context, databaseURL, address string, stdout io.Writer) (err error) {
+	path, ok := strings.CutPrefix(databaseURL, "sqlite:")
+	if !ok {
+		return errors.New("DATABASE_URL must be sqlite:PATH of a database that the server made")
+	}
+	c, err := newCeiling(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	server := &http.Server{Handler: c.handler(), ReadHeaderTimeout: stopTimeout}
+	group, ctx := errgroup.WithContext(ctx)
+	answered := make(chan struct{})
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		defer close(answered)
+		<-ctx.Done()
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		err := server.Shutdown(ending)
+		c.sockets.close()
+		return err
+	})
+	group.Go(func() error {
+		err := c.progress.run(ctx)
+		<-answered
+		return errors.Join(err, c.progress.write())
+	})
+	fmt.Fprintf(stdout, "ceiling: http://%s\n", listener.Addr())
+	return group.Wait()
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// markEvery is how often the watermark is written. It is the server's number.
+const markEvery = 100 * time.Millisecond
+
+// markStatement is the UPSERT of the watermark, in the server's table if there is one. Its argument is the newest
+// event that was delivered.
+func (c *conn) markStatement() (string, error) {
+	const columns = `SELECT COALESCE(group_concat(name, ' '), '') FROM pragma_table_info('progresses')`
+	s, err := c.prepare(columns)
+	if err != nil {
+		return "", err
+	}
+	var row [1]driver.Value
+	if err := s.row(row[:]); err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("look for the table of progress: %w", err)
+	}
+	if names, _ := row[0].(string); names == "" {
+		const own = "CREATE TABLE IF NOT EXISTS ceiling_progress (reader TEXT PRIMARY KEY, done_seq INTEGER NOT NULL) WITHOUT ROWID"
+		if _, err := c.Exec(own, nil); err != nil {
+			return "", fmt.Errorf("create the table of progress: %w", err)
+		}
+		return "INSERT INTO ceiling_progress (reader, done_seq) VALUES ('ceiling', ?) " +
+			"ON CONFLICT (reader) DO UPDATE SET done_seq = excluded.done_seq", nil
+	}
+	return "INSERT INTO progresses (reader, done_seq, settled) VALUES ('ceiling', ?, '[]') " +
+		"ON CONFLICT (reader) DO UPDATE SET done_seq = excluded.done_seq", nil
+}
+
+// progress keeps the watermark.
+type progress struct {
+	groups  *groups
+	store   *store
+	newest  atomic.Int64 // event that was delivered
+	written int64        // of run
+}
+
+// run writes the watermark until ctx ends, and once more then.
+func (p *progress) run(ctx context.Context) error {
+	ticker := time.NewTicker(markEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return p.write()
+		case <-ticker.C:
+			if err := p.write(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (p *progress) write() error {
+	newest := p.newest.Load()
+	if newest == p.written {
+		return nil
+	}
+	if err := p.groups.write(func() error { return p.store.mark.exec(newest) }, func() {}); err != nil {
+		return fmt.Errorf("write the watermark: %w", err)
+	}
+	p.written = newest
+	return nil
+}
