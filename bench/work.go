@@ -49,7 +49,7 @@ func (w work) title() string {
 	case workCreate:
 		return "`createKnowledgeRequest`: a free question to a person"
 	case workList:
-		return fmt.Sprintf("`knowledgeRequests(box: RECEIVED, first: %d)` with each requester", listed)
+		return fmt.Sprintf("`knowledgeRequests(box: RECEIVED, first: %d)` with requester and owner", listed)
 	default:
 		return fmt.Sprintf("%d such lists to each such mutation", listsPerCreate)
 	}
@@ -65,5 +65,5 @@ const (
 		`knowledgeRequest { id status createdAt } alreadyExists } }`
 
 	listDocument = `query Received($first: Int!) { knowledgeRequests(box: RECEIVED, first: $first) { ` +
-		`edges { cursor node { id question status createdAt requester { id name } } } pageInfo { hasNextPage endCursor } } }`
+		`edges { cursor node { id question status createdAt requester { id name } owner { id name } } } pageInfo { hasNextPage endCursor } } }`
 )
