@@ -116,9 +116,15 @@ fuzz: ## fuzz every Fuzz function, each for FUZZTIME (10s)
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime '$(FUZZTIME)' "$$(dirname "$$file")" || exit 1; \
 	done
 
+.PHONY: crash
+crash: setup ## 100 ROUNDS of load, kill -9 and restart, planned by SEED: make crash ROUNDS=10 SEED=1
+	go build -o bin/ . ./pusherserver/cmd/pusherserver
+	cd e2e && LOREBRIDGE_BIN='$(CURDIR)/bin/lorebridge' PUSHERSERVER_BIN='$(CURDIR)/bin/pusherserver' node crash/run.js
+
 .PHONY: suites
-suites: ## what takes too long for every change: each Fuzz function for a minute, and a measured run that fails if an event is lost
+suites: ## what takes too long for every change: each Fuzz function for a minute, crashes, and a measured run that fails if an event is lost
 	$(MAKE) fuzz FUZZTIME=1m
+	$(MAKE) crash
 	go run ./bench -rounds 1
 
 .PHONY: vuln
