@@ -121,10 +121,15 @@ crash: setup ## 100 ROUNDS of load, kill -9 and restart, planned by SEED: make c
 	go build -o bin/ . ./pusherserver/cmd/pusherserver
 	cd e2e && LOREBRIDGE_BIN='$(CURDIR)/bin/lorebridge' PUSHERSERVER_BIN='$(CURDIR)/bin/pusherserver' node crash/run.js
 
+.PHONY: upgrade
+upgrade: ## the binary of a commit (45bcc50) is killed and this one goes on: make upgrade ARGS='-commit 45bcc50'
+	go run ./e2e/upgrade $(ARGS)
+
 .PHONY: suites
-suites: ## what takes too long for every change: each Fuzz function for a minute, crashes, and a measured run that fails if an event is lost
+suites: ## what takes too long for every change: each Fuzz function for a minute, crashes, an upgrade, and a measured run that fails if an event is lost
 	$(MAKE) fuzz FUZZTIME=1m
 	$(MAKE) crash
+	$(MAKE) upgrade
 	go run ./bench -rounds 1
 
 .PHONY: vuln

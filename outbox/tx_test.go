@@ -105,10 +105,10 @@ func TestWhatWouldWaitForItselfIsRefused(t *testing.T) {
 func TestAFunctionThatTakesTooLongIsTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 1), &recorder{}
-		relay := newRelay(t, outbox.Config{Client: client, Sender: sender})
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		stop := running(t, relay)
 		free := make(chan struct{})
-		err := relay.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+		err := relay.log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
 			if err := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion("?").Exec(ctx); err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func TestAFunctionThatTakesTooLongIsTakenBack(t *testing.T) {
 		if overdue, ok := errors.AsType[*rule.UnavailableError](err); !ok || !strings.Contains(overdue.Reason, "longer than 1s") {
 			t.Errorf("its caller gets %v", err)
 		}
-		ask(t, relay, "this one counts", 2) // and gets the same ids
+		ask(t, relay.log, "this one counts", 2) // and gets the same ids
 		close(free)
 		synctest.Wait()
 		stop()
