@@ -34,7 +34,7 @@ function sound() {
       .map(({ recipient, key, eventId }) => ({ recipient, key, id: eventId })),
     deliveries,
     listening: [{ recipient: 'Ada', from: 10, to: Infinity }, { recipient: 'Bob', from: 10, to: Infinity }],
-    faults: [{ at: 1_100, back: 1_200 }],
+    faults: [{ what: 'server', at: 1_100, back: 1_200 }],
     subscriptions: [
       {
         ...subscription, name: 'received', person: 'Bob', field: 'knowledgeRequestReceived',
@@ -161,6 +161,11 @@ const violations = {
       h.faults[0] = { at: 5_000, back: 5_100 };
       h.subscriptions[0].from = 1_350;
     },
+    'it missed nothing in the last two minutes': (h) => {
+      manyMissed(h, 60);
+      h.faults.push({ what: 'server', at: 249_000, back: 249_100 });
+      h.subscriptions[0].results.push({ gap: true, seq: 1_104, at: 249_200 });
+    },
     'two for one crash': (h) => {
       manyMissed(h, 60);
       h.subscriptions[0].results.splice(2, 0, { gap: true, seq: 1_101, at: 1_450 });
@@ -223,6 +228,12 @@ test('what a crash may do breaks no rule', async (t) => {
     },
     'what was on its way arrives after the kill': (h) => { h.deliveries[2].at = 1_150; },
     'a gap instead of many': (h) => manyMissed(h, 60),
+    'a gap for what is old, where each server was killed within two minutes': (h) => {
+      manyMissed(h, 20);
+      for (let at = 99_000; at < 250_000; at += 50_000) h.faults.push({ what: 'server', at, back: at + 100 });
+      const [{ results }] = h.subscriptions;
+      results.splice(1, results.length, { gap: true, seq: 1_104, at: 249_000 });
+    },
     'an unanswered mutation that was done': (h) => {
       h.requests.push({ ...h.requests[1], id: '4', question: 'ask 4' });
       find(h.deliveries, 'knowledge-request:3').eventId = find(h.notifications, 'knowledge-request:3').id = '105';

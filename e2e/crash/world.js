@@ -2,9 +2,10 @@ import { startGate } from '../harness/gate.js';
 import { app, startPusher } from '../harness/pusher.js';
 import { signUpAll } from '../harness/person.js';
 import { startServer } from '../harness/server.js';
+import { administrators, Administrator } from '../harness/subscription.js';
 import { onEnd } from '../harness/teardown.js';
 import { eventually } from '../harness/wait.js';
-import { check, fields, incomplete, keyOf, lost } from './check.js';
+import { check, countSubscriptions, fields, incomplete, keyOf, lost } from './check.js';
 import { Listener } from './listener.js';
 import { graphql, Load, random } from './load.js';
 
@@ -48,13 +49,15 @@ export class World {
   #listeners = new Map();
   #up = Promise.resolve(); // resolves once the server runs again
   #fresh = []; // subscriptions of this round alone
+  #left = []; // the counts of those of the rounds before
 
   /** open starts a server and its people until the test ends. `separate` gives it a process of its own as Pusher. */
   static async open(t, { separate, seed }) {
     const world = new World();
     Object.assign(world, { t, separate, random: random(seed), planned: random(seed) });
     const env = separate ? await world.#openPusher() : {};
-    world.server = await startServer(t, { ...env, SUBSCRIPTIONS_PER_PERSON: '1000' });
+    world.server = await startServer(t, { ...env, ...administrators });
+    world.administrator = await Administrator.signUp(world.server);
     world.people = await signUpAll(world.server, 'Ada', 'Bob', 'Eve', 'Kim', 'Leo', 'Fay');
     world.calm = world.people.slice(3, 5);
     world.fay = world.people[5]; // does nothing but asks and answers what shows that a round is over
@@ -90,12 +93,9 @@ export class World {
     const settledAt = performance.now();
     for (const mutation of this.history.mutations.slice(begin)) mutation.settledAt = settledAt;
     const result = await this.#settle(options);
-    for (const { subscription, leave } of this.#fresh.splice(0)) {
-      subscription.to = performance.now();
-      leave();
-    }
+    await this.#leave();
     this.#load.forget(); // what is answered later would have to be read again
-    return { ...result, plan };
+    return { ...result, counts: { ...result.counts, ...this.#countSubscriptions() }, plan };
   }
 
   async #crash(plan) {
@@ -238,7 +238,26 @@ export class World {
       if (!more) subscription.ended = true;
       if (result) subscription.results.push({ ...this.#resultOf(person, field, result), at });
     }, subscription.joins);
-    return { subscription, leave: () => listener.leave(channel) };
+    return { subscription, channel, leave: () => listener.leave(channel) };
+  }
+
+  /** #leave ends the subscriptions of this round, which have been checked, or each further round would take longer. */
+  async #leave() {
+    const fresh = this.#fresh.splice(0);
+    for (const { leave } of fresh) leave();
+    await this.administrator.endAll(fresh.map(({ channel }) => channel));
+    const subscriptions = fresh.map(({ subscription }) => subscription);
+    this.#left.push(countSubscriptions({ ...this.history, subscriptions }));
+    this.history.subscriptions = this.history.subscriptions.filter((each) => !subscriptions.includes(each));
+  }
+
+  #countSubscriptions() {
+    const sum = countSubscriptions(this.history);
+    for (const { oldestResultRepeat, ...counts } of this.#left) {
+      for (const [what, n] of Object.entries(counts)) sum[what] += n;
+      sum.oldestResultRepeat = Math.max(sum.oldestResultRepeat, oldestResultRepeat);
+    }
+    return sum;
   }
 
   #resultOf(person, field, { data, errors, extensions }) {

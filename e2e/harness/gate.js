@@ -23,7 +23,10 @@ export class Gate {
 
   async listen(port = 0) {
     await new Promise((resolve, reject) => {
-      this.#server.once('error', reject).listen(port, '127.0.0.1', resolve);
+      this.#server.once('error', reject).listen(port, '127.0.0.1', () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
     });
     this.port = this.#server.address().port;
     this.address = `127.0.0.1:${this.port}`;

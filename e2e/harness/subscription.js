@@ -62,6 +62,14 @@ export class Administrator {
     return storedSubscriptions.edges.map(({ node }) => node).filter(({ user }) => user.id === id);
   }
 
+  /** endAll ends the subscriptions of these channels, which are among the newest 100. */
+  async endAll(channels) {
+    const { storedSubscriptions: { edges } } = await this.#run(list);
+    const ids = edges.filter(({ node }) => channels.includes(node.channel)).map(({ node }) => node.id);
+    assert.equal(ids.length, channels.length);
+    for (const id of ids) await this.end(id);
+  }
+
   end(id) {
     const mutation = 'mutation ($id: ID!) { endSubscription(input: {id: $id}) { endedId } }';
     return this.#run(mutation, { id });
