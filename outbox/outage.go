@@ -25,9 +25,16 @@ func (o *Outage) Until() time.Time { return o.until }
 func (o *Outage) Checking() bool { return o.checking }
 
 // Failed notes that nothing could be sent to a recipient, and says whether the receiver is to be checked. While the outage lasts, the next
-// event is tried after a pause, of at least wait; draw is from [0, 1).
+// event is tried after a pause, of at least wait; draw is from [0, 1). Those that fail before the pause is over were sent before it: they
+// do not make it longer, unless they ask for that.
 func (o *Outage) Failed(recipient int, wait time.Duration, draw float64, now time.Time) (check bool) {
 	if o.Lasts() {
+		if now.Before(o.until) {
+			if asked := now.Add(wait); asked.After(o.until) {
+				o.until = asked
+			}
+			return false
+		}
 		o.failures++
 		o.until = now.Add(max(Backoff(o.failures, draw), wait))
 		return false
