@@ -19,7 +19,11 @@ type keeper struct {
 }
 
 func newKeeper(l *Log, reader string, logger *slog.Logger, k *kept) keeper {
-	return keeper{log: l, reader: reader, logger: logger, progress: newProgress(k.mark, k.settled), written: make(chan error, 1)}
+	p := newProgress(k.mark, k.settled)
+	for i := range k.parked {
+		p.restore(k.parked[i].key)
+	}
+	return keeper{log: l, reader: reader, logger: logger, progress: p, written: make(chan error, 1)}
 }
 
 // flush starts writing what is due, unless a write is under way.

@@ -29,23 +29,29 @@ const (
 type progress struct {
 	read Cursor        // the reader has handed out everything up to it
 	open map[int]*item // handed out and not settled, by seq
-	line []*item       // what is above the watermark, in order: what it waits for, and what is settled beyond
+	line []*item       // what is above the watermark, in order
 	keys map[string]*recipient
 	// finals are events that will never be sent and have no row yet that says so.
 	finals []final
-	// changed are recipients, by key, whose rows may not be what they should be.
-	changed map[string]struct{}
+	// changed are recipients, by key, whose rows may not be what they should be. Those of value true are part of the
+	// next record.
+	changed map[string]bool
 	moved   bool // the watermark, or what is settled above it
 	// carried is what an earlier process has settled, and what is still needed to know that.
 	carried ranges
 }
 
-// item is an event that has been handed out.
+// item is an event that has been handed out, or left in the log.
 type item struct {
-	at    Cursor
-	of    []*recipient
-	since time.Time
-	done  bool // settled, or its recipients are parked: it does not hold back the watermark
+	at      Cursor
+	of      []*recipient
+	since   time.Time
+	settled bool
+}
+
+// holds says that the item holds back the watermark: it is not settled, and after a crash no row leads back to it.
+func (it *item) holds() bool {
+	return !it.settled && slices.ContainsFunc(it.of, func(r *recipient) bool { return !r.row && r.owes(it.at) })
 }
 
 // recipient is whom events are for: a person, or a topic.
@@ -54,6 +60,7 @@ type recipient struct {
 	pending  []Cursor // its events that are handed out and not settled, in order
 	waiting  Cursor   // from here on its events wait in the log; zero if none does
 	parked   bool
+	row      bool // it is written from an unsettled place on, or from an earlier one
 	attempts int
 	until    time.Time
 	err      string
@@ -76,7 +83,8 @@ type mark struct {
 
 func newProgress(from Cursor, settled ranges) *progress {
 	return &progress{
-		carried: settled, read: from, open: make(map[int]*item), keys: make(map[string]*recipient), changed: make(map[string]struct{}),
+		carried: settled, read: from,
+		open: make(map[int]*item), keys: make(map[string]*recipient), changed: make(map[string]bool),
 	}
 }
 
@@ -90,21 +98,42 @@ func (p *progress) recipient(key string) *recipient {
 	return r
 }
 
+// restore notes that the table has the row of a recipient. wait says from where on its events wait.
+func (p *progress) restore(key string) {
+	r := p.recipient(key)
+	r.parked, r.row = true, true
+}
+
 // begin notes that the event at a place has been handed out for these recipients, of which there is at least one.
 func (p *progress) begin(at Cursor, now time.Time, keys ...string) {
 	it := &item{at: at, since: now, of: make([]*recipient, len(keys))}
-	parked := true
 	for i, key := range keys {
 		r := p.recipient(key)
 		it.of[i] = r
 		r.pending = append(r.pending, at)
-		parked = parked && r.parked
 		p.touch(r)
 	}
 	p.open[at.seq] = it
-	if !parked {
+	p.enter(it)
+}
+
+// leave notes that the event at a place stays in the log, where its recipient's events wait.
+func (p *progress) leave(at Cursor, key string) {
+	p.enter(&item{at: at, of: []*recipient{p.recipient(key)}})
+}
+
+// enter puts an item in line. One that waited in the log may have a place there.
+func (p *progress) enter(it *item) {
+	if p.read.Before(it.at) {
 		p.line = append(p.line, it)
+	} else if i, found := p.place(it.at); found {
+		p.line[i] = it
 	}
+}
+
+// place is where the item at a place stands in line, if it does.
+func (p *progress) place(at Cursor) (i int, found bool) {
+	return slices.BinarySearchFunc(p.line, at, func(it *item, at Cursor) int { return compare(it.at, at) })
 }
 
 // pass notes that the reader has come to a place.
@@ -120,7 +149,7 @@ func (p *progress) settle(at Cursor) {
 		return
 	}
 	delete(p.open, at.seq)
-	it.done, p.moved = true, true
+	it.settled, p.moved = true, true
 	for _, r := range it.of {
 		if i, found := slices.BinarySearchFunc(r.pending, at, compare); found {
 			r.pending = slices.Delete(r.pending, i, i+1)
@@ -135,10 +164,7 @@ func compare(c, d Cursor) int { return cmp.Compare(c.seq, d.seq) }
 func (p *progress) wait(key string, from Cursor) {
 	r := p.recipient(key)
 	for _, at := range r.pending {
-		if it := p.open[at.seq]; it != nil {
-			it.done, p.moved = true, true
-			delete(p.open, at.seq)
-		}
+		delete(p.open, at.seq)
 	}
 	r.pending, r.waiting = nil, from
 	p.park(r)
@@ -159,18 +185,25 @@ func (p *progress) note(key string, attempts int, until time.Time, err string) {
 }
 
 // never notes an event that will not be sent.
-func (p *progress) never(f final) { p.finals = append(p.finals, f) }
+func (p *progress) never(f final) {
+	p.finals = append(p.finals, f)
+	if i, found := p.place(f.at); found {
+		p.line[i].settled = true
+	}
+}
 
-// park lets the watermark pass what waits for a recipient.
+// park has the row of a recipient written, which lets the watermark pass its events.
 func (p *progress) park(r *recipient) {
 	r.parked = true
-	p.changed[r.key] = struct{}{}
+	p.change(r.key, false)
 }
+
+func (p *progress) change(key string, next bool) { p.changed[key] = p.changed[key] || next }
 
 // touch has the row of a recipient looked at, and forgets one that waits for nothing.
 func (p *progress) touch(r *recipient) {
 	if r.parked {
-		p.changed[r.key] = struct{}{}
+		p.change(r.key, false)
 		return
 	}
 	if len(r.pending) == 0 {
@@ -187,6 +220,12 @@ func (r *recipient) from() Cursor {
 		return r.pending[0]
 	}
 	return Earlier(r.pending[0], r.waiting)
+}
+
+// owes says that the event at a place is not settled for the recipient, if it is one of its own.
+func (r *recipient) owes(at Cursor) bool {
+	from := r.from()
+	return from != Cursor{} && !at.Before(from)
 }
 
 // watermark is the place up to which nothing holds it back.
@@ -212,6 +251,7 @@ type parking struct {
 	attempts int
 	until    time.Time // zero if it is not known when it is tried again
 	err      string
+	created  bool // the table has none yet
 }
 
 // dueAt is when something is to be written, if nothing else happens.
@@ -220,7 +260,7 @@ func (p *progress) dueAt(now time.Time) (at time.Time, ok bool) {
 		return now, true
 	}
 	for _, it := range p.line {
-		if !it.done {
+		if it.holds() {
 			return it.since.Add(parkAfter), true
 		}
 	}
@@ -241,14 +281,21 @@ func (p *progress) record(now time.Time) record {
 			break
 		}
 		for _, r := range it.of {
-			if !it.done && !r.parked {
+			if !it.settled && !r.parked && r.owes(it.at) {
 				p.park(r)
 			}
 		}
-		it.done = true
+	}
+	rec := record{finals: p.finals}
+	for _, first := range []bool{true, false} {
+		for key, next := range p.changed {
+			if next == first && len(rec.parked)+len(rec.free) < maxRows { // the others are for the next record
+				p.recordRow(&rec, key)
+			}
+		}
 	}
 	n := 0
-	for n < len(p.line) && p.line[n].done {
+	for n < len(p.line) && !p.line[n].holds() {
 		n++
 	}
 	clear(p.line[:n])
@@ -256,37 +303,42 @@ func (p *progress) record(now time.Time) record {
 		p.line = nil // let go of the array behind it
 	}
 	p.carry()
-	rec := record{mark: mark{p.watermark(), p.ranges()}, finals: p.finals}
+	rec.mark = mark{p.watermark(), p.ranges()}
 	p.finals, p.moved = nil, false
-	for key := range p.changed {
-		if len(rec.parked)+len(rec.free) == maxRows {
-			break // the others are for the next record
-		}
-		delete(p.changed, key)
-		r := p.keys[key]
-		switch {
-		case r == nil || !r.parked:
-			rec.free = append(rec.free, key)
-		case r.from() == Cursor{}:
-			rec.free = append(rec.free, key)
-			r.parked = false // what comes from now on is in line: its row may be gone
-			p.touch(r)
-		default:
-			rec.parked = append(rec.parked, parking{key, r.from(), r.attempts, r.until, r.err})
-		}
-	}
 	return rec
 }
 
-// again takes back what could not be written.
+// recordRow adds what becomes of the row of a recipient.
+func (p *progress) recordRow(rec *record, key string) {
+	delete(p.changed, key)
+	r := p.keys[key]
+	switch {
+	case r == nil || !r.parked:
+		rec.free = append(rec.free, key)
+	case r.from() == Cursor{}:
+		rec.free = append(rec.free, key)
+		r.parked, r.row = false, false // what comes from now on holds back the watermark: its row may be gone
+		p.touch(r)
+	default:
+		rec.parked = append(rec.parked, parking{key, r.from(), r.attempts, r.until, r.err, !r.row})
+		r.row = true
+	}
+}
+
+// again takes back what could not be written. The watermark has passed events because of rows that are not there: those
+// are part of the next record.
 func (p *progress) again(rec record) {
 	p.moved = true
 	p.finals = append(rec.finals, p.finals...)
 	for _, key := range rec.free {
-		p.changed[key] = struct{}{}
+		p.change(key, true)
 	}
 	for i := range rec.parked {
-		p.changed[rec.parked[i].key] = struct{}{}
+		key := rec.parked[i].key
+		p.change(key, true)
+		if r := p.keys[key]; r != nil && rec.parked[i].created {
+			r.row = false
+		}
 	}
 }
 
@@ -309,11 +361,11 @@ func (p *progress) carry() {
 func (p *progress) ranges() string {
 	all := slices.Clone(p.carried)
 	for i := 0; i < len(p.line); i++ {
-		if !p.line[i].done {
+		if !p.line[i].settled {
 			continue
 		}
 		first := i
-		for i+1 < len(p.line) && p.line[i+1].done {
+		for i+1 < len(p.line) && p.line[i+1].settled {
 			i++
 		}
 		all = append(all, span{p.line[first].at.seq, p.line[i].at.seq})

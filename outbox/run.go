@@ -41,12 +41,7 @@ type run struct {
 	checked chan error
 	outage  Outage
 	lastErr error
-	retryAt time.Time // the database failed: nothing is read or written before
-
-	writing *record // being written
-	written chan error
-	flushAt time.Time // progress is not written before
-	ended   bool      // nothing is read any more
+	ended   bool // nothing is read any more
 }
 
 func newRun(r *Relay, k *kept) *run {
@@ -156,9 +151,12 @@ func (r *run) accept(e *ent.Event, now time.Time) {
 	if e.RecipientID == nil || r.kept.done(At(e)) {
 		return
 	}
-	if q := r.queue(*e.RecipientID); !q.inLog {
-		r.enqueue(q, e, now)
+	q := r.queue(*e.RecipientID)
+	if q.inLog {
+		r.progress.leave(At(e), q.key)
+		return
 	}
+	r.enqueue(q, e, now)
 }
 
 func (r *run) enqueue(q *queue, e *ent.Event, now time.Time) {
