@@ -35,7 +35,7 @@ func (r *Reader) Close() {
 // where there are more. An error is the database's; the reader is where it was.
 func (r *Reader) Next(ctx context.Context, limit int) ([]Entry, error) {
 	limit = min(limit, r.log.page)
-	entries, since, inMemory := r.recent(limit)
+	entries, inMemory := r.recent(limit)
 	if inMemory {
 		return entries, nil
 	}
@@ -43,29 +43,27 @@ func (r *Reader) Next(ctx context.Context, limit int) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
+	if len(rows) == 0 {
+		return nil, nil // it stays, though memory begins behind it: the ids of a commit that failed are given again
+	}
 	entries = make([]Entry, len(rows))
 	for i, row := range rows {
 		entries[i].Event = row
 	}
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
-	if len(rows) > 0 {
-		r.at = At(rows[len(rows)-1])
-	}
-	if len(rows) < limit { // whatever had ended before the table was read is among them, or was rolled back
-		r.at = Later(r.at, since)
-	}
+	r.at = At(rows[len(rows)-1])
 	r.log.trim()
 	r.notify() // perhaps there is more
 	return entries, nil
 }
 
 // recent returns the next events from memory, unless memory lacks some of them: it has what is behind since.
-func (r *Reader) recent(limit int) (entries []Entry, since Cursor, inMemory bool) {
+func (r *Reader) recent(limit int) (entries []Entry, inMemory bool) {
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
 	if r.at.Before(r.log.since) {
-		return nil, r.log.since, false
+		return nil, false
 	}
 	next := r.log.recent[r.log.index(r.at):]
 	n := min(len(next), limit)
@@ -75,7 +73,7 @@ func (r *Reader) recent(limit int) (entries []Entry, since Cursor, inMemory bool
 		}
 	}
 	if n == 0 {
-		return nil, r.log.since, true
+		return nil, true
 	}
 	entries = slices.Clone(next[:n])
 	r.at = At(entries[n-1].Event)
@@ -83,7 +81,7 @@ func (r *Reader) recent(limit int) (entries []Entry, since Cursor, inMemory bool
 		r.notify()
 	}
 	r.log.trim()
-	return entries, r.log.since, true
+	return entries, true
 }
 
 // Again gives Ready a value, after an error.

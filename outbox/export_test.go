@@ -1,0 +1,29 @@
+package outbox
+
+import "context"
+
+// InMemory returns how many events the log keeps for its readers.
+func (l *Log) InMemory() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.recent)
+}
+
+// State is what Run holds at a moment.
+type State struct {
+	Held, Ready, Alone, Suspects, InLog int
+	Sending, Trying                     int
+	Outage, Checking                    bool
+}
+
+// State asks Run for its state.
+func (r *Relay) State(ctx context.Context) (s State, err error) {
+	err = r.order(ctx, func(run *run) error {
+		s = State{
+			Held: run.held, Ready: len(run.ready), Alone: len(run.alone), Suspects: len(run.suspects), InLog: len(run.waiting),
+			Sending: run.sending, Trying: run.trying, Outage: run.outage.Lasts(), Checking: run.outage.Checking(),
+		}
+		return nil
+	})
+	return s, err
+}
