@@ -189,6 +189,7 @@ func TestOneThatCommitsLaterHoldsBackOnlyWhatComesBehindIt(t *testing.T) {
 			t.Errorf("while one commits (-want +got):\n%s", diff)
 		}
 		close(release)
+		synctest.Wait()
 		if err := <-returned; err != nil {
 			t.Fatal(err)
 		}
