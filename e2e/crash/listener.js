@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 import WebSocket from 'ws';
 
 import { Watch } from '../harness/wait.js';
@@ -100,7 +102,7 @@ export class Listener {
       } else if (response && response.status < 500) {
         this.rejections.push(`${name}: ${response.status} ${await response.text().catch(() => '')}`);
       }
-      await new Promise((resolve) => { setTimeout(resolve, again); });
+      await pause(again);
     }
   }
 

@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 import { startGate } from '../harness/gate.js';
 import { app, startPusher } from '../harness/pusher.js';
 import { signUpAll } from '../harness/person.js';
@@ -10,7 +12,7 @@ import { Listener } from './listener.js';
 import { graphql, Load, random } from './load.js';
 
 const perCalm = 20; // events of one round for somebody who should never miss too many
-const patience = 20_000; // for what is pending after a crash
+const patience = 30_000; // for what is pending after a crash: some sweeps, too
 
 const documents = {
   knowledgeRequestReceived: 'subscription { knowledgeRequestReceived { id } }',
@@ -21,7 +23,6 @@ const documents = {
 
 const complaints = []; // what the server may write while it is killed
 
-const pause = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 const soon = (isTrue, what) => eventually(() => pause(5).then(isTrue), what);
 
 /** planOf draws what happens in a round: all in milliseconds since its beginning, or for as long. */
@@ -56,7 +57,7 @@ export class World {
     const world = new World();
     Object.assign(world, { t, separate, random: random(seed), planned: random(seed) });
     const env = separate ? await world.#openPusher() : {};
-    world.server = await startServer(t, { ...env, ...administrators });
+    world.server = await startServer(t, { ...env, ...administrators, SUBSCRIPTION_SWEEP: '5s' });
     world.administrator = await Administrator.signUp(world.server);
     world.people = await signUpAll(world.server, 'Ada', 'Bob', 'Eve', 'Kim', 'Leo', 'Fay');
     world.calm = world.people.slice(3, 5);
@@ -202,9 +203,21 @@ export class World {
     for (;;) {
       const result = check(this.history, options);
       const pending = result.problems.some(({ rule }) => rule === lost || rule === incomplete);
-      if (!pending || performance.now() > deadline) return result;
+      if (!pending) return result;
+      if (performance.now() > deadline) return this.#explain(result);
       await pause(100);
     }
+  }
+
+  /** #explain adds where the server has a subscription of this round that lacks something. */
+  async #explain(result) {
+    const stored = new Map((await this.administrator.newest()).map(({ channel, state }) => [channel, state]));
+    for (const { subscription, channel } of this.#fresh) {
+      for (const problem of result.problems.filter(({ rule }) => rule === incomplete)) {
+        if (problem.what.startsWith(subscription.name)) problem.what += `; the server has it as ${stored.get(channel)}`;
+      }
+    }
+    return result;
   }
 
   async #listen(person) {

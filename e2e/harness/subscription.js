@@ -62,10 +62,14 @@ export class Administrator {
     return storedSubscriptions.edges.map(({ node }) => node).filter(({ user }) => user.id === id);
   }
 
+  /** newest are the newest 100 of everybody's. */
+  async newest() {
+    return (await this.#run(list)).storedSubscriptions.edges.map(({ node }) => node);
+  }
+
   /** endAll ends the subscriptions of these channels, which are among the newest 100. */
   async endAll(channels) {
-    const { storedSubscriptions: { edges } } = await this.#run(list);
-    const ids = edges.filter(({ node }) => channels.includes(node.channel)).map(({ node }) => node.id);
+    const ids = (await this.newest()).filter(({ channel }) => channels.includes(channel)).map(({ id }) => id);
     assert.equal(ids.length, channels.length);
     for (const id of ids) await this.end(id);
   }
