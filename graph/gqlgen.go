@@ -39,11 +39,38 @@ var replacements = []struct{ before, after string }{
 // ofRoots is in the functions of the root types alone. Their fields stay concurrent.
 var ofRoots = []byte("graphql.WithRootFieldContext(")
 
+// plain is the function of a field that may not be null and is a value in a Go struct. It can neither fail nor panic nor be null, so
+// it needs no context of its own, which is there for errors and for the fields below it.
+var plain = regexp.MustCompile(`(?m)^(func \(ec \*executionContext\) _\w+\(ctx context\.Context, field graphql\.CollectedField, ` +
+	`obj \S+\)) \(ret graphql\.Marshaler\) \{
+	return graphql\.ResolveField\(
+		ctx,
+		ec\.OperationContext,
+		field,
+		func\(ctx context\.Context, field graphql\.CollectedField\) \(\*graphql\.FieldContext, error\) \{
+			return \S+\(ctx, field\)
+		\},
+		func\(ctx context\.Context\) \(any, error\) \{
+			return (obj\.\w+), nil
+		\},
+		nil,
+		func\(ctx context\.Context, selections ast\.SelectionSet, v (?:string|int|bool|time\.Time|Cursor|\w+\.(?:Status|Kind|State))\) graphql\.Marshaler \{
+			return (ec\.marshalN\S+)\(ctx, selections, v\)
+		\},
+		true,
+		true,
+	\)
+\}`)
+
 func rewrite(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
+	if !plain.Match(text) {
+		return errors.New("there is no plain field: gqlgen writes something else now")
+	}
+	text = plain.ReplaceAll(text, []byte("$1 graphql.Marshaler {\n\treturn $3(ctx, field.Selections, $2)\n}"))
 	counts := make([]int, len(replacements))
 	var out bytes.Buffer
 	starts := append(regexp.MustCompile(`(?m)^func `).FindAllIndex(text, -1), []int{len(text)})
