@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -295,6 +296,41 @@ func TestAFailureAfterTheFirstInsertLeavesNothing(t *testing.T) {
 	}
 	if got := h.ask(t, tokenOfAda, h.grace, "How?"); !strings.Contains(got, `"alreadyExists":false`) {
 		t.Errorf("asked again, got %s", got)
+	}
+}
+
+func TestTheWatermarkGoesIntoTheServersTableIfThereIsOne(t *testing.T) {
+	h := newHouse(t)
+	for _, statement := range []string{
+		"DROP TABLE IF EXISTS progresses",
+		"CREATE TABLE progresses (id INTEGER PRIMARY KEY AUTOINCREMENT, reader TEXT NOT NULL UNIQUE, done_seq INTEGER NOT NULL, " +
+			"settled TEXT NOT NULL DEFAULT '')",
+	} {
+		if _, err := h.ceiling.store.Exec(statement, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := openStore(h.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &progress{groups: &groups{tx: s}, store: s}
+	for _, newest := range []int64{7, 9} {
+		p.newest.Store(newest)
+		if err := p.write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read, err := s.prepare("SELECT count(*), max(done_seq) FROM progresses WHERE reader = 'ceiling'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var row [2]driver.Value
+	if err := read.row(row[:]); err != nil || row != [2]driver.Value{int64(1), int64(9)} {
+		t.Errorf("got %v with error %v, want one row of 9", row, err)
+	}
+	if err := s.close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 	"time"
 )
@@ -16,16 +14,15 @@ const markEvery = 100 * time.Millisecond
 // markStatement is the UPSERT of the watermark, in the server's table if there is one. Its argument is the newest
 // event that was delivered.
 func (c *conn) markStatement() (string, error) {
-	const columns = `SELECT COALESCE(group_concat(name, ' '), '') FROM pragma_table_info('progresses')`
-	s, err := c.prepare(columns)
+	s, err := c.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'progresses'")
 	if err != nil {
 		return "", err
 	}
 	var row [1]driver.Value
-	if err := s.row(row[:]); err != nil && !errors.Is(err, io.EOF) {
+	if err := s.row(row[:]); err != nil {
 		return "", fmt.Errorf("look for the table of progress: %w", err)
 	}
-	if names, _ := row[0].(string); names == "" {
+	if found, _ := row[0].(int64); found == 0 {
 		const own = "CREATE TABLE IF NOT EXISTS ceiling_progress (reader TEXT PRIMARY KEY, done_seq INTEGER NOT NULL) WITHOUT ROWID"
 		if _, err := c.Exec(own, nil); err != nil {
 			return "", fmt.Errorf("create the table of progress: %w", err)
@@ -33,7 +30,7 @@ func (c *conn) markStatement() (string, error) {
 		return "INSERT INTO ceiling_progress (reader, done_seq) VALUES ('ceiling', ?) " +
 			"ON CONFLICT (reader) DO UPDATE SET done_seq = excluded.done_seq", nil
 	}
-	return "INSERT INTO progresses (reader, done_seq, settled) VALUES ('ceiling', ?, '[]') " +
+	return "INSERT INTO progresses (reader, done_seq) VALUES ('ceiling', ?) " +
 		"ON CONFLICT (reader) DO UPDATE SET done_seq = excluded.done_seq", nil
 }
 
