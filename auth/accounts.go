@@ -32,6 +32,7 @@ type Accounts struct {
 	sweep     time.Duration
 	listeners []Listener
 	requests  *requests
+	sessions  *sessions
 	passwords *passwords
 	perClient *Limiter[string]
 	perPair   *Limiter[pair]
@@ -42,6 +43,7 @@ type Accounts struct {
 type pair struct{ email, address string }
 
 // NewAccounts reads and writes through the client, except where a method is given a transaction. Run has the ends of sessions noticed.
+// It adds hooks to the client, so nobody else may use that yet.
 func NewAccounts(c Config, p Parts) (*Accounts, error) {
 	if p.Client == nil || p.Logger == nil {
 		return nil, errors.New("auth: Parts needs a Client and a Logger")
@@ -52,6 +54,10 @@ func NewAccounts(c Config, p Parts) (*Accounts, error) {
 	}
 	a.Listen(a.requests)
 	var err error
+	if a.sessions, err = newSessions(); err != nil {
+		return nil, err
+	}
+	a.sessions.watch(p.Client)
 	if a.perClient, err = NewLimiter[string](c.SignInsPerAddress); err != nil {
 		return nil, err
 	}

@@ -50,6 +50,7 @@ func (a *Accounts) Listen(l Listener) { a.listeners = append(a.listeners, l) }
 
 // end has everything ended that is open for a session.
 func (a *Accounts) end(ctx context.Context, id int, reason EndReason) {
+	a.sessions.forget() // also what another process has ended
 	a.log.DebugContext(ctx, "a session has ended", slog.Int("session", id), slog.String("reason", string(reason)))
 	for _, l := range a.listeners {
 		l.EndSession(id, reason)

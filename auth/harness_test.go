@@ -30,6 +30,7 @@ type house struct {
 	accounts *auth.Accounts
 	withTx   auth.WithTx
 	identify func(http.Handler) http.Handler
+	token    string // of a session, for a test that needs it in two places
 }
 
 func build(t *testing.T, change ...func(*auth.Config)) *house {

@@ -51,6 +51,7 @@ func (a *Accounts) identify(ctx context.Context, r *http.Request, i Installation
 		return ctx, func() {}
 	}
 	var viewer Viewer
+	epoch := a.sessions.now()
 	switch ambiguous, _ := errors.AsType[*ambiguousCookieError](err); {
 	case (shown == nil || shown.cookie != nil) && !cookieCounts(r):
 		err = errNoPreflight
@@ -62,9 +63,16 @@ func (a *Accounts) identify(ctx context.Context, r *http.Request, i Installation
 	if err != nil {
 		return context.WithValue(ctx, refusalKey{}, err), func() {}
 	}
+	within, done := a.requests.during(NewContext(ctx, viewer), viewer)
+	if a.sessions.now() != epoch { // it may have ended after it was found and before its end could reach this request
+		if _, err := a.viewerOf(ctx, shown.token, shown.counts(i)...); err != nil {
+			done()
+			return context.WithValue(ctx, refusalKey{}, err), func() {}
+		}
+	}
 	if shown.isOld() {
 		cookies.give(shown.token, viewer.ExpiresAt)
 		cookies.take(oldCookie)
 	}
-	return a.requests.during(NewContext(ctx, viewer), viewer)
+	return within, done
 }

@@ -62,6 +62,7 @@ func TestADatabaseThatFailsIsNotNobody(t *testing.T) {
 	cancel()
 	var err error
 	h.visit(func(r *http.Request) {
+		h.forget()
 		h.identify(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, err = auth.FromContext(r.Context()) })).
 			ServeHTTP(httptest.NewRecorder(), r.WithContext(canceled))
 	}, "Authorization", "Bearer "+s.Token)

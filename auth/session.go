@@ -44,8 +44,9 @@ type Session struct {
 // begin writes a new session of an account in the transaction of tx.
 func (a *Accounts) begin(ctx context.Context, tx *ent.Client, account *ent.User) (Session, error) {
 	s := Session{User: account, Token: newToken(), ExpiresAt: time.Now().UTC().Add(SessionLifetime).Truncate(time.Millisecond)}
+	hash := hashToken(s.Token)
 	if err := tx.Session.Create().
-		SetUserID(account.ID).SetTokenHash(hashToken(s.Token)).SetExpiresAt(s.ExpiresAt).
+		SetUserID(account.ID).SetTokenHash(hash[:]).SetExpiresAt(s.ExpiresAt).
 		Exec(AsSystem(ctx)); err != nil {
 		return Session{}, fmt.Errorf("begin a session: %w", err)
 	}
@@ -57,19 +58,40 @@ func (a *Accounts) ViewerOf(ctx context.Context, token string) (Viewer, error) {
 	return a.viewerOf(ctx, token)
 }
 
-// viewerOf is ViewerOf among certain sessions.
+// viewerOf is ViewerOf among certain sessions. What it finds is kept in memory for a moment, unless it is among certain ones.
 func (a *Accounts) viewerOf(ctx context.Context, token string, among ...predicate.Session) (Viewer, error) {
 	if len(token) != tokenLength {
 		return Viewer{}, endedError{}
 	}
-	s, err := a.client.Session.Query().Where(session.TokenHash(hashToken(token)), ofSomebody).Where(among...).Only(AsSystem(ctx))
+	hash := hashToken(token)
+	if len(among) > 0 {
+		return a.readViewer(ctx, hash, among...)
+	}
+	return a.sessions.viewer(ctx, hash, func(ctx context.Context) (Viewer, error) { return a.readViewer(ctx, hash) })
+}
+
+// personsName is the column of the name that readViewer reads with a session.
+const personsName = "persons_name"
+
+func (a *Accounts) readViewer(ctx context.Context, hash tokenHash, among ...predicate.Session) (Viewer, error) {
+	found := a.client.Session.Query().Where(session.TokenHash(hash[:])).Where(among...)
+	found.Modify(func(s *sql.Selector) { // one whose person is gone is not found
+		people := sql.Table(user.Table)
+		s.Join(people).On(s.C(session.FieldUserID), people.C(user.FieldID)).AppendSelectAs(people.C(user.FieldName), personsName)
+	})
+	s, err := found.Only(AsSystem(ctx))
 	switch {
 	case ent.IsNotFound(err):
 		return Viewer{}, endedError{}
 	case err != nil:
 		return Viewer{}, fmt.Errorf("read a session: %w", err)
 	}
+	name, err := s.Value(personsName)
+	if err != nil {
+		return Viewer{}, fmt.Errorf("read a session: %w", err)
+	}
 	viewer := Viewer{UserID: s.UserID, SessionID: s.ID, ExpiresAt: s.ExpiresAt}
+	viewer.Name, _ = name.(string)
 	now, end := time.Now().UTC(), endOf(s)
 	switch {
 	case end.After(now):
@@ -139,7 +161,4 @@ func newToken() string {
 	return base64.RawURLEncoding.EncodeToString(secret[:])
 }
 
-func hashToken(token string) []byte {
-	hash := sha256.Sum256([]byte(token))
-	return hash[:]
-}
+func hashToken(token string) tokenHash { return sha256.Sum256([]byte(token)) }

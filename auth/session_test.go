@@ -71,14 +71,27 @@ var endings = map[string]func(h *house, id int, ago time.Duration){
 	},
 }
 
-// expire sets when a session expires, past ent: it is immutable.
+// expire sets when a session expires, past ent: it is immutable. That is seen at once, as if it had been so from the beginning.
 func (h *house) expire(id int, at time.Time) {
 	h.t.Helper()
-	db, err := sql.Open("sqlite3", "file:"+h.path+"?_busy_timeout=5000")
+	h.another("UPDATE sessions SET expires_at = ? WHERE id = ?", at, id)
+	h.forget()
+}
+
+// another has another program change the table.
+func (h *house) another(statement string, args ...any) {
+	h.t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+h.path+"?_busy_timeout=5000&_fk=1")
 	must(h.t, err)
-	_, err = db.ExecContext(h.t.Context(), "UPDATE sessions SET expires_at = ? WHERE id = ?", at, id)
+	_, err = db.ExecContext(h.t.Context(), statement, args...)
 	must(h.t, err)
 	must(h.t, db.Close())
+}
+
+// forget has nothing kept in memory, as any change of a session through the client does.
+func (h *house) forget() {
+	h.t.Helper()
+	must(h.t, h.client.Session.Update().Where(session.ID(0)).ClearEndedAt().Exec(h.system()))
 }
 
 // Whoever shows the token of a session that ended within a day is nobody, and yet known.

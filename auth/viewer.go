@@ -20,7 +20,9 @@ func (unauthenticated) Is(target error) bool { return target == ErrUnauthenticat
 
 // Viewer is who is asking.
 type Viewer struct {
-	UserID    int
+	UserID int
+	// Name is the person's, or empty where nobody has read it.
+	Name      string
 	SessionID int
 	// ExpiresAt is when the session ends by itself.
 	ExpiresAt time.Time

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"lorebridge/auth"
 	"lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/ent/knowledgerequest"
@@ -101,6 +102,47 @@ func TestTheRulesOfARequestStandBesideIt(t *testing.T) {
 	}
 	if n := len(s.events(event.KindKnowledgeRequest)); n != 2 {
 		t.Errorf("%d events, want the two of the scene", n)
+	}
+}
+
+// The writer, for which everybody waits, reads neither who asks nor who is asked.
+func TestAskingReadsNobodyOnTheWriter(t *testing.T) {
+	t.Parallel()
+	s := set(t)
+	read := 0
+	s.client.User.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
+		return ent.QuerierFunc(func(ctx context.Context, q ent.Query) (ent.Value, error) {
+			read++
+			return next.Query(ctx, q)
+		})
+	}))
+	for name, reads := range map[string]int{"Known by Session": 0, "": 1} {
+		read = 0
+		ctx := auth.NewContext(t.Context(), auth.Viewer{UserID: s.stranger.ID, Name: name})
+		must(t, s.relay.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+			ask := func(owner int) error {
+				create := tx.KnowledgeRequest.Create().SetRequesterID(s.stranger.ID).SetOwnerID(owner).SetQuestion("As " + name + "?")
+				create.OnConflict().DoNothing()
+				_, err := create.Save(ctx)
+				return err
+			}
+			if err := ask(99); !errors.Is(err, rule.ErrNotFound) {
+				t.Errorf("asking nobody: %v", err)
+			}
+			if read != reads {
+				t.Errorf("%d people are read, want %d", read, reads)
+			}
+			return ask(s.owner.ID) // the transaction goes on
+		}))
+		rows, err := s.client.Event.Query().Order(ent.Desc(event.FieldID)).Limit(1).All(s.system())
+		must(t, err)
+		want := `"requesterName":"` + s.stranger.Name + `"`
+		if name != "" {
+			want = `"requesterName":"` + name + `"`
+		}
+		if len(rows) != 1 || !strings.Contains(string(rows[0].Payload), want) {
+			t.Errorf("the event is %s, want %s", rows[0].Payload, want)
+		}
 	}
 }
 
