@@ -102,7 +102,7 @@ func (s *sessions) find(token tokenHash) (_ Viewer, _ *question, first bool) {
 	return Viewer{}, q, true
 }
 
-// ask answers a question, and keeps the session if it holds and nothing has changed meanwhile.
+// ask answers a question, and keeps the session if it holds: for its own epoch, so in vain if something has changed meanwhile.
 func (s *sessions) ask(ctx context.Context, token tokenHash, q *question, read func(context.Context) (Viewer, error)) {
 	until := time.Now().Add(keepFor)
 	defer func() {
@@ -111,7 +111,7 @@ func (s *sessions) ask(ctx context.Context, token tokenHash, q *question, read f
 		if s.asking[token] == q {
 			delete(s.asking, token)
 		}
-		if q.err == nil && q.epoch == s.epoch {
+		if q.err == nil {
 			s.kept.Add(token, keptSession{q.viewer, until, q.epoch})
 		}
 		close(q.done)

@@ -386,6 +386,10 @@ func (g *groupCommit) undo(m *member) error {
 		g.finish(nil)
 		return nil
 	}
+	if lost, err := autocommits(g.current.conn); err != nil || lost {
+		g.finish(errors.Join(errGroupLost, err))
+		return nil // nothing is left of it
+	}
 	if err := m.tx.run("ROLLBACK TO member; RELEASE member"); err != nil {
 		g.finish(errors.Join(errGroupLost, err))
 		return err

@@ -28,6 +28,7 @@ import (
 const (
 	asProcess = "LOREBRIDGE_TEST_OPEN" // the path that a child process of this test opens
 	andStay   = "LOREBRIDGE_TEST_STAY" // it keeps it open until its input ends
+	andFill   = "LOREBRIDGE_TEST_FILL" // it writes to it while its disk is full
 )
 
 func TestMain(m *testing.M) {
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 		if err == nil && os.Getenv(andStay) != "" {
 			fmt.Fprint(os.Stdout, "!")
 			_, err = io.ReadAll(os.Stdin)
+		}
+		if err == nil && os.Getenv(andFill) != "" {
+			err = fill(client, path)
 		}
 		if err == nil {
 			err = client.Close()

@@ -84,8 +84,9 @@ func obstacleOf(err error) (obstacle, bool) {
 		if fault.ExtendedCode == errAbortRollback {
 			return interrupt, true
 		}
-		o, ok := passing[fault.Code]
-		return o, ok && !faults[fault.ExtendedCode]
+		if o, ok := passing[fault.Code]; ok || !errors.Is(err, errGroupLost) { // with it comes what SQLite says to the next statement
+			return o, ok && !faults[fault.ExtendedCode]
+		}
 	}
 	for _, gone := range []error{errGroupLost, errClosed, sql.ErrConnDone, driver.ErrBadConn} {
 		if errors.Is(err, gone) {
