@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -27,7 +29,12 @@ const asker = 1
 // open returns a client of a new database with an asker and n others, whose ids are 2, 3, …
 func open(t *testing.T, others int) *ent.Client {
 	t.Helper()
-	client := reopen(t, filepath.Join(t.TempDir(), "test.db"))
+	return openAt(t, filepath.Join(t.TempDir(), "test.db"), others)
+}
+
+func openAt(t *testing.T, path string, others int) *ent.Client {
+	t.Helper()
+	client := reopen(t, path)
 	for i := range others + 1 {
 		_, err := client.User.Create().SetName(fmt.Sprintf("user %d", i+1)).SetEmail(fmt.Sprintf("%d@example.com", i+1)).
 			SetPasswordHash("-").Save(auth.AsSystem(t.Context()))
@@ -36,6 +43,22 @@ func open(t *testing.T, others int) *ent.Client {
 		}
 	}
 	return client
+}
+
+// snapshot copies a database as a crash would leave it at this moment, at which nobody writes.
+func snapshot(t *testing.T, path string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "crashed.db")
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := os.ReadFile(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to+suffix, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
 }
 
 func reopen(t *testing.T, path string) *ent.Client {
@@ -89,7 +112,8 @@ func newLog(t *testing.T, client *ent.Client) *outbox.Log {
 // running runs a part; stop ends it and waits until it has.
 func running(t *testing.T, part interface {
 	Run(ctx context.Context) error
-}) (stop func()) {
+},
+) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
@@ -139,7 +163,8 @@ func parked(t *testing.T, log *outbox.Log, client *ent.Client) []string {
 	}
 	ids := idsOf(rows(t, client))
 	words := make([]string, len(all))
-	for i, p := range all {
+	for i := range all {
+		p := &all[i]
 		words[i] = fmt.Sprintf("%s %s %s %d", p.Reader, p.Recipient, p.State, slices.Index(ids, p.EventID)+1)
 	}
 	return words
@@ -165,6 +190,7 @@ type recorder struct {
 	// mu guards the notes.
 	mu    sync.Mutex
 	taken []int       // ids in the order in which they were taken
+	at    []time.Time // when
 	tries map[int]int // id → sends
 	busy  map[int]bool
 	wrong []error
@@ -212,7 +238,7 @@ func (s *recorder) end(batch []*ent.Event, verdicts []error, err error) {
 	for i, e := range batch {
 		s.busy[*e.RecipientID] = false
 		if err == nil && verdicts[i] == nil {
-			s.taken = append(s.taken, e.ID)
+			s.taken, s.at = append(s.taken, e.ID), append(s.at, time.Now())
 		}
 	}
 }

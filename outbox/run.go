@@ -245,7 +245,8 @@ func (r *run) goOn(q *queue, now time.Time) {
 func (r *run) dispatch(ctx context.Context, now time.Time) {
 	if r.outage.Lasts() {
 		if !now.Before(r.outage.Until()) && r.sending == 0 {
-			for _, from := range []*[]*queue{&r.suspects, &r.alone, &r.ready} {
+			// Who has not failed yet comes first: those who are sick themselves must not keep the outage up.
+			for _, from := range []*[]*queue{&r.ready, &r.alone, &r.suspects} {
 				if len(*from) > 0 {
 					r.send(ctx, take(from, 1))
 					return
