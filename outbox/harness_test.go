@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -138,8 +139,9 @@ func ask(t *testing.T, log *outbox.Log, question string, owners ...int) {
 
 func tryAsk(ctx context.Context, log *outbox.Log, question string, owners ...int) error {
 	return log.WithTx(auth.AsSystem(ctx), func(ctx context.Context, tx *ent.Client) error {
-		for _, owner := range owners {
-			if err := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(owner).SetQuestion(question).Exec(ctx); err != nil {
+		for i, owner := range owners {
+			one := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(owner).SetQuestion(question + strings.Repeat("!", i))
+			if err := one.Exec(ctx); err != nil {
 				return err
 			}
 		}
