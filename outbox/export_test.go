@@ -14,6 +14,7 @@ type State struct {
 	Held, Ready, Alone, Suspects, InLog int
 	Sending, Trying                     int
 	Outage, Checking                    bool
+	FromTable                           bool // what is read next is not in memory
 }
 
 // State asks Run for its state.
@@ -23,6 +24,9 @@ func (r *Relay) State(ctx context.Context) (s State, err error) {
 			Held: run.held, Ready: len(run.ready), Alone: len(run.alone), Suspects: len(run.suspects), InLog: len(run.waiting),
 			Sending: run.sending, Trying: run.trying, Outage: run.outage.Lasts(), Checking: run.outage.Checking(),
 		}
+		run.log.mu.Lock()
+		defer run.log.mu.Unlock()
+		s.FromTable = run.reader.at.Before(run.log.since)
 		return nil
 	})
 	return s, err

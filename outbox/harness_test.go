@@ -36,6 +36,13 @@ func open(t *testing.T, others int) *ent.Client {
 func openAt(t *testing.T, path string, others int) *ent.Client {
 	t.Helper()
 	client := reopen(t, path)
+	fill(t, client, others)
+	return client
+}
+
+// fill creates the asker and n others.
+func fill(t *testing.T, client *ent.Client, others int) {
+	t.Helper()
 	for i := range others + 1 {
 		_, err := client.User.Create().SetName(fmt.Sprintf("user %d", i+1)).SetEmail(fmt.Sprintf("%d@example.com", i+1)).
 			SetPasswordHash("-").Save(auth.AsSystem(t.Context()))
@@ -43,7 +50,6 @@ func openAt(t *testing.T, path string, others int) *ent.Client {
 			t.Fatal(err)
 		}
 	}
-	return client
 }
 
 // snapshot copies a database as a crash would leave it at this moment, at which nobody writes.

@@ -81,16 +81,16 @@ func isReady(r *outbox.Reader) bool {
 }
 
 // askThen commits a request, and calls f between COMMIT and whatever WithTx does next.
-func askThen(t *testing.T, log *outbox.Log, f func() error) error {
+func askThen(t *testing.T, log *outbox.Log, question string, f func() error) error {
 	t.Helper()
 	return log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
 		afterCommit(t, tx, f)
-		return tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion(fmt.Sprint(&f)).Exec(ctx)
+		return tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion(question).Exec(ctx)
 	})
 }
 
 // failToCommit has a transaction fail at its COMMIT.
-func failToCommit(t *testing.T, log *outbox.Log, owners ...int) {
+func failToCommit(t *testing.T, log *outbox.Log, question string, owners ...int) {
 	t.Helper()
 	full := errors.New("the disk is full")
 	err := log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
@@ -101,8 +101,9 @@ func failToCommit(t *testing.T, log *outbox.Log, owners ...int) {
 		inner.OnCommit(func(ent.Committer) ent.Committer {
 			return ent.CommitFunc(func(_ context.Context, tx *ent.Tx) error { return errors.Join(full, tx.Rollback()) })
 		})
-		for _, owner := range owners {
-			if err := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(owner).SetQuestion("lost").Exec(ctx); err != nil {
+		for i, owner := range owners {
+			one := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(owner).SetQuestion(fmt.Sprint(question, i))
+			if err := one.Exec(ctx); err != nil {
 				return err
 			}
 		}
@@ -177,7 +178,7 @@ func TestOneThatCommitsLaterHoldsBackOnlyWhatComesBehindIt(t *testing.T) {
 		ask(t, log, "two", 2, 3)
 		release, returned := make(chan struct{}), make(chan error, 1)
 		go func() {
-			returned <- askThen(t, log, func() error {
+			returned <- askThen(t, log, "?", func() error {
 				<-release
 				return nil
 			})
@@ -341,14 +342,14 @@ func TestAnIDThatIsGivenAgainIsNotMissed(t *testing.T) {
 	read(0)
 	ask(t, log, "one", 2)
 	read(1)
-	failToCommit(t, log, 2, 3, 4)
+	failToCommit(t, log, "lost", 2, 3, 4)
 	read(2)
 	if isReady(readers[0]) && len(next(t, readers[0], 10)) == 0 && isReady(readers[0]) {
 		t.Error("a reader is notified again and again though there is nothing")
 	}
 	ask(t, log, "two", 3)
 	read(3)
-	failToCommit(t, log, 2)
+	failToCommit(t, log, "lost", 2)
 	ask(t, log, "three", 2, 3)
 	read(4)
 	if err := log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
@@ -385,7 +386,7 @@ func TestACommitThatFailsAndTookPlaceIsReadInItsPlace(t *testing.T) {
 	drain(t, reader, 10)
 	ask(t, log, "one", 2)
 	lost := errors.New("the connection is lost")
-	if err := askThen(t, log, func() error { return lost }); !errors.Is(err, lost) {
+	if err := askThen(t, log, "?", func() error { return lost }); !errors.Is(err, lost) {
 		t.Fatalf("the commit's error came back as %v", err)
 	}
 	ask(t, log, "three", 2)
