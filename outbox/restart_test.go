@@ -190,7 +190,7 @@ func TestAParkedRecipientIsTriedAtOnceAfterARestart(t *testing.T) {
 			t.Errorf("parked (-want +got):\n%s", diff)
 		}
 		row, err := relay.log.ListParked(t.Context())
-		if err != nil || len(row) != 1 || row[0].Attempts != 1 || row[0].Error != "later" || row[0].Until == nil ||
+		if err != nil || len(row) != 1 || row[0].Attempts != 2 || row[0].Error != "later" || row[0].Until == nil ||
 			time.Until(*row[0].Until) < 999*time.Hour {
 			t.Errorf("its row: %+v, %v", row, err)
 		}

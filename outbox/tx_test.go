@@ -3,12 +3,14 @@ package outbox_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"lorebridge/auth"
 	"lorebridge/ent"
+	"lorebridge/ent/event"
 	"lorebridge/ent/rule"
 	"lorebridge/outbox"
 )
@@ -215,6 +217,71 @@ func TestACommitThatFailsIsNotSent(t *testing.T) {
 		synctest.Wait()
 		if got := sender.ids(); len(got) != 0 {
 			t.Errorf("%v was sent and had not committed", got)
+		}
+	})
+}
+
+func TestALongTextIsLeftOutOfTheEvent(t *testing.T) {
+	client := open(t, 1)
+	log := newLog(t, client)
+	short, long := strings.Repeat("x", outbox.MaxText), strings.Repeat("x", outbox.MaxText+1)
+	if err := log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
+		for _, text := range []string{short, long} {
+			if err := outbox.Append(ctx, tx, outbox.Change{
+				Kind: event.KindKnowledgeResponse, RecipientID: 2, Payload: outbox.Payload{Question: "?", ResponseContent: text},
+			}); err != nil {
+				return err
+			}
+		}
+		return outbox.Append(ctx, tx, outbox.Change{Kind: event.KindKnowledgePublished, Payload: outbox.Payload{Question: "?"}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	all := rows(t, client)
+	want := []string{
+		fmt.Sprintf(`{"type":"","requestId":0,"question":"?","responseContent":"%s"}`, short), `{"type":"","requestId":0,"question":"?"}`, `{}`,
+	}
+	for i, e := range all {
+		if string(e.Payload) != want[i] {
+			t.Errorf("event %d has a payload of %d bytes, want %d", i, len(e.Payload), len(want[i]))
+		}
+	}
+	if all[0].ActorID != nil || all[0].RequestID != nil || all[0].RecipientID == nil || all[2].RecipientID != nil {
+		t.Errorf("the events are about %v and %v", all[0], all[2])
+	}
+	err := outbox.Append(auth.AsSystem(t.Context()), client, outbox.Change{Kind: event.KindKnowledgePublished})
+	if !errors.Is(err, outbox.ErrNoTx) {
+		t.Errorf("outside of a transaction: %v", err)
+	}
+}
+
+func TestATransactionWaitsForItsTurnAsLongAsItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := open(t, 1)
+		log := newLog(t, client)
+		release := make(chan struct{})
+		first := make(chan error, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			first <- log.WithTx(auth.AsSystem(ctx), func(ctx context.Context, tx *ent.Client) error {
+				<-release
+				return tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion("?").Exec(ctx)
+			})
+		}()
+		synctest.Wait()
+		second := make(chan error, 1)
+		go func() { second <- tryAsk(ctx, log, "!", 2) }()
+		synctest.Wait()
+		cancel()
+		if err := <-second; !errors.Is(err, context.Canceled) {
+			t.Errorf("the one that waited: %v", err)
+		}
+		close(release)
+		if err := <-first; err != nil {
+			t.Errorf("the one that had begun: %v", err)
+		}
+		if all := rows(t, client); len(all) != 1 {
+			t.Errorf("%d events were written, want 1", len(all))
 		}
 	})
 }

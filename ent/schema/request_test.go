@@ -119,7 +119,7 @@ func TestAskingReadsNobodyOnTheWriter(t *testing.T) {
 	for name, reads := range map[string]int{"Known by Session": 0, "": 1} {
 		read = 0
 		ctx := auth.NewContext(t.Context(), auth.Viewer{UserID: s.stranger.ID, Name: name})
-		must(t, s.relay.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+		must(t, s.log.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 			ask := func(owner int) error {
 				create := tx.KnowledgeRequest.Create().SetRequesterID(s.stranger.ID).SetOwnerID(owner).SetQuestion("As " + name + "?")
 				create.OnConflict().DoNothing()
