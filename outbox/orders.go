@@ -83,7 +83,7 @@ func (r *run) skip(e *ent.Event, why string) error {
 			*list = slices.DeleteFunc(*list, func(other *queue) bool { return other == q })
 		}
 		r.leaveInLog(q, now)
-	default:
+	case at == q.first():
 		r.waiting.set(q, now)
 	}
 	r.kept.finals[at] = struct{}{} // the queue passes over it when it is read
