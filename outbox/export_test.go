@@ -1,6 +1,9 @@
 package outbox
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // InMemory returns how many events the log keeps for its readers.
 func (l *Log) InMemory() int {
@@ -31,3 +34,9 @@ func (r *Relay) State(ctx context.Context) (s State, err error) {
 	})
 	return s, err
 }
+
+// ChangeClock has the clock changed since the last run.
+func (r *Retention) ChangeClock(by time.Duration) { r.wall = r.wall.Add(-by) }
+
+// Batch returns how many rows the next batch may have.
+func (r *Retention) Batch() int { return r.batch }

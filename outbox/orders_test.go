@@ -220,6 +220,7 @@ func TestASkippedEventIsNotSentAfterARestartThoughTheOneBeforeItWaits(t *testing
 			if err := o.Skip(t.Context(), all[place-1], "why not"); err != nil {
 				t.Fatal(err)
 			}
+			synctest.Wait()
 		}
 		<-time.After(time.Second)
 		synctest.Wait()

@@ -15,6 +15,7 @@ import (
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/knowledgeshare"
 	"lorebridge/ent/parked"
+	"lorebridge/ent/predicate"
 	entprogress "lorebridge/ent/progress"
 )
 
@@ -52,7 +53,8 @@ type Retention struct {
 	log    *Log
 	logger *slog.Logger
 	batch  int       // rows of the next batch
-	last   time.Time // when it ran, with the monotonic clock
+	last   time.Time // when it ran, by the monotonic clock …
+	wall   time.Time // … and by the one that may be changed
 }
 
 // NewRetention returns the retention of a log.
@@ -67,9 +69,9 @@ const maxJump = time.Hour
 // leaves everything until the next time: whoever set it wrong has until then to notice.
 func (r *Retention) Remove(ctx context.Context) error {
 	now := time.Now()
-	last := r.last
-	r.last = now
-	if jump := now.Round(0).Sub(last.Round(0)) - now.Sub(last); !last.IsZero() && jump.Abs() > maxJump {
+	last, wall := r.last, r.wall
+	r.last, r.wall = now, now.Round(0)
+	if jump := r.wall.Sub(wall) - now.Sub(last); !last.IsZero() && jump.Abs() > maxJump {
 		r.logger.WarnContext(ctx, "the clock was changed: nothing old is removed until the next time", slog.Duration("by", jump))
 		return nil
 	}
@@ -88,8 +90,8 @@ func (r *Retention) Remove(ctx context.Context) error {
 			return discard(tx.Event.Delete().Where(event.IDIn(ids...)).Exec(ctx))
 		}),
 		r.every(ctx, func(ctx context.Context, limit int) ([]int, error) {
-			return client.Parked.Query().Where(parked.StateNEQ(parked.StateWaiting), parked.CreatedAtLT(now.Add(-KeepRead))).
-				Limit(limit).IDs(ctx)
+			return client.Parked.Query().Where(parked.StateNEQ(parked.StateWaiting), parked.CreatedAtLT(now.Add(-KeepRead)),
+				parked.FromSeqLTE(floor.seq)).Limit(limit).IDs(ctx) // those above it keep an event from being sent
 		}, func(ctx context.Context, tx *ent.Client, ids []int) error {
 			return discard(tx.Parked.Delete().Where(parked.IDIn(ids...)).Exec(ctx))
 		}),
@@ -102,8 +104,8 @@ func (r *Retention) Remove(ctx context.Context) error {
 	}
 	if r.config.KeepRequests > 0 { // their events stay, as notifications without a request
 		errs = append(errs, r.every(ctx, func(ctx context.Context, limit int) ([]int, error) {
-			return client.KnowledgeRequest.Query().Where(knowledgerequest.RespondedAtLT(now.Add(-r.config.KeepRequests)), grantsNothing).
-				Limit(limit).IDs(ctx)
+			return client.KnowledgeRequest.Query().Where(knowledgerequest.RespondedAtLT(now.Add(-r.config.KeepRequests)),
+				grantsNothing, announced(floor)).Limit(limit).IDs(ctx)
 		}, func(ctx context.Context, tx *ent.Client, ids []int) error {
 			return discard(tx.KnowledgeRequest.Delete().Where(knowledgerequest.IDIn(ids...)).Exec(ctx))
 		}))
@@ -117,6 +119,17 @@ func discard(_ int, err error) error { return err }
 func grantsNothing(requests *sql.Selector) {
 	shares := sql.Table(knowledgeshare.Table)
 	requests.Where(sql.NotIn(requests.C(knowledgerequest.FieldID), sql.Select(shares.C(knowledgeshare.FieldRequestID)).From(shares)))
+}
+
+// announced selects the requests whose events every reader has behind it.
+func announced(floor Cursor) predicate.KnowledgeRequest {
+	return func(requests *sql.Selector) {
+		events := sql.Table(event.Table)
+		requests.Where(sql.NotExists(sql.Select().From(events).Where(sql.And(
+			sql.ColumnsEQ(events.C(event.FieldRequestID), requests.C(knowledgerequest.FieldID)),
+			sql.GT(events.C(event.FieldID), floor.seq),
+		))))
+	}
 }
 
 // floor is the place up to which every reader has settled all events.
