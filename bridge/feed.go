@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"lorebridge/auth"
 	"lorebridge/ent"
@@ -168,5 +170,56 @@ func (s *Subscriptions) closeFeed(t outbox.Topic, f *feed, err error) {
 	close(f.events)
 	if listeners := s.topics[t]; listeners != nil {
 		delete(listeners.feeds, f)
+	}
+}
+
+// follow gives streams each event as it comes, until ctx ends. Nothing else delays them.
+func (s *Subscriptions) follow(ctx context.Context) {
+	defer s.streams.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.streams.Ready():
+		}
+		entries, err := s.streams.Next(ctx, streamPage)
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "events could not be read for streams; trying again", slog.Any("error", err))
+			if !pause(ctx, catchUpPause) {
+				return
+			}
+			s.streams.Again()
+		}
+		for _, entry := range entries {
+			s.Stream(entry.Event)
+		}
+	}
+}
+
+// streamPage is how many events streams get at once.
+const streamPage = 100
+
+// Stream gives the next event of the log to the streams on its topics. It waits for none of them.
+func (s *Subscriptions) Stream(e *ent.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range outbox.TopicsOf(e) {
+		if listeners := s.topics[t]; listeners != nil {
+			for f := range listeners.feeds {
+				s.offer(t, f, e)
+			}
+		}
+	}
+}
+
+// pause waits, and reports false if ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }

@@ -1,11 +1,7 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"log/slog"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -15,29 +11,8 @@ import (
 	"lorebridge/outbox"
 )
 
-const (
-	// maxAnswering is how long deliveries wait for the request that made the event to be answered.
-	maxAnswering = 100 * time.Millisecond
-	// tasksAtOnce is how many groups a worker takes: as many results as Pusher takes in one batch.
-	tasksAtOnce = maxBatch
-)
-
-// task is something for a worker to do; one of its fields is set.
-type task struct {
-	group    *group        // deliver its next event
-	catchUp  *subscription // send what it missed
-	farewell *subscription // tell its client that it has ended
-	poll     *subscription // ask whether its channel is occupied …
-	waited   time.Duration // … after so long
-}
-
-// userID is whose task it is; 0 where it is everybody's.
-func (t task) userID() int {
-	if t.group != nil {
-		return t.group.person()
-	}
-	return cmp.Or(t.catchUp, t.farewell, t.poll).viewer.UserID
-}
+// maxAnswering is how long deliveries wait for the request that made the event to be answered.
+const maxAnswering = 100 * time.Millisecond
 
 // Publish takes the next event of the log. Stored subscriptions get it in the order of the log, after its request was answered; those that
 // nobody listens to now read it from the log later. It returns the topics that it is not done with yet; done is called once it is.
@@ -69,140 +44,6 @@ func (s *Subscriptions) Publish(entry outbox.Entry, done func()) (topics []strin
 		s.answering.Go(func() { s.awaitAnswer(p, entry.Answered) })
 	}
 	return topics
-}
-
-const (
-	// maxGroupQueue is how many events may wait for one group.
-	maxGroupQueue = 1_000
-	// maxQueued is how many events may wait for all groups together, before each group may have no more than fewQueued.
-	maxQueued = 10_000
-	fewQueued = 50
-)
-
-// groupLimit is how many events may wait for one group now. s.mu is held.
-func (s *Subscriptions) groupLimit() int {
-	if s.queued > maxQueued {
-		return fewQueued
-	}
-	return maxGroupQueue
-}
-
-// cutOff lets a group forget the events that wait for it, but for the first, which a worker may have: it is too slow. Its members read them
-// from the log, page by page. s.mu is held.
-func (s *Subscriptions) cutOff(g *group) {
-	s.log.Warn("a subscription is too slow; it goes on from the log", slog.String("topic", g.key.topic.String()), slog.Int("events", len(g.queue)))
-	dropped := g.queue[1:]
-	for sub := range g.members {
-		if sub.live() {
-			s.lag(sub, dropped[0])
-		}
-	}
-	for i, p := range dropped {
-		s.queued--
-		p.less()
-		dropped[i] = nil
-	}
-	g.queue = g.queue[:1]
-}
-
-// lag has a subscription read from the log what it lacks, beginning with an event, which is not settled before it has it. s.mu is held.
-func (s *Subscriptions) lag(sub *subscription, p *publication) {
-	sub.lagging = true
-	p.open++
-	sub.owed = append(sub.owed, p)
-	s.again(sub)
-}
-
-// pay notes that a subscription has what it lacked, or that its client is not waiting for it any more. s.mu is held.
-func (s *Subscriptions) pay(sub *subscription) {
-	sub.lagging, sub.failures, sub.retryAt = false, 0, time.Time{}
-	for _, p := range sub.owed {
-		p.less()
-	}
-	sub.owed = nil
-}
-
-// less notes that one who had the event before them is done with it. Subscriptions.mu is held.
-func (p *publication) less() {
-	if p.open--; p.open == 0 {
-		p.done() // only notes it
-	}
-}
-
-// resume takes up a topic that an earlier process left behind: those who listen now read from the log what came since a place.
-func (s *Subscriptions) resume(text string, from outbox.Cursor, done func()) {
-	t, err := outbox.ParseTopic(text)
-	if err != nil {
-		s.log.Error("a topic that is parked cannot be read; it is given up", slog.Any("error", err))
-		done()
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := &publication{done: done, open: 1}
-	defer p.less()
-	listeners := s.topics[t]
-	if listeners == nil {
-		return
-	}
-	for _, g := range listeners.groups {
-		for sub := range g.members {
-			if sub.live() {
-				s.lag(sub, p)
-			}
-		}
-	}
-}
-
-// follow gives streams each event as it comes, until ctx ends. Nothing else delays them.
-func (s *Subscriptions) follow(ctx context.Context) {
-	defer s.streams.Close()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.streams.Ready():
-		}
-		entries, err := s.streams.Next(ctx, streamPage)
-		if err != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "events could not be read for streams; trying again", slog.Any("error", err))
-			if !pause(ctx, catchUpPause) {
-				return
-			}
-			s.streams.Again()
-		}
-		for _, entry := range entries {
-			s.Stream(entry.Event)
-		}
-	}
-}
-
-// streamPage is how many events streams get at once.
-const streamPage = 100
-
-// Stream gives the next event of the log to the streams on its topics. It waits for none of them.
-func (s *Subscriptions) Stream(e *ent.Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, t := range outbox.TopicsOf(e) {
-		if listeners := s.topics[t]; listeners != nil {
-			for f := range listeners.feeds {
-				s.offer(t, f, e)
-			}
-		}
-	}
-}
-
-// pause waits, and reports false if ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // advance has the group's next event delivered, once its request has been answered. s.mu is held.
@@ -239,84 +80,6 @@ func isClosed(c <-chan struct{}) bool {
 		return true
 	default:
 		return c == nil
-	}
-}
-
-// backlog is what workers are to do, in a line for each person: who asks for much waits longer, and nobody else does.
-type backlog struct {
-	lines map[int][]task // by person; 0 is for what is everybody's
-	turns []int          // whose turn it is: each person with a line, once
-	size  int
-}
-
-func (b *backlog) add(userID int, t task) {
-	if len(b.lines[userID]) == 0 {
-		b.turns = append(b.turns, userID)
-	}
-	b.lines[userID] = append(b.lines[userID], t)
-	b.size++
-}
-
-// next is the task whose turn it is; there is one.
-func (b *backlog) next() task { return b.lines[b.turns[0]][0] }
-
-// pop takes the next task, and lets its person wait for another turn.
-func (b *backlog) pop() task {
-	userID := b.turns[0]
-	line := b.lines[userID]
-	t := line[0]
-	line[0] = task{}
-	b.turns = b.turns[1:]
-	if line = line[1:]; len(line) > 0 {
-		b.lines[userID] = line
-		b.turns = append(b.turns, userID)
-	} else {
-		delete(b.lines, userID)
-	}
-	b.size--
-	return t
-}
-
-// enqueue gives the workers something to do. s.mu is held.
-func (s *Subscriptions) enqueue(t task) {
-	s.backlog.add(t.userID(), t)
-	s.arrived.Signal()
-}
-
-// take waits for tasks: several groups, or one of another kind. Without any, the end has come.
-func (s *Subscriptions) take() []task {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.backlog.size == 0 && !s.ended {
-		s.arrived.Wait()
-	}
-	if s.ended {
-		return nil
-	}
-	taken := []task{s.backlog.pop()}
-	for taken[0].group != nil && len(taken) < tasksAtOnce && s.backlog.size > 0 && s.backlog.next().group != nil {
-		taken = append(taken, s.backlog.pop())
-	}
-	return taken
-}
-
-// work is one worker.
-func (s *Subscriptions) work(ctx context.Context) {
-	for {
-		tasks := s.take()
-		switch {
-		case len(tasks) == 0:
-			return
-		case tasks[0].group != nil:
-			s.deliver(ctx, tasks)
-		case tasks[0].catchUp != nil:
-			s.catchUp(ctx, tasks[0].catchUp)
-		case tasks[0].farewell != nil:
-			sub := tasks[0].farewell
-			s.push(ctx, []mail{endOf(sub, s.protocolOf(sub))})
-		case tasks[0].poll != nil:
-			s.poll(ctx, tasks[0].poll, tasks[0].waited)
-		}
 	}
 }
 
@@ -460,20 +223,6 @@ func (s *Subscriptions) settle(m mail, verdict error, at outbox.Cursor, joins in
 	} else if verdict != nil {
 		s.again(sub)
 	}
-}
-
-// isLater says that a result could not be sent, and is to be sent later.
-func isLater(verdict error) bool {
-	return verdict != nil && !isFinal(verdict) && !errors.Is(verdict, errUnwanted)
-}
-
-// failed notes that a subscription could not be sent what it is due, and has it wait. s.mu is held.
-func (s *Subscriptions) failed(sub *subscription, err error) {
-	sub.failures++
-	sub.lastError = short(err.Error())
-	wait := max(outbox.Backoff(sub.failures, rand.Float64()), outbox.RetryAfter(err)) //nolint:gosec // only spreads retries
-	sub.retryAt = time.Now().Add(wait)
-	s.follower.Note(sub.topic.String(), sub.failures, sub.retryAt, sub.lastError)
 }
 
 // short cuts what is kept of an error: a result can have hundreds.

@@ -1,0 +1,107 @@
+package bridge
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"lorebridge/outbox"
+)
+
+const (
+	// maxGroupQueue is how many events may wait for one group.
+	maxGroupQueue = 1_000
+	// maxQueued is how many events may wait for all groups together, before each group may have no more than fewQueued.
+	maxQueued = 10_000
+	fewQueued = 50
+)
+
+// groupLimit is how many events may wait for one group now. s.mu is held.
+func (s *Subscriptions) groupLimit() int {
+	if s.queued > maxQueued {
+		return fewQueued
+	}
+	return maxGroupQueue
+}
+
+// cutOff lets a group forget the events that wait for it, but for the first, which a worker may have: it is too slow. Its members read them
+// from the log, page by page. s.mu is held.
+func (s *Subscriptions) cutOff(g *group) {
+	s.log.Warn("a subscription is too slow; it goes on from the log", slog.String("topic", g.key.topic.String()), slog.Int("events", len(g.queue)))
+	dropped := g.queue[1:]
+	for sub := range g.members {
+		if sub.live() {
+			s.lag(sub, dropped[0])
+		}
+	}
+	for i, p := range dropped {
+		s.queued--
+		p.less()
+		dropped[i] = nil
+	}
+	g.queue = g.queue[:1]
+}
+
+// lag has a subscription read from the log what it lacks, beginning with an event, which is not settled before it has it. s.mu is held.
+func (s *Subscriptions) lag(sub *subscription, p *publication) {
+	sub.lagging = true
+	p.open++
+	sub.owed = append(sub.owed, p)
+	s.again(sub)
+}
+
+// pay notes that a subscription has what it lacked, or that its client is not waiting for it any more. s.mu is held.
+func (s *Subscriptions) pay(sub *subscription) {
+	sub.lagging, sub.failures, sub.retryAt = false, 0, time.Time{}
+	for _, p := range sub.owed {
+		p.less()
+	}
+	sub.owed = nil
+}
+
+// less notes that one who had the event before them is done with it. Subscriptions.mu is held.
+func (p *publication) less() {
+	if p.open--; p.open == 0 {
+		p.done() // only notes it
+	}
+}
+
+// resume takes up a topic that an earlier process left behind: those who listen now read from the log what came since a place.
+func (s *Subscriptions) resume(text string, from outbox.Cursor, done func()) {
+	t, err := outbox.ParseTopic(text)
+	if err != nil {
+		s.log.Error("a topic that is parked cannot be read; it is given up", slog.Any("error", err))
+		done()
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := &publication{done: done, open: 1}
+	defer p.less()
+	listeners := s.topics[t]
+	if listeners == nil {
+		return
+	}
+	for _, g := range listeners.groups {
+		for sub := range g.members {
+			if sub.live() {
+				s.lag(sub, p)
+			}
+		}
+	}
+}
+
+// isLater says that a result could not be sent, and is to be sent later.
+func isLater(verdict error) bool {
+	return verdict != nil && !isFinal(verdict) && !errors.Is(verdict, errUnwanted)
+}
+
+// failed notes that a subscription could not be sent what it is due, and has it wait. s.mu is held.
+func (s *Subscriptions) failed(sub *subscription, err error) {
+	sub.failures++
+	sub.lastError = short(err.Error())
+	wait := max(outbox.Backoff(sub.failures, rand.Float64()), outbox.RetryAfter(err)) //nolint:gosec // only spreads retries
+	sub.retryAt = time.Now().Add(wait)
+	s.follower.Note(sub.topic.String(), sub.failures, sub.retryAt, sub.lastError)
+}
