@@ -75,7 +75,8 @@ func TestABatchThatFailsAsAWholeIsSentSingly(t *testing.T) {
 		var sizes []int
 		sender := &recorder{answer: func(_ context.Context, batch []*ent.Event) ([]error, error) {
 			sizes = append(sizes, len(batch))
-			if slices.ContainsFunc(batch, func(e *ent.Event) bool { return *e.RecipientID == 5 && time.Since(start) < time.Second }) {
+			sick := func(e *ent.Event) bool { return *e.RecipientID == 5 && time.Since(start) < time.Second }
+			if slices.ContainsFunc(batch, sick) {
 				return nil, errDown
 			}
 			return make([]error, len(batch)), nil
@@ -161,7 +162,11 @@ func TestAnOutageTakesFiveFailuresAndAFailedCheck(t *testing.T) {
 		failing int
 		down    bool
 		outage  bool
-	}{{"four, and the check would fail", 4, true, false}, {"five, and the check succeeds", 5, false, false}, {"five, and it fails", 5, true, true}} {
+	}{
+		{"four, and the check would fail", 4, true, false},
+		{"five, and the check succeeds", 5, false, false},
+		{"five, and it fails", 5, true, true},
+	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sender := &recorder{answer: each(func(e *ent.Event) error {
@@ -310,7 +315,8 @@ func TestAnEventThatWasNotTriedIsSentAgainAtOnce(t *testing.T) {
 		start, calls := time.Now(), 0
 		sender := &recorder{answer: func(_ context.Context, batch []*ent.Event) ([]error, error) {
 			verdicts := make([]error, len(batch))
-			if calls++; calls == 1 {
+			calls++
+			if calls == 1 {
 				verdicts[1], verdicts[2] = fmt.Errorf("%w: no time", outbox.ErrUntried), errDown
 			}
 			return verdicts, nil

@@ -144,7 +144,7 @@ func (f *following) read(ctx context.Context, now time.Time) {
 	for !now.Before(f.retryAt) {
 		entries, err := f.reader.Next(ctx, maxPage)
 		if err != nil && ctx.Err() == nil {
-			f.failed("events could not be read; trying again", err)
+			f.failed("read events", err)
 		}
 		if len(entries) == 0 {
 			return

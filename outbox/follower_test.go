@@ -268,7 +268,8 @@ func TestANoteSaysHowAParkedRecipientFares(t *testing.T) {
 		if err != nil || len(kept) != 2 {
 			t.Fatalf("%+v, %v", kept, err)
 		}
-		if p := kept[0]; p.Recipient != "2" || p.Attempts != 3 || p.Error != "HTTP 403" || p.Until == nil || !p.Until.Equal(until) {
+		p := kept[0]
+		if p.Recipient != "2" || p.Attempts != 3 || p.Error != "HTTP 403" || p.Until == nil || !p.Until.Equal(until) {
 			t.Errorf("its row: %+v", p)
 		}
 		if p := kept[1]; p.Attempts != 0 || p.Error != "" || p.Until != nil {
@@ -277,8 +278,11 @@ func TestANoteSaysHowAParkedRecipientFares(t *testing.T) {
 		a.Note("2", 0, time.Time{}, "")
 		<-time.After(time.Second)
 		synctest.Wait()
-		if kept, err = a.log.ListParked(t.Context()); err != nil || kept[0].Attempts != 0 || kept[0].Error != "" || kept[0].Until != nil {
-			t.Errorf("afterwards: %+v, %v", kept[0], err)
+		if kept, err = a.log.ListParked(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if p := kept[0]; p.Attempts != 0 || p.Error != "" || p.Until != nil {
+			t.Errorf("afterwards: %+v", p)
 		}
 	})
 }
@@ -320,7 +324,8 @@ func TestAFollowerNeedsItsPartsAndItsProgress(t *testing.T) {
 	if _, err := outbox.NewFollower(outbox.FollowerConfig{Log: newLog(t, client), Reader: "x"}); err == nil {
 		t.Error("there is a follower without its parts")
 	}
-	client.Progress.Update().Where(entprogress.Reader(outbox.Subscriptions)).SetSettled("x").ExecX(auth.AsSystem(t.Context()))
+	system := auth.AsSystem(t.Context())
+	client.Progress.Update().Where(entprogress.Reader(outbox.Subscriptions)).SetSettled("x").ExecX(system)
 	if err := follow(t, client).Run(t.Context(), t.Context()); err == nil {
 		t.Error("it runs though it cannot know where to begin")
 	}

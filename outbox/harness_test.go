@@ -146,7 +146,8 @@ func ask(t *testing.T, log *outbox.Log, question string, owners ...int) {
 func tryAsk(ctx context.Context, log *outbox.Log, question string, owners ...int) error {
 	return log.WithTx(auth.AsSystem(ctx), func(ctx context.Context, tx *ent.Client) error {
 		for i, owner := range owners {
-			one := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(owner).SetQuestion(question + strings.Repeat("!", i))
+			one := tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(owner).
+				SetQuestion(question + strings.Repeat("!", i))
 			if err := one.Exec(ctx); err != nil {
 				return err
 			}
@@ -162,7 +163,8 @@ func learn(ctx context.Context, log *outbox.Log, title string) error {
 	})
 }
 
-// parked is what the readers have left behind, as text: reader, recipient, state and the place of the event in the table, from 1 on.
+// parked is what the readers have left behind, as text: reader, recipient, state and the place of the event in the table,
+// from 1 on.
 func parked(t *testing.T, log *outbox.Log, client *ent.Client) []string {
 	t.Helper()
 	all, err := log.ListParked(t.Context())

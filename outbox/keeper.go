@@ -39,7 +39,7 @@ func (k *keeper) flush(now time.Time) {
 // flushed notes how a write ended.
 func (k *keeper) flushed(err error) {
 	if err != nil {
-		k.failed("progress could not be written; trying again", err)
+		k.failed("write progress", err)
 		k.progress.again(*k.writing)
 	}
 	k.writing = nil
@@ -47,7 +47,7 @@ func (k *keeper) flushed(err error) {
 
 // failed has the database left alone for a while.
 func (k *keeper) failed(what string, err error) {
-	k.logger.Error(what, slog.Any("error", err))
+	k.logger.Error("the database failed; trying again", slog.String("to", what), slog.Any("error", err))
 	k.retryAt = time.Now().Add(databaseWait)
 }
 

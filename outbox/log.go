@@ -155,16 +155,16 @@ func (l *Log) forget(to Cursor) {
 
 // trim forgets what all have read who read from memory. l.mu is held.
 func (l *Log) trim() {
-	least, any := Cursor{}, false
+	least, found := Cursor{}, false
 	for _, r := range l.readers {
 		if r.at.Before(l.since) { // it reads the table
 			continue
 		}
-		if !any || r.at.Before(least) {
-			least, any = r.at, true
+		if !found || r.at.Before(least) {
+			least, found = r.at, true
 		}
 	}
-	if any && l.since.Before(least) {
+	if found && l.since.Before(least) {
 		l.forget(least)
 	}
 }

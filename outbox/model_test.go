@@ -86,8 +86,8 @@ type process struct {
 	client *ent.Client
 	log    *outbox.Log
 	relay  sending
-	sick   map[int]bool // recipients who fail while they are sick
-	ctx    context.Context
+	sick   map[int]bool    // recipients who fail while they are sick
+	ctx    context.Context //nolint:containedctx // the life of the process
 	cancel context.CancelFunc
 	stop   context.CancelFunc // of the follower
 	work   sync.WaitGroup
@@ -246,7 +246,7 @@ func (p *process) operates() {
 	}
 }
 
-// skips skips an event that waits, or one that does not.
+// skips has an operator skip an event that waits, or one that does not.
 func (p *process) skips() {
 	all, err := p.log.ListParked(p.ctx)
 	if err != nil || len(all) == 0 {
@@ -415,7 +415,8 @@ func (p *process) end() {
 	p.work.Wait()
 	for event, owner := range p.followed.before {
 		from, resumed := p.followed.resumed[owner]
-		if _, settled := p.followed.done[event]; !settled && !slices.Contains(p.followed.published, event) && (!resumed || from > event) {
+		_, settled := p.followed.done[event]
+		if !settled && !slices.Contains(p.followed.published, event) && (!resumed || from > event) {
 			p.t.Errorf("event %d, which was open, was neither published again nor resumed", event)
 		}
 	}
@@ -434,8 +435,8 @@ func (p *process) crash() (path string) {
 	return path
 }
 
-// TestTheLogAgainstAModel lets several processes, one after the other, write and send events while everything fails that can. None is lost,
-// those of one recipient are settled in order, and only a crash repeats some.
+// TestTheLogAgainstAModel lets several processes, one after the other, write and send events while everything fails
+// that can. None is lost, those of one recipient are settled in order, and only a crash repeats some.
 func TestTheLogAgainstAModel(t *testing.T) {
 	covered := make(map[string]int)
 	seed := uint64(0)
@@ -450,9 +451,10 @@ func TestTheLogAgainstAModel(t *testing.T) {
 	for _, what := range []string{
 		"read from the table", "read from memory", "to be sent together", "to be sent alone", "suspect", "suspects are tried",
 		"as many suspects as allowed", "waits in the log", "an outage", "a check", "a check succeeds", "several in a batch",
-		"a batch fails", "an event fails alone", "an event is not tried", "it hangs", "a commit fails", "a commit fails and takes place",
-		"a transaction is rolled back", "all are retried", "one is retried", "parked", "kept as refused", "kept as skipped", "skipped",
-		"skipped too late", "a recipient is resumed", "a crash", "a clean stop", "sent again after a crash",
+		"a batch fails", "an event fails alone", "an event is not tried", "it hangs", "a commit fails",
+		"a commit fails and takes place", "a transaction is rolled back", "all are retried", "one is retried", "parked",
+		"kept as refused", "kept as skipped", "skipped", "skipped too late", "a recipient is resumed", "a crash", "a clean stop",
+		"sent again after a crash",
 	} {
 		if covered[what] == 0 {
 			t.Errorf("it never happened: %s", what)
@@ -484,7 +486,7 @@ func playModel(t *testing.T, seed uint64, s sizes, covered map[string]int) {
 			p.work.Go(p.commits)
 		}
 		p.work.Go(p.operates)
-		m.pause(t.Context(), 2*time.Second)
+		m.pause(t.Context(), time.Second)
 		p.set(&p.down, life%2 == 0)
 		m.pause(t.Context(), time.Second)
 		p.set(&p.down, false)

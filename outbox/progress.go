@@ -49,9 +49,10 @@ type item struct {
 	settled bool
 }
 
-// holds says that the item holds back the watermark: it is not settled, and after a crash no row leads back to it.
+// holds says that the item holds back the watermark: a recipient waits for it, or for an older one, and after a crash no
+// row would lead back to that.
 func (it *item) holds() bool {
-	return !it.settled && slices.ContainsFunc(it.of, func(r *recipient) bool { return !r.row && r.owes(it.at) })
+	return slices.ContainsFunc(it.of, func(r *recipient) bool { return !r.row && r.owes(it.at) })
 }
 
 // recipient is whom events are for: a person, or a topic.
@@ -222,7 +223,7 @@ func (r *recipient) from() Cursor {
 	return Earlier(r.pending[0], r.waiting)
 }
 
-// owes says that the event at a place is not settled for the recipient, if it is one of its own.
+// owes says that the recipient waits for the event at a place, which is one of its own, or for an older one.
 func (r *recipient) owes(at Cursor) bool {
 	from := r.from()
 	return from != Cursor{} && !at.Before(from)

@@ -44,19 +44,19 @@ func (s *schedule) add(q *queue, until time.Time) {
 }
 
 // due is the first queue if its time has come, or nil.
-func (s schedule) due(now time.Time) *queue {
-	if len(s) == 0 || now.Before(s[0].until) {
+func (s *schedule) due(now time.Time) *queue {
+	if len(*s) == 0 || now.Before((*s)[0].until) {
 		return nil
 	}
-	return s[0]
+	return (*s)[0]
 }
 
 // remove ends a queue's wait.
 func (s *schedule) remove(q *queue) { heap.Remove(s, q.index) }
 
 // hurry ends the pause of all.
-func (s schedule) hurry(now time.Time) {
-	for _, q := range s {
+func (s *schedule) hurry(now time.Time) {
+	for _, q := range *s {
 		q.until = now // all the same: still a heap
 	}
 }
@@ -67,11 +67,17 @@ func (s *schedule) set(q *queue, until time.Time) {
 	heap.Fix(s, q.index)
 }
 
-func (s schedule) Len() int           { return len(s) }
-func (s schedule) Less(i, j int) bool { return s[i].until.Before(s[j].until) }
-func (s schedule) Swap(i, j int) {
-	s[i], s[j] = s[j], s[i]
-	s[i].index, s[j].index = i, j
+// Len is for package heap.
+func (s *schedule) Len() int { return len(*s) }
+
+// Less is for package heap.
+func (s *schedule) Less(i, j int) bool { return (*s)[i].until.Before((*s)[j].until) }
+
+// Swap is for package heap.
+func (s *schedule) Swap(i, j int) {
+	all := *s
+	all[i], all[j] = all[j], all[i]
+	all[i].index, all[j].index = i, j
 }
 
 // Push is for package heap.

@@ -457,3 +457,90 @@ func TestEventsOfSomebodyWhoIsDeletedHoldUpNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsTakenWhileRunEndsIsNotSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "test.db")
+		client := openAt(t, path, 7)
+		sender := &recorder{max: 1, down: func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		sender.answer = func(ctx context.Context, batch []*ent.Event) ([]error, error) {
+			switch *batch[0].RecipientID {
+			case 2:
+				<-ctx.Done() // and then it is taken all the same
+			case 3:
+				<-ctx.Done()
+				return nil, ctx.Err()
+			default:
+				return nil, errDown
+			}
+			return make([]error, 1), nil
+		}
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, BatchSize: 1, Drain: time.Second})
+		stop := running(t, relay)
+		ask(t, relay.log, "?", 2, 3, 4, 5, 6, 7, 8)
+		synctest.Wait()
+		if s, err := relay.State(t.Context()); err != nil || !s.Checking || s.Sending != 2 {
+			t.Errorf("before the end: %+v, %v", s, err)
+		}
+		stop()
+		all := idsOf(rows(t, client))
+		if got := sentAfter(t, snapshot(t, path)); !sameElements(got, all[1:]) {
+			t.Errorf("after a restart %v were sent, want %v", got, all[1:])
+		}
+	})
+}
+
+func TestProgressAndItsRowsAreWrittenTogether(t *testing.T) {
+	for _, op := range []ent.Op{ent.OpCreate, ent.OpUpdate, ent.OpDelete} {
+		t.Run(op.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "test.db")
+				client := openAt(t, path, 4)
+				var fail atomic.Bool
+				fail.Store(true)
+				failed := 0
+				client.Parked.Use(func(next ent.Mutator) ent.Mutator {
+					return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+						if m.Op().Is(op) && fail.Load() {
+							failed++
+							return nil, errDown
+						}
+						return next.Mutate(ctx, m)
+					})
+				})
+				start := time.Now()
+				sender := &recorder{answer: each(func(e *ent.Event) error {
+					switch {
+					case *e.RecipientID == 3:
+						return &outbox.RefusedError{Reason: "never"}
+					case *e.RecipientID == 2 && time.Since(start) < 2*time.Second:
+						return errDown
+					}
+					return nil
+				})}
+				relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
+				running(t, relay)
+				ask(t, relay.log, "?", 2, 3, 4, 5)
+				<-time.After(1900 * time.Millisecond)
+				synctest.Wait()
+				all := idsOf(rows(t, client))
+				if got := sentAfter(t, snapshot(t, path)); !slices.Contains(got, all[0]) {
+					t.Errorf("after a crash the one that waits is lost: %v were sent", got)
+				}
+				<-time.After(5 * time.Second)
+				fail.Store(false)
+				<-time.After(2 * time.Second)
+				synctest.Wait()
+				if got := sentAfter(t, snapshot(t, path)); len(got) != 0 || failed == 0 {
+					t.Errorf("after %d failures and a crash %v were sent again", failed, got)
+				}
+				if diff := cmp.Diff([]string{"people 3 REFUSED 2"}, parked(t, relay.log, client)); diff != "" {
+					t.Errorf("what is left (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}

@@ -30,7 +30,7 @@ type old struct {
 	log    *outbox.Log
 	*outbox.Retention
 	written strings.Builder // by the logger
-	system  context.Context
+	system  context.Context //nolint:containedctx // what a test acts with
 }
 
 func newOld(t *testing.T, c outbox.RetentionConfig) *old {
@@ -62,21 +62,21 @@ func (o *old) remove(t *testing.T) {
 	}
 }
 
-// is writes what is left: each event of ids as kept, light (its payload is cleared) or gone.
+// is writes what is left: each event of ids as K for kept, L for light, whose payload is cleared, or - for gone.
 func (o *old) is(t *testing.T, ids []int) string {
 	t.Helper()
 	words := make([]string, len(ids))
 	left := rows(t, o.client)
 	for i, id := range ids {
-		words[i] = "gone"
+		words[i] = "-"
 		if at := slices.IndexFunc(left, func(e *ent.Event) bool { return e.ID == id }); at >= 0 {
-			words[i] = "kept"
+			words[i] = "K"
 			if string(left[at].Payload) == "{}" && left[at].RecipientID != nil {
-				words[i] = "light"
+				words[i] = "L"
 			}
 		}
 	}
-	return strings.Join(words, " ")
+	return strings.Join(words, "")
 }
 
 func (o *old) expect(t *testing.T, when string, ids []int, want string) {
@@ -105,29 +105,29 @@ func TestOnlyWhatEveryReaderHasPassedIsRemoved(t *testing.T) {
 		<-time.After(100 * day)
 		o.passed(0, 0)
 		o.remove(t)
-		o.expect(t, "no reader has begun", ids, "kept kept kept kept kept kept kept kept")
+		o.expect(t, "no reader has begun", ids, "KKKKKKKK")
 		o.passed(ids[7], ids[1])
 		o.remove(t)
-		o.expect(t, "subscriptions have passed 2", ids, "light gone kept kept kept kept kept kept")
+		o.expect(t, "subscriptions have passed 2", ids, "L-KKKKKK")
 		o.passed(ids[3], ids[7])
 		o.remove(t)
-		o.expect(t, "people have passed 4", ids, "light gone gone gone kept kept kept kept")
+		o.expect(t, "people have passed 4", ids, "L---KKKK")
 		waiting := o.client.Parked.Create().SetReader(outbox.Subscriptions).SetRecipient("x").SetFromSeq(ids[5])
 		row := waiting.SaveX(o.system)
-		o.client.Parked.Create().SetReader(outbox.People).SetRecipient("2").SetFromSeq(ids[4]).SetState(entparked.StateRefused).
-			ExecX(o.system)
+		o.client.Parked.Create().SetReader(outbox.People).SetRecipient("2").SetFromSeq(ids[4]).
+			SetState(entparked.StateRefused).ExecX(o.system)
 		o.passedAll(t)
 		o.remove(t)
-		o.expect(t, "one is parked from 6 on", ids, "light gone gone gone gone kept kept kept")
+		o.expect(t, "one is parked from 6 on", ids, "L----KKK")
 		o.client.Parked.DeleteOne(row).ExecX(o.system)
 		o.remove(t)
-		o.expect(t, "nobody is parked", ids, "light gone gone gone gone gone gone gone")
+		o.expect(t, "nobody is parked", ids, "L-------")
 		<-time.After(264 * day)
 		o.remove(t)
-		o.expect(t, "364 days later", ids[:1], "light")
+		o.expect(t, "364 days later", ids[:1], "L")
 		<-time.After(2 * day)
 		o.remove(t)
-		o.expect(t, "366 days later", ids[:1], "gone")
+		o.expect(t, "366 days later", ids[:1], "-")
 	})
 }
 
@@ -140,7 +140,7 @@ func TestAReaderThatHasNoRowProtectsEverything(t *testing.T) {
 		o.passedAll(t)
 		o.client.Progress.Delete().Where(entprogress.Reader(outbox.Subscriptions)).ExecX(o.system)
 		o.remove(t)
-		o.expect(t, "subscriptions have no progress", ids, "kept")
+		o.expect(t, "subscriptions have no progress", ids, "K")
 	})
 }
 
@@ -156,18 +156,22 @@ func TestEachKindOfEventIsKeptAsLongAsItShould(t *testing.T) {
 				o.passedAll(t)
 				o.client.Event.UpdateOneID(ids[0]).SetReadAt(time.Now()).ExecX(o.system)
 				o.client.Event.UpdateOneID(ids[2]).ClearReadAt().ExecX(o.system)
-				unread := "light"
+				unread := "L"
 				if keep > 0 {
-					unread = "gone"
+					unread = "-"
 				}
 				now := time.Duration(0)
 				for _, step := range []struct {
 					at   time.Duration
 					want string
 				}{
-					{7*day - time.Minute, "kept kept kept"}, {7*day + time.Minute, "light gone light"}, {30*day - time.Minute, "light gone light"},
-					{30*day + time.Minute, "light gone " + unread}, {90*day - time.Minute, "light gone " + unread},
-					{90*day + time.Minute, "gone gone " + unread}, {10_000 * day, "gone gone " + unread},
+					{7*day - time.Minute, "KKK"},
+					{7*day + time.Minute, "L-L"},
+					{30*day - time.Minute, "L-L"},
+					{30*day + time.Minute, "L-" + unread},
+					{90*day - time.Minute, "L-" + unread},
+					{90*day + time.Minute, "--" + unread},
+					{10_000 * day, "--" + unread},
 				} {
 					<-time.After(step.at - now)
 					now = step.at
@@ -189,7 +193,7 @@ func TestWhatIsNewerThanTheWalkIsWalkedTheNextTime(t *testing.T) {
 		ids := idsOf(rows(t, o.client))
 		o.passedAll(t)
 		o.remove(t)
-		o.expect(t, "after 10 days", ids, "light light light kept kept kept kept kept kept kept")
+		o.expect(t, "after 10 days", ids, "LLLKKKKKKK")
 		if got := progressOf(t, o.client, "retention"); got != "3 []" {
 			t.Errorf("the walk is at %s", got)
 		}
@@ -198,7 +202,7 @@ func TestWhatIsNewerThanTheWalkIsWalkedTheNextTime(t *testing.T) {
 		if err := again.Remove(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		o.expect(t, "after 12 days", ids, "light light light light light kept kept kept kept kept")
+		o.expect(t, "after 12 days", ids, "LLLLLKKKKK")
 	})
 }
 
@@ -278,7 +282,9 @@ func TestRefusedAndSkippedRowsAreKept90Days(t *testing.T) {
 		o := newOld(t, outbox.RetentionConfig{})
 		ask(t, o.log, "?", 2, 3, 4, 5)
 		ids := idsOf(rows(t, o.client))
-		states := []entparked.State{entparked.StateRefused, entparked.StateSkipped, entparked.StateWaiting, entparked.StateSkipped}
+		states := []entparked.State{
+			entparked.StateRefused, entparked.StateSkipped, entparked.StateWaiting, entparked.StateSkipped,
+		}
 		for i, state := range states {
 			o.client.Parked.Create().SetReader(outbox.People).SetRecipient(fmt.Sprint(2 + i)).SetFromSeq(ids[i]).SetState(state).
 				ExecX(o.system)
@@ -365,7 +371,7 @@ func TestBatchesGrowAndShrinkWithTheTimeTheyTake(t *testing.T) {
 }
 
 func TestAfterAJumpOfTheClockNothingIsRemovedOnce(t *testing.T) {
-	for by, want := range map[time.Duration]string{2 * time.Hour: "kept", -2 * time.Hour: "kept", 59 * time.Minute: "light"} {
+	for by, want := range map[time.Duration]string{2 * time.Hour: "K", -2 * time.Hour: "K", 59 * time.Minute: "L"} {
 		t.Run(by.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := newOld(t, outbox.RetentionConfig{})
@@ -378,12 +384,12 @@ func TestAfterAJumpOfTheClockNothingIsRemovedOnce(t *testing.T) {
 				o.ChangeClock(by)
 				o.remove(t)
 				o.expect(t, "at the first run", ids, want)
-				if warned := strings.Contains(o.written.String(), "the clock was changed"); warned != (want == "kept") {
+				if warned := strings.Contains(o.written.String(), "the clock was changed"); warned != (want == "K") {
 					t.Errorf("the log: %s", o.written.String())
 				}
 				<-time.After(time.Hour)
 				o.remove(t)
-				o.expect(t, "at the next run", ids, "light")
+				o.expect(t, "at the next run", ids, "L")
 			})
 		})
 	}
@@ -437,9 +443,12 @@ func TestTimesToKeepAreForEverOrAWeekAtLeast(t *testing.T) {
 		config outbox.RetentionConfig
 		wrong  string
 	}{
-		{outbox.RetentionConfig{}, ""}, {outbox.RetentionConfig{KeepUnread: 7 * day, KeepRequests: 7 * day}, ""},
-		{outbox.RetentionConfig{KeepUnread: 7*day - 1}, "KEEP_UNREAD"}, {outbox.RetentionConfig{KeepRequests: 7*day - 1}, "KEEP_REQUESTS"},
-		{outbox.RetentionConfig{KeepUnread: -day}, "KEEP_UNREAD"}, {outbox.RetentionConfig{KeepRequests: -day}, "KEEP_REQUESTS"},
+		{outbox.RetentionConfig{}, ""},
+		{outbox.RetentionConfig{KeepUnread: 7 * day, KeepRequests: 7 * day}, ""},
+		{outbox.RetentionConfig{KeepUnread: 7*day - 1}, "KEEP_UNREAD"},
+		{outbox.RetentionConfig{KeepRequests: 7*day - 1}, "KEEP_REQUESTS"},
+		{outbox.RetentionConfig{KeepUnread: -day}, "KEEP_UNREAD"},
+		{outbox.RetentionConfig{KeepRequests: -day}, "KEEP_REQUESTS"},
 	} {
 		err := test.config.Validate()
 		if (err == nil) != (test.wrong == "") || err != nil && !strings.Contains(err.Error(), test.wrong) {

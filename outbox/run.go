@@ -119,8 +119,8 @@ func (r *run) end(ctx context.Context) {
 		<-r.checked
 	}
 	r.keeper.finish(r.drain)
-	if r.report(); r.Status().Waiting > 0 || r.Status().Behind {
-		left := r.Status()
+	r.report()
+	if left := r.Status(); left.Waiting > 0 || left.Behind {
 		r.logger.WarnContext(ctx, "events are left for the next start", slog.Int("waiting", left.Waiting), slog.Bool("behind", left.Behind))
 	}
 }
@@ -142,7 +142,7 @@ func (r *run) read(ctx context.Context, now time.Time) {
 		r.progress.pass(r.reader.At())
 	}
 	if err != nil {
-		r.keeper.failed("events could not be read; trying again", err)
+		r.keeper.failed("read events", err)
 	}
 }
 
@@ -332,7 +332,7 @@ func (r *run) conclude(ctx context.Context, q *queue, verdict error, now time.Ti
 		r.block(ctx, q, verdict, now)
 		return
 	case never:
-		r.logger.Error("an event is refused for good; it stays in the recipient's notifications",
+		r.logger.ErrorContext(ctx, "an event is refused for good; it stays in the recipient's notifications",
 			slog.Int("event", e.ID), slog.String("reason", refused.Reason))
 		r.progress.never(final{at: At(e), key: q.key, attempts: q.attempts + 1, reason: refused.Reason})
 	}
