@@ -540,45 +540,6 @@ func TestTheEventsOfATopicAreFound(t *testing.T) {
 	}
 }
 
-<<<<<<< HEAD
-=======
-func TestALongTextIsLeftOutOfTheEvent(t *testing.T) {
-	client := open(t, 1)
-	log := newLog(t, client)
-	short, long := strings.Repeat("x", outbox.MaxText), strings.Repeat("x", outbox.MaxText+1)
-	if err := log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
-		for _, text := range []string{short, long} {
-			if err := outbox.Append(ctx, tx, outbox.Change{
-				Kind: event.KindKnowledgeResponse, RecipientID: 2, Payload: outbox.Payload{Question: "?", ResponseContent: text},
-			}); err != nil {
-				return err
-			}
-		}
-		change := outbox.Change{Kind: event.KindKnowledgePublished, Payload: outbox.Payload{Question: "?"}}
-		return outbox.Append(ctx, tx, change)
-	}); err != nil {
-		t.Fatal(err)
-	}
-	all := rows(t, client)
-	want := []string{
-		`{"type":"","requestId":0,"question":"?","responseContent":"` + short + `"}`,
-		`{"type":"","requestId":0,"question":"?"}`, `{}`,
-	}
-	for i, e := range all {
-		if string(e.Payload) != want[i] {
-			t.Errorf("event %d has a payload of %d bytes, want %d", i, len(e.Payload), len(want[i]))
-		}
-	}
-	if all[0].ActorID != nil || all[0].RequestID != nil || all[0].RecipientID == nil || all[2].RecipientID != nil {
-		t.Errorf("the events are about %v and %v", all[0], all[2])
-	}
-	err := outbox.Append(auth.AsSystem(t.Context()), client, outbox.Change{Kind: event.KindKnowledgePublished})
-	if !errors.Is(err, outbox.ErrNoTx) {
-		t.Errorf("outside of a transaction: %v", err)
-	}
-}
-
->>>>>>> cac86a3 (outbox: test what is taken while the relay ends)
 func TestALogNeedsItsParts(t *testing.T) {
 	client, logger := open(t, 1), slog.New(slog.DiscardHandler)
 	for name, c := range map[string]outbox.Config{

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Names of events, as pusher-js binds to them. Product contract.
+// Names of events, as their recipients get them. Product contract.
 const (
 	TypeKnowledgeRequest  = "knowledge-request"
 	TypeKnowledgeResponse = "knowledge-response"
 )
 
 // MaxText is how many bytes of a text an event keeps. A longer one is not
-// copied into the event: clients read it over GraphQL.
+// copied into the event: its recipient reads it from the request.
 const MaxText = 10_240
 
 // Payload is what an event tells its recipient, as the Event row keeps it; what an event does not have is absent.

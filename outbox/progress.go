@@ -72,7 +72,7 @@ type final struct {
 	at       Cursor
 	key      string
 	attempts int
-	reason   string // Pusher's; empty if an operator skipped it
+	reason   string // the receiver's; empty if an operator skipped it
 	why      string // the operator's
 }
 

@@ -13,7 +13,7 @@ import (
 const (
 	// DefaultQueueSize is how many events the relay holds in memory.
 	DefaultQueueSize = 10_000
-	// DefaultBatchSize is how many events go to the Sender at once: as many as Pusher takes.
+	// DefaultBatchSize is how many events go to the Sender at once.
 	DefaultBatchSize = 10
 	// DefaultInFlight is how many batches are with the Sender at the same time.
 	DefaultInFlight = 8

@@ -205,6 +205,7 @@ func (r *Retention) every(ctx context.Context, find func(ctx context.Context, li
 			defer func() { took = time.Since(begun) }()
 			return remove(ctx, tx, ids)
 		}); err != nil {
+			r.batch = max(1, r.batch/2) // perhaps it took too long
 			return fmt.Errorf("remove what is old: %w", err)
 		}
 		switch {

@@ -353,7 +353,7 @@ func TestBatchesGrowAndShrinkWithTheTimeTheyTake(t *testing.T) {
 		if at != rows(t, o.client)[n-1].ID {
 			t.Error("the walk did not reach the end")
 		}
-		each = time.Second
+		each = 10 * time.Millisecond
 		o.learn(t, "title")
 		ask(t, o.log, "?", 2, 3, 4)
 		<-time.After(8 * day)
