@@ -63,6 +63,7 @@ type groupCommit struct {
 	committed []*member // of the group before, whose commit has not returned yet
 	ran       *member   // whose goroutine has just stopped
 	idle      []*worker
+	yielded   bool // to others, since the last group began
 }
 
 // group is one transaction of SQLite.
@@ -212,6 +213,10 @@ func (g *groupCommit) step(epoch int) bool {
 	case g.current != nil && (!waiting || g.current.size == maxGroup):
 		g.mu.Unlock()
 		g.finish(nil)
+	case !waiting && !g.yielded:
+		g.mu.Unlock()
+		g.yielded = true
+		runtime.Gosched() // those who have just been answered may come again, and new workers are not free
 	case !waiting:
 		idle := g.idle
 		g.idle, g.leading = nil, false
@@ -248,7 +253,7 @@ func (g *groupCommit) open() error {
 	if _, err := (uninterrupted{conn}).ExecContext(context.Background(), "BEGIN IMMEDIATE"); err != nil {
 		return errors.Join(fmt.Errorf("begin: %w", err), conn.Close())
 	}
-	g.current = &group{conn: conn}
+	g.current, g.yielded = &group{conn: conn}, false
 	return nil
 }
 
