@@ -94,7 +94,11 @@ func (s *Subscriptions) revive(ctx context.Context, row *ent.Subscriber) error {
 	if err != nil {
 		return err
 	}
-	r := s.rebuild(ctx, row, held[row.SessionID])
+	newest, err := s.eventLog.Newest(ctx)
+	if err != nil {
+		return err
+	}
+	r := s.rebuild(ctx, row, held[row.SessionID], newest)
 	r.sub.state, r.sub.awaySince, r.sub.vacatedAt = subscriber.StateVacated, r.sub.vacatedAt, time.Now().UTC()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,16 +116,20 @@ type rebuilt struct {
 	problem string
 }
 
-// rebuild makes a subscription of a row. sessionEnd is when its session ends, and zero if that has ended.
-func (s *Subscriptions) rebuild(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time) rebuilt {
-	at := outbox.CursorOf(row.Cursor)
+// rebuild makes a subscription of a row. sessionEnd is when its session ends, and zero if that has ended. A row that is further than the newest
+// event is one of a log that has lost events: its client is sent a gap.
+func (s *Subscriptions) rebuild(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time, newest outbox.Cursor) rebuilt {
+	at, gap := outbox.CursorOf(row.Cursor), gapNone
+	if newest.Before(at) {
+		at, gap = newest, gapOwed
+	}
 	sub := &subscription{
 		id: row.ID, channel: row.Channel, compress: row.Compress, createdAt: row.CreatedAt,
 		viewer:    auth.Viewer{UserID: row.UserID, SessionID: row.SessionID, ExpiresAt: sessionEnd},
 		operation: operationOf(row),
 		state:     row.State, protocol: row.Protocol, cursor: at, joinCursor: at, liveCursor: at, liveAt: time.Now().UTC(),
 		authorizedAt: timeOf(row.AuthorizedAt), vacatedAt: timeOf(row.VacatedAt), deliveredAt: timeOf(row.LastDeliveredAt),
-		restored: true, joins: 1,
+		restored: true, joins: 1, gap: gap,
 	}
 	if row.LastError != nil {
 		sub.lastError = *row.LastError

@@ -309,3 +309,38 @@ func TestWhatEndedLongAgoIsForgotten(t *testing.T) {
 		}
 	})
 }
+
+// A log that has lost events, such as a backup that was put back, is behind what a subscription has had.
+func TestWhoeverIsAheadOfTheLogIsSentAGap(t *testing.T) {
+	t.Parallel()
+	for name, plan := range map[string]func(*quietPlan){"embedded": func(*quietPlan) {}, "elsewhere": elsewhere} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuiet(t, plan)
+				ada := q.person("Ada")
+				there, away := q.attend(ada, title), q.attend(ada, title)
+				q.publish(ada, "compilers", "")
+				q.wait(time.Second)
+				q.leave(away, time.Now())
+				q.wait(3 * time.Minute)
+				q.open(away, subscriber.StateAway)
+				q.taken()
+				q.restart("UPDATE subscribers SET cursor = 1 << 40")
+				q.join(ada, away, "")
+				if name == "embedded" {
+					q.join(ada, there, "")
+				}
+				q.wait(time.Minute)
+				q.publish(ada, "parsers", "")
+				q.wait(time.Second)
+				calls := q.taken()
+				for _, channel := range []string{there, away} {
+					if got := titles(t, mail(calls, channel)); !slices.Equal(got, []string{"SUBSCRIPTION_GAP", "parsers"}) {
+						t.Errorf("%s got %v", channel, got)
+					}
+				}
+			})
+		})
+	}
+}

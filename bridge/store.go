@@ -152,7 +152,7 @@ func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor) er
 	defer s.mu.Unlock()
 	s.exec, s.streams = exec, s.eventLog.Read(newest)
 	for _, row := range rows {
-		s.restore(ctx, row, held[row.SessionID])
+		s.restore(ctx, row, held[row.SessionID], newest)
 	}
 	if len(rows) > 0 {
 		s.log.InfoContext(ctx, "subscriptions go on", slog.Int("subscriptions", len(s.byID)), slog.Int("ended", len(rows)-len(s.byID)))
@@ -166,8 +166,8 @@ func operationOf(row *ent.Subscriber) operation {
 }
 
 // restore makes a subscription of a row. One that cannot go on is ended, and its client told. s.mu is held.
-func (s *Subscriptions) restore(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time) {
-	r := s.rebuild(ctx, row, sessionEnd)
+func (s *Subscriptions) restore(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time, newest outbox.Cursor) {
+	r := s.rebuild(ctx, row, sessionEnd, newest)
 	s.add(r, true)
 	sub := r.sub
 	switch {
@@ -181,7 +181,9 @@ func (s *Subscriptions) restore(ctx context.Context, row *ent.Subscriber, sessio
 		s.pollAfter(sub, firstPoll)
 	default:
 		s.place(sub, true)
-		sub.occupied = sub.live()
+		if sub.occupied = sub.live(); sub.gap == gapOwed {
+			s.again(sub)
+		}
 	}
 }
 
