@@ -146,6 +146,9 @@ func serve(ctx context.Context, c config, listener net.Listener, client *ent.Cli
 			return fmt.Errorf("fill the database %s for -demo: %w", c.Database.Path(), err)
 		}
 	}
+	if err := database.Leap(ctx, client); err != nil {
+		return err
+	}
 	if err := h.subscriptions.Load(ctx, h.api.Executor); err != nil {
 		return err
 	}

@@ -2,32 +2,30 @@ package database
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
+
+	"lorebridge/ent"
+	"lorebridge/ent/event"
+	"lorebridge/ent/privacy"
+	"lorebridge/ent/setting"
 )
 
-// How far the ids of events leap at a start: so many for each second since the last event, but after a while fewer. Ids of one table
-// end 2^32 behind its first one, so they must last.
+// How far the ids of events leap: so many for each second since the last event, but after a while fewer. The ids of one
+// table end 2^32 behind its first one, so they must last.
 const (
 	leapPerSecond = 20
 	leapQuickly   = 200_000 // up to here, and then
 	leapSlowly    = 2       // for each second
 )
 
-// leap lets the next event have an id that no event has had, even if the file is a backup that was put back: clients that stayed open
-// know the ids of what came after the backup was made, and would take a new event for a repeat. That holds as long as there were no more
-// events than the constants above allow.
-func leap(ctx context.Context, db *sql.DB) error {
-	var id int
-	var at time.Time
-	err := db.QueryRowContext(ctx, "SELECT id, created_at FROM events ORDER BY id DESC LIMIT 1").Scan(&id, &at)
-	if errors.Is(err, sql.ErrNoRows) { // as if the last one came with the first start
-		err = db.QueryRowContext(ctx, `SELECT seq, created_at FROM sqlite_sequence, settings
-			WHERE sqlite_sequence.name = 'events' ORDER BY settings.created_at LIMIT 1`).Scan(&id, &at)
-	}
-	if errors.Is(err, sql.ErrNoRows) {
+// Leap gives the next event an id that no event has had, even if the file is a backup that was put back: clients that
+// stayed open know the ids of what came after the backup was made, and would take a new event for a repeat. That holds
+// as long as there were no more events than the constants above allow. A server calls it once, before it serves.
+func Leap(ctx context.Context, client *ent.Client) error {
+	ctx = privacy.DecisionContext(ctx, privacy.Allow)
+	last, at, err := lastEvent(ctx, client)
+	if ent.IsNotFound(err) {
 		return nil // this is the first start
 	}
 	if err != nil {
@@ -36,11 +34,32 @@ func leap(ctx context.Context, db *sql.DB) error {
 	since := max(0, time.Since(at))
 	by := min(leapPerSecond*int(since.Milliseconds())/1000+1, max(leapQuickly, leapSlowly*int(since.Seconds())))
 	const width = 1 << 32
-	if last := id/width*width + width - 1; id+by > last-width/4 { // the rest is for events
+	if last%width+by > width/4*3 { // the rest is for events
 		return nil
 	}
-	if _, err := db.ExecContext(ctx, "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'", id+by); err != nil {
+	if err := client.InTx(ctx, func(ctx context.Context, tx *ent.Tx) error {
+		// Without an event the leap begins where the ids of the table do.
+		_, err := tx.Client().ExecContext(ctx,
+			"UPDATE sqlite_sequence SET seq = max(seq, coalesce(nullif(?, 0), seq / ? * ?) + ?) WHERE name = 'events'", last, width, width, by)
+		return err
+	}); err != nil {
 		return fmt.Errorf("set the next id of events: %w", err)
 	}
 	return nil
+}
+
+// lastEvent is the id of the last event and when it happened; 0 and the first start of a server if there is none.
+func lastEvent(ctx context.Context, client *ent.Client) (id int, at time.Time, err error) {
+	last, err := client.Event.Query().Order(ent.Desc(event.FieldID)).First(ctx)
+	if err == nil {
+		return last.ID, last.CreatedAt, nil
+	}
+	if !ent.IsNotFound(err) {
+		return 0, time.Time{}, err
+	}
+	first, err := client.Setting.Query().Order(setting.ByCreatedAt()).First(ctx)
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	return 0, first.CreatedAt, nil
 }

@@ -31,6 +31,7 @@ func TestTheIDsOfEventsLeapAtEachStart(t *testing.T) {
 				client, err := Open(t.Context(), c)
 				must(t, err)
 				defer func() { must(t, client.Close()) }()
+				must(t, Leap(t.Context(), client))
 				e, err := client.Event.Create().SetKind(event.KindKnowledgePublished).SetPayload([]byte("{}")).
 					SetCreatedAt(time.Now().UTC().Add(-ago)).Save(auth.AsSystem(t.Context()))
 				must(t, err)
@@ -62,6 +63,7 @@ func TestTheIDsOfEventsLeapToNoEnd(t *testing.T) {
 	client, err = Open(t.Context(), c)
 	must(t, err)
 	defer func() { must(t, client.Close()) }()
+	must(t, Leap(t.Context(), client))
 	e, err := client.Event.Create().SetKind(event.KindKnowledgePublished).SetPayload([]byte("{}")).Save(auth.AsSystem(t.Context()))
 	must(t, err)
 	if e.ID != near+1 {

@@ -79,7 +79,7 @@ func BenchmarkLongestWait(b *testing.B) {
 	}
 	client := ent.NewClient(ent.Driver(d))
 	defer func() { _ = client.Close() }()
-	relay, err := outbox.New(outbox.Config{Client: client, Sender: nowhere{}, Logger: slog.New(slog.DiscardHandler)})
+	events, err := outbox.New(b.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func BenchmarkLongestWait(b *testing.B) {
 						who := 1 + n%1000
 						ctx := auth.NewContext(b.Context(), auth.Viewer{UserID: who, Name: "P"})
 						began := time.Now()
-						err := relay.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+						err := events.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 							create := tx.KnowledgeRequest.Create().SetRequesterID(who).SetOwnerID(1 + (who+n/1000)%1000).SetQuestion(fmt.Sprintf("%075d", n))
 							create.OnConflict().DoNothing()
 							_, err := create.Save(ctx)

@@ -68,9 +68,6 @@ func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
 	if err := migrate(ctx, writer); err != nil {
 		return nil, err
 	}
-	if err := leap(ctx, writer); err != nil {
-		return nil, err
-	}
 	reader, err := sql.Open("sqlite3", dsn(path, url.Values{"_query_only": {"1"}}))
 	if err != nil {
 		return nil, err
