@@ -72,9 +72,18 @@ func TestANewEventWaitsBehindItsBlockedRecipient(t *testing.T) {
 func TestABatchThatFailsAsAWholeIsSentSingly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
+		var mu sync.Mutex
 		var sizes []int
+		batches := func() []int {
+			mu.Lock()
+			defer mu.Unlock()
+			defer func() { sizes = nil }()
+			return sizes
+		}
 		sender := &recorder{answer: func(_ context.Context, batch []*ent.Event) ([]error, error) {
+			mu.Lock()
 			sizes = append(sizes, len(batch))
+			mu.Unlock()
 			sick := func(e *ent.Event) bool { return *e.RecipientID == 5 && time.Since(start) < time.Second }
 			if slices.ContainsFunc(batch, sick) {
 				return nil, errDown
@@ -86,23 +95,23 @@ func TestABatchThatFailsAsAWholeIsSentSingly(t *testing.T) {
 		running(t, relay)
 		ask(t, relay.log, "?", 2, 3, 4, 5, 6, 7, 8, 9)
 		synctest.Wait()
-		if diff := cmp.Diff([]int{8, 1, 1, 1, 1, 1, 1, 1, 1}, sizes); diff != "" {
+		if diff := cmp.Diff([]int{8, 1, 1, 1, 1, 1, 1, 1, 1}, batches()); diff != "" {
 			t.Errorf("the batches (-want +got):\n%s", diff)
 		}
 		if got := sender.ids(); len(got) != 7 {
 			t.Errorf("%d of the 7 others were sent at once", len(got))
 		}
-		sizes = nil
 		ask(t, relay.log, "!", 2, 3, 4, 6, 7, 8, 9)
 		synctest.Wait()
-		if diff := cmp.Diff([]int{7}, sizes); diff != "" {
+		if diff := cmp.Diff([]int{7}, batches()); diff != "" {
 			t.Errorf("afterwards the others are sent (-want +got):\n%s", diff)
 		}
 		<-time.After(10 * time.Second) // of the bubble's clock
-		sizes = nil
+		synctest.Wait()
+		batches()
 		ask(t, relay.log, ".", 2, 3, 4, 5, 6, 7, 8, 9)
 		synctest.Wait()
-		if diff := cmp.Diff([]int{8}, sizes); diff != "" {
+		if diff := cmp.Diff([]int{8}, batches()); diff != "" {
 			t.Errorf("when it is well again they are sent (-want +got):\n%s", diff)
 		}
 		requireOrderPerRecipient(t, rows(t, client), sender.ids())
@@ -214,7 +223,9 @@ func TestInAnOutageOneEventIsTriedAndOneSuccessEndsIt(t *testing.T) {
 		start, checks := time.Now(), 0
 		down.Store(true)
 		sender := &recorder{down: func(context.Context) error {
+			mu.Lock()
 			checks++
+			mu.Unlock()
 			if down.Load() {
 				return errDown
 			}
@@ -239,10 +250,12 @@ func TestInAnOutageOneEventIsTriedAndOneSuccessEndsIt(t *testing.T) {
 			}
 		}
 		<-time.After(10 * time.Second)
+		synctest.Wait()
 		mu.Lock()
 		tries, start = nil, time.Now()
 		mu.Unlock()
 		<-time.After(20 * time.Second)
+		synctest.Wait()
 		mu.Lock()
 		for i := 1; i < len(tries); i++ {
 			if pause := tries[i] - tries[i-1]; pause != 5*time.Second {
@@ -252,12 +265,14 @@ func TestInAnOutageOneEventIsTriedAndOneSuccessEndsIt(t *testing.T) {
 		if len(tries) < 3 || len(tries) > 5 {
 			t.Errorf("in 20 s of an outage there were %d tries", len(tries))
 		}
-		mu.Unlock()
 		if checks != 1 {
 			t.Errorf("there were %d checks", checks)
 		}
+		mu.Unlock()
 		down.Store(false)
+		mu.Lock()
 		start = time.Now()
+		mu.Unlock()
 		<-time.After(5 * time.Second)
 		synctest.Wait()
 		all := rows(t, client)

@@ -349,6 +349,9 @@ func TestAnIDThatIsGivenAgainIsNotMissed(t *testing.T) {
 	}
 	ask(t, log, "two", 3)
 	read(3)
+	if n := log.InMemory(); n != 0 {
+		t.Errorf("%d events are in memory, which everybody reads from the table", n)
+	}
 	failToCommit(t, log, "lost", 2)
 	ask(t, log, "three", 2, 3)
 	read(4)
