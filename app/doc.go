@@ -1,12 +1,20 @@
-// Package app is what an operator has of a running server: the commands of the program that are not the server itself, and the door in
-// the server through which they speak to it.
+// Package app is what an operator has of a running server: the commands of the program that are not the server itself,
+// and the socket by which they reach it.
 //
 //	lorebridge events ──► unix socket beside the database (0600) ──► Control in the running server ──► outbox.Relay
 //	                 └──► the database itself, if no server has its lock
 //
-// Whoever may write the database's folder may use the socket: it asks for no password, and it is no way in from another machine.
+// What it guarantees:
 //
-// Everything here may be called concurrently.
+//   - The socket is its owner's alone, from its first moment on. It asks for no password, and cannot be reached from
+//     another machine.
+//   - A command opens the database only if nobody answers at the socket, and only with the database's lock. So it never
+//     changes what a server is using.
+//   - A server without a socket runs all the same: its log has a warning, and commands fail.
+//   - A command ends within twenty seconds.
 //
-// Non-goals: what is for administrators over GraphQL (package graph), and health checks (server.go).
+// Everything here may be called concurrently; Control.Run is called once.
+//
+// Non-goals: what is for administrators over GraphQL (package graph), health checks (server.go), and events of
+// subscriptions: they are listed, but nobody can retry or skip them. They are tried again without an order to do so.
 package app

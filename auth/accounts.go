@@ -73,7 +73,7 @@ func NewAccounts(c Config, p Parts) (*Accounts, error) {
 // NewAccount is what signing up asks for.
 type NewAccount struct{ Name, Email, Password string }
 
-// WithTx runs a function in a transaction: outbox.Relay has it. After an error the function may still be running, so nobody may read
+// WithTx runs a function in a transaction: outbox.Log has it. After an error the function may still be running, so nobody may read
 // what it writes.
 type WithTx func(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) error
 

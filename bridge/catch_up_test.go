@@ -438,7 +438,7 @@ func TestWhatPusherDoesNotTakeForLongIsNotSkipped(t *testing.T) {
 			return 0, nil
 		})
 		q.join(ada, channel, subscriber.ProtocolGraphqlRuby)
-		q.wait(121 * time.Second) // about when the first one is given up for now
+		q.wait(121 * time.Second) // nothing is given up
 		q.gate.on(nil)
 		q.wait(time.Minute)
 		got := q.got(channel)

@@ -101,7 +101,7 @@ type member struct {
 }
 
 // deliver runs each group's operation once for its next event and sends the results to the members, those of all groups together. A
-// group goes on when its members have the event, or it was given up.
+// group goes on when its members have the event, or are to read it from the log.
 func (s *Subscriptions) deliver(ctx context.Context, tasks []task) {
 	deliveries := make([]*delivery, len(tasks))
 	recipients := 0

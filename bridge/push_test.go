@@ -389,7 +389,7 @@ func (d *down) set(is bool) {
 	d.is = is
 }
 
-// What waits for Pusher for up to two minutes is sent to nobody whose session has ended by then.
+// What waits for Pusher is sent to nobody whose session has ended by then.
 func TestAResultThatWaitsForPusherIsNotSentAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	for _, mates := range []int{0, 3} { // who get the same result in the same call

@@ -67,7 +67,7 @@ func TestPoint24ARestartKeepsSubscriptions(t *testing.T) {
 			channel := q.attend(ada, title)
 			q.wait(5 * time.Second)
 			q.leave(channel, time.Now())
-			q.publish(ada, "compilers", "") // for nobody: it counts as relayed
+			q.publish(ada, "compilers", "") // for nobody: it is settled
 			q.wait(5 * time.Second)
 			q.restart()
 			q.wait(30 * time.Second)

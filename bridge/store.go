@@ -127,7 +127,7 @@ func write(ctx context.Context, tx *ent.Client, snap *snapshot, ids []int) error
 	return update.Exec(auth.AsSystem(ctx))
 }
 
-// Load restores the subscriptions that an earlier process left, but those that were away. exec runs operations and withTx begins transactions; both are built after
+// Load restores the subscriptions that an earlier process left, but those that were away. exec runs operations; it is built after
 // Subscriptions. It must return before anything but Changed is called. With the embedded server no client outlives the process: all of
 // them have left now, and have the grace to come back.
 func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor) error {

@@ -7,12 +7,14 @@
 //
 // Subscriptions travel three ways, and their resolvers know of none: over Pusher for those that came by POST, over a
 // WebSocket, and as server-sent events. The latter two end with the session they belong to, with the handler, and with
-// a client that stops reading.
+// a client that stops reading. Where a field's events come from is a bridge.Feed, whichever way they travel.
 //
 // Errors become extensions.code in one place, errors.go. What is not in its table reaches the client as INTERNAL
 // without detail, and the log with all of it.
 //
 // The handler may be called concurrently.
 //
-// Non-goals: who is asking (auth), when an event is sent and how (outbox, bridge), GET requests and batches.
+// The executor is gqlgen's, rewritten after it was generated: gqlgen.go, fields.go.
+//
+// Non-goals: who is asking (auth), when an event is sent and how (outbox, bridge), and batches.
 package graph

@@ -259,7 +259,7 @@ func (h *house) mend(statement string, args ...any) {
 	must(h.t, conn.Close())
 }
 
-// tables are all tables with all columns but those that say how far the relay is.
+// tables are what a rejected mutation must leave as it was, with columns.
 var tables = []struct{ name, columns string }{
 	{"users", "id, created_at, name, email, password_hash"},
 	{"sessions", "id, created_at, token_hash, expires_at, ended_at, user_id"},

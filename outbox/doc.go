@@ -1,27 +1,35 @@
-// Package outbox makes events out of changes: an Event row is written in the transaction of its change, and what
-// has committed is handed to a Sender, at least once, in order per recipient.
+// Package outbox is the log between a change and whoever is to learn of it. An Event row is written in the transaction
+// of its change. After COMMIT it is in one order, and each reader gets all events in that order, at its own pace.
 //
-//	Relay.WithTx ─ begin ─ fn ─ hook: Append ─ COMMIT ─ offer ─► queue ─► lane per recipient ─► Sender
-//	                                             │                 │            (batches)         │
-//	                                           Event rows ◄── full: rows are read again           └─► Publisher ─► rows marked
+//	                              ┌─ Relay ────────► a queue for each recipient ─► Sender    (people)
+//	WithTx ─ Append ─ COMMIT ─► Log ─ Follower ────► Publish, Resume                         (subscriptions)
+//	                     │        └─ Reader ───────► whoever asks for the next events        (streams)
+//	                 Event rows: read by a reader that is behind, and after a start
 //
 // What it guarantees:
 //
 //   - What rolled back is never sent, and nothing is sent inside a transaction.
-//   - What has committed is sent until the Sender takes it or refuses it for good: not a crash between commit and
-//     send loses it, nor a Sender that is down. A repeat is possible after a crash, under the same event id.
-//   - A change that was answered before another was asked for reaches their common recipient first. The Publisher, for the GraphQL
-//     subscriptions, gets events after that: those of one recipient in the order of their ids, and those of nobody too. Those that one
-//     person caused have several recipients, and no order.
-//   - No commit waits for the Sender. While the relay keeps up, nothing is read back from the database; beyond
-//     Config.QueueSize events in memory only a flag is set and the rows are read, in the order of their ids.
-//   - A row is relayed by one path only: from the queue or from the table.
-//   - Nobody's own event waits for the Publisher, however much it is behind.
-//   - An event counts as relayed once the Publisher is done with it, too: a crash before that publishes it again. Those without a
-//     recipient go to the Publisher alone.
+//   - What has committed is sent until the Sender takes it or rejects it for good, or an operator skips it. Neither a
+//     crash nor a Sender that is down loses it.
+//   - There is one order, that of Cursor. Each recipient gets its events in that order. No event is missed, although
+//     transactions that commit together offer theirs in any order.
+//   - No reader waits for another, and no commit waits for a reader. A reader that keeps up reads nothing back; one
+//     that is behind reads the table and costs no memory.
+//   - What cannot be sent to one recipient holds up that recipient alone. Its other events wait in the log. All wait
+//     only in an Outage: five recipients have failed, none has succeeded since the first of them, and Sender.Check
+//     fails too.
+//   - Progress is a watermark, one row for each reader, with what is settled above it. It is written every 100 ms at
+//     most, and at a clean stop. A recipient that would hold it back for 100 ms gets a row of its own, in table parked.
+//   - A crash repeats at most what was sent in the last 200 ms, with the same event ids. A stop within
+//     RelayConfig.Drain repeats nothing.
+//   - Retention removes only what Relay and Follower have settled, in batches that hold the writer for a few milliseconds.
 //
-// WithTx and Append may be called concurrently. Run is called once; it owns everything between queue and Sender.
+// Cursors are made and compared here alone: on SQLite the place of an event is its id, elsewhere it need not be.
 //
-// Non-goals: what an event looks like on the wire (package bridge), delivery to browsers that are not connected
-// (they read their notifications), and more than one relay on one database.
+// Everything may be called concurrently, except a Reader and a Retention, which each belong to one goroutine. Relay.Run
+// and Follower.Run are called once. A Sender is called concurrently, but never with two events of one recipient at a
+// time.
+//
+// Non-goals: what an event looks like on the wire, and what a topic's listeners make of it (package bridge); delivery
+// to browsers that are not connected (they read their notifications); two processes on one database.
 package outbox

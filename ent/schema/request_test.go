@@ -20,11 +20,11 @@ import (
 	"lorebridge/outbox"
 )
 
-// What makes events works inside Relay.WithTx only, or an event could be forgotten.
+// What makes events works inside Log.WithTx only, or an event could be forgotten.
 func TestAChangeWithEventsNeedsWithTx(t *testing.T) {
 	t.Parallel()
 	s := set(t)
-	own, err := s.client.Tx(s.as(s.stranger)) // a transaction of one's own hands nothing to the relay
+	own, err := s.client.Tx(s.as(s.stranger)) // a transaction of one's own hands nothing to the log
 	must(t, err)
 	changes := func(client *ent.Client) map[string]func(ctx context.Context) error {
 		return map[string]func(ctx context.Context) error{
