@@ -22,7 +22,8 @@
 //     most, and at a clean stop. A recipient that would hold it back for 100 ms gets a row of its own, in table parked.
 //   - A crash repeats at most what was sent in the last 200 ms, with the same event ids. A stop within
 //     RelayConfig.Drain repeats nothing.
-//   - Retention removes only what Relay and Follower have settled, in batches that hold the writer for a few milliseconds.
+//   - Retention removes only what Relay and Follower have settled, in batches that hold the writer for a few
+//     milliseconds.
 //
 // Cursors are made and compared here alone: on SQLite the place of an event is its id, elsewhere it need not be.
 //
