@@ -13,8 +13,8 @@
 //   - Transactions that come together share one COMMIT, and each is all or nothing. Their bodies run one after the
 //     other. A body that fails, panics or takes longer than a second costs only itself.
 //   - An error that passes, such as a full disk or a lock, is a *rule.UnavailableError, within five seconds.
-//   - No table gives an id twice: migrations keep the sequences, and the ids of events leap at each start, in case the
-//     file is a backup that was put back.
+//   - No table gives an id twice: migrations keep the sequences. Leap has the ids of events jump when a server starts,
+//     in case the file is a backup that was put back.
 //
 // Nothing outside of this package may assume SQLite. What it returns may be used concurrently.
 //
