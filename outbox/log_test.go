@@ -228,6 +228,7 @@ func TestAReaderThatKeepsUpReadsMemoryAndASlowOneTheTable(t *testing.T) {
 		t.Errorf("the rows, and what the fast one got (-rows +got):\n%s", diff)
 	}
 	reads.Store(0)
+	isReady(slow) // of old
 	first := next(t, slow, 100)
 	if len(first) != 8 || reads.Load() != 1 || !isReady(slow) {
 		t.Errorf("a page of %d events by %d reads", len(first), reads.Load())
@@ -239,8 +240,12 @@ func TestAReaderThatKeepsUpReadsMemoryAndASlowOneTheTable(t *testing.T) {
 		t.Errorf("the rows, and what the slow one got (-rows +got):\n%s", diff)
 	}
 	reads.Store(0)
-	ask(t, log, "now it keeps up", 2)
-	if got := drain(t, slow, 100); len(got) != 1 || reads.Load() != 0 {
+	ask(t, log, "now it keeps up", 2, 3)
+	isReady(slow)
+	if got := next(t, slow, 1); len(got) != 1 || !isReady(slow) {
+		t.Errorf("it got %v of memory, and there is one more", got)
+	}
+	if got := next(t, slow, 100); len(got) != 1 || reads.Load() != 0 || isReady(slow) {
 		t.Errorf("it got %v by %d reads", got, reads.Load())
 	}
 }

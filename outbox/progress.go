@@ -61,7 +61,7 @@ type recipient struct {
 	pending  []Cursor // its events that are handed out and not settled, in order
 	waiting  Cursor   // from here on its events wait in the log; zero if none does
 	parked   bool
-	row      bool // it is written from an unsettled place on, or from an earlier one
+	row      bool // the table has its row, or gets it with the next record
 	attempts int
 	until    time.Time
 	err      string
@@ -252,7 +252,6 @@ type parking struct {
 	attempts int
 	until    time.Time // zero if it is not known when it is tried again
 	err      string
-	created  bool // the table has none yet
 }
 
 // dueAt is when something is to be written, if nothing else happens.
@@ -321,7 +320,7 @@ func (p *progress) recordRow(rec *record, key string) {
 		r.parked, r.row = false, false // what comes from now on holds back the watermark: its row may be gone
 		p.touch(r)
 	default:
-		rec.parked = append(rec.parked, parking{key, r.from(), r.attempts, r.until, r.err, !r.row})
+		rec.parked = append(rec.parked, parking{key, r.from(), r.attempts, r.until, r.err})
 		r.row = true
 	}
 }
@@ -335,11 +334,7 @@ func (p *progress) again(rec record) {
 		p.change(key, true)
 	}
 	for i := range rec.parked {
-		key := rec.parked[i].key
-		p.change(key, true)
-		if r := p.keys[key]; r != nil && rec.parked[i].created {
-			r.row = false
-		}
+		p.change(rec.parked[i].key, true)
 	}
 }
 
