@@ -130,12 +130,17 @@ func serve(ctx context.Context, c config, listener net.Listener, client *ent.Cli
 	log *slog.Logger, out io.Writer,
 ) error {
 	defer func() { _ = listener.Close() }() // closed already, unless the wiring fails
+	if !c.Demo {                            // that begins with an empty database
+		if err := database.Leap(ctx, client); err != nil {
+			return err
+		}
+	}
 	h, err := build(ctx, c, client, log, c.Web.HasPlayground(isLocal(c, listener)))
 	if err != nil {
 		return err
 	}
 	h.health = health
-	if h.control, err = app.NewControl(c.Database.Path(), h.relay, h.events, log); err != nil {
+	if h.control, err = app.NewControl(c.Database.Path(), h.relay, h.events, h.subscriptions, log); err != nil {
 		log.WarnContext(ctx, "commands cannot reach this server", slog.Any("error", err))
 	} else {
 		defer func() { _ = h.control.Close() }() // closed already, unless what follows fails
@@ -145,9 +150,6 @@ func serve(ctx context.Context, c config, listener net.Listener, client *ent.Cli
 		if people, err = demo.Fill(ctx, client, h.events.WithTx); err != nil {
 			return fmt.Errorf("fill the database %s for -demo: %w", c.Database.Path(), err)
 		}
-	}
-	if err := database.Leap(ctx, client); err != nil {
-		return err
 	}
 	if err := h.subscriptions.Load(ctx, h.api.Executor); err != nil {
 		return err

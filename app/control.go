@@ -21,18 +21,43 @@ import (
 type Events interface {
 	// List returns what waits and what is never sent, the oldest first.
 	List(ctx context.Context) ([]outbox.Parked, error)
-	// Retry has the events of one recipient tried now. If none waits the error is an outbox.ErrNotWaiting.
-	Retry(ctx context.Context, recipient int) error
-	// RetryAll has those of all recipients tried now, and returns how many recipients there are.
+	// Retry has the events of one recipient tried now, which is a person's id or a topic. If none waits the error is an
+	// outbox.ErrNotWaiting.
+	Retry(ctx context.Context, recipient string) error
+	// RetryAll has those of all recipients tried now, and returns how many people and subscriptions that are.
 	RetryAll(ctx context.Context) (int, error)
 	// Skip settles an event that waits without sending it. Others are an outbox.ErrNotWaiting.
 	Skip(ctx context.Context, eventID int, why string) error
 }
 
+// Topics are the subscriptions of the server that runs: those that lag can be tried at once. bridge.Subscriptions is it.
+type Topics interface {
+	// Retry has the subscriptions to a topic tried now, or to all if it is empty, and returns how many there are.
+	Retry(topic string) int
+}
+
 // running are the events of the server that runs.
 type running struct {
 	*outbox.Relay
-	log *outbox.Log
+	log    *outbox.Log
+	topics Topics
+}
+
+// Retry implements Events.
+func (r running) Retry(ctx context.Context, recipient string) error {
+	if person, ok := outbox.PersonOf(recipient); ok {
+		return r.Relay.Retry(ctx, person)
+	}
+	if r.topics.Retry(recipient) == 0 {
+		return fmt.Errorf("%w: recipient %s", outbox.ErrNotWaiting, recipient)
+	}
+	return nil
+}
+
+// RetryAll implements Events.
+func (r running) RetryAll(ctx context.Context) (int, error) {
+	people, err := r.Relay.RetryAll(ctx)
+	return people + r.topics.Retry(""), err
 }
 
 func (r running) List(ctx context.Context) ([]outbox.Parked, error) { return r.log.ListParked(ctx) }
@@ -52,7 +77,7 @@ type Control struct {
 
 // NewControl listens beside a database, whose lock the caller has: a socket that is there already was left by a server that is gone.
 // The socket is its owner's alone.
-func NewControl(database string, relay *outbox.Relay, events *outbox.Log, log *slog.Logger) (*Control, error) {
+func NewControl(database string, relay *outbox.Relay, events *outbox.Log, topics Topics, log *slog.Logger) (*Control, error) {
 	path := SocketPath(database)
 	if len(path) > maxSocketPath {
 		return nil, fmt.Errorf("the path of the socket %s has %d bytes, the system allows %d: move the database to a shorter path, "+
@@ -67,7 +92,7 @@ func NewControl(database string, relay *outbox.Relay, events *outbox.Log, log *s
 	if err != nil {
 		return nil, fmt.Errorf("listen for commands: %w", err)
 	}
-	return &Control{listener: listener, events: running{relay, events}, log: log}, nil
+	return &Control{listener: listener, events: running{relay, events, topics}, log: log}, nil
 }
 
 // Run answers until ctx ends. It returns nil; it must be called once, or Close.
@@ -101,11 +126,7 @@ func (c *Control) routes() http.Handler {
 		answer(w, n, err)
 	})
 	mux.HandleFunc("POST /events/retry/{recipient}", func(w http.ResponseWriter, r *http.Request) {
-		recipient, err := strconv.Atoi(r.PathValue("recipient"))
-		if err == nil {
-			err = c.events.Retry(r.Context(), recipient)
-		}
-		answer(w, 1, err)
+		answer(w, 1, c.events.Retry(r.Context(), r.PathValue("recipient")))
 	})
 	mux.HandleFunc("POST /events/skip/{id}", func(w http.ResponseWriter, r *http.Request) {
 		id, err := strconv.Atoi(r.PathValue("id"))

@@ -75,19 +75,20 @@ func parseRetry(recipient string) (func(ctx context.Context, events Events, out 
 		return func(ctx context.Context, events Events, out io.Writer) error {
 			n, err := events.RetryAll(ctx)
 			if err == nil {
-				fmt.Fprintf(out, "recipients that are tried now: %d\n", n)
+				fmt.Fprintf(out, "people and subscriptions that are tried now: %d\n", n)
 			}
 			return err
 		}, nil
 	}
-	id, ok := outbox.PersonOf(recipient)
-	if !ok {
-		return nil, fmt.Errorf("the recipient is %q: it must be a person's id, as the list shows it, or all", recipient)
+	if _, person := outbox.PersonOf(recipient); !person {
+		if _, err := outbox.ParseTopic(recipient); err != nil {
+			return nil, fmt.Errorf("the recipient is %q: it must be a person's id or a topic in quotes, as the list shows it, or all", recipient)
+		}
 	}
 	return func(ctx context.Context, events Events, out io.Writer) error {
-		err := events.Retry(ctx, id)
+		err := events.Retry(ctx, recipient)
 		if err == nil {
-			fmt.Fprintf(out, "recipient %d is tried now\n", id)
+			fmt.Fprintf(out, "recipient %s is tried now\n", recipient)
 		}
 		return err
 	}, nil
@@ -177,8 +178,8 @@ func (r remote) List(ctx context.Context) (all []outbox.Parked, err error) {
 }
 
 // Retry implements Events.
-func (r remote) Retry(ctx context.Context, recipient int) error {
-	return r.do(ctx, http.MethodPost, "/events/retry/"+strconv.Itoa(recipient), nil, new(int))
+func (r remote) Retry(ctx context.Context, recipient string) error {
+	return r.do(ctx, http.MethodPost, "/events/retry/"+url.PathEscape(recipient), nil, new(int))
 }
 
 // RetryAll implements Events.
@@ -217,7 +218,7 @@ type stopped struct{ log *outbox.Log }
 func (s stopped) List(ctx context.Context) ([]outbox.Parked, error) { return s.log.ListParked(ctx) }
 
 // Retry implements Events.
-func (s stopped) Retry(context.Context, int) error { return errStopped }
+func (s stopped) Retry(context.Context, string) error { return errStopped }
 
 // RetryAll implements Events.
 func (s stopped) RetryAll(context.Context) (int, error) { return 0, errStopped }

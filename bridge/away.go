@@ -94,11 +94,11 @@ func (s *Subscriptions) revive(ctx context.Context, row *ent.Subscriber) error {
 	if err != nil {
 		return err
 	}
-	newest, err := s.eventLog.Newest(ctx)
+	end, err := s.eventLog.End(ctx)
 	if err != nil {
 		return err
 	}
-	r := s.rebuild(ctx, row, held[row.SessionID], newest)
+	r := s.rebuild(ctx, row, held[row.SessionID], end)
 	r.sub.state, r.sub.awaySince, r.sub.vacatedAt = subscriber.StateVacated, r.sub.vacatedAt, time.Now().UTC()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,10 +118,10 @@ type rebuilt struct {
 
 // rebuild makes a subscription of a row. sessionEnd is when its session ends, and zero if that has ended. A row that is further than the newest
 // event is one of a log that has lost events: its client is sent a gap.
-func (s *Subscriptions) rebuild(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time, newest outbox.Cursor) rebuilt {
+func (s *Subscriptions) rebuild(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time, end outbox.Cursor) rebuilt {
 	at, gap := outbox.CursorOf(row.Cursor), gapNone
-	if newest.Before(at) {
-		at, gap = newest, gapOwed
+	if end.Before(at) {
+		at, gap = end, gapOwed
 	}
 	sub := &subscription{
 		id: row.ID, channel: row.Channel, compress: row.Compress, createdAt: row.CreatedAt,

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"lorebridge/ent/subscriber"
 	"lorebridge/outbox"
 )
 
@@ -85,11 +86,30 @@ func (s *Subscriptions) resume(text string, from outbox.Cursor, done func()) {
 	}
 	for _, g := range listeners.groups {
 		for sub := range g.members {
-			if sub.live() {
+			switch {
+			case sub.live():
 				s.lag(sub, p)
+			case sub.state == subscriber.StateJoining && !sub.authorizedAt.IsZero(): // it lagged before
+				sub.lagging = true
+				p.open++
+				sub.owed = append(sub.owed, p)
 			}
 		}
 	}
+}
+
+// Retry has the subscriptions to a topic that lag tried now, or those to all topics if it is empty, and returns how many there are.
+func (s *Subscriptions) Retry(topic string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sub := range s.byID {
+		if sub.lagging && (topic == "" || sub.topic.String() == topic) {
+			sub.retryAt = time.Time{}
+			s.enqueue(task{catchUp: sub})
+			n++
+		}
+	}
+	return n
 }
 
 // isLater says that a result could not be sent, and is to be sent later.

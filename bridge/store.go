@@ -131,7 +131,7 @@ func write(ctx context.Context, tx *ent.Client, snap *snapshot, ids []int) error
 // Subscriptions. It must return before anything but Changed is called. With the embedded server no client outlives the process: all of
 // them have left now, and have the grace to come back.
 func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor) error {
-	newest, err := s.eventLog.Newest(ctx)
+	end, err := s.eventLog.End(ctx)
 	if err != nil {
 		return err
 	}
@@ -150,9 +150,9 @@ func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor) er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.exec, s.streams = exec, s.eventLog.Read(newest)
+	s.exec, s.streams = exec, s.eventLog.Read(end)
 	for _, row := range rows {
-		s.restore(ctx, row, held[row.SessionID], newest)
+		s.restore(ctx, row, held[row.SessionID], end)
 	}
 	if len(rows) > 0 {
 		s.log.InfoContext(ctx, "subscriptions go on", slog.Int("subscriptions", len(s.byID)), slog.Int("ended", len(rows)-len(s.byID)))
@@ -166,8 +166,8 @@ func operationOf(row *ent.Subscriber) operation {
 }
 
 // restore makes a subscription of a row. One that cannot go on is ended, and its client told. s.mu is held.
-func (s *Subscriptions) restore(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time, newest outbox.Cursor) {
-	r := s.rebuild(ctx, row, sessionEnd, newest)
+func (s *Subscriptions) restore(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time, end outbox.Cursor) {
+	r := s.rebuild(ctx, row, sessionEnd, end)
 	s.add(r, true)
 	sub := r.sub
 	switch {

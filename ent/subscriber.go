@@ -43,7 +43,7 @@ type Subscriber struct {
 	Protocol subscriber.Protocol `json:"protocol,omitempty"`
 	// Compress holds the value of the "compress" field.
 	Compress bool `json:"compress,omitempty"`
-	// the id of the last event that it needs no more
+	// the place in the log up to which it needs no event any more
 	Cursor int `json:"cursor,omitempty"`
 	// AuthorizedAt holds the value of the "authorized_at" field.
 	AuthorizedAt *time.Time `json:"authorized_at,omitempty"`

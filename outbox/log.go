@@ -12,6 +12,7 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/ent/privacy"
+	entprogress "lorebridge/ent/progress"
 )
 
 const (
@@ -81,6 +82,22 @@ func (l *Log) Newest(ctx context.Context) (Cursor, error) {
 		return Cursor{}, fmt.Errorf("find the newest event: %w", err)
 	}
 	return At(newest), nil
+}
+
+// End is the place behind all events that there have been, as far as is known, also those that were removed since.
+func (l *Log) End(ctx context.Context) (Cursor, error) {
+	end, err := l.Newest(ctx)
+	if err != nil {
+		return Cursor{}, err
+	}
+	rows, err := l.client.Progress.Query().Where(entprogress.ReaderIn(People, Subscriptions)).All(system(ctx))
+	if err != nil {
+		return Cursor{}, fmt.Errorf("read how far the readers are: %w", err)
+	}
+	for _, row := range rows {
+		end = Later(end, CursorOf(row.DoneSeq))
+	}
+	return end, nil
 }
 
 // system acts with the rights of the server itself.

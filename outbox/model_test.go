@@ -441,24 +441,26 @@ func (p *process) crash() (path string) {
 // that can. None is lost, those of one recipient are settled in order, and only a crash repeats some.
 func TestTheLogAgainstAModel(t *testing.T) {
 	covered := make(map[string]int)
-	seed := uint64(0)
-	for _, s := range []sizes{{8, 8}, {8, 0}, {64, 64}, {0, 8}, {0, 0}} {
-		seed++
-		t.Run(fmt.Sprintf("queue %d, memory %d", s.queue, s.memory), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { playModel(t, seed, s, covered) })
+	missing := func() []string {
+		return slices.DeleteFunc([]string{
+			"read from the table", "read from memory", "to be sent together", "to be sent alone", "suspect",
+			"suspects are tried", "as many suspects as allowed", "waits in the log", "an outage", "a check",
+			"a check succeeds", "several in a batch", "a batch fails", "an event fails alone", "an event is not tried",
+			"it hangs", "a commit fails", "a commit fails and takes place", "a transaction is rolled back",
+			"all are retried", "one is retried", "parked", "kept as refused", "kept as skipped", "skipped",
+			"skipped too late", "a recipient is resumed", "a crash", "a clean stop", "sent again after a crash",
+		}, func(what string) bool { return covered[what] > 0 })
+	}
+	all := []sizes{{8, 8}, {8, 0}, {64, 64}, {0, 8}, {0, 0}}
+	const most = 25 // what depends on luck may need more lives than the first ones
+	for seed := 1; seed <= len(all) || seed <= most && len(missing()) > 0; seed++ {
+		s := all[seed%len(all)]
+		t.Run(fmt.Sprintf("seed %d, queue %d, memory %d", seed, s.queue, s.memory), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { playModel(t, uint64(seed), s, covered) })
 		})
 	}
-	for _, what := range []string{
-		"read from the table", "read from memory", "to be sent together", "to be sent alone", "suspect", "suspects are tried",
-		"as many suspects as allowed", "waits in the log", "an outage", "a check", "a check succeeds", "several in a batch",
-		"a batch fails", "an event fails alone", "an event is not tried", "it hangs", "a commit fails",
-		"a commit fails and takes place", "a transaction is rolled back", "all are retried", "one is retried", "parked",
-		"kept as refused", "kept as skipped", "skipped", "skipped too late", "a recipient is resumed", "a crash", "a clean stop",
-		"sent again after a crash",
-	} {
-		if covered[what] == 0 {
-			t.Errorf("it never happened: %s", what)
-		}
+	if never := missing(); len(never) > 0 {
+		t.Errorf("it never happened: %q", never)
 	}
 	t.Log(covered)
 }

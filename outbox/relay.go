@@ -63,7 +63,7 @@ type Status struct {
 	Waiting int
 	// Behind says that there are more in the log.
 	Behind bool
-	// Parked is how many recipients wait because their first event could not be sent.
+	// Parked is how many recipients have events that wait in the log.
 	Parked int
 	// Err is why the last send failed; nil after a send that did not.
 	Err error

@@ -41,7 +41,7 @@ func (Subscriber) Fields() []ent.Field {
 				"LighthouseGuessed", "LIGHTHOUSE_GUESSED", "LighthouseEcho", "LIGHTHOUSE_ECHO").
 			Comment("which client listens, and so which event it gets; UNSET until it asks for its channel: where it asks decides"),
 		field.Bool("compress").Default(false).Immutable().Annotations(entgql.Skip()),
-		field.Int("cursor").Annotations(entgql.Skip()).Comment("the id of the last event that it needs no more"),
+		field.Int("cursor").Annotations(entgql.Skip()).Comment("the place in the log up to which it needs no event any more"),
 		field.Time("authorized_at").Optional().Nillable(),
 		field.Time("vacated_at").Optional().Nillable().Annotations(entgql.Skip()),
 		field.Time("last_delivered_at").Optional().Nillable(),
