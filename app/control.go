@@ -17,7 +17,8 @@ import (
 	"lorebridge/outbox"
 )
 
-// Events is what an operator can do with the events that wait: a running server does it, or who has opened the database.
+// Events is what an operator can do with the events that wait: a running server does it, or who has opened the
+// database.
 type Events interface {
 	// List returns what waits and what is never sent, the oldest first.
 	List(ctx context.Context) ([]outbox.Parked, error)
@@ -30,7 +31,8 @@ type Events interface {
 	Skip(ctx context.Context, eventID int, why string) error
 }
 
-// Topics are the subscriptions of the server that runs: those that lag can be tried at once. bridge.Subscriptions is it.
+// Topics are the subscriptions of the server that runs: those that lag can be tried at once. bridge.Subscriptions is
+// it.
 type Topics interface {
 	// Retry has the subscriptions to a topic tried now, or to all if it is empty, and returns how many there are.
 	Retry(topic string) int
@@ -75,8 +77,8 @@ type Control struct {
 	log      *slog.Logger
 }
 
-// NewControl listens beside a database, whose lock the caller has: a socket that is there already was left by a server that is gone.
-// The socket is its owner's alone.
+// NewControl listens beside a database, whose lock the caller has: a socket that is there already was left by a
+// server that is gone. The socket is its owner's alone.
 func NewControl(database string, relay *outbox.Relay, events *outbox.Log, topics Topics, log *slog.Logger) (*Control, error) {
 	path := SocketPath(database)
 	if len(path) > maxSocketPath {

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// keepFor is how long a session is believed without another look at its row. What this process does to sessions and people is seen at
-	// once; only what another program does to the table is seen that late.
+	// keepFor is how long a session is believed without another look at its row. What this process does to sessions and
+	// people is seen at once; only what another program does to the table is seen that late.
 	keepFor = 3 * time.Second
 	// maxKept is how many sessions are kept in memory. Of more, those that were not shown for longest are looked up again.
 	maxKept = 10_000
@@ -23,7 +23,8 @@ const (
 // tokenHash is what a session's row has of its token.
 type tokenHash [32]byte
 
-// sessions keeps for a moment whose session a token is, and whom it has just asked the table for. It may be used concurrently.
+// sessions keeps for a moment whose session a token is, and whom it has just asked the table for. It may be used
+// concurrently.
 type sessions struct {
 	// mu guards everything.
 	mu sync.Mutex
@@ -59,7 +60,8 @@ func newSessions() (*sessions, error) {
 	return &sessions{kept: kept, asking: make(map[tokenHash]*question)}, nil
 }
 
-// viewer returns whose session a token is, as read says it, or as it said it a moment ago. Those who ask together share one answer.
+// viewer returns whose session a token is, as read says it, or as it said it a moment ago. Those who ask together
+// share one answer.
 func (s *sessions) viewer(ctx context.Context, token tokenHash, read func(context.Context) (Viewer, error)) (Viewer, error) {
 	for {
 		viewer, q, first := s.find(token)
@@ -102,7 +104,8 @@ func (s *sessions) find(token tokenHash) (_ Viewer, _ *question, first bool) {
 	return Viewer{}, q, true
 }
 
-// ask answers a question, and keeps the session if it holds: for its own epoch, so in vain if something has changed meanwhile.
+// ask answers a question, and keeps the session if it holds: for its own epoch, so in vain if something has changed
+// meanwhile.
 func (s *sessions) ask(ctx context.Context, token tokenHash, q *question, read func(context.Context) (Viewer, error)) {
 	until := time.Now().Add(keepFor)
 	defer func() {
@@ -133,8 +136,8 @@ func (s *sessions) now() int {
 	return s.epoch
 }
 
-// watch has sessions forgotten whenever the client changes a session or a person, whoever has it do so. New ones change nothing that is
-// kept.
+// watch has sessions forgotten whenever the client changes a session or a person, whoever has it do so. New ones
+// change nothing that is kept.
 func (s *sessions) watch(client *ent.Client) {
 	client.Session.Use(s.hook)
 	client.User.Use(s.hook)

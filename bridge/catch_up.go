@@ -14,9 +14,9 @@ import (
 // maxCatchUp is how many events are sent to a client that comes back; one that missed more is told so instead.
 const maxCatchUp = 50
 
-// catchUp sends a client that has just joined what it missed since the cursor, from the table and in order, and then has the
-// subscription looked at again: once nothing is missing it becomes live. Others have their turn in between. It gives up where the
-// client leaves meanwhile: whoever joins next begins anew.
+// catchUp sends a client that has just joined what it missed since the cursor, from the table and in order, and then
+// has the subscription looked at again: once nothing is missing it becomes live. Others have their turn in between.
+// It gives up where the client leaves meanwhile: whoever joins next begins anew.
 func (s *Subscriptions) catchUp(ctx context.Context, sub *subscription) {
 	missing, ok := s.chase(sub)
 	if !ok {
@@ -49,7 +49,8 @@ func (s *Subscriptions) enqueueLater(sub *subscription) {
 	})
 }
 
-// chase is what a subscription may have missed: events after cursor, of which published is the last one that was published.
+// chase is what a subscription may have missed: events after cursor, of which published is the last one that was
+// published.
 type chase struct {
 	cursor, published outbox.Cursor
 	joins             int
@@ -57,8 +58,8 @@ type chase struct {
 	lagging           bool // its client has been there all the time
 }
 
-// chase says where a subscription stands that is to be caught up, and whether it is the caller's to do so. Where nothing is missing it
-// makes the subscription live.
+// chase says where a subscription stands that is to be caught up, and whether it is the caller's to do so. Where
+// nothing is missing it makes the subscription live.
 func (s *Subscriptions) chase(sub *subscription) (chase, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,7 +89,8 @@ func (s *Subscriptions) chase(sub *subscription) (chase, bool) {
 	return chase{cursor: sub.cursor, published: published, joins: sub.joins, gap: sub.gap == gapOwed, lagging: sub.lagging}, true
 }
 
-// sendMissed sends what was missed, unless the client leaves. An error says that it could not be read, or that Pusher did not take it.
+// sendMissed sends what was missed, unless the client leaves. An error says that it could not be read, or that Pusher
+// did not take it.
 func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c chase) error {
 	if c.gap {
 		if there, err := s.sendGap(ctx, sub, c); err != nil || !there {
@@ -135,8 +137,8 @@ func (s *Subscriptions) caughtUp(sub *subscription, c chase) {
 	}
 }
 
-// missed reads the events of the subscription's topic after the cursor, at most maxCatchUp. more says that there are more, or that some are
-// too old to be sent again, or may have been removed.
+// missed reads the events of the subscription's topic after the cursor, at most maxCatchUp. more says that there are
+// more, or that some are too old to be sent again, or may have been removed.
 func (s *Subscriptions) missed(ctx context.Context, sub *subscription, c chase) (rows []*ent.Event, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
@@ -177,8 +179,8 @@ func (s *Subscriptions) reaches(sub *subscription, rows []*ent.Event) bool {
 	return time.Since(rows[0].CreatedAt) <= catchUpWindow+s.config.Grace
 }
 
-// tell sends one outcome to a subscription that is catching up, and says whether its client is still there. Where Pusher did not take
-// what is due, nothing may be sent after it: that is the error.
+// tell sends one outcome to a subscription that is catching up, and says whether its client is still there. Where
+// Pusher did not take what is due, nothing may be sent after it: that is the error.
 func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome, c chase) (there bool, err error) {
 	m := mail{sub: sub, rendering: s.render(o, sub, s.protocolOf(sub))}
 	verdict := s.push(ctx, []mail{m})[0]

@@ -15,8 +15,8 @@ import (
 // ErrGap says that a subscription missed events that it cannot get any more.
 var ErrGap = errors.New("updates were missed: read the present state with a query")
 
-// Feed is what one subscription gets of a topic. A resolver tells its client what Fresh and Event ask for, and then what comes from Events,
-// unless it is nil.
+// Feed is what one subscription gets of a topic. A resolver tells its client what Fresh and Event ask for, and then
+// what comes from Events, unless it is nil.
 type Feed struct {
 	// Fresh says that the subscription begins now: what it begins with, such as a present state, is to be told.
 	Fresh bool
@@ -24,7 +24,8 @@ type Feed struct {
 	Event *ent.Event
 	// Events are the events from now on. Closed, it means that the stream ends; Err then says why.
 	Events <-chan *ent.Event
-	// Err is nil where the stream ended in good order, and ErrGap where its reader was too slow. It is to be called after Events was closed.
+	// Err is nil where the stream ended in good order, and ErrGap where its reader was too slow. It is to be called
+	// after Events was closed.
 	Err func() error
 	// End is for the resolver to say that nothing will follow what it tells.
 	End func()
@@ -51,7 +52,8 @@ type delivering struct {
 	last  bool // nothing follows
 }
 
-// feed is the events of a stream: a subscription over WebSocket or server-sent events. Guarded by Subscriptions.mu, but for its channel.
+// feed is the events of a stream: a subscription over WebSocket or server-sent events. Guarded by Subscriptions.mu,
+// but for its channel.
 type feed struct {
 	after  outbox.Cursor // what it covers was committed before
 	events chan *ent.Event
@@ -87,8 +89,8 @@ func (s *Subscriptions) register(ctx context.Context, t outbox.Topic, viewer aut
 		return Feed{}, err
 	}
 	call.topic, call.reserved = t, true
-	// Before the resolver reads its first value: an event that the value does not show is for the subscription. And after its
-	// place was taken: what is published from now on is noted.
+	// Before the resolver reads its first value: an event that the value does not show is for the subscription. And
+	// after its place was taken: what is published from now on is noted.
 	var err error
 	if call.cursor, err = s.eventLog.Newest(ctx); err != nil {
 		return Feed{}, err
@@ -96,8 +98,8 @@ func (s *Subscriptions) register(ctx context.Context, t outbox.Topic, viewer aut
 	return Feed{Fresh: true, End: func() { call.ended = true }}, nil
 }
 
-// feed is the one event of a delivery. A topic that is not the one that was registered is a rule.ErrForbidden: who the viewer is has
-// changed.
+// feed is the one event of a delivery. A topic that is not the one that was registered is a rule.ErrForbidden: who
+// the viewer is has changed.
 func (call *delivering) feed(t outbox.Topic) (Feed, error) {
 	if call.topic != t {
 		return Feed{}, rule.ErrForbidden
@@ -136,7 +138,8 @@ func (s *Subscriptions) stream(ctx context.Context, t outbox.Topic, viewer auth.
 	}}, nil
 }
 
-// skip leaves out the events up to one that was committed before the stream began. Subscriptions.mu is held, and nobody reads yet.
+// skip leaves out the events up to one that was committed before the stream began. Subscriptions.mu is held, and
+// nobody reads yet.
 func (f *feed) skip(after outbox.Cursor) {
 	f.after = after
 	if f.closed {

@@ -9,8 +9,8 @@ import (
 	"lorebridge/outbox"
 )
 
-// gate holds up results while Pusher as a whole is down: then one is tried from time to time, and the first that is taken lets all go on. What
-// only one result meets holds up nobody else. It may be used concurrently.
+// gate holds up results while Pusher as a whole is down: then one is tried from time to time, and the first that is
+// taken lets all go on. What only one result meets holds up nobody else. It may be used concurrently.
 type gate struct {
 	check   func(context.Context) error
 	mu      sync.Mutex
@@ -74,7 +74,8 @@ func (g *gate) sent() {
 	}
 }
 
-// failed notes that the result for one subscription could not be sent, and says whether Pusher as a whole is down: then it is not at fault.
+// failed notes that the result for one subscription could not be sent, and says whether Pusher as a whole is down:
+// then it is not at fault.
 func (g *gate) failed(ctx context.Context, id int, err error) (down bool) {
 	g.mu.Lock()
 	check := g.outage.Failed(id, outbox.RetryAfter(err), rand.Float64(), time.Now()) //nolint:gosec // only spreads retries

@@ -26,8 +26,8 @@ func (s *Subscriptions) groupLimit() int {
 	return maxGroupQueue
 }
 
-// cutOff lets a group forget the events that wait for it, but for the first, which a worker may have: it is too slow. Its members read them
-// from the log, page by page. s.mu is held.
+// cutOff lets a group forget the events that wait for it, but for the first, which a worker may have: it is too slow.
+// Its members read them from the log, page by page. s.mu is held.
 func (s *Subscriptions) cutOff(g *group) {
 	s.log.Warn("a subscription is too slow; it goes on from the log", slog.String("topic", g.key.topic.String()), slog.Int("events", len(g.queue)))
 	dropped := g.queue[1:]
@@ -44,7 +44,8 @@ func (s *Subscriptions) cutOff(g *group) {
 	g.queue = g.queue[:1]
 }
 
-// lag has a subscription read from the log what it lacks, beginning with an event, which is not settled before it has it. s.mu is held.
+// lag has a subscription read from the log what it lacks, beginning with an event, which is not settled before it has
+// it. s.mu is held.
 func (s *Subscriptions) lag(sub *subscription, p *publication) {
 	sub.lagging = true
 	p.open++
@@ -63,12 +64,14 @@ func (s *Subscriptions) pay(sub *subscription) {
 
 // less notes that one who had the event before them is done with it. Subscriptions.mu is held.
 func (p *publication) less() {
-	if p.open--; p.open == 0 {
+	p.open--
+	if p.open == 0 {
 		p.done() // only notes it
 	}
 }
 
-// resume takes up a topic that an earlier process left behind: those who listen now read from the log what came since a place.
+// resume takes up a topic that an earlier process left behind: those who listen now read from the log what came since
+// a place.
 func (s *Subscriptions) resume(text string, from outbox.Cursor, done func()) {
 	t, err := outbox.ParseTopic(text)
 	if err != nil {
@@ -98,7 +101,8 @@ func (s *Subscriptions) resume(text string, from outbox.Cursor, done func()) {
 	}
 }
 
-// Retry has the subscriptions to a topic that lag tried now, or those to all topics if it is empty, and returns how many there are.
+// Retry has the subscriptions to a topic that lag tried now, or those to all topics if it is empty, and returns how
+// many there are.
 func (s *Subscriptions) Retry(topic string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

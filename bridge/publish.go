@@ -14,8 +14,9 @@ import (
 // maxAnswering is how long deliveries wait for the request that made the event to be answered.
 const maxAnswering = 100 * time.Millisecond
 
-// Publish takes the next event of the log. Stored subscriptions get it in the order of the log, after its request was answered; those that
-// nobody listens to now read it from the log later. It returns the topics that it is not done with yet; done is called once it is.
+// Publish takes the next event of the log. Stored subscriptions get it in the order of the log, after its request was
+// answered; those that nobody listens to now read it from the log later. It returns the topics that it is not done
+// with yet; done is called once it is.
 func (s *Subscriptions) Publish(entry outbox.Entry, done func()) (topics []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,8 +101,8 @@ type member struct {
 	joins    int
 }
 
-// deliver runs each group's operation once for its next event and sends the results to the members, those of all groups together. A
-// group goes on when its members have the event, or are to read it from the log.
+// deliver runs each group's operation once for its next event and sends the results to the members, those of all
+// groups together. A group goes on when its members have the event, or are to read it from the log.
 func (s *Subscriptions) deliver(ctx context.Context, tasks []task) {
 	deliveries := make([]*delivery, len(tasks))
 	recipients := 0

@@ -26,10 +26,10 @@ type mail struct {
 // errUnwanted is the verdict on what may no longer be sent.
 var errUnwanted = errors.New("the subscription ended, or came back, while this waited")
 
-// push sends mails, no two to one subscription, and returns a verdict for each: nil for sent, an *outbox.RefusedError where Pusher will
-// never take it, any other error where it could not be sent now. What is the same for many goes out in one call, the rest in batches; while
-// Pusher as a whole is down, all wait. However long that takes, no result is sent to a subscription that has ended meanwhile, and no end to
-// one that is back.
+// push sends mails, no two to one subscription, and returns a verdict for each: nil for sent, an *outbox.RefusedError
+// where Pusher will never take it, any other error where it could not be sent now. What is the same for many goes out
+// in one call, the rest in batches; while Pusher as a whole is down, all wait. However long that takes, no result is
+// sent to a subscription that has ended meanwhile, and no end to one that is back.
 func (s *Subscriptions) push(ctx context.Context, mails []mail) []error {
 	p := &post{Subscriptions: s, mails: mails, verdicts: make([]error, len(mails))}
 	for wave := 0; ; wave++ { // a client's second packet follows its first in another call
@@ -59,8 +59,8 @@ type post struct {
 	verdicts []error
 }
 
-// sort says which packets of a wave are the same for which mails, the packets in their order, and which mails go alone. What was rendered
-// once for many is the same in memory, so no texts are compared.
+// sort says which packets of a wave are the same for which mails, the packets in their order, and which mails go
+// alone. What was rendered once for many is the same in memory, so no texts are compared.
 func (p *post) sort(wave int) (same map[*packet][]int, order []*packet, single []int) {
 	same = make(map[*packet][]int)
 	for i := range p.mails {
@@ -114,7 +114,8 @@ func (p *post) sendBatch(ctx context.Context, which []int, wave int) {
 	})
 }
 
-// spread turns the answer to a call for many into verdicts. If that failed, each is sent alone, so that the one at fault costs only itself.
+// spread turns the answer to a call for many into verdicts. If that failed, each is sent alone, so that the one at
+// fault costs only itself.
 func (p *post) spread(ctx context.Context, together error, which []int, one func(*pusher.Client, int) error) {
 	for _, m := range which {
 		p.verdicts[m] = together
@@ -129,8 +130,8 @@ func (p *post) spread(ctx context.Context, together error, which []int, one func
 	}
 }
 
-// attempt makes a call once Pusher is not down, and again while it is. It leaves out what is no longer wanted, whose verdict is errUnwanted,
-// and returns the rest with how the call ended.
+// attempt makes a call once Pusher is not down, and again while it is. It leaves out what is no longer wanted, whose
+// verdict is errUnwanted, and returns the rest with how the call ended.
 func (p *post) attempt(ctx context.Context, which []int, do func(*pusher.Client, []int) error) (tried []int, err error) {
 	for {
 		if err := p.gate.enter(ctx); err != nil {

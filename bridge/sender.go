@@ -11,8 +11,8 @@ import (
 
 var _ outbox.Sender = (*Bridge)(nil)
 
-// Send triggers a batch, as outbox.Sender says. A batch that is refused because of its content, or that the server does not know, is sent
-// event by event, so that one bad event costs only itself.
+// Send triggers a batch, as outbox.Sender says. A batch that is refused because of its content, or that the server
+// does not know, is sent event by event, so that one bad event costs only itself.
 func (b *Bridge) Send(ctx context.Context, batch []*ent.Event) (verdicts []error, err error) {
 	verdicts = make([]error, len(batch))
 	messages := make([]outgoing, 0, len(batch))

@@ -40,8 +40,8 @@ type subscription struct {
 	state    subscriber.State
 	protocol subscriber.Protocol
 
-	// cursor is the last event that the subscription needs no more: it was sent, or came before the subscription. For a live
-	// one that is a promise of Pusher's, which a rollback takes back.
+	// cursor is the last event that the subscription needs no more: it was sent, or came before the subscription. For a
+	// live one that is a promise of Pusher's, which a rollback takes back.
 	cursor     outbox.Cursor
 	joinCursor outbox.Cursor // cursor when the last catching up began
 	liveCursor outbox.Cursor // cursor when it last became live
@@ -70,8 +70,8 @@ type subscription struct {
 	absent   int       // sweeps in a row that did not find its channel
 	hookedAt time.Time // of the newest webhook about it
 
-	// failures are how often in a row it could not be sent what it is due. While it is lagging, it is read from the log what it lacks although
-	// its client never left, and owed are the events that wait for that.
+	// failures are how often in a row it could not be sent what it is due. While it is lagging, it is read from the log
+	// what it lacks although its client never left, and owed are the events that wait for that.
 	failures int
 	retryAt  time.Time // it is not tried before
 	lagging  bool
@@ -105,8 +105,8 @@ type stamp struct {
 	at    time.Time
 }
 
-// believed is the last event that the client can be believed to have received by the moment to. What was sent while it caught up
-// counts only once it was live by then.
+// believed is the last event that the client can be believed to have received by the moment to. What was sent while
+// it caught up counts only once it was live by then.
 func (s *subscription) believed(to time.Time) outbox.Cursor {
 	last := s.cursor // where nothing is being sent
 	switch {

@@ -3,7 +3,7 @@
 //
 //	                  ┌─ readers, one for each core ─────────────────────────────────┐
 //	ent.Client ─► driver                                                             ├─► sqlite:PATH, in WAL mode
-//	                  └─ transactions ─► a group: body, body, body … ─► one COMMIT ──┘
+//	                  └─ transactions ─► a group: body after body ────► one COMMIT ──┘
 //
 // What it guarantees:
 //

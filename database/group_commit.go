@@ -32,15 +32,15 @@ var errOverdue = errors.New("the transaction took longer than its deadline and w
 // disk, which is what a small transaction costs most. None notices: each sees its own all or nothing, it ends when its
 // changes are on the disk, and they run one after the other, as with SQLite they would anyway.
 //
-// One goroutine at a time leads: it runs the bodies of those who wait, one after the other, whoever comes meanwhile too.
-// It is there only while somebody waits.
+// One goroutine at a time leads: it runs the bodies of those who wait, one after the other, whoever comes meanwhile
+// too. It is there only while somebody waits.
 //
 //	open: BEGIN ─► for each who waits: SAVEPOINT (but for the first), body, RELEASE ─► COMMIT ─► for each: hooks, answer
 //	  ▲                          up to 64, or until nobody waits                                       │
 //	  └────────────────────────────────────── somebody waits ──────────────────────────────────────────┘
 //
-// The first of a group needs no savepoint: whoever is alone pays nothing. When COMMIT fails, the whole group has failed. A
-// body that is overdue loses its transaction and, with the goroutine that it keeps, the lead.
+// The first of a group needs no savepoint: whoever is alone pays nothing. When COMMIT fails, the whole group has
+// failed. A body that is overdue loses its transaction and, with the goroutine that it keeps, the lead.
 type groupCommit struct {
 	db       *sql.DB // of one connection
 	health   *Health

@@ -65,8 +65,9 @@ func (m *member) overdue() error {
 	}
 }
 
-// worker is a goroutine in which bodies run, one after the other. It runs only while the one who leads waits for it, and stops
-// where a body wants to commit: so the hooks around the commit run before COMMIT and after it, without the scheduler.
+// worker is a goroutine in which bodies run, one after the other. It runs only while the one who leads waits for it,
+// and stops where a body wants to commit: so the hooks around the commit run before COMMIT and after it, without the
+// scheduler.
 type worker struct {
 	groups *groupCommit
 	m      *member
@@ -182,7 +183,8 @@ func (t *memberTx) Rollback() error {
 	return nil
 }
 
-// revoke waits for a statement that runs and lets no other begin, because of why. It returns why there was none any more.
+// revoke waits for a statement that runs and lets no other begin, because of why. It returns why there was none any
+// more.
 func (t *memberTx) revoke(why error) (before error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -248,8 +250,8 @@ func (t *memberTx) QueryContext(ctx context.Context, query string, args ...any) 
 	return rows, nil
 }
 
-// failed explains the error of a statement. Where SQLite has rolled back the whole group, no other statement may follow: it
-// would commit by itself. mu is held.
+// failed explains the error of a statement. Where SQLite has rolled back the whole group, no other statement may
+// follow: it would commit by itself. mu is held.
 func (t *memberTx) failed(err error) error {
 	if err == nil {
 		return nil

@@ -6,12 +6,13 @@ import (
 	"lorebridge/ent/predicate"
 )
 
-// Cursor is a place in the log: behind one event, and before all that follow it. The zero Cursor is before the first event. Cursors are
-// made and compared here alone, because what orders events depends on the database. They can be compared with ==.
+// Cursor is a place in the log: behind one event, and before all that follow it. The zero Cursor is before the first
+// event. Cursors are made and compared here alone, because what orders events depends on the database. They can be
+// compared with ==.
 type Cursor struct{ seq int }
 
-// At is the place just behind an event. On SQLite the place of an event is its id: there is one writer, so ids grow in the order
-// in which events become visible.
+// At is the place just behind an event. On SQLite the place of an event is its id: there is one writer, so ids grow
+// in the order in which events become visible.
 func At(e *ent.Event) Cursor { return Cursor{e.ID} }
 
 // UpTo selects the events that are not behind one, which is given by its id.

@@ -14,16 +14,18 @@ type FollowerConfig struct {
 	Logger *slog.Logger
 	// Reader is the name under which progress is kept.
 	Reader string
-	// Publish gets each event once, in order, by Run's goroutine; it must not block. It returns for whom the event is, as texts:
-	// nobody if nothing is left to be done. Otherwise done is to be called once when nothing is, from whichever goroutine, at any time.
+	// Publish gets each event once, in order, by Run's goroutine; it must not block. It returns for whom the event is,
+	// as texts: nobody if nothing is left to be done. Otherwise done is to be called once when nothing is, from
+	// whichever goroutine, at any time.
 	Publish func(e Entry, done func()) (recipients []string)
-	// Resume gets, before Publish is called, each recipient that an earlier process has left behind, and the place of its oldest event
-	// that is not settled. Publish will not get that event, nor others up to the watermark. It calls done as Publish does.
+	// Resume gets, before Publish is called, each recipient that an earlier process has left behind, and the place of
+	// its oldest event that is not settled. Publish will not get that event, nor others up to the watermark. It calls
+	// done as Publish does.
 	Resume func(recipient string, from Cursor, done func())
 }
 
-// Follower is a reader of the log whose progress is kept: after a crash Publish gets what was not settled 200 ms before. It may be used
-// concurrently.
+// Follower is a reader of the log whose progress is kept: after a crash Publish gets what was not settled 200 ms
+// before. It may be used concurrently.
 type Follower struct {
 	config FollowerConfig
 	wake   chan struct{}
@@ -50,8 +52,8 @@ func NewFollower(c FollowerConfig) (*Follower, error) {
 	return &Follower{config: c, wake: make(chan struct{}, 1), notes: make(map[string]note)}, nil
 }
 
-// Note keeps how a recipient fares that is parked, for the person on call: how often its oldest event was sent in vain, when it is tried
-// again, and the last answer.
+// Note keeps how a recipient fares that is parked, for the person on call: how often its oldest event was sent in
+// vain, when it is tried again, and the last answer.
 func (f *Follower) Note(recipient string, attempts int, until time.Time, err string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -80,8 +82,8 @@ func (f *Follower) resume(recipient string) {
 	f.notify()
 }
 
-// Run publishes until ctx ends, and then waits for what has been published, until stop ends. It returns an error only if it cannot read
-// where to begin; it must be called once.
+// Run publishes until ctx ends, and then waits for what has been published, until stop ends. It returns an error only
+// if it cannot read where to begin; it must be called once.
 func (f *Follower) Run(ctx, stop context.Context) error {
 	kept, err := load(context.WithoutCancel(ctx), f.config.Log.client, f.config.Reader)
 	if err != nil {

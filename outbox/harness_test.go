@@ -163,8 +163,8 @@ func learn(ctx context.Context, log *outbox.Log, title string) error {
 	})
 }
 
-// parked is what the readers have left behind, as text: reader, recipient, state and the place of the event in the table,
-// from 1 on.
+// parked is what the readers have left behind, as text: reader, recipient, state and the place of the event in the
+// table, from 1 on.
 func parked(t *testing.T, log *outbox.Log, client *ent.Client) []string {
 	t.Helper()
 	all, err := log.ListParked(t.Context())

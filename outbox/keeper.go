@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// keeper writes a reader's progress: at most every flushDelay, beside the reader's work, and at a clean stop. It belongs to one goroutine.
+// keeper writes a reader's progress: at most every flushDelay, beside the reader's work, and at a clean stop. It
+// belongs to one goroutine.
 type keeper struct {
 	progress *progress
 	log      *Log

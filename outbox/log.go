@@ -40,10 +40,12 @@ type Log struct {
 
 	// mu guards what commits share with readers.
 	mu sync.Mutex
-	// expected are the events that commit at this moment: whatever comes behind one of them is held back until it is known.
+	// expected are the events that commit at this moment: whatever comes behind one of them is held back until it is
+	// known.
 	expected map[int]struct{}
-	// recent are events that have committed, in order. Nothing between since and the last one is missing, but for what is expected.
-	// Where a commit failed, since may be ahead of the table: the ids are given again, to events that are in the table alone.
+	// recent are events that have committed, in order. Nothing between since and the last one is missing, but for what
+	// is expected. Where a commit failed, since may be ahead of the table: the ids are given again, to events that are
+	// in the table alone.
 	recent  []Entry
 	since   Cursor
 	readers []*Reader
@@ -52,8 +54,8 @@ type Log struct {
 // Entry is an event as a reader gets it.
 type Entry struct {
 	Event *ent.Event
-	// Answered is closed when the request that made the event has been answered; nil if that is not known. What takes long should
-	// wait for it, though not for ever.
+	// Answered is closed when the request that made the event has been answered; nil if that is not known. What takes
+	// long should wait for it, though not for ever.
 	Answered <-chan struct{}
 }
 
@@ -112,8 +114,8 @@ func (l *Log) expect(events []*ent.Event) {
 	}
 }
 
-// offer takes over the events of a transaction that has ended. After a commit that failed nobody knows whether it took place: then readers
-// ask the table.
+// offer takes over the events of a transaction that has ended. After a commit that failed nobody knows whether it
+// took place: then readers ask the table.
 func (l *Log) offer(s *scope, committed bool) {
 	if len(s.events) == 0 {
 		return
@@ -133,7 +135,8 @@ func (l *Log) offer(s *scope, committed bool) {
 	}
 }
 
-// insert puts the events of one transaction in their place: those of one group of transactions come in any order. l.mu is held.
+// insert puts the events of one transaction in their place: those of one group of transactions come in any order.
+// l.mu is held.
 func (l *Log) insert(s *scope) {
 	entries := make([]Entry, 0, len(s.events))
 	for _, e := range s.events {

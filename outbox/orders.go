@@ -61,8 +61,8 @@ func (r *Relay) Retry(ctx context.Context, recipient int) error {
 	})
 }
 
-// Skip settles an event of a recipient that is parked without sending it; why is kept. It stays in the recipient's notifications. An event
-// that does not wait is an ErrNotWaiting.
+// Skip settles an event of a recipient that is parked without sending it; why is kept. It stays in the recipient's
+// notifications. An event that does not wait is an ErrNotWaiting.
 func (r *Relay) Skip(ctx context.Context, eventID int, why string) error {
 	e, err := r.log.client.Event.Get(system(ctx), eventID)
 	if err != nil || e.RecipientID == nil {

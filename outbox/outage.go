@@ -5,9 +5,9 @@ import "time"
 // suspectAfter is how many recipients must fail, and none succeed, before the receiver itself is suspected.
 const suspectAfter = 5
 
-// Outage knows whether a receiver as a whole is down. That takes three things: suspectAfter recipients have failed, none has succeeded
-// since the first of them, and a call that has nothing to do with any of them fails too. One success ends it. The zero Outage
-// is none. It is not for concurrent use.
+// Outage knows whether a receiver as a whole is down. That takes three things: suspectAfter recipients have failed,
+// none has succeeded since the first of them, and a call that has nothing to do with any of them fails too. One
+// success ends it. The zero Outage is none. It is not for concurrent use.
 type Outage struct {
 	failing  map[int]struct{} // recipients that failed since the last success
 	checking bool
@@ -24,9 +24,9 @@ func (o *Outage) Until() time.Time { return o.until }
 // Checking says that a check is under way.
 func (o *Outage) Checking() bool { return o.checking }
 
-// Failed notes that nothing could be sent to a recipient, and says whether the receiver is to be checked. While the outage lasts, the next
-// event is tried after a pause, of at least wait; draw is from [0, 1). Those that fail before the pause is over were sent before it: they
-// do not make it longer, unless they ask for that.
+// Failed notes that nothing could be sent to a recipient, and says whether the receiver is to be checked. While the
+// outage lasts, the next event is tried after a pause, of at least wait; draw is from [0, 1). Those that fail before
+// the pause is over were sent before it: they do not make it longer, unless they ask for that.
 func (o *Outage) Failed(recipient int, wait time.Duration, draw float64, now time.Time) (check bool) {
 	if o.Lasts() {
 		if now.Before(o.until) {
@@ -73,8 +73,8 @@ const (
 	maxBackoff   = 5 * time.Second
 )
 
-// Backoff is how long to wait after so many failures in a row: full jitter, by a draw from [0, 1), over a limit that doubles from 100 ms to
-// five seconds.
+// Backoff is how long to wait after so many failures in a row: full jitter, by a draw from [0, 1), over a limit that
+// doubles from 100 ms to five seconds.
 func Backoff(failures int, draw float64) time.Duration {
 	limit := maxBackoff
 	if shift := failures - 1; shift < 6 { // 100 ms << 6 is beyond 5 s

@@ -20,12 +20,12 @@ const (
 	maxRows    = 400
 )
 
-// progress knows how far a reader has come: which events are settled, and which wait for which recipient. It belongs to one goroutine and
-// does nothing but think; store writes what record returns.
+// progress knows how far a reader has come: which events are settled, and which wait for which recipient. It belongs
+// to one goroutine and does nothing but think; store writes what record returns.
 //
-// The watermark is the place up to which every event is settled, or waits for a recipient that is parked. What is settled above it
-// is kept in ranges. A recipient is parked when an event of its own would hold back the watermark for longer than parkAfter, or when its
-// events wait in the log; its row has the place of the oldest of them.
+// The watermark is the place up to which every event is settled, or waits for a recipient that is parked. What is
+// settled above it is kept in ranges. A recipient is parked when an event of its own would hold back the watermark
+// for longer than parkAfter, or when its events wait in the log; its row has the place of the oldest of them.
 type progress struct {
 	read Cursor        // the reader has handed out everything up to it
 	open map[int]*item // handed out and not settled, by seq
@@ -49,8 +49,8 @@ type item struct {
 	settled bool
 }
 
-// holds says that the item holds back the watermark: a recipient waits for it, or for an older one, and after a crash no
-// row would lead back to that.
+// holds says that the item holds back the watermark: a recipient waits for it, or for an older one, and after a crash
+// no row would lead back to that.
 func (it *item) holds() bool {
 	return slices.ContainsFunc(it.of, func(r *recipient) bool { return !r.row && r.owes(it.at) })
 }
@@ -338,8 +338,8 @@ func (p *progress) again(rec record) {
 	}
 }
 
-// carry forgets what an earlier process has settled and nothing leads back to: it is not above the watermark, nor behind the oldest event
-// of a recipient that is parked.
+// carry forgets what an earlier process has settled and nothing leads back to: it is not above the watermark, nor
+// behind the oldest event of a recipient that is parked.
 func (p *progress) carry() {
 	if len(p.carried) == 0 {
 		return

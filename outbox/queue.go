@@ -16,8 +16,8 @@ type queue struct {
 	alone     bool // a batch with it failed
 	busy      bool // the first one is with the Sender
 
-	// Where inLog is set there are more behind next, in the log: they are read page by page until none is left, and new ones stay
-	// there too.
+	// Where inLog is set there are more behind next, in the log: they are read page by page until none is left, and new
+	// ones stay there too.
 	inLog bool
 	next  Cursor
 	until time.Time // of one that waits: not read before

@@ -9,8 +9,8 @@ import (
 	"lorebridge/ent/event"
 )
 
-// Reader gets the events of a log in order, each once, at its own pace: it never slows a commit or another reader. It belongs to one
-// goroutine.
+// Reader gets the events of a log in order, each once, at its own pace: it never slows a commit or another reader. It
+// belongs to one goroutine.
 type Reader struct {
 	log  *Log
 	at   Cursor // guarded by log.mu, but for its own goroutine's reading
@@ -31,8 +31,8 @@ func (r *Reader) Close() {
 	r.log.trim()
 }
 
-// Next returns the next events, at most limit and without waiting: none means that there are none at this moment. Ready has a value again
-// where there are more. An error is the database's; the reader is where it was.
+// Next returns the next events, at most limit and without waiting: none means that there are none at this moment.
+// Ready has a value again where there are more. An error is the database's; the reader is where it was.
 func (r *Reader) Next(ctx context.Context, limit int) ([]Entry, error) {
 	limit = min(limit, r.log.page)
 	entries, inMemory := r.recent(limit)

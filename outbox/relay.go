@@ -39,8 +39,8 @@ type RelayConfig struct {
 
 // Relay is the reader of the log that sends events to their recipients. It may be used concurrently.
 //
-// Each recipient has a queue of its own. What fails there holds up that recipient alone: its other events wait in the log until the first
-// one was taken, was refused for good, or is skipped by an operator.
+// Each recipient has a queue of its own. What fails there holds up that recipient alone: its other events wait in the
+// log until the first one was taken, was refused for good, or is skipped by an operator.
 type Relay struct {
 	log       *Log
 	sender    Sender

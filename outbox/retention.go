@@ -47,7 +47,8 @@ func (c RetentionConfig) Validate() error {
 	return nil
 }
 
-// Retention removes what nobody needs any more, and only what every reader of the log has behind it. It belongs to one goroutine.
+// Retention removes what nobody needs any more, and only what every reader of the log has behind it. It belongs to
+// one goroutine.
 type Retention struct {
 	config RetentionConfig
 	log    *Log
@@ -65,8 +66,8 @@ func NewRetention(c RetentionConfig, l *Log, logger *slog.Logger) *Retention {
 // maxJump is how far the clock may have been changed since the last run.
 const maxJump = time.Hour
 
-// Remove removes what is too old at this moment, in batches that hold the writer for a few milliseconds each. After a jump of the clock it
-// leaves everything until the next time: whoever set it wrong has until then to notice.
+// Remove removes what is too old at this moment, in batches that hold the writer for a few milliseconds each. After a
+// jump of the clock it leaves everything until the next time: whoever set it wrong has until then to notice.
 func (r *Retention) Remove(ctx context.Context) error {
 	now := time.Now()
 	last, wall := r.last, r.wall
@@ -152,7 +153,8 @@ func (r *Retention) floor(ctx context.Context) (Cursor, error) {
 	return Earlier(floor, CursorOf(oldest.FromSeq).previous()), nil
 }
 
-// walk goes through the log, from where it stopped the last time to the last event that happened before a moment, or floor.
+// walk goes through the log, from where it stopped the last time to the last event that happened before a moment, or
+// floor.
 func (r *Retention) walk(ctx context.Context, name string, floor Cursor, before time.Time,
 	do func(ctx context.Context, tx *ent.Client, ids []int) error,
 ) error {
@@ -185,8 +187,8 @@ func (r *Retention) walk(ctx context.Context, name string, floor Cursor, before 
 	})
 }
 
-// every removes, batch by batch, what find finds: it runs on a reader, so only the removal holds the writer. The next batch is larger
-// if one was fast, and smaller if it was slow.
+// every removes, batch by batch, what find finds: it runs on a reader, so only the removal holds the writer. The next
+// batch is larger if one was fast, and smaller if it was slow.
 func (r *Retention) every(ctx context.Context, find func(ctx context.Context, limit int) ([]int, error),
 	remove func(ctx context.Context, tx *ent.Client, ids []int) error,
 ) error {

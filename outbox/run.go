@@ -11,7 +11,8 @@ import (
 	"lorebridge/ent/event"
 )
 
-// maxSuspects is how many events may be with the Sender that were sent in vain before: they may take long, and the others go on.
+// maxSuspects is how many events may be with the Sender that were sent in vain before: they may take long, and the
+// others go on.
 const maxSuspects = 2
 
 // result is what the Sender said about the first event of each queue.
@@ -56,7 +57,8 @@ func newRun(r *Relay, k *kept) *run {
 	return run
 }
 
-// restore makes the queue of a recipient that an earlier process has parked. It is tried at once: the clock may have been changed since.
+// restore makes the queue of a recipient that an earlier process has parked. It is tried at once: the clock may have
+// been changed since.
 func (r *run) restore(one *parking) {
 	recipient, err := strconv.Atoi(one.key)
 	if err != nil {

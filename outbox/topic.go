@@ -10,8 +10,8 @@ import (
 	"lorebridge/ent/predicate"
 )
 
-// Topic is what a subscription listens to: the events that have all that is set in it. The zero of a field is not set. Topics are
-// made by the functions below and can be compared.
+// Topic is what a subscription listens to: the events that have all that is set in it. The zero of a field is not
+// set. Topics are made by the functions below and can be compared.
 type Topic struct {
 	Kind        event.Kind
 	RecipientID int

@@ -29,11 +29,11 @@ type scopeKey struct{}
 // WithTx runs fn in one transaction and commits it; an error or a panic of fn rolls it back. It is the only place
 // where a transaction begins. When it returns nil the events of fn are durable and in the log.
 //
-// fn gets the transaction's client and must use no other: there is one writer. It should do nothing but SQL, because others
-// wait for it: after a second it is rolled back, with a *rule.UnavailableError. It may run in another goroutine, and then
-// still be running when WithTx returns: after an error, nobody may read what fn writes.
-// An end of ctx ends the wait for the transaction, not the transaction: once begun, its statements run to their end.
-// An error of fn is returned as it is; inside of WithTx the error is ErrNestedTx.
+// fn gets the transaction's client and must use no other: there is one writer. It should do nothing but SQL, because
+// others wait for it: after a second it is rolled back, with a *rule.UnavailableError. It may run in another
+// goroutine, and then still be running when WithTx returns: after an error, nobody may read what fn writes. An end of
+// ctx ends the wait for the transaction, not the transaction: once begun, its statements run to their end. An error
+// of fn is returned as it is; inside of WithTx the error is ErrNestedTx.
 func (l *Log) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) error {
 	if _, inside := ctx.Value(scopeKey{}).(*scope); inside {
 		return ErrNestedTx
@@ -70,8 +70,8 @@ func RequireTx(next ent.Mutator) ent.Mutator {
 	})
 }
 
-// Change is what Append makes an event of. What it is not about is zero. A change for nobody in particular has no payload: only
-// subscriptions tell of it.
+// Change is what Append makes an event of. What it is not about is zero. A change for nobody in particular has no
+// payload: only subscriptions tell of it.
 type Change struct {
 	Kind        event.Kind
 	RecipientID int

@@ -3,7 +3,6 @@ package outbox_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -239,7 +238,7 @@ func TestALongTextIsLeftOutOfTheEvent(t *testing.T) {
 	}
 	all := rows(t, client)
 	want := []string{
-		fmt.Sprintf(`{"type":"","requestId":0,"question":"?","responseContent":"%s"}`, short), `{"type":"","requestId":0,"question":"?"}`, `{}`,
+		`{"type":"","requestId":0,"question":"?","responseContent":"` + short + `"}`, `{"type":"","requestId":0,"question":"?"}`, `{}`,
 	}
 	for i, e := range all {
 		if string(e.Payload) != want[i] {
