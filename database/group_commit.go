@@ -167,8 +167,15 @@ func (g *groupCommit) withdraw(m *member) bool {
 
 // lead runs groups until nobody waits, or until the lead is lost.
 func (g *groupCommit) lead(epoch int) {
+	returned := false
+	defer func() {
+		if !returned { // a body has ended its goroutine, and with it this one
+			go g.lead(epoch)
+		}
+	}()
 	for g.leads(epoch) && g.step(epoch) {
 	}
+	returned = true
 }
 
 // leads says that nobody else has taken the lead. From now on nobody does, until something has a deadline again.

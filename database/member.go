@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -71,9 +72,9 @@ func (m *member) overdue() error {
 type worker struct {
 	groups *groupCommit
 	m      *member
-	// goOn lets it run, and rests says that it has stopped. These are not coroutines of iter.Pull, because the race
-	// detector fails now and then where a coroutine calls C.
-	goOn, rests chan struct{}
+	next   func() (struct{}, bool) // returns when the worker has stopped
+	stop   func()                  // ends a worker that has nothing to run
+	yield  func(struct{}) bool
 
 	// These are set by the worker, and read while it has stopped.
 	stopped bool // at the end of a body, and not where it wants to commit
@@ -82,32 +83,19 @@ type worker struct {
 }
 
 func newWorker(g *groupCommit) *worker {
-	w := &worker{groups: g, goOn: make(chan struct{}), rests: make(chan struct{})}
-	go func() {
-		defer close(w.rests) // also where a body ends the goroutine: the one who leads waits
-		for range w.goOn {
+	w := &worker{groups: g}
+	w.next, w.stop = iter.Pull(func(yield func(struct{}) bool) {
+		w.yield = yield
+		for {
 			w.stopped = false
 			w.work()
 			w.stopped = true
-			w.rests <- struct{}{}
+			if !yield(struct{}{}) {
+				return
+			}
 		}
-	}()
+	})
 	return w
-}
-
-// next lets the worker run, and returns when it has stopped.
-func (w *worker) next() {
-	w.goOn <- struct{}{}
-	<-w.rests
-}
-
-// stop ends a worker that has nothing to run.
-func (w *worker) stop() { close(w.goOn) }
-
-// pause is called by the worker, and returns when it may go on.
-func (w *worker) pause() {
-	w.rests <- struct{}{}
-	<-w.goOn
 }
 
 // work runs the body and the commit of one member.
@@ -168,7 +156,7 @@ func (t *memberTx) Commit() error {
 		return err
 	}
 	w := t.m.worker
-	w.pause()
+	w.yield(struct{}{})
 	if w.lost {
 		return t.m.overdue()
 	}

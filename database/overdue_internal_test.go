@@ -125,7 +125,7 @@ func TestACommitThatLosesTheLeadFails(t *testing.T) {
 							for !lost(g, epoch) {
 								runtime.Gosched()
 							}
-							m.worker.pause() // as it ends
+							m.worker.yield(struct{}{}) // as it ends
 							late <- m.worker.lost
 							return nil
 						}, errors.Join(err, put(i+1)(tx))
