@@ -111,7 +111,7 @@ type following struct {
 }
 
 func (f *following) loop(ctx, stop context.Context) {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	ended := ctx.Done()
 	for stop.Err() == nil {
@@ -125,7 +125,7 @@ func (f *following) loop(ctx, stop context.Context) {
 		if ended == nil && len(f.progress.open) == 0 {
 			break
 		}
-		timer.Reset(max(0, time.Until(f.next(now))))
+		timer.Reset(max(leastWait, time.Until(f.next(now))))
 		select {
 		case <-ended:
 			f.read(stop, time.Now()) // the last ones

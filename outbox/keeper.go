@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// leastWait is how long a loop waits at least where something is due. It is not 0, because the race detector fails
+// where several goroutines of a synctest bubble wait for timers that are over already.
+const leastWait = time.Microsecond
+
 // keeper writes a reader's progress: at most every flushDelay, beside the reader's work, and at a clean stop. It
 // belongs to one goroutine.
 type keeper struct {

@@ -64,7 +64,7 @@ func (m *model) draw(n int) int {
 
 func (m *model) pause(ctx context.Context, most time.Duration) {
 	select {
-	case <-time.After(time.Duration(m.draw(int(most)))):
+	case <-time.After(time.Duration(m.draw(int(most)) + 1)): // with 0 the race detector fails: see leastWait
 	case <-ctx.Done():
 	}
 }

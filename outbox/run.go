@@ -76,7 +76,7 @@ func (r *run) loop(ctx context.Context) {
 	// What is being sent or written when ctx ends is not torn off: the drain has its own end.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	ended := ctx.Done()
 	var drainEnd time.Time
@@ -89,7 +89,7 @@ func (r *run) loop(ctx context.Context) {
 		if r.ended && (r.idle(now) || !now.Before(drainEnd)) {
 			break
 		}
-		timer.Reset(max(0, time.Until(r.until(now, drainEnd))))
+		timer.Reset(max(leastWait, time.Until(r.until(now, drainEnd))))
 		select {
 		case <-ended:
 			now = time.Now()
