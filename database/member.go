@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -85,6 +86,7 @@ type worker struct {
 func newWorker(g *groupCommit) *worker {
 	w := &worker{groups: g}
 	w.next, w.stop = iter.Pull(func(yield func(struct{}) bool) {
+		reserveStack()
 		w.yield = yield
 		for {
 			w.stopped = false
@@ -96,6 +98,15 @@ func newWorker(g *groupCommit) *worker {
 		}
 	})
 	return w
+}
+
+// reserveStack grows the stack of a goroutine that has just begun, as far as a body with its statements needs. While there is
+// little on it that costs next to nothing, and later, step by step, as much as a statement.
+//
+//go:noinline
+func reserveStack() {
+	var stack [16 << 10]byte
+	runtime.KeepAlive(&stack)
 }
 
 // work runs the body and the commit of one member.
