@@ -93,13 +93,13 @@ func TestABatchThatFailsAsAWholeIsSentSingly(t *testing.T) {
 		client := open(t, 8)
 		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, InFlight: 1})
 		running(t, relay)
-		ask(t, relay.log, "?", 2, 3, 4, 5, 6, 7, 8, 9)
+		ask(t, relay.log, "?", 2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5, 6, 7, 8, 9)
 		synctest.Wait()
-		if diff := cmp.Diff([]int{8, 1, 1, 1, 1, 1, 1, 1, 1}, batches()); diff != "" {
+		if diff := cmp.Diff([]int{8, 1, 1, 1, 1, 1, 1, 1, 1, 7}, batches()); diff != "" {
 			t.Errorf("the batches (-want +got):\n%s", diff)
 		}
-		if got := sender.ids(); len(got) != 7 {
-			t.Errorf("%d of the 7 others were sent at once", len(got))
+		if got := sender.ids(); len(got) != 14 {
+			t.Errorf("%d of the others' 14 events were sent at once", len(got))
 		}
 		ask(t, relay.log, "!", 2, 3, 4, 6, 7, 8, 9)
 		synctest.Wait()
@@ -289,6 +289,37 @@ func TestInAnOutageOneEventIsTriedAndOneSuccessEndsIt(t *testing.T) {
 		}
 		requireOrderPerRecipient(t, all, sender.ids())
 		sender.check(t)
+	})
+}
+
+func TestTheEndOfAnOutageEndsEveryPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		up := func() bool { return time.Since(start) >= 50*time.Millisecond }
+		sender := &recorder{answer: each(func(e *ent.Event) error {
+			switch {
+			case up():
+				return nil
+			case *e.RecipientID == 2:
+				return waitError{time.Hour}
+			}
+			return errDown
+		}), down: func(context.Context) error { return errDown }}
+		client := open(t, 6)
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, BatchSize: 1})
+		running(t, relay)
+		for recipient := 2; recipient <= 6; recipient++ {
+			ask(t, relay.log, "?", recipient)
+		}
+		ask(t, relay.log, "?", 7)
+		<-time.After(200 * time.Millisecond)
+		synctest.Wait()
+		all := rows(t, client)
+		for recipient := 2; recipient <= 7; recipient++ {
+			if got := sender.delays(all, recipient, start); !slices.Equal(got, []time.Duration{100 * time.Millisecond}) {
+				t.Errorf("recipient %d got its event after %v", recipient, got)
+			}
+		}
 	})
 }
 

@@ -220,6 +220,9 @@ func TestAReaderThatKeepsUpReadsMemoryAndASlowOneTheTable(t *testing.T) {
 			t.Fatalf("%d events are in memory, 8 are allowed", n)
 		}
 	}
+	if n := log.InMemory(); n != 0 {
+		t.Errorf("%d events are in memory, and nobody reads them there", n)
+	}
 	if n := reads.Load(); n != 0 {
 		t.Errorf("a reader that keeps up read the table %d times", n)
 	}

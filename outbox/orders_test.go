@@ -321,3 +321,22 @@ func TestAPersonIsReadFromARecipient(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEventBehindASkippedOneBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := operate(t, open(t, 1), outbox.RelayConfig{})
+		o.set(2, errDown)
+		ask(t, o.log, "one", 2)
+		ask(t, o.log, "two", 2)
+		<-time.After(4 * time.Second)
+		synctest.Wait()
+		if err := o.Skip(t.Context(), rows(t, o.client)[0].ID, "why not"); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(250 * time.Millisecond) // enough for two tries, of a pause of 100 ms
+		synctest.Wait()
+		if n := o.sender.tries[rows(t, o.client)[1].ID]; n != 2 {
+			t.Errorf("the second event was tried %d times", n)
+		}
+	})
+}
