@@ -470,3 +470,39 @@ func TestAtMostQueueSizeEventsAreInMemory(t *testing.T) {
 		sender.check(t)
 	})
 }
+
+func TestInAnOutageOneEventIsTriedAtATimeThoughItHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		start, now, most, tries := time.Now(), 0, 0, 0
+		sender := &recorder{down: func(context.Context) error { return errDown }}
+		sender.answer = func(context.Context, []*ent.Event) ([]error, error) {
+			if time.Since(start) < time.Second {
+				return nil, errDown
+			}
+			mu.Lock()
+			now++
+			most, tries = max(most, now), tries+1
+			mu.Unlock()
+			<-time.After(3 * time.Second)
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return nil, errDown
+		}
+		client := open(t, 12)
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, BatchSize: 1})
+		running(t, relay)
+		ask(t, relay.log, "?", 2, 3, 4, 5, 6)
+		<-time.After(2 * time.Second)
+		for i := range 60 {
+			ask(t, relay.log, fmt.Sprint(i), 2+i%12)
+			<-time.After(time.Second)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if most != 1 || tries < 5 {
+			t.Errorf("in %d tries at most %d events were sent at a time", tries, most)
+		}
+	})
+}
