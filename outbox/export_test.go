@@ -40,3 +40,9 @@ func (r *Retention) ChangeClock(by time.Duration) { r.wall = r.wall.Add(-by) }
 
 // Batch returns how many rows the next batch may have.
 func (r *Retention) Batch() int { return r.batch }
+
+// Hold has Run wait once it has read and dispatched, until release.
+func (r *Relay) Hold() (release func()) {
+	r.mu.Lock()
+	return r.mu.Unlock
+}

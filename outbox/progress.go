@@ -317,8 +317,8 @@ func (p *progress) recordRow(rec *record, key string) {
 		rec.free = append(rec.free, key)
 	case r.from() == Cursor{}:
 		rec.free = append(rec.free, key)
-		r.parked, r.row = false, false // what comes from now on holds back the watermark: its row may be gone
-		p.touch(r)
+		r.parked = false
+		p.touch(r) // it is forgotten: what comes from now on holds back the watermark, because its row may be gone
 	default:
 		rec.parked = append(rec.parked, parking{key, r.from(), r.attempts, r.until, r.err})
 		r.row = true

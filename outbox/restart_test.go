@@ -544,3 +544,29 @@ func TestProgressAndItsRowsAreWrittenTogether(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatCommitsBeforeTheEndIsSent commits after Run has read, and then ends it: whichever it sees first, it reads again.
+func TestWhatCommitsBeforeTheEndIsSent(t *testing.T) {
+	client := open(t, 2)
+	for i := range 25 {
+		sent := make(chan struct{}, 2)
+		sender := &recorder{answer: each(func(*ent.Event) error {
+			sent <- struct{}{}
+			return nil
+		})}
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
+		stop := running(t, relay)
+		if _, err := relay.State(t.Context()); err != nil { // it runs
+			t.Fatal(err)
+		}
+		release := relay.Hold()
+		ask(t, relay.log, fmt.Sprint("first ", i), 2)
+		<-sent
+		ask(t, relay.log, fmt.Sprint("second ", i), 3)
+		time.AfterFunc(time.Millisecond, release)
+		stop()
+		if n := len(sender.ids()); n != 2 {
+			t.Fatalf("%d of 2 events were sent", n)
+		}
+	}
+}
