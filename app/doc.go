@@ -15,6 +15,6 @@
 //
 // Everything here may be called concurrently; Control.Run is called once.
 //
-// Non-goals: what is for administrators over GraphQL (package graph), health checks (server.go), and events of
-// subscriptions: they are listed, but nobody can retry or skip them. They are tried again without an order to do so.
+// Non-goals: what is for administrators over GraphQL (package graph), health checks (server.go), and skipping an event for a
+// topic of subscriptions: who is stuck there can be ended over GraphQL.
 package app
