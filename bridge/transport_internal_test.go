@@ -14,6 +14,7 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
+	"lorebridge/ent/event"
 	"lorebridge/outbox"
 )
 
@@ -154,7 +155,7 @@ func TestConnectionsThatAreForgottenOnTheWayCostOneTimeOut(t *testing.T) {
 			}
 			recipient := 2
 			send := func() error {
-				_, err := b.Send(t.Context(), []*ent.Event{{ID: 1, RecipientID: &recipient, Payload: []byte(`{"type":"x"}`)}})
+				_, err := b.Send(t.Context(), []*ent.Event{{ID: 1, Kind: event.KindKnowledgeRequest, RecipientID: &recipient, Payload: []byte(`{"type":"x"}`)}})
 				return err
 			}
 			var group sync.WaitGroup
@@ -184,10 +185,10 @@ func TestConnectionsThatAreForgottenOnTheWayCostOneTimeOut(t *testing.T) {
 			if outbox.RetryAfter(err) != 0 {
 				t.Error("it is to wait")
 			}
+			group.Wait() // both have found the connection dead
 			if err := send(); err != nil {
 				t.Errorf("the next call failed, too: %v", err)
 			}
-			group.Wait()
 			if took := time.Since(begun); took > 10*time.Second {
 				t.Errorf("it took %v", took)
 			}

@@ -167,10 +167,11 @@ func (f *following) read(ctx context.Context, now time.Time) {
 // collect takes what others have given.
 func (f *following) collect() {
 	f.mu.Lock()
-	settled, resumed, notes := f.settled, f.resumed, f.notes
+	settled, resumed := f.settled, f.resumed
 	f.settled, f.resumed = nil, nil
-	if len(notes) > 0 {
-		f.notes = make(map[string]note)
+	var notes map[string]note
+	if len(f.notes) > 0 {
+		notes, f.notes = f.notes, make(map[string]note)
 	}
 	f.mu.Unlock()
 	for recipient, n := range notes {
