@@ -13,11 +13,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"lorebridge/database"
 	"lorebridge/outbox"
@@ -42,6 +44,9 @@ func RunEvents(ctx context.Context, c database.Config, args []string, out io.Wri
 	defer remote.client.CloseIdleConnections()
 	if err := do(ctx, remote, out); !isNobody(err) {
 		return err
+	}
+	if _, err := os.Stat(c.Path()); err != nil { // opening would make one
+		return fmt.Errorf("there is no database: %w (DATABASE_URL says which)", err)
 	}
 	client, err := database.Open(ctx, c)
 	if errors.Is(err, database.ErrInUse) {
@@ -135,7 +140,7 @@ func list(ctx context.Context, events Events, out io.Writer) error {
 		if p.Until != nil {
 			next = p.Until.UTC().Format(time.RFC3339)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%v\t%d\t%s\t%s\n", p.State, p.Reader, p.Recipient, p.EventID,
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%v\t%d\t%s\t%s\n", p.State, p.Reader, printable(p.Recipient), p.EventID,
 			time.Since(p.Since).Truncate(time.Second), p.Attempts, next, cmp.Or(strings.Join(words(p.Error, p.Why), "; skipped: "), "-"))
 	}
 	if err := table.Flush(); err != nil {
@@ -145,15 +150,20 @@ func list(ctx context.Context, events Events, out io.Writer) error {
 	return err
 }
 
-// words are an answer and a reason. Line breaks would break the table.
+// words are an answer and a reason.
 func words(answer, why string) (all []string) {
-	if answer = strings.Join(strings.Fields(answer), " "); answer != "" || why != "" {
+	if answer = printable(answer); answer != "" || why != "" {
 		all = append(all, answer)
 	}
 	if why != "" {
-		all = append(all, strings.Join(strings.Fields(why), " "))
+		all = append(all, printable(why))
 	}
 	return all
+}
+
+// printable is a text without what breaks the table or steers a terminal: an answer may be anybody's.
+func printable(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }), " ")
 }
 
 // remote are the events of a server that runs, over its socket.

@@ -96,8 +96,7 @@ func (s *Subscriptions) work(ctx context.Context) {
 		case tasks[0].catchUp != nil:
 			s.catchUp(ctx, tasks[0].catchUp)
 		case tasks[0].farewell != nil:
-			sub := tasks[0].farewell
-			s.push(ctx, []mail{endOf(sub, s.protocolOf(sub))})
+			s.sendEnd(ctx, tasks[0].farewell)
 		case tasks[0].poll != nil:
 			s.poll(ctx, tasks[0].poll, tasks[0].waited)
 		}

@@ -178,20 +178,23 @@ func (s *Subscriptions) closeFeed(t outbox.Topic, f *feed, err error) {
 
 // follow gives streams each event as it comes, until ctx ends. Nothing else delays them.
 func (s *Subscriptions) follow(ctx context.Context) {
-	defer s.streams.Close()
+	s.mu.Lock()
+	streams := s.streams
+	s.mu.Unlock()
+	defer streams.Close()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.streams.Ready():
+		case <-streams.Ready():
 		}
-		entries, err := s.streams.Next(ctx, streamPage)
+		entries, err := streams.Next(ctx, streamPage)
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "events could not be read for streams; trying again", slog.Any("error", err))
 			if !pause(ctx, catchUpPause) {
 				return
 			}
-			s.streams.Again()
+			streams.Again()
 		}
 		for _, entry := range entries {
 			s.Stream(entry.Event)

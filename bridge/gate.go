@@ -74,21 +74,26 @@ func (g *gate) sent() {
 	}
 }
 
-// failed notes that the result for one subscription could not be sent, and says whether Pusher as a whole is down:
-// then it is not at fault.
+// failed notes that the result for one subscription could not be sent, and says whether Pusher as a whole is down: then it
+// is not at fault. While it is down, each trial that fails is followed by a check: the trial may have met a fault of its own.
 func (g *gate) failed(ctx context.Context, id int, err error) (down bool) {
 	g.mu.Lock()
 	check := g.outage.Failed(id, outbox.RetryAfter(err), rand.Float64(), time.Now()) //nolint:gosec // only spreads retries
-	g.turn()
 	down = g.outage.Lasts()
+	g.turn()
 	g.mu.Unlock()
-	if !check {
-		return down
+	if !check && !down {
+		return false
 	}
 	err = g.check(ctx)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.outage.Checked(err, rand.Float64(), time.Now()) //nolint:gosec // only spreads retries
+	switch {
+	case check:
+		g.outage.Checked(err, rand.Float64(), time.Now()) //nolint:gosec // only spreads retries
+	case err == nil && g.outage.Over():
+		g.turn()
+	}
 	return g.outage.Lasts()
 }
 

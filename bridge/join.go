@@ -379,7 +379,14 @@ func (s *Subscriptions) endSession(ctx context.Context, sessionID int, reason au
 	s.mu.Unlock()
 	sending, cancel := context.WithTimeout(ctx, farewellTimeout)
 	defer cancel()
-	s.push(sending, mails)
+	verdicts := s.push(sending, mails)
+	s.mu.Lock()
+	for i, verdict := range verdicts {
+		if isLater(verdict) {
+			s.enqueue(task{farewell: mails[i].sub})
+		}
+	}
+	s.mu.Unlock()
 	s.endAwaySession(ctx, sessionID)
 }
 

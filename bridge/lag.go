@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -128,4 +129,30 @@ func (s *Subscriptions) failed(sub *subscription, err error) {
 	wait := max(outbox.Backoff(sub.failures, rand.Float64()), outbox.RetryAfter(err)) //nolint:gosec // only spreads retries
 	sub.retryAt = time.Now().Add(wait)
 	s.follower.Note(sub.topic.String(), sub.failures, sub.retryAt, sub.lastError)
+}
+
+// sendEnd sends the client of a subscription that it has ended, and again for as long as its row is kept.
+func (s *Subscriptions) sendEnd(ctx context.Context, sub *subscription) {
+	verdict := s.push(ctx, []mail{endOf(sub, s.protocolOf(sub))})[0]
+	if !isLater(verdict) || ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since := sub.closedAt
+	for _, t := range []time.Time{sub.vacatedAt, sub.authorizedAt} {
+		if t.After(since) {
+			since = t
+		}
+	}
+	if time.Since(since) > keepClosed {
+		return
+	}
+	sub.failures++
+	wait := max(outbox.Backoff(sub.failures, rand.Float64()), outbox.RetryAfter(verdict)) //nolint:gosec // only spreads retries
+	time.AfterFunc(wait, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.enqueue(task{farewell: sub})
+	})
 }

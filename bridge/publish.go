@@ -20,7 +20,7 @@ const maxAnswering = 100 * time.Millisecond
 func (s *Subscriptions) Publish(entry outbox.Entry, done func()) (topics []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := &publication{event: entry.Event, done: done, answered: isClosed(entry.Answered)}
+	p := &publication{event: entry.Event, done: done, answered: isClosed(entry.Answered), open: 1} // until all groups have it
 	for _, t := range outbox.TopicsOf(entry.Event) {
 		listeners := s.topics[t]
 		if listeners == nil {
@@ -41,8 +41,11 @@ func (s *Subscriptions) Publish(entry outbox.Entry, done func()) (topics []strin
 			}
 		}
 	}
-	if p.open > 0 && !p.answered {
+	if p.open > 1 && !p.answered {
 		s.answering.Go(func() { s.awaitAnswer(p, entry.Answered) })
+	}
+	if len(topics) > 0 {
+		p.less()
 	}
 	return topics
 }
@@ -144,7 +147,7 @@ func (s *Subscriptions) begin(g *group) *delivery {
 		case sub.cursor.Covers(d.event) || !sub.live(): // whoever joins reads it from the log
 		case sub.gap == gapRefused:
 			sub.gap = gapOwed
-			s.again(sub)
+			s.lag(sub, g.queue[0])
 		default:
 			sub.sending = d.over
 			d.members = append(d.members, member{sub, sub.protocol, sub.joins})
@@ -172,6 +175,8 @@ func (s *Subscriptions) finish(d *delivery, mails []mail, verdicts []error) {
 		if isLater(verdicts[i]) && !m.sub.gone() && m.sub.joins == m.joins {
 			s.failed(m.sub, verdicts[i])
 			s.lag(m.sub, p)
+		} else if m.sub.gap == gapOwed && !m.sub.gone() {
+			s.lag(m.sub, p) // its client is owed a gap, also after a crash
 		}
 		if m.sub.catching != 0 {
 			s.enqueue(task{catchUp: m.sub})
@@ -206,6 +211,9 @@ func (s *Subscriptions) settle(m mail, verdict error, at outbox.Cursor, joins in
 	switch {
 	case verdict != nil && isFinal(verdict):
 		sub.lastError = short(verdict.Error())
+		if sub.gap == gapNone {
+			sub.gapFrom = sub.cursor
+		}
 		sub.gap = gapOwed
 	case verdict != nil: // it is due all the same
 		sub.lastError = short(verdict.Error())

@@ -68,6 +68,9 @@ func (s *Subscriptions) Persist(ctx context.Context) error {
 // snapshot is what a restart should go on from: of a client that seems to listen it cannot be known since when it does not.
 func (s *subscription) snapshot(now time.Time) snapshot {
 	believed := s.believed(now.Add(-catchUpWindow))
+	if s.gap != gapNone {
+		believed = outbox.Earlier(believed, s.gapFrom)
+	}
 	return snapshot{
 		state: s.state, cursor: believed,
 		vacatedAt: s.vacatedAt.UTC().Truncate(time.Second), closedAt: s.closedAt.UTC().Truncate(time.Second),
@@ -150,7 +153,10 @@ func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor) er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.exec, s.streams = exec, s.eventLog.Read(end)
+	s.exec = exec
+	if s.streams == nil {
+		s.streams = s.eventLog.Read(end)
+	}
 	for _, row := range rows {
 		s.restore(ctx, row, held[row.SessionID], end)
 	}

@@ -67,8 +67,9 @@ type subscription struct {
 	parting  bool // it has ended, and stands for a client that will be sent that and nothing else
 	readable bool // the result that it ended with was too large, and can still be read
 	gap      gapState
-	absent   int       // sweeps in a row that did not find its channel
-	hookedAt time.Time // of the newest webhook about it
+	gapFrom  outbox.Cursor // before the first result that Pusher refused; a restart goes on from there
+	absent   int           // sweeps in a row that did not find its channel
+	hookedAt time.Time     // of the newest webhook about it
 
 	// failures are how often in a row it could not be sent what it is due. While it is lagging, it is read from the log
 	// what it lacks although its client never left, and owed are the events that wait for that.

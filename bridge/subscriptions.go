@@ -171,6 +171,8 @@ func (s *Subscriptions) Stats() SubscriptionStats {
 func (s *Subscriptions) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	ctx, end := context.WithCancel(ctx) // the others end with the follower, also if it could not begin
+	defer end()
 	var group sync.WaitGroup
 	for range s.workers {
 		group.Go(func() { s.work(work) })
@@ -182,6 +184,7 @@ func (s *Subscriptions) Run(ctx context.Context) error {
 	drains := context.AfterFunc(ctx, func() { time.AfterFunc(outbox.DefaultDrain, endDrain) })
 	defer drains()
 	err := s.follower.Run(ctx, late)
+	end()
 	stop()
 	s.mu.Lock()
 	s.ended = true

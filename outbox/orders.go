@@ -65,6 +65,9 @@ func (r *Relay) Retry(ctx context.Context, recipient int) error {
 // notifications. An event that does not wait is an ErrNotWaiting.
 func (r *Relay) Skip(ctx context.Context, eventID int, why string) error {
 	e, err := r.log.client.Event.Get(system(ctx), eventID)
+	if err != nil && !ent.IsNotFound(err) {
+		return fmt.Errorf("read the event: %w", err)
+	}
 	if err != nil || e.RecipientID == nil {
 		return fmt.Errorf("%w: event %d", ErrNotWaiting, eventID)
 	}
