@@ -4,12 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/pusher/pusher-http-go/v5"
 
 	"lorebridge/ent"
-	"lorebridge/ent/event"
 	"lorebridge/outbox"
 )
 
@@ -21,30 +19,26 @@ type message struct {
 
 // outgoing is an event on its way to Pusher.
 type outgoing struct {
-	event pusher.Event
-	row   *ent.Event
-}
-
-// eventNames are what events of people are called on their channels, by kind.
-var eventNames = map[event.Kind]string{
-	event.KindKnowledgeRequest:  outbox.TypeKnowledgeRequest,
-	event.KindKnowledgeResponse: outbox.TypeKnowledgeResponse,
+	event   pusher.Event
+	content message
 }
 
 // newMessage makes the Pusher event of a row. Texts that would not fit through Pusher are left out: the client
 // reads them over GraphQL.
 func (b *Bridge) newMessage(e *ent.Event) (outgoing, error) {
-	name, ok := eventNames[e.Kind]
-	if e.RecipientID == nil || !ok {
+	if e.RecipientID == nil {
 		return outgoing{}, fmt.Errorf("event %d is for nobody", e.ID)
 	}
-	// The payload is an object that outbox wrote, and the id is its last key: nothing has to be decoded.
-	fields, isObject := strings.CutSuffix(string(e.Payload), "}")
-	if !isObject || len(fields) < 2 {
-		return outgoing{}, fmt.Errorf("event %d has no payload any more", e.ID)
+	o := outgoing{content: message{EventID: strconv.Itoa(e.ID)}}
+	if err := json.Unmarshal(e.Payload, &o.content.Payload); err != nil {
+		return outgoing{}, fmt.Errorf("read the payload of event %d: %w", e.ID, err)
 	}
-	data := fields + `,"eventId":"` + strconv.Itoa(e.ID) + `"}`
-	o := outgoing{row: e, event: pusher.Event{Channel: b.Channel(*e.RecipientID), Name: name, Data: data}}
+	o.event.Channel, o.event.Name = b.Channel(*e.RecipientID), o.content.Type
+	data, err := outbox.EncodeJSON(o.content)
+	if err != nil {
+		return outgoing{}, err
+	}
+	o.event.Data = string(data)
 	if b.wireSize(len(data), b.config.encrypts()) > b.payloadLimit {
 		o.shorten()
 	}
@@ -53,16 +47,13 @@ func (b *Bridge) newMessage(e *ent.Event) (outgoing, error) {
 
 // shorten leaves out the texts. It reports false if there are none.
 func (o *outgoing) shorten() bool {
-	short := message{EventID: strconv.Itoa(o.row.ID)}
-	if err := json.Unmarshal(o.row.Payload, &short.Payload); err != nil || short.Question == "" && short.ResponseContent == "" {
-		return false
-	}
+	short := o.content
 	short.Question, short.ResponseContent = "", ""
 	data, err := outbox.EncodeJSON(short)
-	if err != nil || o.event.Data == string(data) {
-		return false // it has been shortened before
+	if err != nil || short == o.content {
+		return false
 	}
-	o.event.Data = string(data)
+	o.content, o.event.Data = short, string(data)
 	return true
 }
 
