@@ -259,7 +259,7 @@ func TestPoint27APusherThatIsDownForLongLosesNothing(t *testing.T) {
 		calls.Store(0)
 		const minutes = 10
 		q.wait(minutes * time.Minute)
-		if n := calls.Load(); n < minutes*60/6 || n > minutes*60/2 {
+		if n := calls.Load(); n < minutes*60/6 || n > minutes*60 { // a trial and a check each time
 			t.Errorf("%d calls in %d minutes of outage", n, minutes)
 		}
 		if parked, err := q.events.ListParked(t.Context()); err != nil || len(parked) != 1 || parked[0].Recipient != "KNOWLEDGE_PUBLISHED" {
