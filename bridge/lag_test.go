@@ -4,9 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lorebridge/ent"
+	"lorebridge/ent/event"
+	"lorebridge/outbox"
 )
 
 func TestWhatLagsCanBeTriedAtOnce(t *testing.T) {
@@ -57,6 +62,67 @@ func TestWhoeverLagsGoesOnAfterARestart(t *testing.T) {
 		q.gate.on(nil)
 		q.wait(time.Minute)
 		if got := titles(t, mail(q.taken(), channel)); !slices.Equal(got, want) {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// A group that is too slow reads on from the log. Each event is settled once, and none that somebody still lacks before the
+// first one that they lack is.
+func TestAnEventIsSettledOnceAlsoIfGroupsAreCutOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t, elsewhere)
+		ada := q.person("Ada")
+		item := number(t, q.publish(ada, "compilers", ""))
+		q.attend(ada, title)
+		q.attend(ada, `subscription { knowledgePublished { id } }`)
+		q.wait(time.Second)
+		hold := make(chan struct{})
+		q.gate.on(func(*http.Request, []sent) (int, error) {
+			<-hold
+			return 0, nil
+		})
+		const events, first = 1_100, 1 << 50
+		var mu sync.Mutex
+		done := make([]int, events)
+		for i := range events {
+			q.subscriptions.Publish(outbox.Entry{Event: &ent.Event{
+				ID: first + i, Kind: event.KindKnowledgePublished, KnowledgeID: &item, CreatedAt: time.Now(),
+			}}, func() {
+				mu.Lock()
+				defer mu.Unlock()
+				done[i]++
+			})
+		}
+		synctest.Wait()
+		if done[0] != 0 || done[1] != 0 || done[2] != 1 {
+			t.Errorf("of the first three %v are settled, want those that nobody waits for in memory", done[:3])
+		}
+		close(hold)
+		q.wait(time.Minute)
+		for i, n := range done {
+			if n != 1 {
+				t.Errorf("event %d is settled %d times", i, n)
+			}
+		}
+	})
+}
+
+func TestAnEndThatPusherDoesNotTakeIsSentAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t, elsewhere)
+		ada := q.person("Ada")
+		channel := q.attend(ada, title)
+		q.wait(time.Second)
+		q.taken()
+		q.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
+		must(t, q.subscriptions.End(t.Context(), q.row(channel).ID, "ended"))
+		q.wait(time.Minute)
+		q.gate.on(nil)
+		q.wait(10 * time.Second)
+		if got := titles(t, mail(q.taken(), channel)); !slices.Equal(got, []string{"end"}) {
 			t.Errorf("got %v", got)
 		}
 	})
