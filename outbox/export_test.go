@@ -41,8 +41,10 @@ func (r *Retention) ChangeClock(by time.Duration) { r.wall = r.wall.Add(-by) }
 // Batch returns how many rows the next batch may have.
 func (r *Retention) Batch() int { return r.batch }
 
-// Hold has Run wait once it has read and dispatched, until release.
-func (r *Relay) Hold() (release func()) {
-	r.mu.Lock()
-	return r.mu.Unlock
+// Hold has Run wait when it has read and dispatched what there was, until release.
+func (r *Relay) Hold(ctx context.Context) (release func(), err error) {
+	return r.mu.Unlock, r.order(ctx, func(run *run) error {
+		run.mu.Lock() // Run waits for it when it reports
+		return nil
+	})
 }
