@@ -94,6 +94,9 @@ func TestAnEventIsSettledOnceAlsoIfGroupsAreCutOff(t *testing.T) {
 				defer mu.Unlock()
 				done[i]++
 			})
+			if i == 0 {
+				synctest.Wait() // both groups have it with Pusher
+			}
 		}
 		synctest.Wait()
 		if done[0] != 0 || done[1] != 0 || done[2] != 1 {
