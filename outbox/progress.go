@@ -55,6 +55,10 @@ func (it *item) holds() bool {
 	return slices.ContainsFunc(it.of, func(r *recipient) bool { return !r.row && r.owes(it.at) })
 }
 
+// done says that after a crash nothing is to be done for the item. One that was settled before an older one of the same
+// recipient was passed over, because whoever lacks the older one reads on from there: it is done only together with that.
+func (it *item) done() bool { return it.settled && !it.holds() }
+
 // recipient is whom events are for: a person, or a topic.
 type recipient struct {
 	key      string
@@ -357,11 +361,11 @@ func (p *progress) carry() {
 func (p *progress) ranges() string {
 	all := slices.Clone(p.carried)
 	for i := 0; i < len(p.line); i++ {
-		if !p.line[i].settled {
+		if !p.line[i].done() {
 			continue
 		}
 		first := i
-		for i+1 < len(p.line) && p.line[i+1].settled {
+		for i+1 < len(p.line) && p.line[i+1].done() {
 			i++
 		}
 		all = append(all, span{p.line[first].at.seq, p.line[i].at.seq})
