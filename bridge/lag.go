@@ -90,10 +90,14 @@ func (s *Subscriptions) resume(text string, from outbox.Cursor, done func()) {
 	}
 	for _, g := range listeners.groups {
 		for sub := range g.members {
+			believed := sub.cursor // what is known of the client, if it joins again
 			switch {
 			case sub.live():
+				sub.cursor = outbox.Later(believed, from.Previous())
 				s.lag(sub, p)
+				sub.joinCursor = believed
 			case sub.state == subscriber.StateJoining && !sub.authorizedAt.IsZero(): // it lagged before
+				sub.cursor = outbox.Later(believed, from.Previous())
 				sub.lagging = true
 				p.open++
 				sub.owed = append(sub.owed, p)

@@ -30,10 +30,11 @@ func (c Cursor) Before(d Cursor) bool { return c.seq < d.seq }
 // Covers says that the event is not behind c.
 func (c Cursor) Covers(e *ent.Event) bool { return !c.Before(At(e)) }
 
-// next is the first place behind c, and previous the last one before it.
+// next is the first place behind c.
 func (c Cursor) next() Cursor { return Cursor{c.seq + 1} }
 
-func (c Cursor) previous() Cursor { return Cursor{c.seq - 1} }
+// Previous is the last place before the event at c.
+func (c Cursor) Previous() Cursor { return Cursor{c.seq - 1} }
 
 // Earlier is the earlier of two places.
 func Earlier(c, d Cursor) Cursor {

@@ -13,7 +13,7 @@ func TestCursorsAreCompared(t *testing.T) {
 	if Earlier(a, b) != a || Earlier(b, a) != a || Later(a, b) != b || Later(b, a) != b {
 		t.Error("Earlier or Later is the other one")
 	}
-	if a.next() != b || b.previous() != a || a.Seq() != 3 {
+	if a.next() != b || b.Previous() != a || a.Seq() != 3 {
 		t.Error("there is something between 3 and 4")
 	}
 }

@@ -159,6 +159,9 @@ func (p *progress) settle(at Cursor) {
 		if i, found := slices.BinarySearchFunc(r.pending, at, compare); found {
 			r.pending = slices.Delete(r.pending, i, i+1)
 		}
+		if r.owes(at) && !r.parked {
+			p.park(r) // or the event would not count as settled before an older one is
+		}
 		p.touch(r)
 	}
 }
@@ -236,7 +239,7 @@ func (r *recipient) owes(at Cursor) bool {
 // watermark is the place up to which nothing holds it back.
 func (p *progress) watermark() Cursor {
 	if len(p.line) > 0 {
-		return p.line[0].at.previous()
+		return p.line[0].at.Previous()
 	}
 	return p.read
 }

@@ -150,7 +150,7 @@ func (r *Retention) floor(ctx context.Context) (Cursor, error) {
 	case err != nil:
 		return Cursor{}, fmt.Errorf("read who is parked: %w", err)
 	}
-	return Earlier(floor, CursorOf(oldest.FromSeq).previous()), nil
+	return Earlier(floor, CursorOf(oldest.FromSeq).Previous()), nil
 }
 
 // walk goes through the log, from where it stopped the last time to the last event that happened before a moment, or

@@ -66,7 +66,7 @@ func (r *run) restore(one *parking) {
 		return
 	}
 	q := r.queue(recipient)
-	q.attempts, q.next, q.inLog = one.attempts, one.from.previous(), true
+	q.attempts, q.next, q.inLog = one.attempts, one.from.Previous(), true
 	r.progress.wait(q.key, one.from)
 	r.progress.note(q.key, one.attempts, time.Time{}, one.err)
 	r.waiting.add(q, time.Now())
@@ -376,7 +376,7 @@ func (r *run) block(ctx context.Context, q *queue, err error, now time.Time) {
 func (r *run) leaveInLog(q *queue, until time.Time) {
 	head := At(q.events[0])
 	r.held -= len(q.events)
-	q.events, q.inLog, q.next = nil, true, head.previous()
+	q.events, q.inLog, q.next = nil, true, head.Previous()
 	r.waiting.add(q, until)
 	r.progress.wait(q.key, head)
 }
