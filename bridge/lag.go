@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"lorebridge/ent"
 	"lorebridge/ent/subscriber"
 	"lorebridge/outbox"
 )
@@ -34,7 +35,7 @@ func (s *Subscriptions) cutOff(g *group) {
 	dropped := g.queue[1:]
 	for sub := range g.members {
 		if sub.live() {
-			s.lag(sub, dropped[0])
+			s.lag(sub, g.queue[0].event, dropped[0])
 		}
 	}
 	for i, p := range dropped {
@@ -45,13 +46,21 @@ func (s *Subscriptions) cutOff(g *group) {
 	g.queue = g.queue[:1]
 }
 
-// lag has a subscription read from the log what it lacks, beginning with an event, which is not settled before it has
-// it. s.mu is held.
-func (s *Subscriptions) lag(sub *subscription, p *publication) {
+// lag has a live subscription read from the log what it lacks: an event and all that follow. Until it has them, one of
+// them is not settled. s.mu is held.
+func (s *Subscriptions) lag(sub *subscription, first *ent.Event, owed *publication) {
+	believed := sub.believed(time.Now().Add(-catchUpWindow)) // if its client turns out to have been away
 	sub.lagging = true
+	sub.cursor = outbox.Later(sub.cursor, outbox.At(first).Previous()) // its row may be far behind
+	s.owe(sub, owed)
+	s.again(sub)
+	sub.joinCursor = outbox.Earlier(sub.joinCursor, believed)
+}
+
+// owe keeps an event from being settled before a subscription has caught up. s.mu is held.
+func (s *Subscriptions) owe(sub *subscription, p *publication) {
 	p.open++
 	sub.owed = append(sub.owed, p)
-	s.again(sub)
 }
 
 // pay notes that a subscription has what it lacked, or that its client is not waiting for it any more. s.mu is held.
@@ -71,9 +80,9 @@ func (p *publication) less() {
 	}
 }
 
-// resume takes up a topic that an earlier process left behind: those who listen now read from the log what came since
-// a place.
-func (s *Subscriptions) resume(text string, from outbox.Cursor, done func()) {
+// resume takes up a topic that an earlier process left behind: those who listen now catch up as if they had joined again,
+// each from where its own row is. What came before the place may have been settled while one of them was not yet live.
+func (s *Subscriptions) resume(text string, _ outbox.Cursor, done func()) {
 	t, err := outbox.ParseTopic(text)
 	if err != nil {
 		s.log.Error("a topic that is parked cannot be read; it is given up", slog.Any("error", err))
@@ -90,17 +99,9 @@ func (s *Subscriptions) resume(text string, from outbox.Cursor, done func()) {
 	}
 	for _, g := range listeners.groups {
 		for sub := range g.members {
-			believed := sub.cursor // what is known of the client, if it joins again
-			switch {
-			case sub.live():
-				sub.cursor = outbox.Later(believed, from.Previous())
-				s.lag(sub, p)
-				sub.joinCursor = believed
-			case sub.state == subscriber.StateJoining && !sub.authorizedAt.IsZero(): // it lagged before
-				sub.cursor = outbox.Later(believed, from.Previous())
-				sub.lagging = true
-				p.open++
-				sub.owed = append(sub.owed, p)
+			if !sub.authorizedAt.IsZero() && (sub.live() || sub.state == subscriber.StateJoining) {
+				s.owe(sub, p)
+				s.again(sub)
 			}
 		}
 	}

@@ -147,7 +147,7 @@ func (s *Subscriptions) begin(g *group) *delivery {
 		case sub.cursor.Covers(d.event) || !sub.live(): // whoever joins reads it from the log
 		case sub.gap == gapRefused:
 			sub.gap = gapOwed
-			s.lag(sub, g.queue[0])
+			s.lag(sub, d.event, g.queue[0])
 		default:
 			sub.sending = d.over
 			d.members = append(d.members, member{sub, sub.protocol, sub.joins})
@@ -174,9 +174,9 @@ func (s *Subscriptions) finish(d *delivery, mails []mail, verdicts []error) {
 		s.settle(mails[i], verdicts[i], outbox.At(d.event), m.joins, now)
 		if isLater(verdicts[i]) && !m.sub.gone() && m.sub.joins == m.joins {
 			s.failed(m.sub, verdicts[i])
-			s.lag(m.sub, p)
+			s.lag(m.sub, d.event, p)
 		} else if m.sub.gap == gapOwed && !m.sub.gone() {
-			s.lag(m.sub, p) // its client is owed a gap, also after a crash
+			s.lag(m.sub, d.event, p) // its client is owed a gap, also after a crash
 		}
 		if m.sub.catching != 0 {
 			s.enqueue(task{catchUp: m.sub})
