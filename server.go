@@ -265,7 +265,8 @@ func (h *house) buildPusher(ctx context.Context, c config, settings database.Set
 	if h.pusher, err = bridge.New(c.Pusher, parts); err != nil {
 		return err
 	}
-	h.subscriptions, err = bridge.NewSubscriptions(c.Subscriptions, h.pusher, bridge.SubscriptionsParts{Client: h.client, Log: h.events, Logger: h.log})
+	h.subscriptions, err = bridge.NewSubscriptions(c.Subscriptions, h.pusher,
+		bridge.SubscriptionsParts{Client: h.client, Log: h.events, Logger: h.log})
 	return err
 }
 

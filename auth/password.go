@@ -39,7 +39,8 @@ func randomHash() string {
 	_, _ = rand.Read(salt) // never fails, by its contract
 	_, _ = rand.Read(key)
 	encode := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", hashing.Memory, hashing.Iterations, hashing.Parallelism, encode(salt), encode(key))
+	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s",
+		hashing.Memory, hashing.Iterations, hashing.Parallelism, encode(salt), encode(key))
 }
 
 // hash refuses a password that is too short or too long, and returns the others' hash.

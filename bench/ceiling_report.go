@@ -150,7 +150,8 @@ func (r *ceilingResults) printAims(out io.Writer) {
 		fmt.Fprintf(out, "- %s: %s is %s; the aim is %s\n", verdict, what, formatRatio(value), bounds)
 	}
 	busy := pressure{clients: busyClients}
-	aim("the ceiling is one: old ÷ ceiling, "+busy.String()+", per second,", r.share(nameOld, nameCeiling, busy, rate), leastOldRate, mostOldRate)
+	aim("the ceiling is one: old ÷ ceiling, "+busy.String()+", per second,",
+		r.share(nameOld, nameCeiling, busy, rate), leastOldRate, mostOldRate)
 	aim("the ceiling is one: ceiling ÷ old, "+busy.String()+", CPU,", r.share(nameCeiling, nameOld, busy, serverCPU), 0, mostCeilingCPU)
 	for _, a := range aimedRates {
 		p := pressure{clients: a.clients}

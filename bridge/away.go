@@ -18,14 +18,15 @@ import (
 	"lorebridge/outbox"
 )
 
-// keptEvents is how long it is certain that the events are kept that a subscription can have missed. Some are kept for longer.
+// keptEvents is how long it is certain that the events are kept that a subscription can have missed. Some are kept
+// for longer.
 const keptEvents = outbox.KeepEvents - time.Hour
 
 // maxAway is how many subscriptions of one person may be away: those that left first are ended.
 const maxAway = 200
 
-// goAway lets go of a subscription whose client has been gone for too long. It takes no place and no memory any more, and nothing is
-// executed for it: its row and the table of events are enough to revive it. s.mu is held.
+// goAway lets go of a subscription whose client has been gone for too long. It takes no place and no memory any more,
+// and nothing is executed for it: its row and the table of events are enough to revive it. s.mu is held.
 func (s *Subscriptions) goAway(sub *subscription) {
 	if sub.vacatedAt.IsZero() { // it was never there
 		sub.vacatedAt = time.Now().UTC()
@@ -59,8 +60,8 @@ func (s *Subscriptions) forget(sub *subscription) {
 	s.dirty[sub] = struct{}{}
 }
 
-// stored returns the row of a subscription that is not in memory, or nil where there is none. What memory knew of it last is written first,
-// and what was on its way to it has arrived.
+// stored returns the row of a subscription that is not in memory, or nil where there is none. What memory knew of it
+// last is written first, and what was on its way to it has arrived.
 func (s *Subscriptions) stored(ctx context.Context, channel string) (*ent.Subscriber, error) {
 	var underWay []chan struct{}
 	s.mu.Lock()
@@ -87,8 +88,9 @@ func (s *Subscriptions) stored(ctx context.Context, channel string) (*ent.Subscr
 	return row, nil
 }
 
-// revive brings a subscription back from its row, as it was when its client left: what it missed is read from the table once the client
-// has joined. One that cannot go on is ended instead. If its session ends while this runs, the row is closed, which admit sees.
+// revive brings a subscription back from its row, as it was when its client left: what it missed is read from the
+// table once the client has joined. One that cannot go on is ended instead. If its session ends while this runs, the
+// row is closed, which admit sees.
 func (s *Subscriptions) revive(ctx context.Context, row *ent.Subscriber) error {
 	held, err := s.sessions(ctx, map[int]bool{row.SessionID: true})
 	if err != nil {
@@ -116,8 +118,8 @@ type rebuilt struct {
 	problem string
 }
 
-// rebuild makes a subscription of a row. sessionEnd is when its session ends, and zero if that has ended. A row that is further than the newest
-// event is one of a log that has lost events: its client is sent a gap.
+// rebuild makes a subscription of a row. sessionEnd is when its session ends, and zero if that has ended. A row that
+// is further than the newest event is one of a log that has lost events: its client is sent a gap.
 func (s *Subscriptions) rebuild(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time, end outbox.Cursor) rebuilt {
 	at, gap := outbox.CursorOf(row.Cursor), gapNone
 	if end.Before(at) {

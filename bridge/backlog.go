@@ -13,7 +13,7 @@ const tasksAtOnce = maxBatch
 type task struct {
 	group    *group        // deliver its next event
 	catchUp  *subscription // send what it missed
-	farewell *subscription // tell its client that it has ended
+	farewell *subscription // send its client the end
 	poll     *subscription // ask whether its channel is occupied …
 	waited   time.Duration // … after so long
 }

@@ -180,7 +180,7 @@ func (s *Subscriptions) reaches(sub *subscription, rows []*ent.Event) bool {
 }
 
 // tell sends one outcome to a subscription that is catching up, and says whether its client is still there. Where
-// Pusher did not take what is due, nothing may be sent after it: that is the error.
+// Pusher did not take the next result, nothing may be sent after it: that is the error.
 func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome, c chase) (there bool, err error) {
 	m := mail{sub: sub, rendering: s.render(o, sub, s.protocolOf(sub))}
 	verdict := s.push(ctx, []mail{m})[0]

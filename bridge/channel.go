@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// The names of channels. A person's is private-user-{id}, which is a contract, a subscription's private-gql-{secret}. With end-to-end
-// encryption they begin with private-encrypted-, as pusher-js wants it. A namespace stands before user- and gql-, with a dot behind it:
-// installations that share one app at Pusher have names of their own.
+// The names of channels. A person's is private-user-{id}, which is a contract, a subscription's private-gql-{secret}.
+// With end-to-end encryption they begin with private-encrypted-, as pusher-js wants it. A namespace stands before
+// user- and gql-, with a dot behind it: installations that share one app at Pusher have names of their own.
 const (
 	privatePrefix    = "private-"
 	encryptedPrefix  = "private-encrypted-"
@@ -59,7 +59,8 @@ func (b *Bridge) newChannel() string {
 	return b.config.prefix(b.config.encrypts(), subscriptionPart) + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret[:]))
 }
 
-// subscriptionPrefixes are the beginnings of the names of subscriptions' channels, also of those from before encryption was turned on or off.
+// subscriptionPrefixes are the beginnings of the names of subscriptions' channels, also of those from before
+// encryption was turned on or off.
 func (c Config) subscriptionPrefixes() []string {
 	return []string{c.prefix(false, subscriptionPart), c.prefix(true, subscriptionPart)}
 }
@@ -67,8 +68,8 @@ func (c Config) subscriptionPrefixes() []string {
 // subscriptionChannels are the names that a subscription's channel can have, with whatever namespace, encrypted or not.
 var subscriptionChannels = regexp.MustCompile(`^private-(encrypted-)?([A-Za-z0-9_-]+\.)?gql-`)
 
-// isSubscriptionChannel says that a channel can be a subscription's of this installation, also one from before a setting changed. Whether it
-// is, only the database knows.
+// isSubscriptionChannel says that a channel can be a subscription's of this installation, also one from before a
+// setting changed. Whether it is, only the database knows.
 func (b *Bridge) isSubscriptionChannel(channel string) bool {
 	return subscriptionChannels.MatchString(channel)
 }

@@ -25,7 +25,7 @@ const executionTimeout = 10 * time.Second
 type outcome struct {
 	at      outbox.Cursor // the event's place
 	when    time.Time     // it happened
-	result  []byte        // the GraphQL result as JSON; nil where nothing is to be told
+	result  []byte        // the GraphQL result as JSON; nil where nothing is to be sent
 	end     string        // why the subscription ends with this; empty where it goes on
 	failure string        // what went wrong, for whoever looks after the server
 
@@ -91,8 +91,9 @@ func (s *Subscriptions) run(ctx context.Context, op operation, viewer auth.Viewe
 	return newOutcome(e, response, call.last)
 }
 
-// newOutcome reads a response. Without one there is nothing to tell. Errors beside data are sent as GraphQL has them; where there is
-// no data they say that the subscription has ended, or are sent, for they stand for an update that its client would else miss.
+// newOutcome reads a response. Without one there is nothing to tell. Errors beside data are sent as GraphQL has them;
+// where there is no data they say that the subscription has ended, or are sent, for they stand for an update that its
+// client would else miss.
 func newOutcome(e *ent.Event, response *graphql.Response, last bool) outcome {
 	return outcomeOf(outbox.At(e), e.CreatedAt, response, last)
 }

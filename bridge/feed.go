@@ -15,19 +15,19 @@ import (
 // ErrGap says that a subscription missed events that it cannot get any more.
 var ErrGap = errors.New("updates were missed: read the present state with a query")
 
-// Feed is what one subscription gets of a topic. A resolver tells its client what Fresh and Event ask for, and then
+// Feed is what one subscription gets of a topic. A resolver emits what Fresh and Event ask for, and then
 // what comes from Events, unless it is nil.
 type Feed struct {
-	// Fresh says that the subscription begins now: what it begins with, such as a present state, is to be told.
+	// Fresh says that the subscription begins now: what it begins with, such as a present state, is to be emitted.
 	Fresh bool
-	// Event is the one event to be told, or nil.
+	// Event is the one event to be emitted, or nil.
 	Event *ent.Event
 	// Events are the events from now on. Closed, it means that the stream ends; Err then says why.
 	Events <-chan *ent.Event
 	// Err is nil where the stream ended in good order, and ErrGap where its reader was too slow. It is to be called
 	// after Events was closed.
 	Err func() error
-	// End is for the resolver to say that nothing will follow what it tells.
+	// End is for the resolver to say that nothing will follow what it emits.
 	End func()
 }
 
@@ -53,7 +53,7 @@ type delivering struct {
 }
 
 // feed is the events of a stream: a subscription over WebSocket or server-sent events. Guarded by Subscriptions.mu,
-// but for its channel.
+// except its channel.
 type feed struct {
 	after  outbox.Cursor // what it covers was committed before
 	events chan *ent.Event

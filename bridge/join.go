@@ -14,9 +14,11 @@ import (
 const (
 	// joinTimeout is how long a registered subscription may take to join its channel.
 	joinTimeout = time.Minute
-	// leftStays is how long a channel that its client left on purpose can be joined again. Laravel Echo leaves and joins in a row.
+	// leftStays is how long a channel that its client left on purpose can be joined again. Laravel Echo leaves and joins
+	// in a row.
 	leftStays = 10 * time.Second
-	// catchUpWindow is how far back a client can catch up, and what one is sent again that came back without a word of when it left.
+	// catchUpWindow is how far back a client can catch up, and what one is sent again that came back without a word of
+	// when it left.
 	catchUpWindow = 2 * time.Minute
 	// leaveMargin is how long before it left a client may have missed what was sent to it.
 	leaveMargin = 2 * time.Second
@@ -25,7 +27,8 @@ const (
 
 	firstPoll = 100 * time.Millisecond // after the authorization, and then twice as long each time …
 	lastPoll  = 5 * time.Second        // … up to so long after it: then whoever was authorized counts as joined
-	// rejoinPoll is the first one for a client that comes back: its channel may still look occupied by its former connection.
+	// rejoinPoll is the first one for a client that comes back: its channel may still look occupied by its former
+	// connection.
 	rejoinPoll = time.Second
 )
 
@@ -40,9 +43,9 @@ type Change struct {
 	Heard time.Time
 }
 
-// Authorize grants a subscription's channel to its subscriber and takes it for the sign that the client is about to join. One that was away
-// is revived; the former owner of one that has ended is granted the channel for its end. Anybody else gets a rule.ErrForbidden, and so does
-// whoever asks for a channel that is not known.
+// Authorize grants a subscription's channel to its subscriber and takes it for the sign that the client is about to
+// join. One that was away is revived; the former owner of one that has ended is granted the channel for its end.
+// Anybody else gets a rule.ErrForbidden, and so does whoever asks for a channel that is not known.
 func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer auth.Viewer, hint subscriber.Protocol) error {
 	for {
 		sub, err := s.owned(channel, viewer.UserID)
@@ -80,7 +83,8 @@ func (s *Subscriptions) owned(channel string, userID int) (*subscription, error)
 	return sub, nil
 }
 
-// admit lets the client of a subscription join, and reports false where the subscription has ended, or gone away meanwhile.
+// admit lets the client of a subscription join, and reports false where the subscription has ended, or gone away
+// meanwhile.
 func (s *Subscriptions) admit(ctx context.Context, sub *subscription, hint subscriber.Protocol) (open bool, err error) {
 	now := time.Now().UTC()
 	s.mu.Lock()
@@ -111,7 +115,8 @@ func (s *Subscriptions) admit(ctx context.Context, sub *subscription, hint subsc
 	if err := awaitAll(ctx, underWay, maxUnderWay); err != nil {
 		return false, err
 	}
-	// Written before the answer leaves: a restart must know of every client that may be listening. What ended meanwhile stays so.
+	// Written before the answer leaves: a restart must know of every client that may be listening. What ended meanwhile
+	// stays so.
 	written := 0
 	if err := s.eventLog.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
 		written, err = tx.Subscriber.Update().Where(subscriber.ID(id), subscriber.StateNEQ(subscriber.StateClosed)).
@@ -130,10 +135,12 @@ func (s *Subscriptions) admit(ctx context.Context, sub *subscription, hint subsc
 	return written > 0, nil
 }
 
-// maxUnderWay is how long a client waits for what is on its way to its former connection: about as long as it would for an answer.
+// maxUnderWay is how long a client waits for what is on its way to its former connection: about as long as it would
+// for an answer.
 const maxUnderWay = 5 * time.Second
 
-// awaitAll waits for channels to be closed, as long as limit for all of them, and passes over those that are nil. The error is ctx's.
+// awaitAll waits for channels to be closed, as long as limit for all of them, and passes over those that are nil. The
+// error is ctx's.
 func awaitAll(ctx context.Context, channels []chan struct{}, limit time.Duration) error {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -171,8 +178,8 @@ func (s *Subscriptions) owns(ctx context.Context, channel string, userID int) (b
 	return owner == userID, nil
 }
 
-// join notes that the client is about to join. Whether it was there before, and since when it is not, is not always known: then it is
-// sent again what it may have missed. It returns whether it was authorized before. s.mu is held.
+// join notes that the client is about to join. Whether it was there before, and since when it is not, is not always
+// known: then it is sent again what it may have missed. It returns whether it was authorized before. s.mu is held.
 func (s *Subscriptions) join(sub *subscription, hint subscriber.Protocol, now time.Time) (again bool) {
 	again = !sub.authorizedAt.IsZero()
 	s.pay(sub) // what it lacked is part of what it missed
@@ -190,8 +197,8 @@ func (s *Subscriptions) join(sub *subscription, hint subscriber.Protocol, now ti
 	return again
 }
 
-// expect waits for an authorized client to join. Pusher elsewhere is asked; the embedded server tells, and if it does not, whoever was
-// listening before goes on. s.mu is held.
+// expect waits for an authorized client to join. Pusher elsewhere is asked; the embedded server tells, and if it does
+// not, whoever was listening before goes on. s.mu is held.
 func (s *Subscriptions) expect(sub *subscription, again bool) {
 	if !s.bridge.config.Embedded() {
 		wait := firstPoll
@@ -267,7 +274,8 @@ func (s *Subscriptions) rejoin(sub *subscription) {
 	s.dirty[sub] = struct{}{}
 }
 
-// vacate notes that the client left, and has what was sent by the moment to. left says that it did so on purpose. s.mu is held.
+// vacate notes that the client left, and has what was sent by the moment to. left says that it did so on purpose.
+// s.mu is held.
 func (s *Subscriptions) vacate(sub *subscription, to time.Time, left bool) {
 	if !sub.occupied {
 		return // it has left, or only its former connection has
@@ -364,7 +372,8 @@ func (s *Subscriptions) openSessions() []int {
 	return ids
 }
 
-// endSession ends the subscriptions of a session and tells their clients, which it waits for no longer than farewellTimeout.
+// endSession ends the subscriptions of a session and tells their clients, which it waits for no longer than
+// farewellTimeout.
 func (s *Subscriptions) endSession(ctx context.Context, sessionID int, reason auth.EndReason) {
 	var mails []mail
 	s.mu.Lock()

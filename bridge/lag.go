@@ -28,10 +28,11 @@ func (s *Subscriptions) groupLimit() int {
 	return maxGroupQueue
 }
 
-// cutOff lets a group forget the events that wait for it, but for the first, which a worker may have: it is too slow.
+// cutOff lets a group forget the events that wait for it, except the first, which a worker may have: it is too slow.
 // Its members read them from the log, page by page. s.mu is held.
 func (s *Subscriptions) cutOff(g *group) {
-	s.log.Warn("a subscription is too slow; it goes on from the log", slog.String("topic", g.key.topic.String()), slog.Int("events", len(g.queue)))
+	s.log.Warn("a subscription is too slow; it goes on from the log",
+		slog.String("topic", g.key.topic.String()), slog.Int("events", len(g.queue)))
 	dropped := g.queue[1:]
 	for sub := range g.members {
 		if sub.live() {

@@ -147,7 +147,8 @@ func (s *Subscriptions) store(ctx context.Context, d draft, call *registering, o
 			SetChannel(sub.channel).SetUserID(viewer.UserID).SetSessionID(viewer.SessionID).
 			SetTopic(sub.topic.String()).SetField(d.field).SetOperationName(sub.operation.name).
 			SetDocument(sub.operation.document).SetVariables(sub.operation.variables).
-			SetProtocol(d.protocol).SetCompress(d.compress).SetCursor(sub.cursor.Seq()).SetExpiresAt(earlier(now.Add(s.config.Lifetime), viewer.ExpiresAt)).
+			SetProtocol(d.protocol).SetCompress(d.compress).SetCursor(sub.cursor.Seq()).
+			SetExpiresAt(earlier(now.Add(s.config.Lifetime), viewer.ExpiresAt)).
 			Save(auth.AsSystem(ctx))
 		if err == nil {
 			sub.id = row.ID

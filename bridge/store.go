@@ -22,7 +22,8 @@ const (
 	statementsAtOnce = 100 // of one transaction
 )
 
-// snapshot is what changes of a row while its subscription lives. Rows that say the same are written with one statement.
+// snapshot is what changes of a row while its subscription lives. Rows that say the same are written with one
+// statement.
 type snapshot struct {
 	state                            subscriber.State
 	cursor                           outbox.Cursor
@@ -31,8 +32,9 @@ type snapshot struct {
 	readable                         bool
 }
 
-// Persist writes down what changed. What it could not write it tries again with the next call. Run does so every few seconds and at its
-// end; after the embedded server has closed its sockets it should be called once more, for only then is it known what their clients had.
+// Persist writes down what changed. What it could not write it tries again with the next call. Run does so every few
+// seconds and at its end; after the embedded server has closed its sockets it should be called once more, for only
+// then is it known what their clients had.
 func (s *Subscriptions) Persist(ctx context.Context) error {
 	s.persisting.Lock()
 	defer s.persisting.Unlock()
@@ -65,7 +67,8 @@ func (s *Subscriptions) Persist(ctx context.Context) error {
 	return nil
 }
 
-// snapshot is what a restart should go on from: of a client that seems to listen it cannot be known since when it does not.
+// snapshot is what a restart should go on from: of a client that seems to listen it cannot be known since when it
+// does not.
 func (s *subscription) snapshot(now time.Time) snapshot {
 	believed := s.believed(now.Add(-catchUpWindow))
 	if s.gap != gapNone {
@@ -130,9 +133,9 @@ func write(ctx context.Context, tx *ent.Client, snap *snapshot, ids []int) error
 	return update.Exec(auth.AsSystem(ctx))
 }
 
-// Load restores the subscriptions that an earlier process left, but those that were away. exec runs operations; it is built after
-// Subscriptions. It must return before anything but Changed is called. With the embedded server no client outlives the process: all of
-// them have left now, and have the grace to come back.
+// Load restores the subscriptions that an earlier process left, but those that were away. exec runs operations; it is
+// built after Subscriptions. It must return before anything but Changed is called. With the embedded server no client
+// outlives the process: all of them have left now, and have the grace to come back.
 func (s *Subscriptions) Load(ctx context.Context, exec graphql.GraphExecutor) error {
 	end, err := s.eventLog.End(ctx)
 	if err != nil {

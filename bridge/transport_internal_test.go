@@ -155,7 +155,8 @@ func TestConnectionsThatAreForgottenOnTheWayCostOneTimeOut(t *testing.T) {
 			}
 			recipient := 2
 			send := func() error {
-				_, err := b.Send(t.Context(), []*ent.Event{{ID: 1, Kind: event.KindKnowledgeRequest, RecipientID: &recipient, Payload: []byte(`{"type":"x"}`)}})
+				e := &ent.Event{ID: 1, Kind: event.KindKnowledgeRequest, RecipientID: &recipient, Payload: []byte(`{"type":"x"}`)}
+				_, err := b.Send(t.Context(), []*ent.Event{e})
 				return err
 			}
 			var group sync.WaitGroup

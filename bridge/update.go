@@ -101,7 +101,8 @@ func (s *Subscriptions) encode(o *outcome, v variant, channel string) rendering 
 	}
 	if r.size > 0 {
 		r.packets = nil
-		r.failure = fmt.Sprintf("event %d: the result has %d bytes, Pusher takes %d: %s", o.at.Seq(), r.size, s.config.PayloadLimit, s.config.Oversize)
+		r.failure = fmt.Sprintf("event %d: the result has %d bytes, Pusher takes %d: %s",
+			o.at.Seq(), r.size, s.config.PayloadLimit, s.config.Oversize)
 		if s.config.Oversize == OversizeTerminate {
 			r.end = reasonTooLarge
 		}

@@ -254,7 +254,9 @@ func TestNothingRunsInATransactionThatHasEnded(t *testing.T) {
 	g, _ := newGroups(t)
 	ended := map[string]*memberTx{}
 	for name, end := range map[string]func(tx *memberTx) error{
-		"committed": func(tx *memberTx) error { return tx.Commit() }, "rolled back": func(tx *memberTx) error { return tx.Rollback() }, "left": nil,
+		"committed":   func(tx *memberTx) error { return tx.Commit() },
+		"rolled back": func(tx *memberTx) error { return tx.Rollback() },
+		"left":        nil,
 	} {
 		if err := g.run(t.Context(), func(ctx context.Context) (func() error, error) {
 			m, _ := memberOf(ctx)
@@ -280,7 +282,8 @@ func TestNothingRunsInATransactionThatHasEnded(t *testing.T) {
 			t.Errorf("%s: it reads", name)
 		}
 		for what, err := range map[string]error{
-			"Exec": put(9)(tx), "Query": tx.Query(t.Context(), `SELECT 1`, []any{}, &entsql.Rows{}), "ExecContext": execErr, "QueryContext": queryErr,
+			"Exec": put(9)(tx), "Query": tx.Query(t.Context(), `SELECT 1`, []any{}, &entsql.Rows{}),
+			"ExecContext": execErr, "QueryContext": queryErr,
 			"Commit": tx.Commit(), "Rollback": tx.Rollback(),
 		} {
 			if !errors.Is(err, sql.ErrTxDone) {

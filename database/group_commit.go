@@ -35,7 +35,7 @@ var errOverdue = errors.New("the transaction took longer than its deadline and w
 // One goroutine at a time leads: it runs the bodies of those who wait, one after the other, whoever comes meanwhile
 // too. It is there only while somebody waits.
 //
-//	open: BEGIN ─► for each who waits: SAVEPOINT (but for the first), body, RELEASE ─► COMMIT ─► for each: hooks, answer
+//	open: BEGIN ─► for each who waits: SAVEPOINT (not the first), body, RELEASE ─► COMMIT ─► for each: hooks, answer
 //	  ▲                          up to 64, or until nobody waits                                       │
 //	  └────────────────────────────────────── somebody waits ──────────────────────────────────────────┘
 //

@@ -36,7 +36,8 @@ func fillTables(b *testing.B, d *sqliteDriver) {
 	numbers := func(n int) string {
 		return fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, n)
 	}
-	exec(numbers(1000) + `INSERT INTO users (created_at, name, name_key, email, password_hash) SELECT '2026-01-01', 'P' || i, 'p' || i, i || '@x', '-' FROM n`)
+	exec(numbers(1000) + `INSERT INTO users (created_at, name, name_key, email, password_hash)
+		SELECT '2026-01-01', 'P' || i, 'p' || i, i || '@x', '-' FROM n`)
 	exec(numbers(million) + `INSERT INTO knowledge_requests (created_at, question, question_hash, status, requester_id, owner_id)
 		SELECT printf('2026-01-01 %09d', i), printf('%075d', i), randomblob(32), 'PENDING', 1 + i % 1000, 1 + (i / 7) % 1000 FROM n`)
 	exec(`INSERT INTO events (created_at, kind, payload, recipient_id, actor_id, request_id, relayed_at)
@@ -87,7 +88,8 @@ func BenchmarkLongestWait(b *testing.B) {
 	var asked atomic.Int64
 	for _, pages := range []int{1000, 4000, 8000, 1000, 4000, 8000} {
 		b.Run(fmt.Sprint("pages=", pages), func(b *testing.B) {
-			if _, err := d.writer.DB().ExecContext(b.Context(), fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d; PRAGMA wal_checkpoint(TRUNCATE)`, pages)); err != nil {
+			pragmas := fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d; PRAGMA wal_checkpoint(TRUNCATE)`, pages)
+			if _, err := d.writer.DB().ExecContext(b.Context(), pragmas); err != nil {
 				b.Fatal(err)
 			}
 			var mu sync.Mutex

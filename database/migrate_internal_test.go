@@ -198,7 +198,9 @@ func TestARebuiltTableGivesNoIDTwice(t *testing.T) {
 			t.Errorf("%s gives the id %v, want %s", table, got, want)
 		}
 	}
-	if got := names(t, conn, "SELECT name FROM sqlite_sequence WHERE name IN ('dropped', 'moved') OR name LIKE 'new_%' AND name <> 'newest_deleted'"); len(got) > 0 {
+	const leftovers = `SELECT name FROM sqlite_sequence
+		WHERE name IN ('dropped', 'moved') OR name LIKE 'new_%' AND name <> 'newest_deleted'`
+	if got := names(t, conn, leftovers); len(got) > 0 {
 		t.Errorf("sequences of tables that are gone are kept: %v", got)
 	}
 }

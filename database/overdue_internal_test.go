@@ -62,7 +62,8 @@ func TestABodyThatDoesNotReturnIsOverdue(t *testing.T) {
 						t.Errorf("it took %s", took)
 					}
 					overdue, ok := errors.AsType[*rule.UnavailableError](errs[place])
-					if !ok || !errors.Is(overdue, errOverdue) || overdue.Reason != "a change took longer than 1s, while others waited, and was taken back" {
+					const reason = "a change took longer than 1s, while others waited, and was taken back"
+					if !ok || !errors.Is(overdue, errOverdue) || overdue.Reason != reason {
 						t.Errorf("its caller gets %v", errs[place])
 					}
 					othersCommit(t, g, place, errs)
@@ -155,7 +156,8 @@ func TestAStatementThatRunsIsWaitedFor(t *testing.T) {
 	free := make(chan struct{})
 	defer close(free)
 	err := inTx(t.Context(), g, func(tx dialect.Tx) error {
-		err := exec(tx, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) INSERT INTO t (id) SELECT max(i) FROM n`)
+		err := exec(tx, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
+			INSERT INTO t (id) SELECT max(i) FROM n`)
 		<-free
 		return err
 	})

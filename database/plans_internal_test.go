@@ -90,7 +90,8 @@ func listen(t *testing.T) (*listening, *ent.Client) {
 func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 	t.Parallel()
 	l, client := listen(t)
-	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1}, auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
+	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1},
+		auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	api, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, graph.Parts{
 		Client: client, Accounts: accounts, Logger: slog.New(slog.DiscardHandler),
@@ -163,7 +164,8 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 	ctx := auth.AsSystem(t.Context())
 	events, err := outbox.New(t.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1}, auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
+	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1},
+		auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	for name, test := range map[string]struct {
 		ask  func() error
@@ -211,7 +213,8 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 				knowledgerequest.QuestionHash([]byte("x")), knowledgerequest.KnowledgeIDIsNil(),
 				knowledgerequest.StatusEQ(knowledgerequest.StatusPending)).All(ctx)
 			return err
-		}, "SEARCH knowledge_requests USING INDEX knowledge_requests_one_pending_for_question (requester_id=? AND owner_id=? AND question_hash=?)"},
+		}, "SEARCH knowledge_requests USING INDEX knowledge_requests_one_pending_for_question " +
+			"(requester_id=? AND owner_id=? AND question_hash=?)"},
 		"notifications that were read long ago": {func() error {
 			_, err := client.Event.Query().Where(event.ReadAtLT(time.Now()), event.IDLTE(1)).Limit(10).IDs(ctx)
 			return err
@@ -223,7 +226,8 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 			return err
 		}, "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
 		"what waits for a person": {func() error {
-			_, err := client.Event.Query().Where(event.RecipientID(1), event.IDGT(1), event.IDLTE(5)).Order(ent.Asc(event.FieldID)).Limit(10).All(ctx)
+			_, err := client.Event.Query().Where(event.RecipientID(1), event.IDGT(1), event.IDLTE(5)).
+				Order(ent.Asc(event.FieldID)).Limit(10).All(ctx)
 			return err
 		}, "SEARCH events USING "},
 		"what a subscription to new items missed": {func() error {

@@ -130,7 +130,8 @@ func TestADatabaseThatIsNotEmptyIsLeftAsItIs(t *testing.T) {
 	h := build(t)
 	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1}, auth.Parts{Client: h.client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	_, err = accounts.SignUp(t.Context(), h.events.WithTx, auth.NewAccount{Name: "Ada", Email: "somebody@example.com", Password: "correct horse"})
+	_, err = accounts.SignUp(t.Context(), h.events.WithTx,
+		auth.NewAccount{Name: "Ada", Email: "somebody@example.com", Password: "correct horse"})
 	must(t, err)
 	before := h.rows()
 	for range 2 {

@@ -42,7 +42,8 @@ func TestAnItemThatPanicsIsNullAndTheOthersAreThere(t *testing.T) {
 	if got := marshaled(list); got != "[0,null,2]" {
 		t.Errorf("got %s, want [0,null,2]", got)
 	}
-	if errs := graphql.GetErrors(ctx); len(errs) != 1 || !strings.Contains(errs[0].Message, "a panic of the test") || errs[0].Path.String() != "[1]" {
+	if errs := graphql.GetErrors(ctx); len(errs) != 1 ||
+		!strings.Contains(errs[0].Message, "a panic of the test") || errs[0].Path.String() != "[1]" {
 		t.Errorf("got errors %v, want one of the second item", errs)
 	}
 	if got := marshaled(marshalList(ctx, 0, 0, false, nil)); got != "[]" {

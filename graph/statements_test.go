@@ -10,7 +10,7 @@ import (
 	"lorebridge/ent"
 )
 
-// statements keeps what ent sends to the database while it is told to, but for looking sessions up.
+// statements keeps what ent sends to the database while it is asked to, except look-ups of sessions.
 type statements struct {
 	mu   sync.Mutex
 	sent []string
@@ -63,9 +63,13 @@ func TestAListTakesAsManyStatementsWhateverItsLength(t *testing.T) {
 		selected string
 		most     int
 	}{
-		"requests with requester and owner":      {`knowledgeRequests(box: RECEIVED, first: %d) { ` + nodes + ` }`, 3},
-		"the same, with knowledge":               {`knowledgeRequests(box: RECEIVED, first: %d) { ` + nodes + ` edges { node { knowledge { title } } } }`, 3},
-		"the same under aliases":                 {`knowledgeRequests(box: RECEIVED, first: %d) { edges { node { a: requester { id } b: requester { name } } } }`, 2},
+		"requests with requester and owner": {`knowledgeRequests(box: RECEIVED, first: %d) { ` + nodes + ` }`, 3},
+		"the same, with knowledge": {
+			`knowledgeRequests(box: RECEIVED, first: %d) { ` + nodes + ` edges { node { knowledge { title } } } }`, 3,
+		},
+		"the same under aliases": {
+			`knowledgeRequests(box: RECEIVED, first: %d) { edges { node { a: requester { id } b: requester { name } } } }`, 2,
+		},
 		"the same, counted":                      {`knowledgeRequests(box: RECEIVED, first: %d) { totalCount ` + nodes + ` }`, 4},
 		"notifications with their requests":      {`notifications(first: %d) { edges { node { request { question requester { name } } } } }`, 3},
 		"knowledge with its owner and its texts": {`knowledge(first: %d) { edges { node { title content owner { name } } } }`, 3},

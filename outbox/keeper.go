@@ -31,7 +31,7 @@ func newKeeper(l *Log, reader string, logger *slog.Logger, k *kept) keeper {
 	return keeper{log: l, reader: reader, logger: logger, progress: p, written: make(chan error, 1)}
 }
 
-// flush starts writing what is due, unless a write is under way.
+// flush starts writing progress that is due, unless a write is under way.
 func (k *keeper) flush(now time.Time) {
 	if k.writing != nil || now.Before(k.flushAt) || now.Before(k.retryAt) || !k.progress.due(now) {
 		return

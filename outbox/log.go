@@ -43,7 +43,7 @@ type Log struct {
 	// expected are the events that commit at this moment: whatever comes behind one of them is held back until it is
 	// known.
 	expected map[int]struct{}
-	// recent are events that have committed, in order. Nothing between since and the last one is missing, but for what
+	// recent are events that have committed, in order. Nothing between since and the last one is missing, except what
 	// is expected. Where a commit failed, since may be ahead of the table: the ids are given again, to events that are
 	// in the table alone.
 	recent  []Entry

@@ -110,7 +110,7 @@ func TestWhatTheTableSaysAfterEachStep(t *testing.T) {
 			p.settle(at(3))
 			write(late)
 		}, []string{"0 [2]", "2 [] a:1", "3 [] a:1", "3 [] a:3", "3 []"}},
-		"what is settled before an older one of its recipient has a row lead back to that at once": {func(p *progress, write func(time.Duration)) {
+		"what passes an older one of its recipient has a row lead back to that": {func(p *progress, write func(time.Duration)) {
 			begin(p, 1, "a")
 			begin(p, 2, "a", "b")
 			begin(p, 3, "b")

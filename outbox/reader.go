@@ -13,7 +13,7 @@ import (
 // belongs to one goroutine.
 type Reader struct {
 	log  *Log
-	at   Cursor // guarded by log.mu, but for its own goroutine's reading
+	at   Cursor // guarded by log.mu, except for its own goroutine's reading
 	wake chan struct{}
 }
 

@@ -189,7 +189,8 @@ func TestARefusedEventIsRecordedAndNotSentAgain(t *testing.T) {
 		if err != nil || len(parked) != 1 {
 			t.Fatalf("%v are parked: %v", parked, err)
 		}
-		if p := parked[0]; p.EventID != all[0].ID || p.State != "REFUSED" || p.Error != "HTTP 413: too large" || p.Attempts != 1 || p.Recipient != "2" {
+		if p := parked[0]; p.EventID != all[0].ID || p.State != "REFUSED" ||
+			p.Error != "HTTP 413: too large" || p.Attempts != 1 || p.Recipient != "2" {
 			t.Errorf("the refused event: %+v", p)
 		}
 		again := &recorder{}

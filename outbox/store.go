@@ -124,7 +124,8 @@ func park(ctx context.Context, tx *ent.Client, reader string, one *parking) erro
 
 // conclude writes the row of an event that is never sent. After a crash it may be there already.
 func conclude(ctx context.Context, tx *ent.Client, reader string, f final) error {
-	create := tx.Parked.Create().SetReader(reader).SetRecipient(f.key).SetFromSeq(f.at.seq).SetAttempts(f.attempts).SetState(parked.StateRefused)
+	create := tx.Parked.Create().SetReader(reader).SetRecipient(f.key).SetFromSeq(f.at.seq).
+		SetAttempts(f.attempts).SetState(parked.StateRefused)
 	if f.reason != "" {
 		create.SetError(f.reason)
 	}

@@ -68,7 +68,8 @@ func TestAChangeThatMakesEventsNeedsWithTx(t *testing.T) {
 		t.Fatal(err)
 	}
 	relay := newRelay(t, client, outbox.RelayConfig{Sender: &recorder{}})
-	if err := relay.log.WithTx(t.Context(), func(context.Context, *ent.Client) error { return create(client) }); !errors.Is(err, outbox.ErrNoTx) {
+	past := func(context.Context, *ent.Client) error { return create(client) }
+	if err := relay.log.WithTx(t.Context(), past); !errors.Is(err, outbox.ErrNoTx) {
 		t.Errorf("past the transaction: %v", err)
 	}
 	if all := rows(t, client); len(all) != 0 {

@@ -140,7 +140,8 @@ func (h *house) listen(t *testing.T, token string, person int) io.ReadWriter {
 	channel := fmt.Sprint(channelPrefix, person)
 	form := url.Values{"socket_id": {established.ID}, "channel_name": {channel}}
 	var granted struct{ Auth string }
-	if err := json.Unmarshal([]byte(h.send(t, "/pusher/auth", token, "application/x-www-form-urlencoded", form.Encode())), &granted); err != nil {
+	answer := h.send(t, "/pusher/auth", token, "application/x-www-form-urlencoded", form.Encode())
+	if err := json.Unmarshal([]byte(answer), &granted); err != nil {
 		t.Fatal(err)
 	}
 	subscribe := fmt.Sprintf(`{"event":"pusher:subscribe","data":{"channel":%q,"auth":%q}}`, channel, granted.Auth)
@@ -251,8 +252,10 @@ func TestWhatIsNotAllowedIsRejected(t *testing.T) {
 		"an empty question":    {h.ask(t, tokenOfAda, h.grace, " \n"), "BAD_USER_INPUT"},
 		"a long question":      {h.ask(t, tokenOfAda, h.grace, strings.Repeat("x", maxQuestion+1)), "BAD_USER_INPUT"},
 		"no JSON":              {h.send(t, "/graphql", tokenOfAda, "application/json", "{"), "BAD_REQUEST"},
-		"a large body":         {h.send(t, "/graphql", tokenOfAda, "application/json", `{"query":"`+strings.Repeat("x", 2*maxBody)+`"}`), "BAD_REQUEST"},
-		"another operation":    {h.send(t, "/graphql", tokenOfAda, "application/json", `{"query":"{ viewer { id } }"}`), "BAD_USER_INPUT"},
+		"a large body": {
+			h.send(t, "/graphql", tokenOfAda, "application/json", `{"query":"`+strings.Repeat("x", 2*maxBody)+`"}`), "BAD_REQUEST",
+		},
+		"another operation": {h.send(t, "/graphql", tokenOfAda, "application/json", `{"query":"{ viewer { id } }"}`), "BAD_USER_INPUT"},
 	} {
 		if !strings.Contains(tt.answer, `"extensions":{"code":"`+tt.code+`"}`) {
 			t.Errorf("%s: got %s, want %s", name, tt.answer, tt.code)

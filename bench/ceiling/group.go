@@ -110,7 +110,7 @@ func (g *groups) run(group []*member) []*member {
 	return group
 }
 
-// runAlone runs each of the group in a transaction of its own, but for the one that failed.
+// runAlone runs each of the group in a transaction of its own, except the one that failed.
 func (g *groups) runAlone(group []*member, failed int) {
 	if err := g.tx.rollback(); err != nil {
 		fail(group, err)
