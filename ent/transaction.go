@@ -20,6 +20,72 @@ type TxRunner interface {
 	RunTx(ctx context.Context, body func(ctx context.Context) (commit func() error, err error)) error
 }
 
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m EventMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m KnowledgeMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m KnowledgeContentMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m KnowledgeRequestMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m KnowledgeShareMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m ParkedMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m ProgressMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m SessionMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m SettingMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m SubscriberMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
+// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+func (m UserMutation) InTx() bool {
+	_, ok := m.driver.(*txDriver)
+	return ok
+}
+
 // InTx runs body in a transaction and commits it; an error or a panic of body rolls it back. It returns the error of body as
 // it is. Body must not use what it shares with the caller after InTx has returned an error: a body that is too slow may
 // still be running then, and whatever it asks of its transaction fails.

@@ -365,7 +365,7 @@ func TestAnIDThatIsGivenAgainIsNotMissed(t *testing.T) {
 	read(4)
 	if err := log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
 		change := outbox.Change{Kind: event.KindKnowledgeRequest, RecipientID: 2}
-		return errors.Join(errors.New("no"), outbox.Append(ctx, tx, change))
+		return errors.Join(errors.New("no"), outbox.Append(ctx, change))
 	}); err == nil {
 		t.Fatal("it did not fail")
 	}

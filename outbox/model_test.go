@@ -204,7 +204,7 @@ func (p *process) commits() {
 			p.cover("a transaction is rolled back", true)
 			_ = p.log.WithTx(auth.AsSystem(p.t.Context()), func(ctx context.Context, tx *ent.Client) error {
 				change := outbox.Change{Kind: event.KindKnowledgeRequest, RecipientID: owners[0]}
-				return errors.Join(outbox.Append(ctx, tx, change), errDown)
+				return errors.Join(outbox.Append(ctx, change), errDown)
 			})
 		case 3:
 			err = learn(p.t.Context(), p.log, question)

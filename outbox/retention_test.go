@@ -312,7 +312,7 @@ func TestBatchesGrowAndShrinkWithTheTimeTheyTake(t *testing.T) {
 		if err := o.log.WithTx(o.system, func(ctx context.Context, tx *ent.Client) error {
 			for range n {
 				change := outbox.Change{Kind: event.KindKnowledgeRequest, RecipientID: 2, Payload: outbox.Payload{Question: "?"}}
-				if err := outbox.Append(ctx, tx, change); err != nil {
+				if err := outbox.Append(ctx, change); err != nil {
 					return err
 				}
 			}

@@ -15,6 +15,12 @@ import (
 // others go on.
 const maxSuspects = 2
 
+// job is a batch to be sent: the first event of each queue.
+type job struct {
+	queues []*queue
+	batch  []*ent.Event
+}
+
 // result is what the Sender said about the first event of each queue.
 type result struct {
 	queues   []*queue
@@ -36,6 +42,8 @@ type run struct {
 	suspects []*queue       // to be sent alone: they failed alone
 	held     int            // events in memory
 
+	jobs    chan job
+	workers int // goroutines that send
 	sending int // with the Sender
 	trying  int // of those, suspects
 	results chan result
@@ -48,7 +56,7 @@ type run struct {
 func newRun(r *Relay, k *kept) *run {
 	run := &run{
 		Relay: r, kept: k, reader: r.log.Read(k.mark), keeper: newKeeper(r.log, People, r.logger, k), queues: make(map[int]*queue),
-		results: make(chan result, r.inFlight), checked: make(chan error, 1),
+		jobs: make(chan job), results: make(chan result, r.inFlight), checked: make(chan error, 1),
 	}
 	run.progress = run.keeper.progress
 	for i := range k.parked {
@@ -114,6 +122,7 @@ func (r *run) loop(ctx context.Context) {
 
 // end waits for what is still under way and writes what became of it.
 func (r *run) end(ctx context.Context) {
+	close(r.jobs)
 	for r.sending > 0 {
 		r.settleLast(<-r.results)
 	}
@@ -288,10 +297,26 @@ func (r *run) send(ctx context.Context, queues []*queue) {
 	if queues[0].attempts > 0 {
 		r.trying++
 	}
-	go func() {
-		verdicts, err := r.sender.Send(ctx, batch)
-		r.results <- result{queues: queues, verdicts: verdicts, err: err}
-	}()
+	next := job{queues, batch}
+	if r.workers < r.inFlight {
+		select {
+		case r.jobs <- next:
+		default: // all are busy
+			r.workers++
+			go r.work(ctx, next)
+		}
+		return
+	}
+	r.jobs <- next // fewer are being sent than there are workers: one is about to wait for this
+}
+
+// work sends one batch after the other: a goroutine of its own for each would grow its stack for each. It ends with the
+// jobs.
+func (r *run) work(ctx context.Context, next job) {
+	for more := true; more; next, more = <-r.jobs {
+		verdicts, err := r.sender.Send(ctx, next.batch)
+		r.results <- result{queues: next.queues, verdicts: verdicts, err: err}
+	}
 }
 
 func (r *run) settle(ctx context.Context, res result) {

@@ -19,6 +19,7 @@ var ErrNestedTx = errors.New("a transaction is under way: use the client that Wi
 
 // scope collects the events of one transaction. It belongs to the goroutine that runs the function of WithTx.
 type scope struct {
+	client *ent.Client // the transaction's
 	events []*ent.Event
 	// answered is closed when whoever asked for the change has been answered.
 	answered <-chan struct{}
@@ -48,8 +49,9 @@ func (l *Log) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent.C
 				return err
 			})
 		})
+		s.client = tx.Client()
 		ctx = context.WithValue(ctx, scopeKey{}, s)
-		return fn(ent.NewTxContext(ctx, tx), tx.Client()) // database rejects writes past tx
+		return fn(ent.NewTxContext(ctx, tx), s.client) // database rejects writes past tx
 	})
 }
 
@@ -59,12 +61,8 @@ func RequireTx(next ent.Mutator) ent.Mutator {
 		if _, ok := ctx.Value(scopeKey{}).(*scope); !ok {
 			return nil, ErrNoTx
 		}
-		inTx, ok := m.(interface{ Tx() (*ent.Tx, error) })
-		if !ok {
+		if inTx, ok := m.(interface{ InTx() bool }); !ok || !inTx.InTx() {
 			return nil, ErrNoTx
-		}
-		if _, err := inTx.Tx(); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrNoTx, err)
 		}
 		return next.Mutate(ctx, m)
 	})
@@ -81,9 +79,9 @@ type Change struct {
 	Payload     Payload
 }
 
-// Append writes the event of a change into the transaction of tx. Called outside of WithTx it returns ErrNoTx.
+// Append writes the event of a change into the transaction of ctx. Called outside of WithTx it returns ErrNoTx.
 // A text of more than MaxText bytes is left out of the row: whoever gets the event reads it elsewhere.
-func Append(ctx context.Context, tx *ent.Client, c Change) error {
+func Append(ctx context.Context, c Change) error {
 	s, ok := ctx.Value(scopeKey{}).(*scope)
 	if !ok {
 		return ErrNoTx
@@ -91,7 +89,7 @@ func Append(ctx context.Context, tx *ent.Client, c Change) error {
 	if len(c.Payload.ResponseContent) > MaxText {
 		c.Payload.ResponseContent = ""
 	}
-	create := tx.Event.Create().SetKind(c.Kind).SetNillableKnowledgeID(c.KnowledgeID)
+	create := s.client.Event.Create().SetKind(c.Kind).SetNillableKnowledgeID(c.KnowledgeID)
 	payload := []byte("{}")
 	if c.RecipientID != 0 {
 		var err error

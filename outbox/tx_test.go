@@ -227,13 +227,13 @@ func TestALongTextIsLeftOutOfTheEvent(t *testing.T) {
 	short, long := strings.Repeat("x", outbox.MaxText), strings.Repeat("x", outbox.MaxText+1)
 	if err := log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
 		for _, text := range []string{short, long} {
-			if err := outbox.Append(ctx, tx, outbox.Change{
+			if err := outbox.Append(ctx, outbox.Change{
 				Kind: event.KindKnowledgeResponse, RecipientID: 2, Payload: outbox.Payload{Question: "?", ResponseContent: text},
 			}); err != nil {
 				return err
 			}
 		}
-		return outbox.Append(ctx, tx, outbox.Change{Kind: event.KindKnowledgePublished, Payload: outbox.Payload{Question: "?"}})
+		return outbox.Append(ctx, outbox.Change{Kind: event.KindKnowledgePublished, Payload: outbox.Payload{Question: "?"}})
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestALongTextIsLeftOutOfTheEvent(t *testing.T) {
 	if all[0].ActorID != nil || all[0].RequestID != nil || all[0].RecipientID == nil || all[2].RecipientID != nil {
 		t.Errorf("the events are about %v and %v", all[0], all[2])
 	}
-	err := outbox.Append(auth.AsSystem(t.Context()), client, outbox.Change{Kind: event.KindKnowledgePublished})
+	err := outbox.Append(auth.AsSystem(t.Context()), outbox.Change{Kind: event.KindKnowledgePublished})
 	if !errors.Is(err, outbox.ErrNoTx) {
 		t.Errorf("outside of a transaction: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,6 +16,11 @@ import (
 
 // maxJSONDepth is how deep objects and arrays of a JSON text may be nested.
 const maxJSONDepth = 100
+
+// decoders keep what one text after the other needs anew.
+var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(nothing) }}
+
+var nothing = strings.NewReader("")
 
 // Object reads the text of one JSON object as RFC 8259 has it, and as strictly as I-JSON (RFC 7493, section 2): text that
 // two readers could take for different values is refused. That is text with a name twice in one object, with half of a surrogate
@@ -26,7 +32,12 @@ func Object(field string, text []byte) (map[string]any, error) {
 	if !utf8.Valid(text) {
 		return nil, Inputf(field, "is not valid UTF-8: send it encoded as UTF-8")
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(text))
+	d := decoders.Get().(*jsontext.Decoder) //nolint:forcetypeassert // nothing else is in there
+	defer func() {
+		d.Reset(nothing) // or it would keep the text
+		decoders.Put(d)
+	}()
+	d.Reset(bytes.NewBuffer(text))
 	if d.PeekKind() != jsontext.KindBeginObject {
 		return nil, Inputf(field, "must be a JSON object, such as {\"a\":1}, without anything before it")
 	}

@@ -50,7 +50,7 @@ func answer(next ent.Mutator) ent.Mutator {
 		if request.ResponseContent != nil {
 			payload.ResponseContent = *request.ResponseContent
 		}
-		return v, outbox.Append(ctx, m.Client(), outbox.Change{
+		return v, outbox.Append(ctx, outbox.Change{
 			Kind:        event.KindKnowledgeResponse,
 			RecipientID: request.RequesterID,
 			ActorID:     request.OwnerID,

@@ -45,7 +45,7 @@ func ask(next ent.Mutator) ent.Mutator {
 			return nil, err
 		}
 		request := v.(*gen.KnowledgeRequest)
-		return v, outbox.Append(ctx, m.Client(), outbox.Change{
+		return v, outbox.Append(ctx, outbox.Change{
 			Kind:        event.KindKnowledgeRequest,
 			RecipientID: request.OwnerID,
 			ActorID:     request.RequesterID,

@@ -110,7 +110,7 @@ func publish(next ent.Mutator) ent.Mutator {
 		if err != nil {
 			return nil, err
 		}
-		return v, outbox.Append(ctx, m.Client(), outbox.Change{
+		return v, outbox.Append(ctx, outbox.Change{
 			Kind: event.KindKnowledgePublished, KnowledgeID: &v.(*gen.Knowledge).ID,
 		})
 	})
