@@ -55,7 +55,7 @@ type chase struct {
 	cursor, published outbox.Cursor
 	joins             int
 	gap               bool // is owed
-	lagging           bool // its client has been there all the time
+	lagging           bool // its client has been there since the cursor
 }
 
 // chase says where a subscription stands that is to be caught up, and whether it is the caller's to do so. Where
@@ -101,13 +101,16 @@ func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c cha
 	if err != nil {
 		return err
 	}
-	if more && !c.lagging {
+	if !more {
+		s.stays(sub, c)
+	} else if !c.lagging {
 		o, err := s.gapUpTo(ctx, sub, c)
 		if err != nil {
 			return err
 		}
 		there, err := s.tell(ctx, sub, &o, c)
 		if there {
+			s.stays(sub, c)
 			s.caughtUp(sub, c)
 		}
 		return err
@@ -125,6 +128,16 @@ func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c cha
 		s.caughtUp(sub, c)
 	}
 	return nil
+}
+
+// stays notes that a client has come back, and that what it missed until now is sent to it: for what comes from now on
+// there is no limit.
+func (s *Subscriptions) stays(sub *subscription, c chase) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sub.joins == c.joins {
+		sub.lagging = true
+	}
 }
 
 // caughtUp notes that a client has been sent all that it missed when it was looked for, or that it cannot be.

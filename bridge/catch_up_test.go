@@ -417,6 +417,42 @@ func TestWhoeverMissedTooMuchIsToldSoOnce(t *testing.T) {
 	}
 }
 
+// The limits are for what a client missed while it was gone. What happens while it is caught up it gets, however much.
+func TestWhoeverIsBackMissesNothingMore(t *testing.T) {
+	t.Parallel()
+	const meanwhile = 60
+	for missed, first := range map[int][]string{3: {"0", "1", "2"}, 51: {"SUBSCRIPTION_GAP"}} {
+		t.Run(fmt.Sprint(missed, " missed"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQuiet(t)
+				ada := q.person("Ada")
+				channel := q.attend(ada, title)
+				q.wait(5 * time.Minute)
+				q.leave(channel, time.Now())
+				for i := range missed {
+					q.publish(ada, fmt.Sprint(i), "")
+				}
+				hold := make(chan struct{})
+				q.gate.on(func(_ *http.Request, events []sent) (int, error) {
+					if strings.Contains(fmt.Sprint(events), channel) {
+						<-hold
+					}
+					return 0, nil
+				})
+				q.join(ada, channel, subscriber.ProtocolGraphqlRuby)
+				synctest.Wait() // the first result is with Pusher
+				want := slices.Clone(first)
+				for i := range meanwhile {
+					want = append(want, fmt.Sprint("later ", i))
+					q.publish(ada, fmt.Sprint("later ", i), "")
+				}
+				close(hold)
+				q.gets(channel, want...)
+			})
+		})
+	}
+}
+
 func TestWhatPusherDoesNotTakeForLongIsNotSkipped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -71,8 +71,8 @@ type subscription struct {
 	absent   int           // sweeps in a row that did not find its channel
 	hookedAt time.Time     // of the newest webhook about it
 
-	// failures are how often in a row it could not be sent what it is due. While it is lagging, it is read from the log
-	// what it lacks although its client never left, and owed are the events that wait for that.
+	// failures are how often in a row it could not be sent what it is due. While it is lagging, its client is
+	// there and lacks events that are read from the log, however many; owed are the events that wait for that.
 	failures int
 	retryAt  time.Time // it is not tried before
 	lagging  bool
