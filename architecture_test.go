@@ -27,6 +27,7 @@ const (
 	tableFile       = "docs/architecture.md"
 	tableHead       = "| package | may import of ours |"
 	maxFileLines    = 600
+	maxMainLines    = 60 // of server.go
 	maxResolverBody = 10
 )
 
@@ -128,6 +129,10 @@ func TestInspectionFindsEachFault(t *testing.T) {
 		"a long file": {
 			change: map[string]string{"graph/graph_test.go": "package graph_test" + strings.Repeat("\n", 601)},
 			want:   []string{"graph/graph_test.go has 601 lines: a hand-written file has at most 600"},
+		},
+		"a long main": {
+			change: map[string]string{"server.go": "package main\nfunc main() {}" + strings.Repeat("\n", 61)},
+			want:   []string{"server.go has 62 lines: it has at most 60"},
 		},
 		"a long file in another language": {
 			change: map[string]string{"e2e/ask.test.mjs": strings.Repeat("\n", 601)},
@@ -490,6 +495,9 @@ func lengthFaults(sources []source) []string {
 	for _, s := range sources {
 		if !s.generated && s.lines > maxFileLines {
 			faults = append(faults, fmt.Sprintf("%s has %d lines: a hand-written file has at most %d", s.path, s.lines, maxFileLines))
+		}
+		if s.path == "server.go" && s.lines > maxMainLines {
+			faults = append(faults, fmt.Sprintf("%s has %d lines: it has at most %d", s.path, s.lines, maxMainLines))
 		}
 	}
 	return faults

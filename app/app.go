@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"lorebridge/auth"
+	"lorebridge/bridge"
+	"lorebridge/database"
+	"lorebridge/ent"
+	"lorebridge/ent/rule"
+	"lorebridge/graph"
+	"lorebridge/outbox"
+	"lorebridge/pusherserver"
+	"lorebridge/web"
+)
+
+// Deps is what the rooms are joined over.
+type Deps struct {
+	Client *ent.Client
+	Health *database.Health // of the same database
+	Logger *slog.Logger
+	Local  bool // only people at this machine reach the server
+}
+
+// App is the rooms, joined. Load and then Run are called once; everything else may be called concurrently.
+type App struct {
+	Accounts      *auth.Accounts
+	Log           *outbox.Log
+	Relay         *outbox.Relay
+	Bridge        *bridge.Bridge
+	Subscriptions *bridge.Subscriptions
+	GraphQL       *graph.Handler
+
+	settings  database.Settings
+	retention *outbox.Retention
+	sockets   *pusherserver.Server // nil where Pusher is another
+	page      *web.Handler
+	identify  func(http.Handler) http.Handler
+	health    *database.Health
+	version   string // of how pages connect
+	log       *slog.Logger
+	capacity  pusherserver.Capacity
+	control   *Control // nil where its socket cannot be
+	stopping  atomic.Bool
+}
+
+// New joins the rooms. Nothing runs yet.
+func New(ctx context.Context, c Config, deps Deps) (a *App, err error) {
+	a = &App{settings: database.NewSettings(deps.Client), health: deps.Health, log: deps.Logger}
+	sockets := c.MaxSockets
+	if !c.Pusher.Embedded() {
+		sockets = 0
+	}
+	a.capacity = pusherserver.FitCapacity(sockets, graph.DefaultMaxStreams)
+	installation, err := auth.ReadInstallation(ctx, a.settings)
+	if err != nil {
+		return nil, err
+	}
+	if a.Accounts, err = auth.NewAccounts(c.Auth, auth.Parts{Client: deps.Client, Logger: a.log}); err != nil {
+		return nil, err
+	}
+	if a.identify, err = auth.Middleware(a.Accounts, installation, c.Auth); err != nil {
+		return nil, err
+	}
+	if a.Log, err = outbox.New(ctx, outbox.Config{Client: deps.Client, Logger: a.log}); err != nil {
+		return nil, err
+	}
+	a.retention = outbox.NewRetention(c.Retention, a.Log, a.log)
+	if err := a.joinPusher(ctx, c, deps); err != nil {
+		return nil, err
+	}
+	a.Accounts.Listen(a.Bridge)
+	a.version = a.Bridge.Version(c.Auth.PublicURL)
+	if a.Relay, err = outbox.NewRelay(outbox.RelayConfig{Log: a.Log, Sender: a.Bridge, Logger: a.log}); err != nil {
+		return nil, err
+	}
+	playground := c.Web.HasPlayground(deps.Local)
+	path := ""
+	if playground {
+		path = "/playground"
+	}
+	a.GraphQL, err = graph.NewHandler(c.Graph, graph.Parts{
+		Client: deps.Client, WithTx: a.Log.WithTx, Accounts: a.Accounts, Logger: a.log,
+		Subscriptions: a.Subscriptions,
+		Realtime:      a.realtime,
+		Introspection: playground,
+		Playground:    path,
+		MaxStreams:    a.capacity.Streams,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.page, err = web.New(web.Config{Playground: playground, ConnectTo: c.Pusher.Origins(c.Auth.PublicURL)})
+	return a, err
+}
+
+// joinPusher builds our side of Pusher, and where none is configured, Pusher itself.
+func (a *App) joinPusher(ctx context.Context, c Config, deps Deps) (err error) {
+	parts := bridge.Parts{Sessions: a.Accounts, Logger: a.log, PublicURL: c.Auth.PublicURL}
+	if c.Pusher.Embedded() {
+		if !c.Pusher.HasApp() {
+			if c.Pusher, err = c.Pusher.WithOwnApp(ctx, a.settings, c.Database.Path()+".pusher.json", a.log); err != nil {
+				return err
+			}
+		}
+		if a.sockets, err = a.embedPusher(c); err != nil {
+			return err
+		}
+		parts.Transport, parts.Sockets = a.sockets.RoundTripper(), a.sockets
+	}
+	if a.Bridge, err = bridge.New(c.Pusher, parts); err != nil {
+		return err
+	}
+	a.Subscriptions, err = bridge.NewSubscriptions(c.Subscriptions, a.Bridge,
+		bridge.SubscriptionsParts{Client: deps.Client, Log: a.Log, Logger: a.log})
+	return err
+}
+
+func (a *App) embedPusher(c Config) (*pusherserver.Server, error) {
+	a.capacity.Warn(context.Background(), a.log, c.MaxSockets)
+	return pusherserver.New(pusherserver.Config{
+		Apps:   []pusherserver.App{{ID: c.Pusher.AppID, Key: c.Pusher.Key, Secret: c.Pusher.Secret}},
+		Logger: a.log, MaxConnections: a.capacity.Sockets, MaxRefused: a.capacity.Refused,
+		ActivityTimeout:   c.ActivityTimeout,
+		MaxEventDataBytes: max(c.Subscriptions.PayloadLimit, pusherserver.DefaultMaxEventDataBytes),
+		OnSubscription: func(s pusherserver.SubscriptionChange) {
+			a.Subscriptions.Changed(bridge.Change{
+				Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Unsubscribed: s.Unsubscribed, Heard: s.Heard,
+			})
+		},
+	})
+}
+
+// Load takes up the subscriptions that an earlier process left.
+func (a *App) Load(ctx context.Context) error { return a.Subscriptions.Load(ctx, a.GraphQL.Executor) }
+
+// realtime joins what graph asks for to what bridge knows.
+func (a *App) realtime(ctx context.Context, userID int) (*graph.Realtime, error) {
+	c, err := a.Bridge.Connection(auth.ClientFrom(ctx), userID)
+	if err != nil { // the request's Host is all that can be wrong
+		return nil, rule.Inputf("Host", "%v: call the server by its name, or set PUBLIC_URL", err)
+	}
+	r := &graph.Realtime{Key: c.Key, TLS: c.TLS, AuthEndpoint: "/pusher/auth", Channel: c.Channel}
+	if c.Cluster != "" {
+		r.Cluster = &c.Cluster
+	} else {
+		r.Host, r.Port = &c.Host, &c.Port
+	}
+	if c.NoticeChannel != "" {
+		r.NoticeChannel = &c.NoticeChannel
+	}
+	return r, nil
+}

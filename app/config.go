@@ -1,0 +1,114 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"reflect"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/joho/godotenv"
+
+	"lorebridge/auth"
+	"lorebridge/bridge"
+	"lorebridge/database"
+	"lorebridge/graph"
+	"lorebridge/outbox"
+	"lorebridge/web"
+)
+
+// maxActivityTimeout is longer than any proxy waits, and shorter than what clients cannot count.
+const maxActivityTimeout = time.Hour
+
+// Config is what an operator sets, in all rooms.
+type Config struct {
+	ListenAddr string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" help:"where to listen, host:port"`
+	LogLevel   slog.Level `env:"LOG_LEVEL" envDefault:"INFO" help:"DEBUG, INFO, WARN or ERROR"`
+	MaxSockets int        `env:"MAX_SOCKETS" envDefault:"10000" help:"a whole number: live connections of the embedded Pusher server, as far as descriptors allow"`
+	// ActivityTimeout is announced to browsers; proxies cut what is idle for long, many after 60 s.
+	ActivityTimeout time.Duration `env:"ACTIVITY_TIMEOUT" envDefault:"30s" help:"a duration such as 30s: silence on a socket of the embedded Pusher server after which its client pings"`
+	Database        database.Config
+	Auth            auth.Config
+	Graph           graph.Settings
+	Pusher          bridge.Config
+	// Subscriptions live in the bridge, too.
+	Subscriptions bridge.SubscriptionsConfig
+	Retention     outbox.RetentionConfig
+	Web           web.Settings
+	// Demo is the flag -demo.
+	Demo bool
+}
+
+// loadEnv adds to the process's environment what .env.local has, and then what .env has.
+func loadEnv() error {
+	for _, name := range []string{".env.local", ".env"} { // Load keeps what is set already
+		if err := godotenv.Load(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			// Not with the library's words: they quote the line, and with it a secret.
+			return fmt.Errorf("%s cannot be read: it must be lines of NAME=value, as in .env.example", name)
+		}
+	}
+	return nil
+}
+
+// readConfig reads the process's environment, then .env.local, then .env.
+func readConfig() (Config, error) {
+	if err := loadEnv(); err != nil {
+		return Config{}, err
+	}
+	var c Config
+	err := env.Parse(&c)
+	if parse, ok := errors.AsType[env.ParseError](err); ok {
+		for _, v := range documented(reflect.TypeFor[Config]()) {
+			if name := v.Tag.Get("env"); v.Name == parse.Name {
+				return Config{}, fmt.Errorf("%s is %q: it must be %s", name, os.Getenv(name), v.Tag.Get("help"))
+			}
+		}
+	}
+	if err != nil {
+		return Config{}, err
+	}
+	if c.MaxSockets < 1 {
+		return Config{}, fmt.Errorf("MAX_SOCKETS is %d: it must be at least 1", c.MaxSockets)
+	}
+	if c.ActivityTimeout < time.Second || c.ActivityTimeout > maxActivityTimeout {
+		return Config{}, fmt.Errorf("ACTIVITY_TIMEOUT is %v: it must be a duration such as 30s, from 1s to %v", c.ActivityTimeout, maxActivityTimeout)
+	}
+	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
+		return Config{}, fmt.Errorf("LISTEN_ADDR is %q: it must be host:port, such as 127.0.0.1:8080", c.ListenAddr)
+	}
+	for _, room := range []interface{ Validate() error }{c.Database, c.Auth, c.Graph, c.Pusher, c.Subscriptions, c.Retention, c.Web} {
+		if err := room.Validate(); err != nil {
+			return Config{}, err
+		}
+	}
+	return c, nil
+}
+
+// documented are the fields of a configuration that variables set, in all its rooms.
+func documented(t reflect.Type) []reflect.StructField {
+	var fields []reflect.StructField
+	for _, field := range reflect.VisibleFields(t) {
+		if field.Tag.Get("env") != "" {
+			fields = append(fields, field)
+		} else if field.Type.Kind() == reflect.Struct {
+			fields = append(fields, documented(field.Type)...)
+		}
+	}
+	return fields
+}
+
+func printUsage(out io.Writer) {
+	fmt.Fprint(out, "lorebridge [-demo]\n\n"+
+		"  -demo  fills an empty database with three people and what they know, prints how to sign in as each, and runs on\n\n"+
+		EventsUsage+"\n"+
+		"It reads these variables from its environment, then .env.local, then .env:\n\n")
+	for _, v := range documented(reflect.TypeFor[Config]()) {
+		fmt.Fprintf(out, "  %-30s %-22s %s\n", v.Tag.Get("env"), cmp.Or(v.Tag.Get("envDefault"), "-"), v.Tag.Get("help"))
+	}
+}

@@ -1,0 +1,35 @@
+package app
+
+import "net/http"
+
+// Routes answers every path of the server.
+func (a *App) Routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", a.withVersion(a.identify(a.GraphQL)))
+	mux.Handle("/graphql/subscriptions/result", a.identify(http.HandlerFunc(a.Subscriptions.ServeResult)))
+	for _, path := range []string{"/pusher/auth", "/graphql/subscriptions/auth"} { // the second is where Lighthouse's clients ask
+		mux.Handle(path, a.identify(a.Bridge))
+	}
+	for _, path := range []string{"/pusher/webhooks", "/graphql/subscriptions/webhook"} {
+		mux.HandleFunc(path, a.Subscriptions.ServeWebhook)
+	}
+	if a.sockets != nil {
+		mux.Handle("/app/", a.sockets)
+		mux.Handle("/apps/", a.sockets)
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { a.report(w, r, []string{}) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { a.report(w, r, a.problems()) })
+	mux.Handle("/", a.page)
+	return mux
+}
+
+// versionHeader is on every answer of the API, so that whatever a page asks, it learns that it has to connect in another way.
+const versionHeader = "X-Realtime-Version"
+
+func (a *App) withVersion(next http.Handler) http.Handler {
+	version := []string{a.version}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()[versionHeader] = version
+		next.ServeHTTP(w, r)
+	})
+}
