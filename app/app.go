@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"lorebridge/auth"
 	"lorebridge/bridge"
@@ -23,6 +24,19 @@ type Deps struct {
 	Health *database.Health // of the same database
 	Logger *slog.Logger
 	Local  bool // only people at this machine reach the server
+	Seams  Seams
+}
+
+// Seams are where tests put something else in the place of the real thing. Zero is the real thing.
+type Seams struct {
+	// Transport carries the calls of Pusher's HTTP API. It gets the embedded server's, or nil where Pusher is another.
+	Transport     func(embedded http.RoundTripper) http.RoundTripper
+	Sockets       func(*pusherserver.Config)
+	Subscriptions func(graph.Subscriptions) graph.Subscriptions
+	Realtime      func(ctx context.Context, userID int) (*graph.Realtime, error)
+	Times         graph.StreamTimes
+	Sweep         time.Duration // of sessions
+	Drain         time.Duration // of the relay
 }
 
 // App is the rooms, joined. Load and then Run are called once; everything else may be called concurrently.
@@ -59,7 +73,7 @@ func New(ctx context.Context, c Config, deps Deps) (a *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.Accounts, err = auth.NewAccounts(c.Auth, auth.Parts{Client: deps.Client, Logger: a.log}); err != nil {
+	if a.Accounts, err = auth.NewAccounts(c.Auth, auth.Parts{Client: deps.Client, Logger: a.log, Sweep: deps.Seams.Sweep}); err != nil {
 		return nil, err
 	}
 	if a.identify, err = auth.Middleware(a.Accounts, installation, c.Auth); err != nil {
@@ -74,27 +88,40 @@ func New(ctx context.Context, c Config, deps Deps) (a *App, err error) {
 	}
 	a.Accounts.Listen(a.Bridge)
 	a.version = a.Bridge.Version(c.Auth.PublicURL)
-	if a.Relay, err = outbox.NewRelay(outbox.RelayConfig{Log: a.Log, Sender: a.Bridge, Logger: a.log}); err != nil {
+	a.Relay, err = outbox.NewRelay(outbox.RelayConfig{Log: a.Log, Sender: a.Bridge, Logger: a.log, Drain: deps.Seams.Drain})
+	if err != nil {
 		return nil, err
 	}
+	if err := a.joinGraphQL(c, deps); err != nil {
+		return nil, err
+	}
+	a.page, err = web.New(web.Config{Playground: c.Web.HasPlayground(deps.Local), ConnectTo: c.Pusher.Origins(c.Auth.PublicURL)})
+	return a, err
+}
+
+func (a *App) joinGraphQL(c Config, deps Deps) (err error) {
 	playground := c.Web.HasPlayground(deps.Local)
 	path := ""
 	if playground {
 		path = "/playground"
 	}
-	a.GraphQL, err = graph.NewHandler(c.Graph, graph.Parts{
+	parts := graph.Parts{
 		Client: deps.Client, WithTx: a.Log.WithTx, Accounts: a.Accounts, Logger: a.log,
 		Subscriptions: a.Subscriptions,
 		Realtime:      a.realtime,
+		Times:         deps.Seams.Times,
 		Introspection: playground,
 		Playground:    path,
 		MaxStreams:    a.capacity.Streams,
-	})
-	if err != nil {
-		return nil, err
 	}
-	a.page, err = web.New(web.Config{Playground: playground, ConnectTo: c.Pusher.Origins(c.Auth.PublicURL)})
-	return a, err
+	if tap := deps.Seams.Subscriptions; tap != nil {
+		parts.Subscriptions = tap(a.Subscriptions)
+	}
+	if deps.Seams.Realtime != nil {
+		parts.Realtime = deps.Seams.Realtime
+	}
+	a.GraphQL, err = graph.NewHandler(c.Graph, parts)
+	return err
 }
 
 // joinPusher builds our side of Pusher, and where none is configured, Pusher itself.
@@ -106,10 +133,13 @@ func (a *App) joinPusher(ctx context.Context, c Config, deps Deps) (err error) {
 				return err
 			}
 		}
-		if a.sockets, err = a.embedPusher(c); err != nil {
+		if a.sockets, err = a.embedPusher(c, deps.Seams.Sockets); err != nil {
 			return err
 		}
 		parts.Transport, parts.Sockets = a.sockets.RoundTripper(), a.sockets
+	}
+	if deps.Seams.Transport != nil {
+		parts.Transport = deps.Seams.Transport(parts.Transport)
 	}
 	if a.Bridge, err = bridge.New(c.Pusher, parts); err != nil {
 		return err
@@ -119,9 +149,9 @@ func (a *App) joinPusher(ctx context.Context, c Config, deps Deps) (err error) {
 	return err
 }
 
-func (a *App) embedPusher(c Config) (*pusherserver.Server, error) {
+func (a *App) embedPusher(c Config, change func(*pusherserver.Config)) (*pusherserver.Server, error) {
 	a.capacity.Warn(context.Background(), a.log, c.MaxSockets)
-	return pusherserver.New(pusherserver.Config{
+	config := pusherserver.Config{
 		Apps:   []pusherserver.App{{ID: c.Pusher.AppID, Key: c.Pusher.Key, Secret: c.Pusher.Secret}},
 		Logger: a.log, MaxConnections: a.capacity.Sockets, MaxRefused: a.capacity.Refused,
 		ActivityTimeout:   c.ActivityTimeout,
@@ -131,7 +161,11 @@ func (a *App) embedPusher(c Config) (*pusherserver.Server, error) {
 				Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Unsubscribed: s.Unsubscribed, Heard: s.Heard,
 			})
 		},
-	})
+	}
+	if change != nil {
+		change(&config)
+	}
+	return pusherserver.New(config)
 }
 
 // Load takes up the subscriptions that an earlier process left.

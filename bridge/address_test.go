@@ -41,7 +41,7 @@ func TestWhateverRealtimeSaysCanBePastedIntoAURL(t *testing.T) {
 				}
 				for source, at := range map[string]func() (bridge.Connection, error){
 					"Host or PUBLIC_URL": func() (bridge.Connection, error) {
-						return granting(t, app()).Connection(auth.Client{Host: host + port, TLS: tls}, 7)
+						return granting(t, ourPusher()).Connection(auth.Client{Host: host + port, TLS: tls}, 7)
 					},
 					"PUSHER_HOST": func() (bridge.Connection, error) {
 						return located(func(c *bridge.Config) { c.Host, c.Scheme = host+port, scheme }, auth.Client{Host: "page"}, "")
@@ -79,7 +79,7 @@ func TestWhateverRealtimeSaysCanBePastedIntoAURL(t *testing.T) {
 
 // located is where a browser is sent by a configuration; a mistake in it counts.
 func located(change func(*bridge.Config), client auth.Client, publicURL string) (bridge.Connection, error) {
-	c := app()
+	c := ourPusher()
 	change(&c)
 	b, err := bridge.New(c, bridge.Parts{Sessions: always(true), Logger: discard, PublicURL: publicURL})
 	if err != nil {
@@ -120,7 +120,7 @@ func TestBrowsersReachPusherByTheSchemeThatTheirPageCanUse(t *testing.T) {
 		if err != nil || c.TLS != test.tls || c.Port != test.port {
 			t.Errorf("%+v: got %+v, %v", test, c, err)
 		}
-		config := app()
+		config := ourPusher()
 		change(&config)
 		if got := strings.Join(config.Origins(test.publicURL), " "); got != test.origins {
 			t.Errorf("%+v: origins %s", test, got)
@@ -132,7 +132,7 @@ func TestANamespaceIsInTheNamesOfAllChannels(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"staging", "a", "A-b_9", strings.Repeat("n", 64)} {
 		for _, master := range []string{"", masterKey} {
-			c := app()
+			c := ourPusher()
 			c.Namespace, c.MasterKey = name, master
 			want := "private-" + name + ".user-7"
 			if master != "" {
@@ -165,7 +165,7 @@ func TestANamespaceIsInTheNamesOfAllChannels(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"a b", "a.b", "ä", "encrypted-a", "cache-a", strings.Repeat("n", 65), "a;", "a,b"} {
-		c := app()
+		c := ourPusher()
 		c.Namespace = name
 		if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), "PUSHER_CHANNEL_NAMESPACE is ") {
 			t.Errorf("%q: %v", name, err)

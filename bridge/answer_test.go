@@ -164,7 +164,7 @@ func TestNoAnswerThatIsNotPushersDecidesAboutAnEvent(t *testing.T) {
 						continue
 					}
 					n++
-					b := over(t, app(), carrier(func(r *http.Request) (*http.Response, error) { return said.of(r, status, mediaType, cut), nil }))
+					b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) { return said.of(r, status, mediaType, cut), nil }))
 					want, name := said.want(status, mediaType, cut)
 					for size := 1; size <= 2; size++ { // alone and in a batch
 						batch := []*ent.Event{row(1, 2, response("approved")), row(2, 3, response("denied"))}[:size]
@@ -217,7 +217,7 @@ func TestAnAnswerIsQuotedAsItCame(t *testing.T) {
 		`pusher is overloaded or down (HTTP 503): it is tried again by itself`:                                                                                           spoken{}.of(nil, 503, "", false),
 		`pusher cannot be reached (HTTP 200 "{}"; unexpected EOF): check PUSHER_HOST or PUSHER_CLUSTER, and the network between`:                                         spoken{body: "{}"}.of(nil, 200, "", true),
 	} {
-		b := over(t, app(), carrier(func(*http.Request) (*http.Response, error) { return answer, nil }))
+		b := over(t, ourPusher(), carrier(func(*http.Request) (*http.Response, error) { return answer, nil }))
 		_, err := b.Send(t.Context(), []*ent.Event{row(1, 2, response("approved"))})
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
@@ -233,7 +233,7 @@ func TestAClockThatIsWrongShowsInTheDateOfA401(t *testing.T) {
 			-time.Hour: clock, -11 * time.Minute: clock, -9 * time.Minute: "what answers is not pusher", 0: "what answers is not pusher",
 			9 * time.Minute: "what answers is not pusher", 11 * time.Minute: clock, 24 * time.Hour: clock,
 		} {
-			b := over(t, app(), carrier(func(r *http.Request) (*http.Response, error) {
+			b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 				answer := spoken{body: "Unauthorized"}.of(r, 401, "text/plain", false)
 				answer.Header.Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
 				return answer, nil
@@ -256,7 +256,7 @@ func TestRetryAfterIsKeptWithinAMinute(t *testing.T) {
 			date(30 * time.Second): 30 * time.Second, date(time.Hour): time.Minute, date(-time.Hour): 0,
 		} {
 			for _, status := range []int{429, 503, 403, 500} {
-				b := over(t, app(), carrier(func(r *http.Request) (*http.Response, error) {
+				b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 					answer := spoken{}.of(r, status, "", false)
 					answer.Header.Set("Retry-After", given)
 					return answer, nil
@@ -269,7 +269,7 @@ func TestRetryAfterIsKeptWithinAMinute(t *testing.T) {
 		}
 	})
 	// A date is compared with the clock of whoever gave it.
-	b := over(t, app(), carrier(func(r *http.Request) (*http.Response, error) {
+	b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 		answer := spoken{}.of(r, 503, "", false)
 		answer.Header.Set("Date", "Fri, 27 Nov 2020 06:00:00 GMT")
 		answer.Header.Set("Retry-After", "Fri, 27 Nov 2020 06:00:20 GMT")
@@ -299,7 +299,7 @@ func TestFaultsAreNamedWhileTheyLast(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			fails := true
-			b := over(t, app(), carrier(func(r *http.Request) (*http.Response, error) {
+			b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 				if !fails {
 					return spoken{body: "{}"}.of(r, 200, "", false), nil
 				}
@@ -344,7 +344,7 @@ func TestAServerWithoutBatchesGetsSingleEvents(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var calls []string
 			refused := ""
-			b := over(t, app(), carrier(func(r *http.Request) (*http.Response, error) {
+			b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 				body, err := io.ReadAll(r.Body)
 				calls = append(calls, strings.TrimPrefix(r.URL.Path, "/apps/lorebridge/"))
 				switch {
@@ -380,7 +380,7 @@ func TestAServerWithoutBatchesGetsSingleEvents(t *testing.T) {
 func TestAServerWithoutAnyCallIsNotOneWithoutBatches(t *testing.T) {
 	t.Parallel()
 	var calls []string
-	b := over(t, app(), carrier(func(r *http.Request) (*http.Response, error) {
+	b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 		calls = append(calls, strings.TrimPrefix(r.URL.Path, "/apps/lorebridge/"))
 		return spoken{body: "404 page not found"}.of(r, 404, "text/plain", false), nil
 	}))
@@ -409,7 +409,7 @@ func TestAnEventThatIsTooLargeGoesWithoutItsTexts(t *testing.T) {
 	} {
 		for size := 1; size <= 3; size++ {
 			var took []string
-			b := over(t, app(), carrier(func(r *http.Request) (*http.Response, error) {
+			b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 				body, err := io.ReadAll(r.Body)
 				if len(body) > 300 {
 					return refuse(r), err
@@ -526,7 +526,7 @@ func TestAnUpgradeIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	body, writer := io.Pipe()
 	t.Cleanup(func() { _ = writer.Close() })
-	b := over(t, app(), carrier(func(r *http.Request) (*http.Response, error) {
+	b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: http.Header{}, Body: body, Request: r}, nil
 	}))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -68,9 +68,9 @@ func granting(t *testing.T, c bridge.Config) *bridge.Bridge {
 
 func TestAChannelIsGrantedToItsPersonAlone(t *testing.T) {
 	t.Parallel()
-	encrypted := app()
+	encrypted := ourPusher()
 	encrypted.MasterKey = masterKey
-	plain, sealed := granting(t, app()), granting(t, encrypted)
+	plain, sealed := granting(t, ourPusher()), granting(t, encrypted)
 	for _, test := range []struct {
 		name    string
 		bridge  *bridge.Bridge
@@ -123,7 +123,7 @@ func TestAChannelIsGrantedToItsPersonAlone(t *testing.T) {
 
 func TestWhatIsNoRequestGrantsNothing(t *testing.T) {
 	t.Parallel()
-	b := granting(t, app())
+	b := granting(t, ourPusher())
 	const asJSON = "application/json"
 	for name, test := range map[string]struct {
 		method, contentType, body string
@@ -187,12 +187,12 @@ func TestWhatIsNoRequestGrantsNothing(t *testing.T) {
 
 func TestASocketThatIsNotThereIsGrantedNothing(t *testing.T) {
 	t.Parallel()
-	b, _ := embedded(t, app(), sockets(t, nil))
+	b, _ := embedded(t, ourPusher(), sockets(t, nil))
 	if status, answer := authorize(t, b, 7, "socket_id=1.2&channel_name=private-user-7"); status != http.StatusForbidden || !strings.Contains(answer, "no such socket") {
 		t.Errorf("answered %d %s", status, answer)
 	}
 	// Another server's sockets are not known here.
-	other := over(t, app(), carrier(func(*http.Request) (*http.Response, error) { return nil, errors.New("not in a test") }))
+	other := over(t, ourPusher(), carrier(func(*http.Request) (*http.Response, error) { return nil, errors.New("not in a test") }))
 	if status, answer := authorize(t, other, 7, "socket_id=1.2&channel_name=private-user-7"); status != http.StatusOK {
 		t.Errorf("for another server it is answered %d %s", status, answer)
 	}
@@ -203,7 +203,7 @@ func TestSigningOutClosesTheSocketsOfThatSession(t *testing.T) {
 	server := sockets(t, nil)
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
-	c := app()
+	c := ourPusher()
 	c.MasterKey = masterKey
 	b, _ := embedded(t, c, server)
 	ada, bob := browse(t, web.URL), browse(t, web.URL)
@@ -252,7 +252,7 @@ func TestASignOutMeanwhileIsSeen(t *testing.T) {
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
 	var b *bridge.Bridge
-	b, err := bridge.New(app(), bridge.Parts{
+	b, err := bridge.New(ourPusher(), bridge.Parts{
 		Sessions: ending{func() { b.EndSession(107, auth.SignedOut) }}, Logger: discard, Transport: server.RoundTripper(), Sockets: server,
 	})
 	must(t, err)
@@ -275,7 +275,7 @@ func (failing) Holds(context.Context, auth.Viewer) (bool, error) {
 func TestWithoutAnAnswerFromTheDatabaseNothingIsGranted(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	b, err := bridge.New(app(), bridge.Parts{
+	b, err := bridge.New(ourPusher(), bridge.Parts{
 		Sessions: failing{}, Logger: slog.New(slog.NewTextHandler(&log, nil)), Sockets: anySocket{}, Transport: http.DefaultTransport,
 	})
 	must(t, err)

@@ -15,14 +15,14 @@ import (
 func TestEachMistakeInTheConfigurationNamesItsVariable(t *testing.T) {
 	t.Parallel()
 	with := func(change func(*bridge.Config)) bridge.Config {
-		c := app()
+		c := ourPusher()
 		change(&c)
 		return c
 	}
 	none := bridge.Config{Scheme: "https"}
 	for name, c := range map[string]bridge.Config{
 		"nothing":                    none,
-		"an app of its own":          app(),
+		"an app of its own":          ourPusher(),
 		"a cluster":                  with(func(c *bridge.Config) { c.Cluster = "ap-southeast-1" }),
 		"a host":                     with(func(c *bridge.Config) { c.Host = "pusher.internal:6001" }),
 		"a host without a port":      with(func(c *bridge.Config) { c.Host = "pusher.internal" }),
@@ -93,7 +93,7 @@ func TestABridgeNeedsItsParts(t *testing.T) {
 		"no transport": {Sessions: always(true), Logger: discard, Sockets: anySocket{}},
 		"no sockets":   {Sessions: always(true), Logger: discard, Transport: transport},
 	} {
-		if _, err := bridge.New(app(), parts); err == nil {
+		if _, err := bridge.New(ourPusher(), parts); err == nil {
 			t.Errorf("%s is enough", name)
 		}
 	}
@@ -151,14 +151,14 @@ func TestABrowserIsToldWhereToConnect(t *testing.T) {
 			bridge.Connection{Key: key, Cluster: "eu", TLS: true, Channel: "private-encrypted-user-7", NoticeChannel: "lorebridge"},
 		},
 	} {
-		c := app()
+		c := ourPusher()
 		test.change(&c)
 		if got, err := granting(t, c).Connection(test.client, 7); err != nil || got != test.want {
 			t.Errorf("%s: %+v, %v, want %+v", name, got, err, test.want)
 		}
 	}
 	for _, host := range []string{"", "a b", "host:port", "[::1", "a/b"} { // a request may say anything
-		if got, err := granting(t, app()).Connection(auth.Client{Host: host}, 7); err == nil {
+		if got, err := granting(t, ourPusher()).Connection(auth.Client{Host: host}, 7); err == nil {
 			t.Errorf("at %q: %+v", host, got)
 		}
 	}
@@ -189,7 +189,7 @@ func TestAPageIsAllowedWhereItsBrowserIsTold(t *testing.T) {
 			[]string{"wss://ws.example.com:8443"},
 		},
 	} {
-		c := app()
+		c := ourPusher()
 		test.change(&c)
 		must(t, c.Validate())
 		if got := c.Origins(test.publicURL); !slices.Equal(got, test.want) {

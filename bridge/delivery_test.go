@@ -354,9 +354,8 @@ func TestNoExecutionBeginsBeforeTheMutationIsAnswered(t *testing.T) {
 	h := build(t)
 	clock := &answerClock{written: make(map[string]time.Time), begun: make(map[string]time.Time)}
 	must(t, h.subscriptions.Load(t.Context(), timed{h.api.Executor, clock})) // there are none to load yet
-	front := h.front.Load()
-	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	front := *h.front.Load()
+	var noted http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
@@ -364,7 +363,7 @@ func TestNoExecutionBeginsBeforeTheMutationIsAnswered(t *testing.T) {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		front.ServeHTTP(&noting{ResponseWriter: w, clock: clock, body: string(body)}, r)
 	})
-	h.front.Store(mux)
+	h.front.Store(&noted)
 	ada := h.person("Ada")
 	l := h.listen(ada, h.subscribe(ada, title))
 	const rounds, authors = 50, 4

@@ -48,8 +48,8 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// app is a configuration of the embedded server.
-func app() bridge.Config {
+// ourPusher is a configuration of the embedded server.
+func ourPusher() bridge.Config {
 	return bridge.Config{AppID: appID, Key: key, Secret: secret, Scheme: "https"}
 }
 
@@ -149,7 +149,7 @@ func (a always) Holds(context.Context, auth.Viewer) (bool, error) { return bool(
 // to is a bridge to a server at a URL, over the network.
 func to(t *testing.T, url string) *bridge.Bridge {
 	t.Helper()
-	c := app()
+	c := ourPusher()
 	scheme, host, _ := strings.Cut(url, "://")
 	c.Scheme, c.Host = scheme, host
 	transport := &http.Transport{}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"lorebridge/app"
 	"lorebridge/auth"
 	"lorebridge/bridge"
 	"lorebridge/database"
@@ -30,10 +32,8 @@ import (
 	"lorebridge/graph"
 	"lorebridge/outbox"
 	"lorebridge/pusherserver"
+	"lorebridge/web"
 )
-
-// installation is the server's in all tests.
-var installation = auth.Installation{ID: "0123456789abcdef"}
 
 // plan is what a test changes of a house before it is built.
 type plan struct {
@@ -48,7 +48,7 @@ type plan struct {
 	client              func(*ent.Client)           // hooks and interceptors, before anything runs
 }
 
-// house is the server as server.go joins it, behind a listener that outlives restarts.
+// house is a server behind a listener that outlives restarts.
 type house struct {
 	t    *testing.T
 	plan plan
@@ -57,18 +57,17 @@ type house struct {
 	// pusher is where browsers connect.
 	pusher string
 	http   *http.Client
-	front  atomic.Pointer[http.ServeMux] // nil while the house is down
-	path   string                        // of the database
+	front  atomic.Pointer[http.Handler] // nil while the house is down
+	path   string                       // of the database
 
 	// These are of the present run.
 	client        *ent.Client
 	accounts      *auth.Accounts
 	events        *outbox.Log
 	relay         *outbox.Relay
-	bridge        *bridge.Bridge
 	subscriptions *bridge.Subscriptions
 	api           *graph.Handler
-	parts         []func() // what stops it, in this order
+	end           func()
 }
 
 // administrator is the address of whoever sees and ends all subscriptions.
@@ -78,7 +77,7 @@ const administrator = "root@example.com"
 func build(t *testing.T, change ...func(*plan)) *house {
 	t.Helper()
 	h := &house{t: t, gate: &gate{}, path: filepath.Join(t.TempDir(), "lorebridge.db"), plan: plan{
-		pusher: app(),
+		pusher: ourPusher(),
 		subscriptions: bridge.SubscriptionsConfig{
 			PerPerson: 100, Grace: time.Minute, Lifetime: 24 * time.Hour, Sweep: time.Minute,
 			Oversize: bridge.OversizeError, PayloadLimit: bridge.DefaultPayloadLimit,
@@ -88,8 +87,8 @@ func build(t *testing.T, change ...func(*plan)) *house {
 		change(&h.plan)
 	}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if mux := h.front.Load(); mux != nil {
-			mux.ServeHTTP(w, r)
+		if routes := h.front.Load(); routes != nil {
+			(*routes).ServeHTTP(w, r)
 			return
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -123,109 +122,77 @@ func (h *house) buildPusher() {
 	h.plan.pusher.Host, h.plan.pusher.Scheme = address.Host, address.Scheme
 }
 
-// start joins the parts and runs them.
+// start joins the rooms and runs them.
 func (h *house) start() {
 	h.t.Helper()
 	log := slog.New(slog.NewTextHandler(h.t.Output(), nil))
-	var err error
-	h.client, err = database.Open(h.t.Context(), database.Config{URL: "sqlite:" + h.path})
+	c := config(h.path, h.plan.pusher, h.plan.subscriptions)
+	c.Graph = graph.Settings{RequestsPerMinute: 1_000_000, Administrators: []string{administrator}}
+	client, health, err := database.OpenWatched(h.t.Context(), c.Database, log)
 	must(h.t, err)
+	h.client = client
 	if h.plan.client != nil {
-		h.plan.client(h.client)
+		h.plan.client(client)
 	}
-	h.accounts, err = auth.NewAccounts(auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
-		auth.Parts{Client: h.client, Logger: log, Sweep: h.plan.sessionSweep})
-	must(h.t, err)
-	identify, err := auth.Middleware(h.accounts, installation, auth.Config{})
-	must(h.t, err)
-	mux := http.NewServeMux()
-	parts := bridge.Parts{Sessions: h.accounts, Logger: log, Transport: h.gate}
-	var server *pusherserver.Server
-	if h.plan.pusher.Embedded() {
-		server = h.embed(log)
-		parts.Sockets = server
-		h.gate.mu.Lock()
-		h.gate.next = server.RoundTripper()
-		h.gate.mu.Unlock()
-		mux.Handle("/app/", server)
-		mux.Handle("/apps/", server)
-	}
-	h.bridge, err = bridge.New(h.plan.pusher, parts)
-	must(h.t, err)
-	h.accounts.Listen(h.bridge)
-	if h.plan.listener != nil {
-		h.accounts.Listen(h.plan.listener)
-	}
-	h.events, err = outbox.New(h.t.Context(), outbox.Config{Client: h.client, Logger: log})
-	must(h.t, err)
-	h.subscriptions, err = bridge.NewSubscriptions(h.plan.subscriptions, h.bridge,
-		bridge.SubscriptionsParts{Client: h.client, Log: h.events, Logger: log})
-	must(h.t, err)
-	h.relay, err = outbox.NewRelay(outbox.RelayConfig{Log: h.events, Sender: h.bridge, Logger: log, Drain: 100 * time.Millisecond})
-	must(h.t, err)
-	h.api, err = graph.NewHandler(graph.Settings{RequestsPerMinute: 1_000_000, Administrators: []string{administrator}}, graph.Parts{
-		Client: h.client, WithTx: h.events.WithTx, Accounts: h.accounts, Logger: log, Subscriptions: h.subscriptions,
+	a, err := app.New(h.t.Context(), c, app.Deps{Client: client, Health: health, Logger: log, Seams: app.Seams{
+		Sweep: h.plan.sessionSweep, Drain: 100 * time.Millisecond, Sockets: h.plan.sockets,
+		Transport: func(embedded http.RoundTripper) http.RoundTripper {
+			if embedded != nil {
+				h.gate.carry(embedded)
+			}
+			return h.gate
+		},
 		Realtime: func(ctx context.Context, _ int) (*graph.Realtime, error) {
 			if h.plan.realtime == nil {
 				return nil, nil
 			}
 			return &graph.Realtime{Key: key, Channel: "late"}, h.plan.realtime(ctx)
 		},
-	})
+	}})
 	must(h.t, err)
-	must(h.t, h.subscriptions.Load(h.t.Context(), h.api.Executor))
-	mux.Handle("/graphql", identify(h.api))
-	mux.Handle("/graphql/subscriptions/result", identify(http.HandlerFunc(h.subscriptions.ServeResult)))
-	mux.Handle("/pusher/auth", identify(h.bridge))
-	mux.Handle("/graphql/subscriptions/auth", identify(h.bridge))
-	mux.HandleFunc("/pusher/webhooks", h.subscriptions.ServeWebhook)
-	h.parts = []func(){h.api.Close, h.run(h.accounts), h.run(h.relay), h.run(h.subscriptions)}
-	if server != nil {
-		h.parts = append(h.parts, h.run(server))
+	if h.plan.listener != nil {
+		a.Accounts.Listen(h.plan.listener)
 	}
-	h.parts = append(h.parts, func() { must(h.t, h.client.Close()) })
-	h.front.Store(mux)
-}
-
-// embed makes a Pusher in the same process.
-func (h *house) embed(log *slog.Logger) *pusherserver.Server {
-	h.t.Helper()
-	c := pusherserver.Config{
-		Apps: []pusherserver.App{{ID: appID, Key: key, Secret: secret}}, Logger: log,
-		OnSubscription: func(s pusherserver.SubscriptionChange) {
-			h.subscriptions.Changed(bridge.Change{
-				Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Unsubscribed: s.Unsubscribed, Heard: s.Heard,
-			})
-		},
-	}
-	if h.plan.sockets != nil {
-		h.plan.sockets(&c)
-	}
-	server, err := pusherserver.New(c)
-	must(h.t, err)
-	return server
-}
-
-// run runs a part and returns what stops it and waits for its end.
-func (h *house) run(part interface{ Run(context.Context) error }) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+	h.accounts, h.events, h.relay, h.subscriptions, h.api = a.Accounts, a.Log, a.Relay, a.Subscriptions, a.GraphQL
+	must(h.t, a.Load(h.t.Context()))
+	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- part.Run(ctx) }()
-	return func() {
-		cancel()
+	go func() { ended <- a.Run(ctx, nobodyCalls(h.t)) }()
+	h.end = func() {
+		stop()
 		if err := <-ended; err != nil {
 			h.t.Error(err)
 		}
+		must(h.t, client.Close())
 	}
+	routes := a.Routes()
+	h.front.Store(&routes)
+}
+
+// config is that of a server with a database at a path.
+func config(path string, pusher bridge.Config, subscriptions bridge.SubscriptionsConfig) app.Config {
+	return app.Config{
+		MaxSockets: 10_000, ActivityTimeout: 30 * time.Second,
+		Database: database.Config{URL: "sqlite:" + path},
+		Auth:     auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
+		Pusher:   pusher, Subscriptions: subscriptions,
+		Web: web.Settings{Playground: "off"},
+	}
+}
+
+// nobodyCalls is a listener for a server that is reached in another way.
+func nobodyCalls(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must(t, err)
+	return listener
 }
 
 // stop ends the present run in good order. start begins another one on the same database.
 func (h *house) stop() {
 	h.front.Store(nil)
-	for _, stop := range h.parts {
-		stop()
-	}
-	h.parts = nil
+	h.end()
+	h.end = func() {}
 }
 
 // crash ends the present run at once: nothing leaves it any more, and start goes on from what the database holds now.
@@ -251,6 +218,13 @@ type gate struct {
 	rule  func(r *http.Request, events []sent) (status int, err error)
 	reply func(r *http.Request) *http.Response
 	calls []call
+}
+
+// carry sets what carries the calls on.
+func (g *gate) carry(next http.RoundTripper) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.next = next
 }
 
 // answer sets what is answered instead of Pusher; nil from it lets the call pass. Nil lets everything pass.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"lorebridge/app"
 	"lorebridge/auth"
 	"lorebridge/bridge"
 	"lorebridge/database"
@@ -73,7 +74,7 @@ func encrypting(p *quietPlan) { p.pusher.MasterKey = masterKey }
 func newQuiet(t testing.TB, change ...func(*quietPlan)) *quiet {
 	t.Helper()
 	q := &quiet{t: t, gate: &gate{}, joined: make(map[string]struct{}), path: filepath.Join(t.TempDir(), "lorebridge.db"), plan: quietPlan{
-		pusher: app(),
+		pusher: ourPusher(),
 		subscriptions: bridge.SubscriptionsConfig{
 			PerPerson: 100_000, Grace: time.Minute, Lifetime: 24 * time.Hour, Sweep: time.Minute,
 			Oversize: bridge.OversizeError, PayloadLimit: bridge.DefaultPayloadLimit,
@@ -87,7 +88,7 @@ func newQuiet(t testing.TB, change ...func(*quietPlan)) *quiet {
 	return q
 }
 
-// start joins the parts and runs them.
+// start joins the rooms and runs those that need no network.
 func (q *quiet) start() {
 	q.t.Helper()
 	handler := q.plan.log
@@ -95,54 +96,53 @@ func (q *quiet) start() {
 		handler = slog.DiscardHandler
 	}
 	log := slog.New(handler)
-	server, err := pusherserver.New(pusherserver.Config{
-		Apps: []pusherserver.App{{ID: appID, Key: key, Secret: secret}}, Logger: log,
-		MaxEventDataBytes: max(pusherserver.DefaultMaxEventDataBytes, q.plan.subscriptions.PayloadLimit),
-	})
+	c := config(q.path, q.plan.pusher, q.plan.subscriptions)
+	c.Graph = graph.Settings{RequestsPerMinute: 10_000_000}
+	client, health, err := database.OpenWatched(q.t.Context(), c.Database, log)
 	must(q.t, err)
-	q.gate.next = carrier(func(r *http.Request) (*http.Response, error) {
-		if r.Method == http.MethodGet {
-			return q.occupied(r)
-		}
-		return server.RoundTripper().RoundTrip(r)
-	})
-	q.client, err = database.Open(q.t.Context(), database.Config{URL: "sqlite:" + q.path})
-	must(q.t, err)
-	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10}, auth.Parts{Client: q.client, Logger: log})
-	must(q.t, err)
-	parts := bridge.Parts{Sessions: accounts, Logger: log, Transport: q.gate, Sockets: server}
-	if q.plan.direct {
-		parts.Transport = server.RoundTripper()
-	}
-	q.bridge, err = bridge.New(q.plan.pusher, parts)
-	must(q.t, err)
-	accounts.Listen(q.bridge)
-	q.events, err = outbox.New(q.t.Context(), outbox.Config{Client: q.client, Logger: log})
-	must(q.t, err)
-	q.subscriptions, err = bridge.NewSubscriptions(q.plan.subscriptions, q.bridge,
-		bridge.SubscriptionsParts{Client: q.client, Log: q.events, Logger: log})
-	must(q.t, err)
-	q.relay, err = outbox.NewRelay(outbox.RelayConfig{Log: q.events, Sender: q.bridge, Logger: log, Drain: 100 * time.Millisecond})
-	must(q.t, err)
-	q.api, err = graph.NewHandler(graph.Settings{RequestsPerMinute: 10_000_000}, graph.Parts{
-		Client: q.client, WithTx: q.events.WithTx, Accounts: accounts, Logger: log, Subscriptions: q.subscriptions,
+	q.client = client
+	a, err := app.New(q.t.Context(), c, app.Deps{Client: client, Health: health, Logger: log, Seams: app.Seams{
+		Drain: 100 * time.Millisecond, Transport: q.carry,
 		Realtime: func(context.Context, int) (*graph.Realtime, error) { return nil, nil },
-	})
+	}})
 	must(q.t, err)
+	q.events, q.relay, q.bridge, q.subscriptions, q.api = a.Log, a.Relay, a.Bridge, a.Subscriptions, a.GraphQL
 	executor := q.api.Executor
 	if q.plan.executor != nil {
 		executor = q.plan.executor(executor)
 	}
 	must(q.t, q.subscriptions.Load(q.t.Context(), executor))
-	stopAccounts, stopRelay, stopSubscriptions := q.run(accounts), q.run(q.relay), q.run(q.subscriptions)
+	stopAccounts, stopRelay, stopSubscriptions := q.run(a.Accounts), q.run(q.relay), q.run(q.subscriptions)
 	q.stop = func() {
 		q.stop = func() {}
 		q.api.Close()
 		stopAccounts()
 		stopRelay()
 		stopSubscriptions()
-		must(q.t, q.client.Close())
+		must(q.t, client.Close())
 	}
+}
+
+// carry is how Pusher is called: its server, and what it says of channels, which nobody has really joined.
+func (q *quiet) carry(server http.RoundTripper) http.RoundTripper {
+	if server == nil {
+		apart, err := pusherserver.New(pusherserver.Config{
+			Apps:              []pusherserver.App{{ID: appID, Key: key, Secret: secret}},
+			MaxEventDataBytes: max(pusherserver.DefaultMaxEventDataBytes, q.plan.subscriptions.PayloadLimit),
+		})
+		must(q.t, err)
+		server = apart.RoundTripper()
+	}
+	if q.plan.direct {
+		return server
+	}
+	q.gate.carry(carrier(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodGet {
+			return q.occupied(r)
+		}
+		return server.RoundTrip(r)
+	}))
+	return q.gate
 }
 
 // run runs a part and returns what stops it and waits for its end.

@@ -22,7 +22,7 @@ import (
 
 func TestEventsTravelAsTheContractSays(t *testing.T) {
 	t.Parallel()
-	b, w := embedded(t, app(), sockets(t, nil))
+	b, w := embedded(t, ourPusher(), sockets(t, nil))
 	verdicts, err := b.Send(t.Context(), []*ent.Event{
 		row(25769803777, 2, question(`<b>"Roots" & more?</b> 🍵`)),
 		row(25769803778, 3, `{"type":"knowledge-response","requestId":12884901889,"status":"approved","responseContent":"Here & <there>."}`),
@@ -54,7 +54,7 @@ func TestABrowserHoldsTheEvent(t *testing.T) {
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
 	for name, b := range map[string]*bridge.Bridge{
-		"in the same process": func() *bridge.Bridge { b, _ := embedded(t, app(), server); return b }(),
+		"in the same process": func() *bridge.Bridge { b, _ := embedded(t, ourPusher(), server); return b }(),
 		"over the network":    to(t, web.URL),
 	} {
 		ada := browse(t, web.URL)
@@ -78,7 +78,7 @@ func TestABrowserHoldsTheEvent(t *testing.T) {
 
 func TestTextsThatDoNotFitStayAtHome(t *testing.T) {
 	t.Parallel()
-	b, w := embedded(t, app(), sockets(t, nil))
+	b, w := embedded(t, ourPusher(), sockets(t, nil))
 	// What is sent for a text of n bytes, and whether it has the text.
 	send := func(n int, payload func(string) string, key string) (int, bool) {
 		t.Helper()
@@ -111,7 +111,7 @@ func TestTextsThatDoNotFitStayAtHome(t *testing.T) {
 // What is encrypted is larger, by what pusher-http-go makes of it: at the boundary its own result is compared.
 func TestEncryptedTextsFitUpToTheLastByte(t *testing.T) {
 	t.Parallel()
-	c := app()
+	c := ourPusher()
 	c.MasterKey = masterKey
 	b, w := embedded(t, c, sockets(t, nil))
 	size := func(text string) (int, string) {
@@ -147,7 +147,7 @@ func TestEncryptedTextsFitUpToTheLastByte(t *testing.T) {
 func TestABadEventCostsOnlyItself(t *testing.T) {
 	t.Parallel()
 	server := sockets(t, func(c *pusherserver.Config) { c.MaxEventDataBytes = 300 })
-	b, w := embedded(t, app(), server)
+	b, w := embedded(t, ourPusher(), server)
 	refused := func(reason string) error { return &outbox.RefusedError{Reason: reason} }
 	same := cmp.Comparer(func(a, b error) bool { return fmt.Sprintf("%T %v", a, a) == fmt.Sprintf("%T %v", b, b) })
 
@@ -323,7 +323,7 @@ func TestAPusherThatHangsIsLeftAfterItsTime(t *testing.T) {
 		"in the midst of 200": halting(http.StatusOK),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b := over(t, app(), pusher)
+			b := over(t, ourPusher(), pusher)
 			_, err := b.Send(t.Context(), []*ent.Event{row(1, 2, question("a"))}) // the bubble's clock runs on
 			clean(t, name, err)
 			if err == nil || errors.Is(err, bridge.ErrUnauthorized) {
@@ -362,7 +362,7 @@ func TestTheHostedOneIsCalledOverTLS(t *testing.T) {
 		"without TLS":          {func(c *bridge.Config) { c.Host, c.Scheme = "pusher.internal:6001", "http" }, "http://pusher.internal:6001"},
 		"a cluster, as always": {func(c *bridge.Config) { c.Cluster, c.Scheme = "mt1", "http" }, "https://api-mt1.pusher.com"},
 	} {
-		c := app()
+		c := ourPusher()
 		test.change(&c)
 		called := ""
 		b, err := bridge.New(c, bridge.Parts{Sessions: always(true), Logger: discard, Transport: carrier(func(r *http.Request) (*http.Response, error) {

@@ -211,7 +211,7 @@ func TestPoint13KeysCanBeExchanged(t *testing.T) {
 func TestPoint13TokensThatAreNoPairsAreNamed(t *testing.T) {
 	t.Parallel()
 	for _, pair := range []string{"", "key", "key:", ":secret", "a key:secret"} {
-		b, _ := embedded(t, app(), sockets(t, nil))
+		b, _ := embedded(t, ourPusher(), sockets(t, nil))
 		c := bridge.SubscriptionsConfig{
 			PerPerson: 1, Grace: time.Minute, Lifetime: time.Hour, Sweep: time.Minute,
 			Oversize: bridge.OversizeError, PayloadLimit: 10240, WebhookTokens: []string{pair},

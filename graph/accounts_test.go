@@ -25,7 +25,7 @@ func account(email, password, session string) map[string]any {
 // One account goes its whole way: hashing is slow under the race detector.
 func TestASessionIsCarriedByACookieOrATokenNeverBoth(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.auth.PublicURL = "https://lore.example.com" })
+	h := build(t, func(p *plan) { p.Auth.PublicURL = "https://lore.example.com" })
 	for _, begin := range []string{signUp, signIn} {
 		a := h.ask(nobody, begin, account(" Ada@Example.COM ", "correct horse", "COOKIE"))
 		if token := a.get("s", "token"); token != "null" {
@@ -43,7 +43,7 @@ func TestASessionIsCarriedByACookieOrATokenNeverBoth(t *testing.T) {
 		if lasts := time.Duration(cookie.MaxAge) * time.Second; lasts > time.Until(ends)+time.Second || lasts < auth.SessionLifetime-time.Minute {
 			t.Errorf("the cookie lasts %v, its session until %v", lasts, ends)
 		}
-		if cookie.Name != installation.Cookie(true) || !cookie.HttpOnly || !cookie.Secure || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" {
+		if cookie.Name != h.installation.Cookie(true) || !cookie.HttpOnly || !cookie.Secure || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" {
 			t.Errorf("the cookie is %v", cookie)
 		}
 		if name := h.post(nobody, `{"query":"{ me { name } }"}`, "Cookie", cookie.Name+"="+cookie.Value).get("me", "name"); name != "Ada" {
@@ -131,7 +131,7 @@ func TestAnUnknownAddressAndAWrongPasswordAnswerAlike(t *testing.T) {
 
 func TestSigningInTooOftenIsRefusedByCode(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.auth.SignInsPerAccount, p.auth.SignUpsPerAddress = 1, 1 })
+	h := build(t, func(p *plan) { p.Auth.SignInsPerAccount, p.Auth.SignUpsPerAddress = 1, 1 })
 	h.ask(nobody, signIn, account("ada@example.com", "whatever it is", "TOKEN")).refused("UNAUTHENTICATED")
 	a := h.ask(nobody, signIn, account("ADA@example.com", "whatever it is", "TOKEN"))
 	a.refused("RATE_LIMITED")
@@ -162,7 +162,7 @@ func TestExpiredAndForgedSessionsAreNobody(t *testing.T) {
 	} {
 		for carried, header := range map[string][]string{
 			"token":  {"Authorization", "Bearer " + token},
-			"cookie": {"Cookie", installation.Cookie(false) + "=" + token},
+			"cookie": {"Cookie", h.installation.Cookie(false) + "=" + token},
 		} {
 			if me := h.post(nobody, `{"query":"{ me { id } }"}`, header...).get("me"); me != "null" {
 				t.Errorf("%s as a %s is %s", name, carried, me)

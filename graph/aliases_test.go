@@ -60,7 +60,7 @@ func TestAliasesAndFragmentsChangeNoValue(t *testing.T) {
 	t.Parallel()
 	var queries atomic.Int64
 	h := build(t, func(p *plan) {
-		p.graph.Administrators = []string{"owner2@example.com"}
+		p.Graph.Administrators = []string{"owner2@example.com"}
 		p.client = func(client *ent.Client) {
 			client.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
 				return ent.QuerierFunc(func(ctx context.Context, q ent.Query) (ent.Value, error) {

@@ -152,7 +152,7 @@ func lower(name string) string {
 func TestAdministratorsSeeAndEndSubscriptions(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) {
-		p.graph = graph.Settings{RequestsPerMinute: 10, Administrators: []string{" ADMIN0@example.com"}}
+		p.Graph = graph.Settings{RequestsPerMinute: 10, Administrators: []string{" ADMIN0@example.com"}}
 	})
 	admin := h.person("Admin") // admin0@example.com
 	ada := h.person("Ada")

@@ -321,7 +321,7 @@ var queries = []row{
 
 func TestEachQueryShowsEachPersonWhatIsTheirs(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.auth.PublicURL = "https://lore.example.com" })
+	h := build(t, func(p *plan) { p.Auth.PublicURL = "https://lore.example.com" })
 	s := h.set()
 	before := h.rows()
 	for _, row := range queries {

@@ -144,7 +144,7 @@ func TestABodyOfOneMebibyteIsReadAndNoMore(t *testing.T) {
 		t.Errorf("a byte more is answered %d %s", a.status, a.body)
 	}
 	// The same without an announced length.
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url, io.MultiReader(strings.NewReader(full), strings.NewReader(" ")))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/graphql", io.MultiReader(strings.NewReader(full), strings.NewReader(" ")))
 	must(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	if a := h.send(request); a.status != http.StatusRequestEntityTooLarge {

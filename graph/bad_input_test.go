@@ -316,7 +316,7 @@ func TestHalfOfASurrogatePairIsRefused(t *testing.T) {
 // A password is checked before it is hashed: hashing takes 19 MiB and a core.
 func TestAccountsAreCheckedBeforeAnythingIsWritten(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.auth.SignUpsPerAddress = 1000 })
+	h := build(t, func(p *plan) { p.Auth.SignUpsPerAddress = 1000 })
 	before := h.rows()
 	for _, test := range []struct{ name, email, password, want string }{
 		{"Ada", "ada@example.com", "", "password"},

@@ -31,7 +31,7 @@ func doubling(n int, on, inner string) string {
 
 func TestBombsAreDefusedAtOnce(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.introspection = true })
+	h := build(t, func(p *plan) { p.Web.Playground = "on" })
 	s := h.set()
 	before := h.rows()
 	const (
@@ -94,7 +94,7 @@ func TestBombsAreDefusedAtOnce(t *testing.T) {
 
 func TestWhatToolsAskIsWithinTheLimits(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.introspection = true })
+	h := build(t, func(p *plan) { p.Web.Playground = "on" })
 	s := h.set()
 	if got := s.ask(nobody, introspection.Query).get("__schema", "queryType", "name"); got != "Query" {
 		t.Errorf("introspection has %s", got)

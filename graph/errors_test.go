@@ -21,7 +21,7 @@ const askRealtime = `{ me { name } realtime { channel } }`
 func TestAnErrorThatNobodyForesawIsToldToTheLogAlone(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) {
-		p.realtime = func(context.Context, int) (*graph.Realtime, error) { return nil, errors.New("the secret is 42") }
+		p.seams.Realtime = func(context.Context, int) (*graph.Realtime, error) { return nil, errors.New("the secret is 42") }
 	})
 	a := h.ask(h.person("Ada"), askRealtime)
 	a.refused("INTERNAL")
@@ -36,7 +36,7 @@ func TestAnErrorThatNobodyForesawIsToldToTheLogAlone(t *testing.T) {
 func TestAPanicEndsOnlyItsField(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) {
-		p.realtime = func(context.Context, int) (*graph.Realtime, error) { panic("the secret is 42") }
+		p.seams.Realtime = func(context.Context, int) (*graph.Realtime, error) { panic("the secret is 42") }
 	})
 	ada := h.person("Ada")
 	for range 2 {

@@ -29,7 +29,7 @@ func FuzzPost(f *testing.F) {
 
 // FuzzOperation sends anything as an operation and its variables, where these are an object.
 func FuzzOperation(f *testing.F) {
-	s := build(f, func(p *plan) { p.introspection = true }).set()
+	s := build(f, func(p *plan) { p.Web.Playground = "on" }).set()
 	for _, row := range slices.Concat(queries, mutations) {
 		f.Add(fill(row.operation), "")
 	}
@@ -93,7 +93,7 @@ func FuzzSocket(f *testing.F) {
 // survives posts a body as somebody signed in: it is answered with JSON and a code, and nothing is logged as an error.
 func (s *scene) survives(t *testing.T, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/graphql", strings.NewReader(body))
 	must(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+s.owner.token)

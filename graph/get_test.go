@@ -254,7 +254,7 @@ func TestPersistedQueriesByGET(t *testing.T) {
 // A person who opens the API in a browser is led to the playground, if there is one. Programs are answered.
 func TestABrowserIsLedToThePlayground(t *testing.T) {
 	t.Parallel()
-	h, without := build(t, func(p *plan) { p.playground = "/playground" }), build(t)
+	h, without := build(t, func(p *plan) { p.Web.Playground = "on" }), build(t)
 	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 	for name, test := range map[string]struct {
 		house                *house

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
@@ -22,13 +22,14 @@ import (
 
 	"go.uber.org/goleak"
 
+	"lorebridge/app"
 	"lorebridge/auth"
 	"lorebridge/bridge"
 	"lorebridge/database"
 	"lorebridge/ent"
 	"lorebridge/graph"
 	"lorebridge/outbox"
-	"lorebridge/pusherserver"
+	"lorebridge/web"
 )
 
 func TestMain(m *testing.M) {
@@ -36,32 +37,22 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// installation is the server's in all tests.
-var installation = auth.Installation{ID: "0123456789abcdef"}
-
-// plan is what a test changes of the house before it is built.
+// plan is what a test changes of the server before it is built.
 type plan struct {
-	auth          auth.Config
-	graph         graph.Settings
-	pusher        bridge.Config
-	subscriptions bridge.SubscriptionsConfig
-	introspection bool
-	playground    string
-	times         graph.StreamTimes
-	tap           func(graph.Subscriptions) graph.Subscriptions
-	realtime      func(context.Context, int) (*graph.Realtime, error)
-	client        func(*ent.Client)             // hooks and interceptors, before anything runs
-	wrap          func(*ent.Client) *ent.Client // the client in whose place another one is used
+	app.Config
+	seams  app.Seams
+	client func(*ent.Client)             // hooks and interceptors, before anything runs
+	wrap   func(*ent.Client) *ent.Client // the client in whose place another one is used
 }
 
-// house is the server as server.go joins it, behind a real listener, with its log kept.
+// house is a server behind a real listener, with its log kept.
 type house struct {
 	t             testing.TB
 	client        *ent.Client
 	log           *outbox.Log
-	relay         *outbox.Relay
 	subscriptions *bridge.Subscriptions
 	accounts      *auth.Accounts
+	installation  auth.Installation
 	db            *sql.DB // the same file, past ent: for what must not have been written
 	api           *graph.Handler
 	handler       http.Handler
@@ -70,28 +61,36 @@ type house struct {
 	journal       *journal
 }
 
-// build starts a house that ends with the test. Whatever it logs as an error fails the test.
+// build starts a server that ends with the test. Whatever it logs as an error fails the test.
 func build(t testing.TB, change ...func(*plan)) *house {
 	t.Helper()
-	p := plan{
-		auth:   auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
-		graph:  graph.Settings{RequestsPerMinute: 1000},
-		pusher: bridge.Config{AppID: "lorebridge", Key: "key", Secret: "secret", Scheme: "https"},
-		subscriptions: bridge.SubscriptionsConfig{
+	path := filepath.Join(t.TempDir(), "lorebridge.db")
+	p := plan{Config: app.Config{
+		MaxSockets: 1000, ActivityTimeout: 30 * time.Second,
+		Database: database.Config{URL: "sqlite:" + path},
+		Auth:     auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
+		Graph:    graph.Settings{RequestsPerMinute: 1000},
+		Pusher:   bridge.Config{AppID: "lorebridge", Key: "key", Secret: "secret", Scheme: "https"},
+		Subscriptions: bridge.SubscriptionsConfig{
 			PerPerson: 100, Grace: time.Minute, Lifetime: time.Hour, Sweep: time.Minute,
 			Oversize: bridge.OversizeError, PayloadLimit: bridge.DefaultPayloadLimit,
 		},
-	}
+		Web: web.Settings{Playground: "off"},
+	}}
+	p.seams.Sweep = 100 * time.Millisecond
 	for _, change := range change {
 		change(&p)
+	}
+	if !p.Pusher.Embedded() {
+		p.seams.Transport = func(http.RoundTripper) http.RoundTripper { return nowhere{} }
 	}
 	h := &house{t: t, journal: &journal{}}
 	log := slog.New(h.journal)
 	t.Cleanup(func() { h.journal.check(t) })
 
-	path := filepath.Join(t.TempDir(), "lorebridge.db")
 	var err error
-	h.client, err = database.Open(t.Context(), database.Config{URL: "sqlite:" + path})
+	var health *database.Health
+	h.client, health, err = database.OpenWatched(t.Context(), p.Database, log)
 	must(t, err)
 	t.Cleanup(func() { must(t, h.client.Close()) })
 	if p.wrap != nil {
@@ -104,95 +103,36 @@ func build(t testing.TB, change ...func(*plan)) *house {
 	must(t, err)
 	t.Cleanup(func() { must(t, h.db.Close()) })
 
-	h.accounts, err = auth.NewAccounts(p.auth, auth.Parts{Client: h.client, Logger: log, Sweep: 100 * time.Millisecond})
+	a, err := app.New(t.Context(), p.Config, app.Deps{Client: h.client, Health: health, Logger: log, Seams: p.seams})
 	must(t, err)
-	identify, err := auth.Middleware(h.accounts, installation, p.auth)
+	a.Accounts.Listen(h.journal)
+	h.installation, err = auth.ReadInstallation(t.Context(), database.NewSettings(h.client))
 	must(t, err)
-	parts := bridge.Parts{Sessions: h.accounts, Logger: log}
-	if p.pusher.Embedded() {
-		sockets, err := pusherserver.New(pusherserver.Config{
-			Apps:   []pusherserver.App{{ID: p.pusher.AppID, Key: p.pusher.Key, Secret: p.pusher.Secret}},
-			Logger: log,
-			OnSubscription: func(s pusherserver.SubscriptionChange) {
-				h.subscriptions.Changed(bridge.Change{Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Heard: s.Heard})
-			},
-		})
-		must(t, err)
-		parts.Transport, parts.Sockets = sockets.RoundTripper(), sockets
-	}
-	pusher, err := bridge.New(p.pusher, parts)
+	h.log, h.subscriptions, h.accounts, h.api, h.handler = a.Log, a.Subscriptions, a.Accounts, a.GraphQL, a.Routes()
+	must(t, a.Load(t.Context()))
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
-	h.accounts.Listen(pusher)
-	h.accounts.Listen(h.journal)
-	var sender outbox.Sender = pusher
-	if !p.pusher.Embedded() {
-		sender = nowhere{} // there is no such Pusher in a test
-	}
-	h.log, err = outbox.New(t.Context(), outbox.Config{Client: h.client, Logger: log})
-	must(t, err)
-	h.subscriptions, err = bridge.NewSubscriptions(p.subscriptions, pusher,
-		bridge.SubscriptionsParts{Client: h.client, Log: h.log, Logger: log})
-	must(t, err)
-	h.relay, err = outbox.NewRelay(outbox.RelayConfig{Log: h.log, Sender: sender, Logger: log})
-	must(t, err)
-
-	if p.realtime == nil {
-		p.realtime = connection(pusher)
-	}
-	var subscriptions graph.Subscriptions = h.subscriptions
-	if p.tap != nil {
-		subscriptions = p.tap(subscriptions)
-	}
-	api, err := graph.NewHandler(p.graph, graph.Parts{
-		Client: h.client, WithTx: h.log.WithTx, Accounts: h.accounts, Logger: log, Subscriptions: subscriptions,
-		Realtime:      p.realtime,
-		Times:         p.times,
-		Introspection: p.introspection,
-		Playground:    p.playground,
+	transport := &http.Transport{}
+	h.url, h.http = "http://"+listener.Addr().String(), &http.Client{Transport: transport}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx, listener) }()
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		stop()
+		must(t, <-ended)
 	})
-	must(t, err)
-	must(t, h.subscriptions.Load(t.Context(), api.Executor))
-	for _, part := range []interface{ Run(context.Context) error }{h.subscriptions, h.relay, h.accounts} { // the last one ends first
-		ended := make(chan error, 1)
-		ctx, stop := context.WithCancel(context.Background())
-		go func() { ended <- part.Run(ctx) }()
-		t.Cleanup(func() {
-			stop()
-			must(t, <-ended)
-		})
-	}
-	h.api, h.handler = api, identify(api)
-	server := httptest.NewServer(h.handler)
-	t.Cleanup(server.Close)
-	t.Cleanup(api.Close) // before the server, which waits for streams
-	h.url, h.http = server.URL, server.Client()
 	return h
 }
 
-// connection is server.go's.
-func connection(b *bridge.Bridge) func(context.Context, int) (*graph.Realtime, error) {
-	return func(ctx context.Context, userID int) (*graph.Realtime, error) {
-		c, err := b.Connection(auth.ClientFrom(ctx), userID)
-		if err != nil {
-			return nil, err
-		}
-		r := &graph.Realtime{Key: c.Key, TLS: c.TLS, AuthEndpoint: "/pusher/auth", Channel: c.Channel}
-		if c.Cluster != "" {
-			r.Cluster = &c.Cluster
-		} else {
-			r.Host, r.Port = &c.Host, &c.Port
-		}
-		return r, nil
-	}
-}
-
-// nowhere takes every event.
+// nowhere is a Pusher that takes every event.
 type nowhere struct{}
 
-func (nowhere) Check(context.Context) error { return nil }
-
-func (nowhere) Send(_ context.Context, batch []*ent.Event) ([]error, error) {
-	return make([]error, len(batch)), nil
+func (nowhere) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader("{}")), Request: r,
+	}, nil
 }
 
 // person is somebody with an account, and the token of a session.

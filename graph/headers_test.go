@@ -227,7 +227,7 @@ func (h *house) negotiated(method string, accept ...string) (status int, content
 // Whatever is answered is one person's at one moment, and no cache may keep it, or take it for another's.
 func TestNoAnswerMayBeKept(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.playground = "/playground" })
+	h := build(t, func(p *plan) { p.Web.Playground = "on" })
 	ada := h.person("Ada")
 	json := []string{"Content-Type", "application/json"}
 	for name, test := range map[string]struct {

@@ -20,7 +20,7 @@ const listOfRequests = `{"query":"query Received($first: Int!) { knowledgeReques
 
 // BenchmarkListOfRequests reads a page of requests that many people sent, without a socket.
 func BenchmarkListOfRequests(b *testing.B) {
-	h := build(b, func(p *plan) { p.graph.RequestsPerMinute = 1 << 30 })
+	h := build(b, func(p *plan) { p.Graph.RequestsPerMinute = 1 << 30 })
 	owner := h.inbox(50)
 	b.ReportAllocs()
 	before := cpuTime(b)

@@ -45,7 +45,7 @@ var pagedLists = []paged{
 // pagedHouse has seven rows for each list, some of them alike in what they are ordered by. The reader has the id 1.
 func pagedHouse(t *testing.T) (*scene, person) {
 	t.Helper()
-	h := build(t, func(p *plan) { p.graph.Administrators = []string{"reader0@example.com"} })
+	h := build(t, func(p *plan) { p.Graph.Administrators = []string{"reader0@example.com"} })
 	reader := h.person("Reader")
 	s := &scene{house: h, ids: map[string]int{"reader": reader.id}}
 	for i, name := range []string{"Bob", "Zoe", "Same", "Same", "Same", "Ada"} {

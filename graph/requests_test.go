@@ -284,7 +284,7 @@ func TestEachRequestAndAnswerMakesItsEvent(t *testing.T) {
 
 func TestWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.graph.RequestsPerMinute = 3 })
+	h := build(t, func(p *plan) { p.Graph.RequestsPerMinute = 3 })
 	s := h.set()
 	for i := range 3 {
 		s.want(s.stranger, askPerson, s.owner.id, "Question "+strconv.Itoa(i))

@@ -55,7 +55,7 @@ func TestARootFieldThatFailsTakesNoOtherWithIt(t *testing.T) {
 func TestAnOrderWithoutADirectionGoesTheWayThatSuitsItsField(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) {
-		p.graph = graph.Settings{RequestsPerMinute: 10, Administrators: []string{"owner2@example.com"}}
+		p.Graph = graph.Settings{RequestsPerMinute: 10, Administrators: []string{"owner2@example.com"}}
 	})
 	s := h.set() // three people: the third is the owner
 	for range 3 {
@@ -205,7 +205,7 @@ func TestExactlyOneWayToMarkIsAskedForBeforeAnythingRuns(t *testing.T) {
 func TestAStoredSubscriptionIsANodeForAdministratorsAlone(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) {
-		p.graph = graph.Settings{RequestsPerMinute: 10, Administrators: []string{"admin0@example.com"}}
+		p.Graph = graph.Settings{RequestsPerMinute: 10, Administrators: []string{"admin0@example.com"}}
 	})
 	admin, ada, bob := h.person("Admin"), h.person("Ada"), h.person("Bob")
 	h.ask(ada, `subscription { knowledgePublished { id } }`)

@@ -149,7 +149,7 @@ type introspected struct {
 
 func TestIntrospectionShowsWhatToolsGoBy(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.introspection = true })
+	h := build(t, func(p *plan) { p.Web.Playground = "on" })
 	a := h.ask(nobody, `{ __schema { description directives { name } types { name specifiedByURL isOneOf fields(includeDeprecated: true) {
 		name isDeprecated deprecationReason args(includeDeprecated: true) { name isDeprecated deprecationReason } } } } }`)
 	var shown introspected

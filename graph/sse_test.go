@@ -107,11 +107,11 @@ func TestAnEventStreamIsRefusedAsAPostIs(t *testing.T) {
 	}
 }
 
-// The server's limits are those of server.go, but shorter.
+// The server's limits are those of app, but shorter.
 func TestAnEventStreamOutlivesTheTimeOfARequest(t *testing.T) {
 	t.Parallel()
 	tap, tapping := tapped()
-	h := build(t, tapping, func(p *plan) { p.times.Ping = 50 * time.Millisecond })
+	h := build(t, tapping, func(p *plan) { p.seams.Times.Ping = 50 * time.Millisecond })
 	server := httptest.NewUnstartedServer(h.handler)
 	server.Config.ReadTimeout, server.Config.WriteTimeout = 200*time.Millisecond, 300*time.Millisecond
 	server.Start()

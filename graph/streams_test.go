@@ -33,7 +33,7 @@ type tap struct {
 func tapped() (*tap, func(*plan)) {
 	t := &tap{begun: make(chan outbox.Topic, 1000), ended: make(chan outbox.Topic, 1000)}
 	return t, func(p *plan) {
-		p.tap = func(s graph.Subscriptions) graph.Subscriptions {
+		p.seams.Subscriptions = func(s graph.Subscriptions) graph.Subscriptions {
 			t.Subscriptions = s
 			return t
 		}
@@ -393,7 +393,9 @@ func (gapped) Subscribe(context.Context, outbox.Topic) (bridge.Feed, error) {
 
 func TestAStreamThatMissedUpdatesSaysSo(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.tap = func(s graph.Subscriptions) graph.Subscriptions { return gapped{s} } })
+	h := build(t, func(p *plan) {
+		p.seams.Subscriptions = func(s graph.Subscriptions) graph.Subscriptions { return gapped{s} }
+	})
 	ada := h.person("Ada")
 	socket := h.socket(ada)
 	socket.subscribe("1", received)
@@ -489,7 +491,7 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 func TestAClientThatReadsNothingIsCutOff(t *testing.T) {
 	t.Parallel()
 	tap, tapping := tapped()
-	h := build(t, tapping, func(p *plan) { p.times.Write = 100 * time.Millisecond })
+	h := build(t, tapping, func(p *plan) { p.seams.Times.Write = 100 * time.Millisecond })
 	ada := h.person("Ada")
 	var fields strings.Builder
 	for i := range 9 {

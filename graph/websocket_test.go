@@ -30,17 +30,17 @@ func TestAWebSocketKnowsWhoAsks(t *testing.T) {
 		"the payload":                        {nil, bearer("Authorization", ada.token), "Ada", ""},
 		"the payload in lower case":          {nil, bearer("authorization", ada.token), "Ada", ""},
 		"the header":                         {[]string{"Authorization", "Bearer " + ada.token}, "", "Ada", ""},
-		"the cookie":                         {[]string{"Cookie", installation.Cookie(false) + "=" + ada.token}, "", "Ada", ""},
-		"the payload rather than the cookie": {[]string{"Cookie", installation.Cookie(false) + "=" + ada.token}, bearer("Authorization", grace.token), "Grace", ""},
+		"the cookie":                         {[]string{"Cookie", h.installation.Cookie(false) + "=" + ada.token}, "", "Ada", ""},
+		"the payload rather than the cookie": {[]string{"Cookie", h.installation.Cookie(false) + "=" + ada.token}, bearer("Authorization", grace.token), "Grace", ""},
 		"the cookie where the payload is empty": {
-			[]string{"Cookie", installation.Cookie(false) + "=" + ada.token}, `,"payload":{"Authorization":""}`, "Ada", "",
+			[]string{"Cookie", h.installation.Cookie(false) + "=" + ada.token}, `,"payload":{"Authorization":""}`, "Ada", "",
 		},
 		"nobody":            {nil, "", "", "sign in first: nobody is signed in"},
 		"an empty payload":  {nil, `,"payload":null`, "", "sign in first: nobody is signed in"},
-		"an expired cookie": {[]string{"Cookie", installation.Cookie(false) + "=" + expired}, "", "", "this session has expired or been signed out, or never was: sign in again"},
+		"an expired cookie": {[]string{"Cookie", h.installation.Cookie(false) + "=" + expired}, "", "", "this session has expired or been signed out, or never was: sign in again"},
 		"an expired token":  {nil, bearer("Authorization", expired), "4401 Unauthorized: this session has expired or been signed out, or never was: sign in again", ""},
 		"an invented token in spite of the cookie": {
-			[]string{"Cookie", installation.Cookie(false) + "=" + ada.token},
+			[]string{"Cookie", h.installation.Cookie(false) + "=" + ada.token},
 			bearer("Authorization", "x"),
 			"4401 Unauthorized: this session has expired or been signed out, or never was: sign in again", "",
 		},
@@ -159,14 +159,14 @@ func TestAMessageMayBeAsLargeAsABody(t *testing.T) {
 
 func TestAWebSocketMustBeInitiatedInTime(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.times.Init = 50 * time.Millisecond })
+	h := build(t, func(p *plan) { p.seams.Times.Init = 50 * time.Millisecond })
 	h.dial().wantClose(4408)
 	h.socket(nobody)
 }
 
 func TestAWebSocketIsKeptAliveByPongs(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.times.Ping = 100 * time.Millisecond })
+	h := build(t, func(p *plan) { p.seams.Times.Ping = 100 * time.Millisecond })
 	answers, silent := h.socket(nobody), h.dial()
 	answers.send(`{"type":"ping","payload":{"a":1}}`)
 	if got := string(answers.want("pong", "").Payload); got != `{"a":1}` {
@@ -209,7 +209,7 @@ func TestAWebSocketIsKeptAliveByPongs(t *testing.T) {
 func TestUpgradesAreForOurPagesAndOneSubprotocol(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) {
-		p.auth.Origins = []string{"https://lore.example.com/", "http://[2001:db8::1]:3000", "capacitor://localhost"}
+		p.Auth.Origins = []string{"https://lore.example.com/", "http://[2001:db8::1]:3000", "capacitor://localhost"}
 	})
 	const legacy = "graphql-ws"
 	for name, test := range map[string]struct {
@@ -276,7 +276,7 @@ func TestAWebSocketHasAtMostFiftyOperations(t *testing.T) {
 func TestUnsubscribingFreesThePlace(t *testing.T) {
 	t.Parallel()
 	tap, tapping := tapped()
-	h := build(t, tapping, func(p *plan) { p.subscriptions.PerPerson = 1 })
+	h := build(t, tapping, func(p *plan) { p.Subscriptions.PerPerson = 1 })
 	ada := h.person("Ada")
 	socket := h.socket(ada)
 	socket.subscribe("1", received)
