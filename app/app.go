@@ -73,7 +73,8 @@ func New(ctx context.Context, c Config, deps Deps) (a *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.Accounts, err = auth.NewAccounts(c.Auth, auth.Parts{Client: deps.Client, Logger: a.log, Sweep: deps.Seams.Sweep}); err != nil {
+	a.Accounts, err = auth.NewAccounts(c.Auth, auth.Parts{Client: deps.Client, Logger: a.log, Sweep: deps.Seams.Sweep})
+	if err != nil {
 		return nil, err
 	}
 	if a.identify, err = auth.Middleware(a.Accounts, installation, c.Auth); err != nil {
@@ -95,7 +96,9 @@ func New(ctx context.Context, c Config, deps Deps) (a *App, err error) {
 	if err := a.joinGraphQL(c, deps); err != nil {
 		return nil, err
 	}
-	a.page, err = web.New(web.Config{Playground: c.Web.HasPlayground(deps.Local), ConnectTo: c.Pusher.Origins(c.Auth.PublicURL)})
+	a.page, err = web.New(web.Config{
+		Playground: c.Web.HasPlayground(deps.Local), ConnectTo: c.Pusher.Origins(c.Auth.PublicURL),
+	})
 	return a, err
 }
 
@@ -126,10 +129,13 @@ func (a *App) joinGraphQL(c Config, deps Deps) (err error) {
 
 // joinPusher builds our side of Pusher, and where none is configured, Pusher itself.
 func (a *App) joinPusher(ctx context.Context, c Config, deps Deps) (err error) {
-	parts := bridge.Parts{Sessions: a.Accounts, Logger: a.log, PublicURL: c.Auth.PublicURL}
+	parts := bridge.Parts{
+		Sessions: a.Accounts, Logger: a.log, PublicURL: c.Auth.PublicURL, PayloadLimit: c.Subscriptions.PayloadLimit,
+	}
 	if c.Pusher.Embedded() {
 		if !c.Pusher.HasApp() {
-			if c.Pusher, err = c.Pusher.WithOwnApp(ctx, a.settings, c.Database.Path()+".pusher.json", a.log); err != nil {
+			c.Pusher, err = c.Pusher.WithOwnApp(ctx, a.settings, c.Database.Path()+".pusher.json", a.log)
+			if err != nil {
 				return err
 			}
 		}
@@ -158,7 +164,8 @@ func (a *App) embedPusher(c Config, change func(*pusherserver.Config)) (*pushers
 		MaxEventDataBytes: max(c.Subscriptions.PayloadLimit, pusherserver.DefaultMaxEventDataBytes),
 		OnSubscription: func(s pusherserver.SubscriptionChange) {
 			a.Subscriptions.Changed(bridge.Change{
-				Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Unsubscribed: s.Unsubscribed, Heard: s.Heard,
+				Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers,
+				Unsubscribed: s.Unsubscribed, Heard: s.Heard,
 			})
 		},
 	}

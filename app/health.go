@@ -33,7 +33,8 @@ func (a *App) report(w http.ResponseWriter, r *http.Request, problems []string) 
 		a.log.WarnContext(r.Context(), "what is parked cannot be counted", slog.Any("error", err))
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the asker may be gone
-		"ok": len(problems) == 0, "problems": problems, "warnings": warnings, "eventsWaiting": status.Waiting, "moreInTable": status.Behind,
+		"ok": len(problems) == 0, "problems": problems, "warnings": warnings,
+		"eventsWaiting": status.Waiting, "moreInTable": status.Behind,
 		"parked": parked, "subscriptions": a.Subscriptions.Stats(),
 	})
 }

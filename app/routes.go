@@ -7,7 +7,7 @@ func (a *App) Routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", a.withVersion(a.identify(a.GraphQL)))
 	mux.Handle("/graphql/subscriptions/result", a.identify(http.HandlerFunc(a.Subscriptions.ServeResult)))
-	for _, path := range []string{"/pusher/auth", "/graphql/subscriptions/auth"} { // the second is where Lighthouse's clients ask
+	for _, path := range []string{"/pusher/auth", "/graphql/subscriptions/auth"} { // Lighthouse's clients ask there
 		mux.Handle(path, a.identify(a.Bridge))
 	}
 	for _, path := range []string{"/pusher/webhooks", "/graphql/subscriptions/webhook"} {
@@ -23,7 +23,8 @@ func (a *App) Routes() http.Handler {
 	return mux
 }
 
-// versionHeader is on every answer of the API, so that whatever a page asks, it learns that it has to connect in another way.
+// versionHeader is on every answer of the API, so that whatever a page asks, it learns that it has to connect in
+// another way.
 const versionHeader = "X-Realtime-Version"
 
 func (a *App) withVersion(next http.Handler) http.Handler {

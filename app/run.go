@@ -17,8 +17,8 @@ import (
 // shutdownTimeout is how long requests may take to finish after a signal; the relay's drain comes on top.
 const shutdownTimeout = 10 * time.Second
 
-// Run serves until ctx ends. Then it stops accepting, ends the streams, lets requests finish, sends what the readers of the log have yet to
-// send, and only then closes the sockets that the last events travel over.
+// Run serves until ctx ends. Then it stops accepting, ends the streams, lets requests finish, sends what the readers
+// of the log have yet to send, and only then closes the sockets that the last events travel over.
 func (a *App) Run(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           a.Routes(),
@@ -67,7 +67,8 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 	if a.sockets != nil {
 		group.Go(func() error {
 			err := a.sockets.Run(socketsCtx)
-			return errors.Join(err, a.Subscriptions.Persist(context.WithoutCancel(ctx))) // now it is known what their clients had
+			// Now it is known what their clients had.
+			return errors.Join(err, a.Subscriptions.Persist(context.WithoutCancel(ctx)))
 		})
 	}
 	group.Go(func() error { return a.Accounts.Run(ctx) })
@@ -105,7 +106,8 @@ func (a *App) keepTidy(ctx context.Context) error {
 	for {
 		err := errors.Join(a.retention.Remove(ctx), a.Accounts.RemoveEnded(ctx), a.Subscriptions.RemoveClosed(ctx))
 		if err != nil && ctx.Err() == nil {
-			a.log.ErrorContext(ctx, "old events, sessions and subscriptions could not be removed; trying again in an hour", slog.Any("error", err))
+			a.log.ErrorContext(ctx, "old events, sessions and subscriptions could not be removed; trying again in an hour",
+				slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():

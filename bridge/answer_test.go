@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lorebridge/bridge"
 	"lorebridge/ent"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 )
 
 // What an answer is about, whoever gave it.
@@ -197,7 +197,7 @@ func fate(verdicts []error, err error) string {
 	switch {
 	case joined == nil:
 		return "taken"
-	case errors.Is(joined, bridge.ErrUnauthorized):
+	case errors.Is(joined, pusherapi.ErrUnauthorized):
 		return "unauthorized"
 	case err == nil && !slices.ContainsFunc(verdicts, func(v error) bool { return !errors.As(v, &refused) }):
 		return "never"
@@ -239,7 +239,7 @@ func TestAClockThatIsWrongShowsInTheDateOfA401(t *testing.T) {
 				return answer, nil
 			}))
 			_, err := b.Send(t.Context(), []*ent.Event{row(1, 2, response("approved"))})
-			if err == nil || !strings.HasPrefix(err.Error(), want) || errors.Is(err, bridge.ErrUnauthorized) {
+			if err == nil || !strings.HasPrefix(err.Error(), want) || errors.Is(err, pusherapi.ErrUnauthorized) {
 				t.Errorf("%v ahead: got %v, want %s", ahead, err, want)
 			}
 		}
@@ -532,8 +532,8 @@ func TestAnUpgradeIsNoAnswer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	_, err := b.Send(ctx, []*ent.Event{row(1, 2, response("approved"))})
-	var failed *bridge.CallError
-	if !errors.As(err, &failed) || failed.Fault != bridge.FaultForeign || ctx.Err() != nil {
+	var failed *pusherapi.CallError
+	if !errors.As(err, &failed) || failed.Fault != pusherapi.FaultForeign || ctx.Err() != nil {
 		t.Errorf("got %v", fmt.Sprint(err))
 	}
 }

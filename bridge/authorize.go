@@ -121,8 +121,7 @@ func protocolAt(r *http.Request) subscriber.Protocol {
 
 // sign is what lets a socket join a channel.
 func (b *Bridge) sign(w http.ResponseWriter, r *http.Request, socketID, channel string) ([]byte, *refusal) {
-	client := b.client // a copy: the library writes to it
-	answer, err := client.AuthorizePrivateChannel([]byte(url.Values{"socket_id": {socketID}, "channel_name": {channel}}.Encode()))
+	answer, err := b.pusher.Authorize(socketID, channel)
 	if err != nil {
 		return nil, b.refusalOf(w, r, err)
 	}

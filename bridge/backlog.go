@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"time"
+
+	"lorebridge/pusherapi"
 )
 
 // tasksAtOnce is how many groups a worker takes: as many results as Pusher takes in one batch.
-const tasksAtOnce = maxBatch
+const tasksAtOnce = pusherapi.MaxBatch
 
 // task is something for a worker to do; one of its fields is set.
 type task struct {

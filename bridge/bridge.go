@@ -1,25 +1,24 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
-	"time"
-
-	"github.com/pusher/pusher-http-go/v5"
 
 	"lorebridge/auth"
+	"lorebridge/pusherapi"
 )
 
-// DefaultPayloadLimit is how many bytes of data hosted Pusher takes in one event.
-const DefaultPayloadLimit = 10_240
-
-// DefaultTimeout is how long one call of Pusher's HTTP API may take.
-const DefaultTimeout = 5 * time.Second
+// What calls of Pusher's HTTP API are for.
+const (
+	forEvents   pusherapi.Purpose = "events"
+	forResults  pusherapi.Purpose = "results of subscriptions"
+	forChannels pusherapi.Purpose = "the list of channels"
+)
 
 // Sockets is the embedded server, as far as sessions are concerned.
 type Sockets interface {
@@ -43,6 +42,8 @@ type Parts struct {
 	Logger   *slog.Logger
 	// Transport carries the calls of Pusher's HTTP API; nil means over the network.
 	Transport http.RoundTripper
+	// PayloadLimit is how many bytes of data one event may have; 0 is pusherapi.DefaultPayloadLimit.
+	PayloadLimit int
 	// PublicURL is how browsers reach us; empty if only their requests say it.
 	PublicURL string
 	// Sockets is the embedded server, and nil where Pusher is another.
@@ -51,15 +52,11 @@ type Parts struct {
 
 // Bridge is our side of one Pusher app.
 type Bridge struct {
-	config   Config
-	client   pusher.Client
-	sessions Sessions
-	sockets  Sockets
-	log      *slog.Logger
-	// transport is the way to Pusher's HTTP API.
-	transport    http.RoundTripper
-	health       health
-	noBatchUntil atomic.Int64 // in nanoseconds since 1970: before that, Pusher counts as one without batch_events
+	config       Config
+	pusher       *pusherapi.Client
+	sessions     Sessions
+	sockets      Sockets
+	log          *slog.Logger
 	publicURL    string
 	payloadLimit int // bytes of data in one event
 	// subscriptions have channels too; nil where there are none. NewSubscriptions sets it.
@@ -79,24 +76,21 @@ func New(c Config, parts Parts) (*Bridge, error) {
 	case c.Embedded() && (parts.Transport == nil || parts.Sockets == nil):
 		return nil, errors.New("bridge: the embedded server needs its Transport and its Sockets")
 	}
-	b := &Bridge{
-		config: c, sessions: parts.Sessions, sockets: parts.Sockets, log: parts.Logger,
-		transport: parts.Transport, publicURL: parts.PublicURL, payloadLimit: DefaultPayloadLimit,
+	client, err := pusherapi.New(pusherapi.Config{
+		AppID: c.AppID, Key: c.Key, Secret: c.Secret, Host: c.Host, Cluster: c.Cluster, TLS: c.secure(),
+		MasterKey: c.MasterKey, PayloadLimit: parts.PayloadLimit,
+	}, pusherapi.Deps{Logger: parts.Logger, Transport: parts.Transport})
+	if err != nil {
+		return nil, err
 	}
-	if b.transport == nil {
-		b.transport = newTransport()
-	}
-	b.client = pusher.Client{
-		AppID: c.AppID, Key: c.Key, Secret: c.Secret,
-		Host: c.Host, Cluster: c.Cluster,
-		Secure:                    c.secure(),
-		EncryptionMasterKeyBase64: c.MasterKey,
-	}
-	if c.Embedded() {
-		b.client.Host = "embedded" // the transport does not look at it
-	}
-	return b, nil
+	return &Bridge{
+		config: c, pusher: client, sessions: parts.Sessions, sockets: parts.Sockets, log: parts.Logger,
+		publicURL: parts.PublicURL, payloadLimit: cmp.Or(parts.PayloadLimit, pusherapi.DefaultPayloadLimit),
+	}, nil
 }
+
+// Faults is pusherapi.Client.Faults.
+func (b *Bridge) Faults() (problems, warnings []string) { return b.pusher.Faults() }
 
 var _ auth.Listener = (*Bridge)(nil)
 

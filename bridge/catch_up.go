@@ -9,6 +9,7 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/subscriber"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 )
 
 // maxCatchUp is how many events are sent to a client that comes back; one that missed more is told so instead.
@@ -26,7 +27,7 @@ func (s *Subscriptions) catchUp(ctx context.Context, sub *subscription) {
 	if ctx.Err() != nil {
 		return
 	}
-	if _, logged := errors.AsType[*CallError](err); err != nil && !logged {
+	if _, logged := errors.AsType[*pusherapi.CallError](err); err != nil && !logged {
 		s.log.ErrorContext(ctx, "a subscription could not catch up; trying again", slog.String("channel", sub.channel), slog.Any("error", err))
 	}
 	s.mu.Lock()
@@ -206,7 +207,7 @@ func (s *Subscriptions) tell(ctx context.Context, sub *subscription, o *outcome,
 	if sub.gone() {
 		return false, nil
 	}
-	if verdict != nil && !isFinal(verdict) {
+	if verdict != nil && !pusherapi.IsFinal(verdict) {
 		return false, verdict
 	}
 	if sub.joins != c.joins {
@@ -224,7 +225,7 @@ func (s *Subscriptions) sendGap(ctx context.Context, sub *subscription, c chase)
 	switch {
 	case ctx.Err() != nil, sub.joins != c.joins:
 		return false, nil
-	case isFinal(verdict):
+	case pusherapi.IsFinal(verdict):
 		sub.gap, sub.lastError = gapRefused, short(verdict.Error())
 	case verdict != nil:
 		return false, verdict

@@ -31,6 +31,7 @@ import (
 	"lorebridge/ent/subscriber"
 	"lorebridge/graph"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 	"lorebridge/pusherserver"
 	"lorebridge/web"
 )
@@ -80,7 +81,7 @@ func build(t *testing.T, change ...func(*plan)) *house {
 		pusher: ourPusher(),
 		subscriptions: bridge.SubscriptionsConfig{
 			PerPerson: 100, Grace: time.Minute, Lifetime: 24 * time.Hour, Sweep: time.Minute,
-			Oversize: bridge.OversizeError, PayloadLimit: bridge.DefaultPayloadLimit,
+			Oversize: bridge.OversizeError, PayloadLimit: pusherapi.DefaultPayloadLimit,
 		},
 	}}
 	for _, change := range change {

@@ -307,7 +307,7 @@ func (s *Subscriptions) poll(ctx context.Context, sub *subscription, waited time
 	s.mu.Lock()
 	joins := sub.joins
 	s.mu.Unlock()
-	occupied, _ := s.occupied(ctx, sub.channel) // without an answer the authorization is all there is
+	occupied, _ := s.bridge.pusher.Occupied(ctx, forChannels, sub.channel) // without an answer the authorization is all there is
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sub.state != subscriber.StateJoining || sub.joins != joins || sub.occupied {

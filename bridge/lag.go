@@ -10,6 +10,7 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/subscriber"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 )
 
 const (
@@ -125,7 +126,7 @@ func (s *Subscriptions) Retry(topic string) (n int) {
 
 // isLater says that a result could not be sent, and is to be sent later.
 func isLater(verdict error) bool {
-	return verdict != nil && !isFinal(verdict) && !errors.Is(verdict, errUnwanted)
+	return verdict != nil && !pusherapi.IsFinal(verdict) && !errors.Is(verdict, errUnwanted)
 }
 
 // failed notes that a subscription could not be sent what it is due, and has it wait. s.mu is held.

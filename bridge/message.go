@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/pusher/pusher-http-go/v5"
-
 	"lorebridge/ent"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 )
 
 // message is an event as browsers get it. Its keys are a contract.
@@ -18,27 +17,24 @@ type message struct {
 	EventID string `json:"eventId"`
 }
 
-// outgoing is an event on its way to Pusher.
-type outgoing struct {
-	event pusher.Event
-	row   *ent.Event
-}
-
 // newMessage makes the Pusher event of a row. Texts that would not fit through Pusher are left out: the client
 // reads them over GraphQL.
-func (b *Bridge) newMessage(e *ent.Event) (outgoing, error) {
+func (b *Bridge) newMessage(e *ent.Event) (pusherapi.Message, error) {
 	if e.RecipientID == nil {
-		return outgoing{}, fmt.Errorf("event %d is for nobody", e.ID)
+		return pusherapi.Message{}, fmt.Errorf("event %d is for nobody", e.ID)
 	}
 	name, data, err := encodeMessage(e)
 	if err != nil {
-		return outgoing{}, err
+		return pusherapi.Message{}, err
 	}
-	o := outgoing{event: pusher.Event{Channel: b.Channel(*e.RecipientID), Name: name, Data: data}, row: e}
-	if b.wireSize(len(data), b.config.encrypts()) > b.payloadLimit {
-		o.shorten()
+	m := pusherapi.Message{Event: pusherapi.Event{Channel: b.Channel(*e.RecipientID), Name: name, Data: data}}
+	m.Shorten = func() (string, bool) { return withoutTexts(e, data) }
+	if pusherapi.WireSize(len(data), b.config.encrypts()) > b.payloadLimit {
+		if short, ok := m.Shorten(); ok {
+			m.Data, m.Shorten = short, nil
+		}
 	}
-	return o, nil
+	return m, nil
 }
 
 // encodeMessage returns the name of an event and what browsers get of it. A payload is stored as it is sent, except for
@@ -67,25 +63,13 @@ func decodeMessage(e *ent.Event) (message, error) {
 	return m, nil
 }
 
-// shorten leaves out the texts. It reports false if there are none.
-func (o *outgoing) shorten() bool {
-	m, err := decodeMessage(o.row)
+// withoutTexts is the message of an event without its texts. It reports false if data has none.
+func withoutTexts(e *ent.Event, data string) (short string, ok bool) {
+	m, err := decodeMessage(e)
 	if err != nil {
-		return false
+		return "", false
 	}
-	short := m
-	short.Question, short.ResponseContent = "", ""
-	data, err := outbox.EncodeJSON(short)
-	if err != nil || short == m || string(data) == o.event.Data {
-		return false
-	}
-	o.event.Data = string(data)
-	return true
-}
-
-// sealedSize is how many bytes n bytes of data become where they are encrypted: a JSON object of a nonce and of the
-// sealed box, which is 16 bytes longer, both in base64.
-func sealedSize(n int) int {
-	const overhead = len(`{"nonce":"","ciphertext":""}`) + 32
-	return overhead + (n+16+2)/3*4
+	m.Question, m.ResponseContent = "", ""
+	encoded, err := outbox.EncodeJSON(m)
+	return string(encoded), err == nil && string(encoded) != data
 }

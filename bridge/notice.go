@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/pusher/pusher-http-go/v5"
+	"lorebridge/pusherapi"
 )
 
 const (
@@ -27,7 +27,7 @@ func (b *Bridge) Announce(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
-	return b.trigger(ctx, pusher.Event{Channel: noticeChannel, Name: noticeEvent, Data: struct{}{}})
+	return b.pusher.Trigger(ctx, forEvents, pusherapi.Event{Channel: noticeChannel, Name: noticeEvent, Data: "{}"})
 }
 
 // Version is a short text that differs if pages have to connect in another way. publicURL is how browsers reach the server. Nothing

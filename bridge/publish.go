@@ -9,6 +9,7 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/subscriber"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 )
 
 // maxAnswering is how long deliveries wait for the request that made the event to be answered.
@@ -209,7 +210,7 @@ func (s *Subscriptions) settle(m mail, verdict error, at outbox.Cursor, joins in
 		}
 	}
 	switch {
-	case verdict != nil && isFinal(verdict):
+	case verdict != nil && pusherapi.IsFinal(verdict):
 		sub.lastError = short(verdict.Error())
 		if sub.gap == gapNone {
 			sub.gapFrom = sub.cursor

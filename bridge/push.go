@@ -6,14 +6,8 @@ import (
 	"log/slog"
 	"slices"
 
-	"github.com/pusher/pusher-http-go/v5"
-
 	"lorebridge/outbox"
-)
-
-const (
-	maxChannels = 100 // of one call with one event
-	maxBatch    = 10  // events of one call
+	"lorebridge/pusherapi"
 )
 
 // mail is what one subscription is to be sent: its packets in their order.
@@ -26,7 +20,7 @@ type mail struct {
 // errUnwanted is the verdict on what may no longer be sent.
 var errUnwanted = errors.New("the subscription ended, or came back, while this waited")
 
-// push sends mails, no two to one subscription, and returns a verdict for each: nil for sent, an *outbox.RefusedError
+// push sends mails, no two to one subscription, and returns a verdict for each: nil for sent, an *pusherapi.RefusedError
 // where Pusher will never take it, any other error where it could not be sent now. What is the same for many goes out
 // in one call, the rest in batches; while Pusher as a whole is down, all wait. However long that takes, no result is
 // sent to a subscription that has ended meanwhile, and no end to one that is back.
@@ -42,11 +36,11 @@ func (s *Subscriptions) push(ctx context.Context, mails []mail) []error {
 				single = append(single, same[shared][0])
 				continue
 			}
-			for chunk := range slices.Chunk(same[shared], maxChannels) {
+			for chunk := range slices.Chunk(same[shared], pusherapi.MaxChannels) {
 				p.sendSame(ctx, chunk, shared)
 			}
 		}
-		for chunk := range slices.Chunk(single, maxBatch) {
+		for chunk := range slices.Chunk(single, pusherapi.MaxBatch) {
 			p.sendBatch(ctx, chunk, wave)
 		}
 	}
@@ -82,57 +76,55 @@ func (p *post) sort(wave int) (same map[*packet][]int, order []*packet, single [
 
 // sendSame sends one packet to many channels.
 func (p *post) sendSame(ctx context.Context, which []int, shared *packet) {
-	which, err := p.attempt(ctx, which, func(c *pusher.Client, which []int) error {
+	which, err := p.attempt(ctx, which, func(which []int) error {
 		channels := make([]string, len(which))
 		for i, m := range which {
 			channels[i] = p.mails[m].sub.channel
 		}
-		return c.TriggerMulti(channels, shared.name, shared.data)
+		return p.bridge.pusher.TriggerMulti(ctx, forResults, channels, shared.name, shared.data)
 	})
-	p.spread(ctx, err, which, func(c *pusher.Client, m int) error {
-		return c.Trigger(p.mails[m].sub.channel, shared.name, shared.data)
-	})
+	p.spread(ctx, err, which, func(m int) *packet { return shared })
 }
 
 // sendBatch sends to each channel a packet of its own.
 func (p *post) sendBatch(ctx context.Context, which []int, wave int) {
-	var err error = errNoBatch
-	if p.bridge.hasBatch() {
-		which, err = p.attempt(ctx, which, func(c *pusher.Client, which []int) error {
-			batch := make([]pusher.Event, len(which))
-			for i, m := range which {
-				own := p.mails[m].packets[wave]
-				batch[i] = pusher.Event{Channel: p.mails[m].sub.channel, Name: own.name, Data: own.data}
-			}
-			_, err := c.TriggerBatch(batch)
-			return err
-		})
-	}
-	p.spread(ctx, err, which, func(c *pusher.Client, m int) error {
-		own := p.mails[m].packets[wave]
-		return c.Trigger(p.mails[m].sub.channel, own.name, own.data)
+	own := func(m int) *packet { return &p.mails[m].packets[wave] }
+	which, err := p.attempt(ctx, which, func(which []int) error {
+		batch := make([]pusherapi.Event, len(which))
+		for i, m := range which {
+			batch[i] = p.event(m, own(m))
+		}
+		return p.bridge.pusher.TriggerBatch(ctx, forResults, batch)
 	})
+	p.spread(ctx, err, which, own)
+}
+
+// event is a packet for a mail's channel.
+func (p *post) event(m int, packet *packet) pusherapi.Event {
+	return pusherapi.Event{Channel: p.mails[m].sub.channel, Name: packet.name, Data: packet.data}
 }
 
 // spread turns the answer to a call for many into verdicts. If that failed, each is sent alone, so that the one at
 // fault costs only itself.
-func (p *post) spread(ctx context.Context, together error, which []int, one func(*pusher.Client, int) error) {
+func (p *post) spread(ctx context.Context, together error, which []int, own func(m int) *packet) {
 	for _, m := range which {
 		p.verdicts[m] = together
-		if together == nil || ctx.Err() != nil || len(which) == 1 && !lacksBatch(together) {
+		if together == nil || ctx.Err() != nil || len(which) == 1 && !pusherapi.LacksBatch(together) {
 			continue
 		}
-		sent, err := p.attempt(ctx, []int{m}, func(c *pusher.Client, _ []int) error { return one(c, m) })
+		sent, err := p.attempt(ctx, []int{m}, func([]int) error {
+			return p.bridge.pusher.Trigger(ctx, forResults, p.event(m, own(m)))
+		})
 		if len(sent) > 0 {
 			p.verdicts[m] = err
-			p.bridge.noteBatch(ctx, together, err)
+			p.bridge.pusher.NoteSingle(ctx, together, err)
 		}
 	}
 }
 
 // attempt makes a call once Pusher is not down, and again while it is. It leaves out what is no longer wanted, whose
 // verdict is errUnwanted, and returns the rest with how the call ended.
-func (p *post) attempt(ctx context.Context, which []int, do func(*pusher.Client, []int) error) (tried []int, err error) {
+func (p *post) attempt(ctx context.Context, which []int, do func([]int) error) (tried []int, err error) {
 	for {
 		if err := p.gate.enter(ctx); err != nil {
 			return which, err
@@ -141,12 +133,12 @@ func (p *post) attempt(ctx context.Context, which []int, do func(*pusher.Client,
 			p.gate.leave()
 			return nil, nil
 		}
-		_, err := p.bridge.call(ctx, forResults, func(c *pusher.Client) error { return do(c, which) })
+		err := do(which)
 		switch {
-		case err == nil || isFinal(err):
+		case err == nil || pusherapi.IsFinal(err):
 			p.gate.sent()
 			return which, err
-		case ctx.Err() != nil, lacksBatch(err), len(which) > 1 && !p.gate.closed():
+		case ctx.Err() != nil, pusherapi.LacksBatch(err), len(which) > 1 && !p.gate.closed():
 			p.gate.leave()
 			return which, err
 		}

@@ -29,6 +29,7 @@ import (
 	"lorebridge/ent/subscriber"
 	"lorebridge/graph"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 	"lorebridge/pusherserver"
 )
 
@@ -77,7 +78,7 @@ func newQuiet(t testing.TB, change ...func(*quietPlan)) *quiet {
 		pusher: ourPusher(),
 		subscriptions: bridge.SubscriptionsConfig{
 			PerPerson: 100_000, Grace: time.Minute, Lifetime: 24 * time.Hour, Sweep: time.Minute,
-			Oversize: bridge.OversizeError, PayloadLimit: bridge.DefaultPayloadLimit,
+			Oversize: bridge.OversizeError, PayloadLimit: pusherapi.DefaultPayloadLimit,
 		},
 	}}
 	for _, change := range change {

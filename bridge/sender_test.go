@@ -17,6 +17,7 @@ import (
 	"lorebridge/bridge"
 	"lorebridge/ent"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 	"lorebridge/pusherserver"
 )
 
@@ -95,7 +96,7 @@ func TestTextsThatDoNotFitStayAtHome(t *testing.T) {
 	}
 	for key, payload := range map[string]func(string) string{"question": question, "responseContent": response} {
 		empty, _ := send(1, payload, key)
-		full := bridge.DefaultPayloadLimit - empty + 1 // as many bytes of text as fit
+		full := pusherapi.DefaultPayloadLimit - empty + 1 // as many bytes of text as fit
 		if size, has := send(full, payload, key); size != 10_240 || !has {
 			t.Errorf("%s of %d bytes: %d bytes, there: %t", key, full, size, has)
 		}
@@ -276,7 +277,7 @@ func TestWhatPusherAnswersDecidesWhatHappensNext(t *testing.T) {
 			got := later
 			var refused *outbox.RefusedError
 			switch {
-			case errors.Is(err, bridge.ErrUnauthorized):
+			case errors.Is(err, pusherapi.ErrUnauthorized):
 				got = unauthorized
 			case err == nil && len(verdicts) == n && errors.Join(verdicts...) == nil:
 				got = taken
@@ -285,7 +286,7 @@ func TestWhatPusherAnswersDecidesWhatHappensNext(t *testing.T) {
 				if len(refused.Reason) > 300 || strings.ToValidUTF8(refused.Reason, "") != refused.Reason {
 					t.Errorf("%s: the reason is %q", name, refused.Reason)
 				}
-			case err == nil && errors.As(verdicts[0], new(*bridge.CallError)) && (n == 1 || errors.Is(verdicts[1], outbox.ErrUntried)):
+			case err == nil && errors.As(verdicts[0], new(*pusherapi.CallError)) && (n == 1 || errors.Is(verdicts[1], outbox.ErrUntried)):
 				// later, and the other one is not tried in vain
 			case err == nil:
 				t.Errorf("%s: %d events get %v", name, n, verdicts)
@@ -326,7 +327,7 @@ func TestAPusherThatHangsIsLeftAfterItsTime(t *testing.T) {
 			b := over(t, ourPusher(), pusher)
 			_, err := b.Send(t.Context(), []*ent.Event{row(1, 2, question("a"))}) // the bubble's clock runs on
 			clean(t, name, err)
-			if err == nil || errors.Is(err, bridge.ErrUnauthorized) {
+			if err == nil || errors.Is(err, pusherapi.ErrUnauthorized) {
 				t.Errorf("hanging %s: %v", name, err)
 			}
 			// And at once when whoever sends gives up.

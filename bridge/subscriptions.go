@@ -152,8 +152,7 @@ func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts
 	}); err != nil {
 		return nil, err
 	}
-	b.subscriptions, b.payloadLimit = s, c.PayloadLimit
-	b.client.OverrideMaxMessagePayloadKB = max(b.client.OverrideMaxMessagePayloadKB, (c.PayloadLimit+1023)>>10) // of its own it takes no more than hosted Pusher
+	b.subscriptions = s
 	return s, nil
 }
 

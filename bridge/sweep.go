@@ -79,7 +79,7 @@ func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 	}
 	occupied := make(map[string]bool)
 	for _, prefix := range s.bridge.config.subscriptionPrefixes() {
-		list, err := s.list(ctx, prefix)
+		list, err := s.bridge.pusher.Channels(ctx, forChannels, prefix)
 		if err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 // old, cut, or another server's.
 func (s *Subscriptions) vacateAbsent(ctx context.Context, missing []*subscription) error {
 	for _, sub := range missing {
-		occupied, err := s.occupied(ctx, sub.channel)
+		occupied, err := s.bridge.pusher.Occupied(ctx, forChannels, sub.channel)
 		if err != nil {
 			return fmt.Errorf("ask for a channel: %w", err)
 		}

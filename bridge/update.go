@@ -14,6 +14,7 @@ import (
 
 	"lorebridge/ent/subscriber"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 )
 
 // Names of events, as the published clients bind to them.
@@ -117,7 +118,7 @@ func (s *Subscriptions) encode(o *outcome, v variant, channel string) rendering 
 // oversize is the size of the first packet that Pusher would not take, and 0 if it takes them all.
 func (s *Subscriptions) oversize(packets []packet, encrypted bool) int {
 	for _, p := range packets {
-		if size := s.bridge.wireSize(len(p.data), encrypted); size > s.config.PayloadLimit {
+		if size := pusherapi.WireSize(len(p.data), encrypted); size > s.config.PayloadLimit {
 			return size
 		}
 	}
@@ -135,7 +136,7 @@ func (s *Subscriptions) envelopes(result []byte, v variant, channel string) []pa
 		return []packet{{eventLighthouse, lighthouse + "}"}}
 	case subscriber.ProtocolLighthouseGuessed: // thekonz's link reads data
 		both := lighthouse + `,"data":` + text + "}"
-		if s.bridge.wireSize(len(both), v.encrypted) > s.config.PayloadLimit {
+		if pusherapi.WireSize(len(both), v.encrypted) > s.config.PayloadLimit {
 			return []packet{{eventLighthouse, lighthouse + "}"}}
 		}
 		return []packet{{eventLighthouse, both}}
@@ -227,12 +228,4 @@ func gap(at outbox.Cursor, when time.Time) outcome {
 	return outcomeOf(at, when, &graphql.Response{Errors: gqlerror.List{{
 		Message: ErrGap.Error(), Extensions: map[string]any{"code": "SUBSCRIPTION_GAP"},
 	}}}, false)
-}
-
-// wireSize is how many bytes n bytes of data become on their way.
-func (b *Bridge) wireSize(n int, encrypted bool) int {
-	if !encrypted {
-		return n
-	}
-	return sealedSize(n)
 }

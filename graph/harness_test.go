@@ -29,6 +29,7 @@ import (
 	"lorebridge/ent"
 	"lorebridge/graph"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 	"lorebridge/web"
 )
 
@@ -73,7 +74,7 @@ func build(t testing.TB, change ...func(*plan)) *house {
 		Pusher:   bridge.Config{AppID: "lorebridge", Key: "key", Secret: "secret", Scheme: "https"},
 		Subscriptions: bridge.SubscriptionsConfig{
 			PerPerson: 100, Grace: time.Minute, Lifetime: time.Hour, Sweep: time.Minute,
-			Oversize: bridge.OversizeError, PayloadLimit: bridge.DefaultPayloadLimit,
+			Oversize: bridge.OversizeError, PayloadLimit: pusherapi.DefaultPayloadLimit,
 		},
 		Web: web.Settings{Playground: "off"},
 	}}

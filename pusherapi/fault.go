@@ -1,4 +1,4 @@
-package bridge
+package pusherapi
 
 import (
 	"errors"
@@ -8,8 +8,13 @@ import (
 	"time"
 )
 
-// Fault is what keeps a call of Pusher's HTTP API from succeeding. Its name and its hint are the same in the log, in /readyz and in the
-// rows of the database.
+// RefusedError is the answer to an event that Pusher will never take, because of its content.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return "refused for good: " + e.Reason }
+
+// Fault is what keeps a call of Pusher's HTTP API from succeeding. Its name and its hint are the same in the log, in
+// /readyz and in the rows of the database.
 type Fault int
 
 // The faults. Those of the credentials and of the app are ours to repair.
@@ -46,7 +51,8 @@ func (f Fault) OursToRepair() bool {
 	return f == FaultKey || f == FaultSignature || f == FaultApp || f == FaultCluster
 }
 
-// CallError is why a call did not succeed. It never means that an event is lost: it can be sent again. Its words hold no secrets.
+// CallError is why a call did not succeed. It never means that an event is lost: it can be sent again. Its words hold
+// no secrets.
 type CallError struct {
 	Fault     Fault
 	Status    int    // of HTTP; 0 if there was no answer
@@ -89,10 +95,11 @@ func (e *CallError) evidence() string {
 	return " (" + strings.Join(parts, "; ") + ")"
 }
 
-// ErrUnauthorized is wrapped by a CallError when somebody must repair the configuration, or the account at Pusher. Events wait until then.
+// ErrUnauthorized is wrapped by a CallError when somebody must repair the configuration, or the account at Pusher.
+// Events wait until then.
 var ErrUnauthorized = errors.New("pusher refuses our credentials")
 
-// LogLevel implements outbox.Leveled: what is ours to repair is an error.
+// LogLevel is how loud the error is to be logged: what is ours to repair is an error, all else a warning.
 func (e *CallError) LogLevel() slog.Level {
 	if e.Fault.OursToRepair() {
 		return slog.LevelError
@@ -112,5 +119,5 @@ func (e *CallError) Unwrap() []error {
 	return causes
 }
 
-// RetryAfter implements outbox.Delayed: it is how long the answer asks to wait, at most maxRetryAfter.
+// RetryAfter is how long the answer asks to wait, at most maxRetryAfter; zero if it does not.
 func (e *CallError) RetryAfter() time.Duration { return e.wait }

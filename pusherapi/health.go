@@ -1,4 +1,4 @@
-package bridge
+package pusherapi
 
 import (
 	"errors"
@@ -7,18 +7,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"lorebridge/outbox"
 )
 
-// purpose is what a call of Pusher's HTTP API is for, in the words of the log and of /readyz.
-type purpose string
-
-const (
-	forEvents   purpose = "events"
-	forResults  purpose = "results of subscriptions"
-	forChannels purpose = "the list of channels"
-)
+// Purpose is what a call is for, in words that stand before "wait": Client.Faults names it.
+type Purpose string
 
 const (
 	// hushed is how long a fault must last before it is a warning: a single call may fail.
@@ -30,7 +22,7 @@ const (
 // health knows which calls fail now. It may be used concurrently.
 type health struct {
 	failuresMu sync.Mutex
-	failures   map[purpose]failure
+	failures   map[Purpose]failure
 }
 
 // failure is a row of failed calls.
@@ -40,8 +32,8 @@ type failure struct {
 }
 
 // note takes in the result of a call. An event that Pusher refuses shows that all else is well.
-func (h *health) note(p purpose, err error, now time.Time) {
-	if _, ok := errors.AsType[*outbox.RefusedError](err); ok {
+func (h *health) note(p Purpose, err error, now time.Time) {
+	if _, ok := errors.AsType[*RefusedError](err); ok {
 		err = nil
 	}
 	h.failuresMu.Lock()
@@ -55,19 +47,19 @@ func (h *health) note(p purpose, err error, now time.Time) {
 		f.since = before.since
 	}
 	if h.failures == nil {
-		h.failures = make(map[purpose]failure)
+		h.failures = make(map[Purpose]failure)
 	}
 	h.failures[p] = f
 }
 
-// Faults says what Pusher does not take at this moment, since when, why, and what to do. Problems are ours to repair; warnings are not, or
-// it is not certain. It may be called concurrently.
-func (b *Bridge) Faults() (problems, warnings []string) {
+// Faults says what Pusher does not take at this moment, since when, why, and what to do. Problems are ours to repair;
+// warnings are not, or it is not certain. It may be called concurrently.
+func (c *Client) Faults() (problems, warnings []string) {
 	problems, warnings = []string{}, []string{} // JSON has no nil
 	now := time.Now()
-	b.health.failuresMu.Lock()
-	defer b.health.failuresMu.Unlock()
-	for p, f := range b.health.failures {
+	c.health.failuresMu.Lock()
+	defer c.health.failuresMu.Unlock()
+	for p, f := range c.health.failures {
 		words := fmt.Sprintf("%s wait since %s: %v", p, f.since.UTC().Format(time.RFC3339), f.err)
 		switch {
 		case now.Sub(f.last) > stale:

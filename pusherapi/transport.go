@@ -1,4 +1,4 @@
-package bridge
+package pusherapi
 
 import (
 	"net"
@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	// idleTimeout is how long a connection to Pusher is kept without a call: shorter than what forgets connections on the way.
+	// idleTimeout is how long a connection to Pusher is kept without a call: shorter than what forgets connections on
+	// the way.
 	idleTimeout = 30 * time.Second
-	// pingAfter is how long a connection of HTTP/2 may be silent while a call waits for its answer, and pingTimeout how long it may then
-	// take to answer a ping. Together they are no more than DefaultTimeout.
+	// pingAfter is how long a connection of HTTP/2 may be silent while a call waits for its answer, and pingTimeout how
+	// long it may then take to answer a ping. Together they are no more than DefaultTimeout.
 	pingAfter   = 3 * time.Second
 	pingTimeout = 2 * time.Second
 )

@@ -1,4 +1,4 @@
-package bridge
+package pusherapi
 
 import (
 	"bytes"
@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/pusher/pusher-http-go/v5"
-
-	"lorebridge/outbox"
 )
 
 const (
@@ -23,13 +21,14 @@ const (
 	maxList = 16 << 20
 )
 
-// call makes one call of Pusher's HTTP API on behalf of a task, and returns Pusher's answer. Its error is an *outbox.RefusedError if Pusher
-// will never take the event, and else a *CallError.
+// call makes one call of Pusher's HTTP API for a purpose, and returns Pusher's answer. Its error is an *RefusedError
+// if Pusher will never take the event, and else a *CallError.
 //
-// pusher-http-go knows no context and has a status only in words. Therefore each call gets a copy of the client whose transport knows both.
-func (b *Bridge) call(ctx context.Context, t purpose, do func(*pusher.Client) error) (answer, error) {
-	exchange := &exchange{ctx: ctx, next: b.transport}
-	client := b.client
+// pusher-http-go knows no context and has a status only in words. Therefore each call gets a copy of the client whose
+// transport knows both.
+func (c *Client) call(ctx context.Context, p Purpose, do func(*pusher.Client) error) (answer, error) {
+	exchange := &exchange{ctx: ctx, next: c.transport}
+	client := c.pusher // a copy: the library writes to it
 	client.HTTPClient = &http.Client{Transport: exchange, Timeout: DefaultTimeout, CheckRedirect: stayHere}
 	err := do(&client)
 	if exchange.reply == nil { // the library did not send it
@@ -37,7 +36,7 @@ func (b *Bridge) call(ctx context.Context, t purpose, do func(*pusher.Client) er
 	}
 	a, err := exchange.reply.judge()
 	if ctx.Err() == nil {
-		b.health.note(t, err, time.Now())
+		c.health.note(p, err, time.Now())
 	}
 	if e, ok := errors.AsType[*CallError](err); ok && e.Err != nil {
 		client.HTTPClient.CloseIdleConnections() // those beside the one that failed may be as dead
@@ -53,14 +52,14 @@ func unsent(err error) error {
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		return errors.New("the address of pusher cannot be read: check PUSHER_HOST")
 	}
-	return &outbox.RefusedError{Reason: err.Error()}
+	return &RefusedError{Reason: err.Error()}
 }
 
 // stayHere follows no redirect: what answers there is not Pusher, and its 200 would lose the events.
 func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// exchange is the http.RoundTripper of one call: it adds the context and keeps the reply. The library's own errors are not used once a
-// request has gone out, because they hold the URL and with it the signature.
+// exchange is the http.RoundTripper of one call: it adds the context and keeps the reply. The library's own errors
+// are not used once a request has gone out, because they hold the URL and with it the signature.
 type exchange struct {
 	ctx   context.Context //nolint:containedctx // the exchange is the call, and the library passes none
 	next  http.RoundTripper

@@ -1,4 +1,4 @@
-package bridge
+package pusherapi
 
 import (
 	"bytes"
@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"lorebridge/outbox"
 )
 
 const (
@@ -49,9 +47,9 @@ type answer struct {
 	Code     int             `json:"code"`
 }
 
-// judge decides what a reply means, whichever call it answers. The error is nil only if the reply is what Pusher itself answers there
-// when it accepts the call. It is an *outbox.RefusedError only if Pusher itself refuses this event because of its content. Anything else
-// is a *CallError: the call may be made once more.
+// judge decides what a reply means, whichever call it answers. The error is nil only if the reply is what Pusher
+// itself answers there when it accepts the call. It is an *RefusedError only if Pusher itself refuses this event
+// because of its content. Anything else is a *CallError: the call may be made once more.
 func (r *reply) judge() (answer, error) {
 	if r.err != nil {
 		return answer{}, r.failure(FaultNetwork)
@@ -71,7 +69,7 @@ func (r *reply) judge() (answer, error) {
 	words, inJSON := r.words()
 	fault := r.fault(status, words)
 	if fault == FaultForeign && !r.has("text/html") && refusesEvent(status, words, inJSON) {
-		return answer{}, &outbox.RefusedError{Reason: fmt.Sprintf("HTTP %d: %s", status, quote(words))}
+		return answer{}, &RefusedError{Reason: fmt.Sprintf("HTTP %d: %s", status, quote(words))}
 	}
 	e := r.failure(fault)
 	e.Status = status
@@ -121,10 +119,12 @@ func (r *reply) mediaType() string {
 	return cmp.Or(mediaType, "unreadable media type")
 }
 
-// words are what an answer of Pusher's says, and whether an object in JSON says so. They are empty if the answer cannot be Pusher's,
-// because it is a page, or another kind of document, or says nothing that any server does not say.
+// words are what an answer of Pusher's says, and whether an object in JSON says so. They are empty if the answer
+// cannot be Pusher's, because it is a page, or another kind of document, or says nothing that any server does not
+// say.
 func (r *reply) words() (text string, inJSON bool) {
-	if !r.has("", "application/json", "text/json", "text/plain", "text/html") { // hosted Pusher has sent plain words as text/html
+	// Hosted Pusher has sent plain words as text/html.
+	if !r.has("", "application/json", "text/json", "text/plain", "text/html") {
 		return "", false
 	}
 	body := bytes.TrimSpace(r.body)
@@ -137,7 +137,8 @@ func (r *reply) words() (text string, inJSON bool) {
 	if markup.MatchString(text) {
 		return "", false
 	}
-	text = address.ReplaceAllString(text, " ") // whoever repeats our request does not speak about what is in its address
+	// Whoever repeats our request does not speak about what is in its address.
+	text = address.ReplaceAllString(text, " ")
 	phrase := strings.Trim(leadingStatus.ReplaceAllString(text, ""), " .!\r\n")
 	if reasonPhrases[strings.ToLower(phrase)] && text != reverbTooLarge {
 		return "", false
@@ -145,7 +146,8 @@ func (r *reply) words() (text string, inJSON bool) {
 	return text, inJSON
 }
 
-// wordsOfObject are the words of an error in JSON: {"error": …}, or the lists of what is wrong by parameter, as Laravel has them.
+// wordsOfObject are the words of an error in JSON: {"error": …}, or the lists of what is wrong by parameter, as
+// Laravel has them.
 func wordsOfObject(text []byte) string {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(text, &object) != nil {
@@ -176,7 +178,9 @@ var (
 	leadingStatus = regexp.MustCompile(`^(HTTP\S* )?[1-5]\d\d\b[ :-]*`)
 	// reasonPhrases are what servers of any kind say about a status.
 	reasonPhrases = func() map[string]bool {
-		phrases := map[string]bool{"": true, "payload too large": true, "content too large": true, "unprocessable content": true}
+		phrases := map[string]bool{
+			"": true, "payload too large": true, "content too large": true, "unprocessable content": true,
+		}
 		for status := 100; status < 600; status++ {
 			phrases[strings.ToLower(http.StatusText(status))] = true
 		}
@@ -199,7 +203,8 @@ var (
 // fault says what is wrong, as far as the status and Pusher's words show it.
 func (r *reply) fault(status int, words string) Fault {
 	switch {
-	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500 && status != http.StatusNotImplemented:
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout,
+		status >= 500 && status != http.StatusNotImplemented:
 		if aboutQuota.MatchString(words) {
 			return FaultQuota
 		}
@@ -258,20 +263,23 @@ func (r *reply) failure(f Fault) *CallError {
 	if r.status == 0 {
 		return e
 	}
-	e.MediaType, e.Words, e.wait = short(quote(r.mediaType())), quote(string(r.body[:min(len(r.body), maxRead)])), r.retryAfter()
-	if target, err := url.Parse(r.header.Get("Location")); err == nil && r.status >= 300 && r.status < 400 && target.Host != "" {
+	e.MediaType, e.wait = quote(r.mediaType()), r.retryAfter()
+	e.Words = quote(string(r.body[:min(len(r.body), maxRead)]))
+	redirects := r.status >= 300 && r.status < 400
+	if target, err := url.Parse(r.header.Get("Location")); err == nil && redirects && target.Host != "" {
 		e.Detail = quote("it redirects to " + target.Scheme + "://" + target.Host)
 	}
 	if f == FaultClock || r.skewed() {
 		if date, err := http.ParseTime(r.header.Get("Date")); err == nil {
-			e.Detail = fmt.Sprintf("its time is %s, ours %s", date.UTC().Format(time.RFC3339), r.at.UTC().Format(time.RFC3339))
+			e.Detail = fmt.Sprintf("its time is %s, ours %s",
+				date.UTC().Format(time.RFC3339), r.at.UTC().Format(time.RFC3339))
 		}
 	}
 	return e
 }
 
-// retryAfter is how long the answer asks to wait, in seconds or until a date (RFC 9110, section 10.2.3), at most maxRetryAfter. A date is
-// compared with the answer's own: the clocks may differ.
+// retryAfter is how long the answer asks to wait, in seconds or until a date (RFC 9110, section 10.2.3), at most
+// maxRetryAfter. A date is compared with the answer's own: the clocks may differ.
 func (r *reply) retryAfter() time.Duration {
 	given := strings.TrimSpace(r.header.Get("Retry-After"))
 	seconds, err := strconv.ParseUint(given, 10, 32)

@@ -1,8 +1,9 @@
-package bridge
+package pusherapi
 
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -11,14 +12,10 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"lorebridge/auth"
-	"lorebridge/ent"
-	"lorebridge/ent/event"
-	"lorebridge/outbox"
 )
 
-// forgetful is a proxy that can forget all its connections without a word: it keeps them open, and carries nothing any more.
+// forgetful is a proxy that can forget all its connections without a word: it keeps them open, and carries nothing
+// any more.
 type forgetful struct {
 	net.Listener
 	to string
@@ -102,13 +99,9 @@ func (f *forgetful) forget(ctx context.Context) int {
 	return f.opens
 }
 
-// sessionsHold is a Sessions for which all sessions hold.
-type sessionsHold struct{}
-
-func (sessionsHold) Holds(context.Context, auth.Viewer) (bool, error) { return true, nil }
-
-// Several connections are kept, and all are forgotten on the way without a word: the calls that are under way over them time out, also one
-// that began later, and the next one uses a new connection. HTTP/2 has a single connection for all, which is never idle meanwhile.
+// Several connections are kept, and all are forgotten on the way without a word: the calls that are under way over
+// them time out, also one that began later, and the next one uses a new connection. HTTP/2 has a single connection
+// for all, which is never idle meanwhile.
 func TestConnectionsThatAreForgottenOnTheWayCostOneTimeOut(t *testing.T) {
 	t.Parallel()
 	for name, version := range map[string]int{"HTTP/1.1": 1, "HTTP/2": 2} {
@@ -148,16 +141,13 @@ func TestConnectionsThatAreForgottenOnTheWayCostOneTimeOut(t *testing.T) {
 				transport.ForceAttemptHTTP2 = false
 			}
 			t.Cleanup(transport.CloseIdleConnections)
-			b, err := New(Config{AppID: "1", Key: "k", Secret: "s", Host: proxy.Addr().String(), Scheme: "https"},
-				Parts{Sessions: sessionsHold{}, Logger: slog.New(slog.DiscardHandler), Transport: transport})
+			client, err := New(Config{AppID: "1", Key: "k", Secret: "s", Host: proxy.Addr().String(), TLS: true},
+				Deps{Logger: slog.New(slog.DiscardHandler), Transport: transport})
 			if err != nil {
 				t.Fatal(err)
 			}
-			recipient := 2
 			send := func() error {
-				e := &ent.Event{ID: 1, Kind: event.KindKnowledgeRequest, RecipientID: &recipient, Payload: []byte(`{"type":"x"}`)}
-				_, err := b.Send(t.Context(), []*ent.Event{e})
-				return err
+				return client.Trigger(t.Context(), "events", Event{Channel: "private-user-2", Name: "greeting", Data: "{}"})
 			}
 			var group sync.WaitGroup
 			for range warm {
@@ -183,8 +173,8 @@ func TestConnectionsThatAreForgottenOnTheWayCostOneTimeOut(t *testing.T) {
 			if err == nil {
 				t.Fatal("a forgotten connection took an event")
 			}
-			if outbox.RetryAfter(err) != 0 {
-				t.Error("it is to wait")
+			if e, ok := errors.AsType[*CallError](err); !ok || e.RetryAfter() != 0 {
+				t.Errorf("it is to wait, or is no CallError: %v", err)
 			}
 			group.Wait() // both have found the connection dead
 			if err := send(); err != nil {
