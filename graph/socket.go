@@ -1,19 +1,18 @@
 package graph
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"strconv"
+	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/coder/websocket"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -42,49 +41,71 @@ var (
 	errNoPong         = closing{4499, "no pong came in time: connect again"}
 )
 
-// socket is a WebSocket as gqlgen sees it: its messages follow the protocol, and no id comes twice. The client's messages are checked
-// on their way in; ids are exchanged in both directions, for gqlgen loses an operation whose id is used again.
+// socket is a connection that speaks graphql-transport-ws. One goroutine reads the client's messages, and each operation
+// has one of its own; an id means one operation at a time, and nothing is sent for one that has ended.
 type socket struct {
 	conn       *websocket.Conn
 	connection *connection
+	exec       graphql.GraphExecutor
+	header     http.Header // of the upgrade
 	log        *slog.Logger
-	timeout    time.Duration // of a write
+	operating  time.Duration // how long a query or a mutation may take
+	times      StreamTimes
 	over       <-chan struct{}
 	closed     chan struct{} // the close handshake is over
 	read       func() (websocket.MessageType, []byte, error)
 	stop       func()         // makes read fail
-	operations sync.WaitGroup // added to only by the goroutine that reads
+	goroutines sync.WaitGroup // added to only by the goroutine that reads
 
 	initiated   bool // only the goroutine that reads
 	initTimeout *time.Timer
+	pong        *time.Timer // ends the connection; runs while a pong is awaited
+	awaited     atomic.Bool // a pong
 
-	mu       sync.Mutex // guards everything below
-	deadline *time.Timer
-	count    int               // of operations so far
-	inner    map[string]string // what gqlgen calls the client's operations
-	clients  map[string]string // what the client calls gqlgen's; empty: the client has left it
+	// runningMu guards what follows, and is held while a message of an operation is sent.
+	runningMu sync.Mutex
+	running   map[string]*running // by the client's ids
+	count     int                 // of operations that have not ended, those that the client has left among them
 }
 
-var (
-	_ transport.WebsocketConn          = (*socket)(nil)
-	_ transport.WebsocketReadDeadliner = (*socket)(nil)
-)
+// running is an operation.
+type running struct {
+	id     string
+	cancel context.CancelFunc
+}
 
 // envelope is a message of graphql-transport-ws.
 type envelope struct {
-	Type    string          `json:"type"`
-	ID      string          `json:"id,omitempty"`
-	Payload json.RawMessage `json:"payload,omitempty"`
+	kind    string
+	id      string          // empty: the message is of no operation
+	payload json.RawMessage // nil: it has none
+}
+
+// encode writes the message without a second pass over its payload.
+func (m envelope) encode() ([]byte, error) {
+	data := make([]byte, 0, len(m.payload)+len(m.id)+64)
+	data = append(data, `{"type":"`+m.kind+`"`...)
+	if m.id != "" {
+		id, err := json.Marshal(m.id)
+		if err != nil {
+			return nil, err
+		}
+		data = append(append(data, `,"id":`...), id...)
+	}
+	if m.payload != nil {
+		data = append(append(data, `,"payload":`...), m.payload...)
+	}
+	return append(data, '}'), nil
 }
 
 // newSocket returns the socket of conn, which is closed when ctx ends: with its cause. Whoever has it calls finish.
 func newSocket(ctx context.Context, conn *websocket.Conn, connection *connection, t webSockets) *socket {
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &socket{
-		conn: conn, connection: connection, log: t.http.log, timeout: t.times.Write,
+		conn: conn, connection: connection, log: t.http.log, operating: t.http.timeout, times: t.times,
 		over: ctx.Done(), closed: make(chan struct{}), stop: stop,
-		read:  func() (websocket.MessageType, []byte, error) { return conn.Read(reading) },
-		inner: make(map[string]string), clients: make(map[string]string),
+		read:    func() (websocket.MessageType, []byte, error) { return conn.Read(reading) },
+		running: make(map[string]*running),
 	}
 	s.initTimeout = time.AfterFunc(t.times.Init, func() { connection.end(errInitTimeout) })
 	context.AfterFunc(ctx, func() {
@@ -129,46 +150,41 @@ func (s *socket) finish() {
 	}
 	<-s.closed
 	s.stop()
-	s.operations.Wait()
+	s.goroutines.Wait()
 	s.initTimeout.Stop()
-	_ = s.SetReadDeadline(time.Time{})
+	if s.pong != nil {
+		s.pong.Stop()
+	}
 }
 
-// NextReader returns the next message for gqlgen. What breaks the protocol closes the connection; then the only thing left to read is
-// how the client closes it.
-func (s *socket) NextReader() (int, io.Reader, error) {
+// run answers the client's messages until its connection is closed. What breaks the protocol closes it; then the only
+// thing left to read is how the client closes it.
+func (s *socket) run(ctx context.Context) {
 	for {
 		kind, data, err := s.read()
 		if err != nil {
-			return 0, nil, err
+			return
 		}
 		select {
 		case <-s.over:
 			continue
 		default:
 		}
-		m, err := s.receive(kind, data)
-		if err != nil {
+		if ctx, err = s.receive(ctx, kind, data); err != nil {
 			s.connection.end(err)
-			continue
 		}
-		if m == nil {
-			continue
-		}
-		data, err = json.Marshal(m)
-		return int(kind), bytes.NewReader(data), err
 	}
 }
 
-// message is an envelope of the client's, and what is in it.
+// message is what a client sends.
 type message struct {
-	envelope
-	payload any             // as rule.Object has it
-	problem *gqlerror.Error // in the payload
+	kind, id string
+	payload  any             // as rule.Object has it
+	problem  *gqlerror.Error // in the payload
 }
 
-// readMessage reads a message as strictly as the body of a request. Only what is wrong in the payload of an operation is left to it: the
-// others of the connection go on.
+// readMessage reads a message as strictly as the body of a request. Only what is wrong in the payload of an operation is
+// left to it: the others of the connection go on.
 func readMessage(data []byte) (m message, sound bool) {
 	members, problem := decodeObject("message", data)
 	if problem != nil {
@@ -176,183 +192,237 @@ func readMessage(data []byte) (m message, sound bool) {
 		if place != "payload" && !strings.HasPrefix(place, "payload.") {
 			return m, false
 		}
+		var raw map[string]json.RawMessage // its names differ by case
 		m.problem = problem
+		sound = json.Unmarshal(data, &raw) == nil && json.Unmarshal(raw["type"], &m.kind) == nil && m.kind == "subscribe"
+		return m, sound && json.Unmarshal(raw["id"], &m.id) == nil
 	}
-	var raw map[string]json.RawMessage
-	if json.Unmarshal(data, &raw) != nil || json.Unmarshal(raw["type"], &m.Type) != nil {
-		return m, false
-	}
-	if id, there := raw["id"]; there && json.Unmarshal(id, &m.ID) != nil {
-		return m, false
-	}
-	m.Payload, m.payload = raw["payload"], members["payload"]
-	return m, m.problem == nil || m.Type == "subscribe"
+	m.kind, sound = members["type"].(string)
+	id, isText := members["id"].(string)
+	m.id, m.payload = id, members["payload"]
+	return m, sound && (isText || members["id"] == nil)
 }
 
-// receive returns what gqlgen is to see of the client's message, or nil if that is nothing.
-func (s *socket) receive(kind websocket.MessageType, data []byte) (*envelope, error) {
+// receive does what a message of the client asks for. The context that it returns is that of the messages that follow.
+// An error ends the connection.
+func (s *socket) receive(ctx context.Context, kind websocket.MessageType, data []byte) (context.Context, error) {
+	started := graphql.Now()
 	m, sound := readMessage(data)
 	if kind != websocket.MessageText || !sound {
-		return nil, errInvalidMessage
+		return ctx, errInvalidMessage
 	}
-	switch m.Type {
+	switch m.kind {
 	case "subscribe":
 		switch {
 		case !s.initiated:
-			return nil, errTooEarly
-		case m.ID != "" && len(m.ID) <= maxOperationID:
-			return s.subscribe(m)
+			return ctx, errTooEarly
+		case m.id == "" || len(m.id) > maxOperationID:
+			return ctx, errInvalidMessage
 		}
-		return nil, errInvalidMessage
+		return ctx, s.subscribe(ctx, m, started)
 	case "complete":
-		if m.ID == "" {
-			return nil, errInvalidMessage
+		if m.id == "" {
+			return ctx, errInvalidMessage
 		}
-		return s.leave(m.ID), nil
+		s.leave(m.id)
+		return ctx, nil
 	}
-	if _, object := m.payload.(map[string]any); !object && m.payload != nil {
-		return nil, errInvalidMessage
+	payload, isObject := m.payload.(map[string]any)
+	if !isObject && m.payload != nil {
+		return ctx, errInvalidMessage
 	}
-	switch {
-	case m.Type == "connection_init" && s.initiated:
-		return nil, errInitTwice
-	case m.Type == "connection_init":
-		s.initiated = true
-		s.initTimeout.Stop()
-		return &m.envelope, nil
-	case m.Type == "ping" && !s.initiated: // gqlgen would not answer yet
-		return nil, s.send(&envelope{Type: "pong", Payload: m.Payload})
-	case m.Type == "ping", m.Type == "pong" && s.initiated:
-		return &m.envelope, nil
-	case m.Type == "pong":
-		return nil, nil
+	switch m.kind {
+	case "connection_init":
+		if s.initiated {
+			return ctx, errInitTwice
+		}
+		return s.initiate(ctx, payload)
+	case "ping":
+		return ctx, s.answerPing(payload)
+	case "pong":
+		if s.initiated && s.awaited.Swap(false) {
+			s.pong.Stop()
+		}
+		return ctx, nil
 	}
-	return nil, errInvalidMessage
+	return ctx, errInvalidMessage
 }
 
-// subscribe gives the operation a name that gqlgen has not seen yet, and a payload that gqlgen, which takes names in any case, cannot
-// read in another way.
-func (s *socket) subscribe(m message) (*envelope, error) {
-	if m.problem != nil {
-		return nil, s.fail(m.ID, m.problem)
-	}
-	members, object := m.payload.(map[string]any)
-	if !object {
-		return nil, s.fail(m.ID, badInput("payload", "payload must be "+requestForm))
-	}
-	params, problem := newParams(members)
-	if problem != nil {
-		return nil, s.fail(m.ID, problem)
-	}
-	payload, err := json.Marshal(params)
+// initiate lets the client send operations, and has it pinged.
+func (s *socket) initiate(ctx context.Context, payload map[string]any) (context.Context, error) {
+	s.initiated = true
+	s.initTimeout.Stop()
+	s.pong = time.AfterFunc(2*s.times.Ping, func() { s.connection.end(errNoPong) })
+	s.pong.Stop()
+	ctx, err := s.authenticate(ctx, payload)
 	if err != nil {
-		return nil, err
+		return ctx, err
 	}
-	s.mu.Lock()
-	_, taken := s.inner[m.ID]
-	full := len(s.clients) >= maxOperations
-	inner := strconv.Itoa(s.count)
-	if !taken && !full {
+	s.goroutines.Go(s.ping)
+	return ctx, s.send(envelope{kind: "connection_ack"})
+}
+
+// ping asks the client from time to time whether it is there.
+func (s *socket) ping() {
+	ticker := time.NewTicker(s.times.Ping)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.over:
+			return
+		case <-ticker.C:
+		}
+		if !s.awaited.Swap(true) {
+			s.pong.Reset(2 * s.times.Ping)
+		}
+		if s.send(envelope{kind: "ping"}) != nil {
+			return
+		}
+	}
+}
+
+// answerPing sends back what the client has sent.
+func (s *socket) answerPing(payload map[string]any) error {
+	answer := envelope{kind: "pong"}
+	if payload != nil {
+		var err error
+		if answer.payload, err = json.Marshal(payload); err != nil {
+			return err
+		}
+	}
+	return s.send(answer)
+}
+
+// subscribe runs an operation beside the others. What is wrong with it is an error for its id.
+func (s *socket) subscribe(ctx context.Context, m message, started time.Time) error {
+	params, problem := paramsOf(m)
+	op := &running{id: m.id}
+	s.runningMu.Lock()
+	_, taken := s.running[m.id]
+	full := s.count >= maxOperations
+	if problem == nil && !taken && !full {
+		ctx, op.cancel = context.WithCancel(graphql.StartOperationTrace(ctx))
 		s.count++
-		s.inner[m.ID], s.clients[inner] = inner, m.ID
+		s.running[m.id] = op
 	}
-	s.mu.Unlock()
+	s.runningMu.Unlock()
 	switch {
+	case problem != nil:
+		return s.fail(m.id, problem)
 	case taken:
-		return nil, closing{4409, "Subscriber for " + m.ID + " already exists"}
+		return closing{4409, "Subscriber for " + m.id + " already exists"}
 	case full:
-		problem := failure(codeRateLimited, fmt.Sprintf("%d operations are running on this connection: wait until one of them is complete", maxOperations))
+		problem := failure(codeRateLimited, fmt.Sprintf(
+			"%d operations are running on this connection: wait until one of them is complete", maxOperations))
 		problem.Extensions["retryAfter"] = 1
-		return nil, s.fail(m.ID, problem)
+		return s.fail(m.id, problem)
 	}
-	return &envelope{Type: m.Type, ID: inner, Payload: payload}, nil
-}
-
-// leave lets gqlgen end an operation, and forgets what the client calls it. It is nil where there is none, any more.
-func (s *socket) leave(id string) *envelope {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	inner, running := s.inner[id]
-	if !running {
+	params.Headers = s.header
+	params.ReadTime = graphql.TraceTiming{Start: started, End: graphql.Now()}
+	operation, errs := s.exec.CreateOperationContext(ctx, params)
+	ctx = graphql.WithOperationContext(ctx, operation)
+	if errs != nil {
+		s.end(op, s.exec.DispatchError(ctx, errs).Errors)
 		return nil
 	}
-	delete(s.inner, id)
-	s.clients[inner] = ""
-	return &envelope{Type: "complete", ID: inner}
+	s.goroutines.Go(func() { s.operate(ctx, op, operation) })
+	return nil
 }
 
-// WriteJSON sends a message of gqlgen's, unless its operation has ended for the client.
-func (s *socket) WriteJSON(v any) error {
-	data, err := json.Marshal(v)
+// paramsOf reads the payload of an operation.
+func paramsOf(m message) (*graphql.RawParams, *gqlerror.Error) {
+	if m.problem != nil {
+		return nil, m.problem
+	}
+	members, isObject := m.payload.(map[string]any)
+	if !isObject {
+		return nil, badInput("payload", "payload must be "+requestForm)
+	}
+	return newParams(members)
+}
+
+// operate runs an operation and sends its responses, and then how it has ended.
+func (s *socket) operate(ctx context.Context, op *running, operation *graphql.OperationContext) {
+	var failed gqlerror.List
+	defer func() {
+		if reason := recover(); reason != nil {
+			failed = s.exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(operation.Recover(ctx, reason))}).Errors
+		}
+		s.end(op, failed)
+	}()
+	fail := func(_ context.Context, err *gqlerror.Error) *graphql.Response {
+		failed = gqlerror.List{err}
+		return nil
+	}
+	exec := streamed{GraphExecutor: s.exec, timeout: s.operating, failed: fail}
+	responses, answering := exec.DispatchOperation(ctx, operation)
+	for response := responses(answering); response != nil; response = responses(answering) {
+		s.next(op, encode(s.log, response, true))
+	}
+}
+
+// next sends a response, unless the client has left its operation.
+func (s *socket) next(op *running, response []byte) {
+	s.runningMu.Lock()
+	defer s.runningMu.Unlock()
+	if s.running[op.id] == op {
+		_ = s.send(envelope{kind: "next", id: op.id, payload: response}) // the operation ends with the connection
+	}
+}
+
+// end counts an operation out, and sends that it is complete, or why it failed, unless the client has left it. Where the
+// connection ends it is not complete.
+func (s *socket) end(op *running, failed gqlerror.List) {
+	s.runningMu.Lock()
+	defer s.runningMu.Unlock()
+	s.count--
+	op.cancel()
+	if s.running[op.id] != op {
+		return
+	}
+	delete(s.running, op.id)
+	select {
+	case <-s.over:
+		return
+	default:
+	}
+	if len(failed) > 0 {
+		_ = s.fail(op.id, failed...)
+		return
+	}
+	_ = s.send(envelope{kind: "complete", id: op.id})
+}
+
+// leave ends an operation that the client does not want any more, if there is one.
+func (s *socket) leave(id string) {
+	s.runningMu.Lock()
+	defer s.runningMu.Unlock()
+	if op := s.running[id]; op != nil {
+		delete(s.running, id)
+		op.cancel()
+	}
+}
+
+// fail sends why there is nothing to be had of an operation.
+func (s *socket) fail(id string, problems ...*gqlerror.Error) error {
+	payload, err := json.Marshal(problems)
 	if err != nil {
 		return err
 	}
-	m := &envelope{} // gqlgen's own type is not exported
-	if err := json.Unmarshal(data, m); err != nil {
-		return err
-	}
-	if m.ID == "" {
-		return s.send(m)
-	}
-	inner := m.ID
-	s.mu.Lock()
-	m.ID = s.clients[inner]
-	if m.Type == "complete" || m.Type == "error" {
-		delete(s.clients, inner)
-		delete(s.inner, m.ID)
-	}
-	s.mu.Unlock()
-	if m.ID == "" {
-		return nil
-	}
-	return s.send(m)
-}
-
-// fail answers an operation that gqlgen does not see.
-func (s *socket) fail(id string, problem *gqlerror.Error) error {
-	payload, err := json.Marshal(gqlerror.List{problem})
-	if err != nil {
-		return err
-	}
-	return s.send(&envelope{Type: "error", ID: id, Payload: payload})
+	return s.send(envelope{kind: "error", id: id, payload: payload})
 }
 
 // send gives the client some time to take the message, and cuts it off if it does not.
-func (s *socket) send(m *envelope) error {
-	data, err := json.Marshal(m)
+func (s *socket) send(m envelope) error {
+	data, err := m.encode()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.times.Write)
 	defer cancel()
 	if err := s.conn.Write(ctx, websocket.MessageText, data); err != nil {
 		s.connection.end(context.Canceled) // nobody is left to be told anything
 		return err
-	}
-	return nil
-}
-
-// WriteClose closes the connection for gqlgen, if nothing has closed it yet. What gqlgen finds wrong, receive finds first.
-func (s *socket) WriteClose(code int, reason string) error {
-	s.connection.end(closing{websocket.StatusCode(code), reason})
-	return nil
-}
-
-// Close does nothing: finish does it.
-func (s *socket) Close() error { return nil }
-
-// Subprotocol is the only one, in gqlgen's spelling.
-func (s *socket) Subprotocol() string { return subprotocol }
-
-// SetReadDeadline is how long gqlgen waits for a pong.
-func (s *socket) SetReadDeadline(t time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.deadline != nil {
-		s.deadline.Stop()
-	}
-	if !t.IsZero() {
-		s.deadline = time.AfterFunc(time.Until(t), func() { s.connection.end(errNoPong) })
 	}
 	return nil
 }
