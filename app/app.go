@@ -11,10 +11,10 @@ import (
 	"lorebridge/bridge"
 	"lorebridge/database"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
 	"lorebridge/graph"
 	"lorebridge/outbox"
 	"lorebridge/pusherserver"
+	"lorebridge/rule"
 	"lorebridge/web"
 )
 

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/user"
+	"lorebridge/rule"
 )
 
 // errCredentials is one answer for an unknown address and a wrong password.

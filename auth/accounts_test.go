@@ -14,7 +14,7 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 const password = "correct horse battery"

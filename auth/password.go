@@ -11,7 +11,7 @@ import (
 
 	"github.com/alexedwards/argon2id"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 const (

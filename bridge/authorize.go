@@ -14,8 +14,8 @@ import (
 	"strings"
 
 	"lorebridge/auth"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/subscriber"
+	"lorebridge/rule"
 )
 
 const (

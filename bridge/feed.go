@@ -8,8 +8,8 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
 	"lorebridge/outbox"
+	"lorebridge/rule"
 )
 
 // ErrGap says that a subscription missed events that it cannot get any more.

@@ -13,8 +13,8 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/bridge"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/subscriber"
+	"lorebridge/rule"
 )
 
 // houses are the ways to reach Pusher.

@@ -12,8 +12,8 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/subscriber"
+	"lorebridge/rule"
 )
 
 const (

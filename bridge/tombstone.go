@@ -7,8 +7,8 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/subscriber"
+	"lorebridge/rule"
 )
 
 // A subscription that has ended leaves a row for keepClosed, with little more than its channel, owner, reason and protocol. Published

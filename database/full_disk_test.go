@@ -15,8 +15,8 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/setting"
+	"lorebridge/rule"
 )
 
 // filled is what the process reports that wrote while its disk was full.

@@ -9,7 +9,7 @@ import (
 
 	"entgo.io/ent/dialect"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // probeEvery is how often Health finds out whether rows can be written, if nobody writes any.

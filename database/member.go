@@ -16,7 +16,7 @@ import (
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // member is one transaction.

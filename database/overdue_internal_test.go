@@ -14,7 +14,7 @@ import (
 	"entgo.io/ent/dialect"
 	entsql "entgo.io/ent/dialect/sql"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 func TestABodyThatDoesNotReturnIsOverdue(t *testing.T) {

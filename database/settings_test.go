@@ -10,7 +10,7 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/database"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 func TestASettingIsMadeOnceAndKept(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	entsql "entgo.io/ent/dialect/sql"
 	"github.com/mattn/go-sqlite3"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // obstacle is why the database cannot serve, in plain words, and when it is worth another try.

@@ -20,7 +20,7 @@ import (
 	entsql "entgo.io/ent/dialect/sql"
 	"github.com/mattn/go-sqlite3"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // unavailable returns what is in the way, or empty.

@@ -8,8 +8,8 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/user"
+	"lorebridge/rule"
 )
 
 func (r *Resolver) me(ctx context.Context) (*ent.User, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // requestForm is what a request looks like, for those who sent another one.

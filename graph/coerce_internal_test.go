@@ -12,7 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // What literals and variables mean is what they mean to graphql-js: e2e/coercion-table.js wrote the table.

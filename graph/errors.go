@@ -12,7 +12,7 @@ import (
 	"lorebridge/auth"
 	"lorebridge/bridge"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // The codes in extensions.code that are ours to give; gqlgen gives GRAPHQL_PARSE_FAILED and PERSISTED_QUERY_NOT_FOUND. Product

@@ -6,7 +6,7 @@ import (
 	"lorebridge/auth"
 	"lorebridge/ent"
 	"lorebridge/ent/knowledgecontent"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // content is null for whom the rule of KnowledgeContent hides the row. Lists have loaded it.

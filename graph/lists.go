@@ -8,8 +8,8 @@ import (
 	"lorebridge/ent/event"
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/user"
+	"lorebridge/rule"
 )
 
 func (r *Resolver) users(ctx context.Context, text *string, b bounds, order *UserOrder) (*UserConnection, error) {

@@ -8,8 +8,8 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/ent/predicate"
-	"lorebridge/ent/rule"
 	"lorebridge/outbox"
+	"lorebridge/rule"
 )
 
 // maxMarked is how many notifications one mutation may name.

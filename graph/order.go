@@ -9,9 +9,9 @@ import (
 	"lorebridge/ent/event"
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/subscriber"
 	"lorebridge/ent/user"
+	"lorebridge/rule"
 )
 
 // order is by what a list is ordered: a column, and the ids of the rows that have the same in it.

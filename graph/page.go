@@ -9,7 +9,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // Connection is a page of a list.

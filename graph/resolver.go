@@ -8,7 +8,7 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // Settings say who may do how much. (Config is gqlgen's.)

@@ -9,7 +9,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/auth"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // sessionEnded says that the session of the request or the connection of ctx has ended, and with it ctx.

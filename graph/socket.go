@@ -17,7 +17,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/auth"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 const (

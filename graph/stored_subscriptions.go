@@ -7,8 +7,8 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/subscriber"
+	"lorebridge/rule"
 )
 
 // errAdministrators is told to whoever is none.

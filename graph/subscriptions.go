@@ -9,8 +9,8 @@ import (
 	"lorebridge/bridge"
 	"lorebridge/ent"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/rule"
 	"lorebridge/outbox"
+	"lorebridge/rule"
 )
 
 // Subscriptions carries the subscriptions: package bridge does. Whether a call registers one, delivers to one or streams, it reads

@@ -5,7 +5,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // halfSurrogate returns the first escape in the strings of a document that is half of a surrogate pair, or nothing. The parser would put

@@ -14,8 +14,8 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/session"
+	"lorebridge/rule"
 )
 
 // outage makes what it names fail as the database does when its disk is full.

@@ -11,7 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"lorebridge/auth"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 const subprotocol = "graphql-transport-ws"

@@ -10,8 +10,8 @@ import (
 	"lorebridge/auth"
 	"lorebridge/ent"
 	"lorebridge/ent/event"
-	"lorebridge/ent/rule"
 	"lorebridge/outbox"
+	"lorebridge/rule"
 )
 
 func TestWhatRollsBackIsNeverSent(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"lorebridge/ent/event"
 	"lorebridge/ent/hook"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/rule"
 	"lorebridge/outbox"
+	"lorebridge/rule"
 )
 
 // answer holds the rules of an answer, shares the item that an approval grants, and appends the event. Of two

@@ -12,8 +12,8 @@ import (
 	"lorebridge/ent/event"
 	"lorebridge/ent/hook"
 	"lorebridge/ent/knowledgeshare"
-	"lorebridge/ent/rule"
 	"lorebridge/outbox"
+	"lorebridge/rule"
 )
 
 // ask holds the rules of a new KnowledgeRequest and appends its event.

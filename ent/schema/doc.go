@@ -5,7 +5,7 @@
 //	hooks    what: texts are trimmed and checked, only the pending can be answered, an approval shares
 //	hooks    and then: a request and its answer append their event to the outbox, in the same transaction
 //
-// So a new resolver cannot forget any of it. The errors are those of ent/rule, auth.ErrUnauthenticated and
+// So a new resolver cannot forget any of it. The errors are those of package rule, auth.ErrUnauthenticated and
 // outbox.ErrNoTx.
 //
 // Non-goals: one person's limits (graph, auth), and anything that leaves the database (outbox, bridge).

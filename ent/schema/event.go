@@ -15,7 +15,7 @@ import (
 	gen "lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/ent/privacy"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // Event is the outbox and the log: one row per change, written in the transaction of the change and read in one order

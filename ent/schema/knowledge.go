@@ -16,8 +16,8 @@ import (
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/privacy"
-	"lorebridge/ent/rule"
 	"lorebridge/outbox"
+	"lorebridge/rule"
 )
 
 // Knowledge is an item that a person holds. Its title is for everybody signed in; its text is a

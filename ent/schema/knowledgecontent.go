@@ -14,7 +14,7 @@ import (
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgeshare"
 	"lorebridge/ent/privacy"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // KnowledgeContent is the text of one Knowledge, read by its owner and by those it was shared with.

@@ -14,8 +14,8 @@ import (
 	"lorebridge/ent/hook"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/privacy"
-	"lorebridge/ent/rule"
 	"lorebridge/outbox"
+	"lorebridge/rule"
 )
 
 // KnowledgeRequest is one person's question to another, about an item or free. Requester and owner see it;

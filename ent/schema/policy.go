@@ -5,7 +5,7 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent/privacy"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // signedIn refuses whoever is not signed in. Every policy begins with it, and what no later rule allows is denied.

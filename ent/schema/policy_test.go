@@ -15,8 +15,8 @@ import (
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/rule"
 	"lorebridge/ent/session"
+	"lorebridge/rule"
 )
 
 // What each of the four finds in each table, however the rows are reached.

@@ -16,8 +16,8 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/rule"
 	"lorebridge/outbox"
+	"lorebridge/rule"
 )
 
 // What makes events works inside Log.WithTx only, or an event could be forgotten.

@@ -11,7 +11,7 @@ import (
 	gen "lorebridge/ent"
 	"lorebridge/ent/hook"
 	"lorebridge/ent/privacy"
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // User is a person with an account. Every signed-in person sees everybody's name; the e-mail address is

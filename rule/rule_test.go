@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 // refused fails the test unless err is about the field, and says what is allowed.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"lorebridge/ent/rule"
+	"lorebridge/rule"
 )
 
 func TestAnObjectIsReadAsItWasWritten(t *testing.T) {
