@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf8"
 
 	gocmp "github.com/google/go-cmp/cmp"
 )
@@ -29,6 +30,7 @@ const (
 	maxFileLines    = 600
 	maxMainLines    = 60 // of server.go
 	maxResolverBody = 10
+	maxColumns      = 120 // of a line that is a comment
 )
 
 // Everything is read in this process: what a child process such as `go list` reads, Go's test cache does not see.
@@ -129,6 +131,10 @@ func TestInspectionFindsEachFault(t *testing.T) {
 		"a long file": {
 			change: map[string]string{"graph/graph_test.go": "package graph_test" + strings.Repeat("\n", 601)},
 			want:   []string{"graph/graph_test.go has 601 lines: a hand-written file has at most 600"},
+		},
+		"a wide comment": {
+			change: map[string]string{"graph/graph_test.go": "package graph_test\n\n\t//" + strings.Repeat("é", 115) + "\n"},
+			want:   []string{"graph/graph_test.go: line 3 is a comment of over 120 columns"},
 		},
 		"a long main": {
 			change: map[string]string{"server.go": "package main\nfunc main() {}" + strings.Repeat("\n", 61)},
@@ -287,6 +293,7 @@ func unquote(word string) (string, error) {
 type source struct {
 	path      string
 	lines     int
+	wide      int // the first line that is a comment and too wide; 0 where there is none
 	generated bool
 	syntax    *ast.File // nil where it is not Go; imports only where nothing else is asked of it
 	positions *token.FileSet
@@ -356,6 +363,7 @@ func parse(name string, text []byte) (source, error) {
 		s.generated = generatedHeader.Match(text)
 		return s, nil
 	}
+	s.wide = wideComment(string(text))
 	mode := parser.SkipObjectResolution | parser.ParseComments
 	if strings.HasSuffix(name, "_test.go") || bytes.Contains(text[:min(len(text), 200)], []byte("DO NOT EDIT")) && !isResolvers(name) {
 		mode |= parser.ImportsOnly
@@ -366,6 +374,20 @@ func parse(name string, text []byte) (source, error) {
 	}
 	s.generated = ast.IsGenerated(s.syntax)
 	return s, nil
+}
+
+// wideComment returns the number of the first line of Go that is a comment and too wide, or 0.
+func wideComment(text string) int {
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		comment := strings.TrimSpace(line)
+		indent := strings.Count(line[:strings.Index(line, comment)], "\t")
+		if strings.HasPrefix(comment, "//") && 4*indent+utf8.RuneCountInString(comment) > maxColumns {
+			return number
+		}
+	}
+	return 0
 }
 
 // orderFaults keeps the order of the log in one room: which of two events comes first depends on the database.
@@ -442,8 +464,8 @@ func importFaults(table map[string]row, sources []source) []string {
 	return faults
 }
 
-// roomsOf maps each folder with Go that is not only tests to the row it belongs to, or to "" where it has none: its own,
-// or where all of its files are generated the nearest above it.
+// roomsOf maps each folder with Go that is not only tests to the row it belongs to, or to "" where it has none: its
+// own, or where all of its files are generated the nearest above it.
 func roomsOf(table map[string]row, sources []source) map[string]string {
 	byHand := map[string]bool{}
 	for _, s := range sources {
@@ -495,6 +517,9 @@ func lengthFaults(sources []source) []string {
 	for _, s := range sources {
 		if !s.generated && s.lines > maxFileLines {
 			faults = append(faults, fmt.Sprintf("%s has %d lines: a hand-written file has at most %d", s.path, s.lines, maxFileLines))
+		}
+		if !s.generated && s.wide > 0 {
+			faults = append(faults, fmt.Sprintf("%s: line %d is a comment of over %d columns", s.path, s.wide, maxColumns))
 		}
 		if s.path == "server.go" && s.lines > maxMainLines {
 			faults = append(faults, fmt.Sprintf("%s has %d lines: it has at most %d", s.path, s.lines, maxMainLines))

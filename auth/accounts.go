@@ -42,8 +42,8 @@ type Accounts struct {
 // pair is an account as tried from one address.
 type pair struct{ email, address string }
 
-// NewAccounts reads and writes through the client, except where a method is given a transaction. Run has the ends of sessions noticed.
-// It adds hooks to the client, so nobody else may use that yet.
+// NewAccounts reads and writes through the client, except where a method is given a transaction. Run has the ends of
+// sessions noticed. It adds hooks to the client, so nobody else may use that yet.
 func NewAccounts(c Config, p Parts) (*Accounts, error) {
 	if p.Client == nil || p.Logger == nil {
 		return nil, errors.New("auth: Parts needs a Client and a Logger")
@@ -73,8 +73,8 @@ func NewAccounts(c Config, p Parts) (*Accounts, error) {
 // NewAccount is what signing up asks for.
 type NewAccount struct{ Name, Email, Password string }
 
-// WithTx runs a function in a transaction: outbox.Log has it. After an error the function may still be running, so nobody may read
-// what it writes.
+// WithTx runs a function in a transaction: outbox.Log has it. After an error the function may still be running, so
+// nobody may read what it writes.
 type WithTx func(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) error
 
 // SignUp makes an account and begins its first session, in one transaction. A taken address or a text against the

@@ -62,7 +62,8 @@ func TestAnAccountIsMadeOnceAndEnteredByItsPassword(t *testing.T) {
 	}
 }
 
-// Whoever cannot sign in learns nothing of why, and nothing is written. That the same work is done, the tests of hashing show.
+// Whoever cannot sign in learns nothing of why, and nothing is written. That the same work is done, the tests of
+// hashing show.
 func TestWrongCredentialsAreAllTheSame(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) { c.SignInsPerAccount, c.SignInsPerAddress = 100, 100 })
@@ -93,8 +94,8 @@ func TestWrongCredentialsAreAllTheSame(t *testing.T) {
 	}
 }
 
-// Hashing takes 19 MiB: whoever tries an unknown address makes the server take them as well. Not parallel: it counts what
-// the whole process allocates.
+// Hashing takes 19 MiB: whoever tries an unknown address makes the server take them as well. Not parallel: it counts
+// what the whole process allocates.
 func TestAnUnknownAddressTakesTheMemoryOfAHash(t *testing.T) {
 	h := build(t)
 	ctx := h.ctx()
@@ -158,7 +159,8 @@ func TestAnAccountThatIsNotMadeLeavesNothing(t *testing.T) {
 	}
 }
 
-// tried counts the attempts that got through the limits, ends each before its password is hashed, and returns the last wait.
+// tried counts the attempts that got through the limits, ends each before its password is hashed, and returns the
+// last wait.
 func (h *house) tried(n int, email string, header ...string) (through int, last time.Duration) {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.ctx(header...))

@@ -91,8 +91,8 @@ func (f *clients) of(r *http.Request) Client {
 	return c
 }
 
-// forwardedTLS says whether the browser spoke TLS to the first of the proxies that name a scheme, in any case and however they join their
-// lists. Without one it is direct.
+// forwardedTLS says whether the browser spoke TLS to the first of the proxies that name a scheme, in any case and
+// however they join their lists. Without one it is direct.
 func forwardedTLS(schemes []string, direct bool) bool {
 	for scheme := range strings.SplitSeq(strings.Join(schemes, ","), ",") {
 		switch strings.ToLower(strings.Trim(scheme, " \t\"")) {

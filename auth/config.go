@@ -13,8 +13,8 @@ type Config struct {
 	PublicURL string `env:"PUBLIC_URL" help:"how browsers reach the server, scheme://host[:port]; as the request says if empty"`
 	// TrustedProxies are the networks whose X-Forwarded-For and X-Forwarded-Proto count.
 	TrustedProxies []string `env:"TRUSTED_PROXIES" help:"networks whose X-Forwarded-For and -Proto count, separated by commas"`
-	// Origins are the other origins whose pages may call the API. An origin may have any scheme with a host, for that is what apps in
-	// a web view have.
+	// Origins are the other origins whose pages may call the API. An origin may have any scheme with a host, for that
+	// is what apps in a web view have.
 	Origins []string `env:"CORS_ORIGINS" help:"other origins whose pages may call the API, also capacitor://localhost, separated by commas"`
 
 	SignInsPerAddress int `env:"SIGN_INS_PER_ADDRESS" envDefault:"10" help:"a whole number: attempts a minute to sign in from one client address"`

@@ -24,8 +24,8 @@ type credential struct {
 	cookie *http.Cookie
 }
 
-// credentialOf returns the bearer token of the request, or else that of its cookie; nil if it shows neither. Another scheme in the
-// header is a proxy's, not ours. An error wraps ErrUnauthenticated.
+// credentialOf returns the bearer token of the request, or else that of its cookie; nil if it shows neither. Another
+// scheme in the header is a proxy's, not ours. An error wraps ErrUnauthenticated.
 func (i Installation) credentialOf(r *http.Request, client Client) (*credential, error) {
 	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		return &credential{token: strings.TrimSpace(token)}, nil
@@ -42,7 +42,8 @@ func (i Installation) credentialOf(r *http.Request, client Client) (*credential,
 	return nil, nil
 }
 
-// counts selects the sessions that the credential can be of: the old cookie is of those alone that began when there was no other.
+// counts selects the sessions that the credential can be of: the old cookie is of those alone that began when there
+// was no other.
 func (c *credential) counts(i Installation) []predicate.Session {
 	if c.isOld() {
 		return []predicate.Session{session.CreatedAtLT(i.Since)}
@@ -53,8 +54,8 @@ func (c *credential) counts(i Installation) []predicate.Session {
 // isOld says that it came in the old cookie.
 func (c *credential) isOld() bool { return c.cookie != nil && c.cookie.Name == oldCookie }
 
-// ambiguousCookieError says that the browser has two cookies of one name. One was set by a page of another port or of a neighboring
-// host, and which of them cannot be known. It wraps ErrUnauthenticated.
+// ambiguousCookieError says that the browser has two cookies of one name. One was set by a page of another port or of
+// a neighboring host, and which of them cannot be known. It wraps ErrUnauthenticated.
 type ambiguousCookieError struct{ name string }
 
 func (e *ambiguousCookieError) Error() string {
@@ -96,15 +97,17 @@ func TakeCookie(ctx context.Context) error {
 	return nil
 }
 
-// give and take are in the order of their calls: a browser keeps what the last one for a name, a domain and a path says.
+// give and take are in the order of their calls: a browser keeps what the last one for a name, a domain and a path
+// says.
 func (j jar) give(token string, expires time.Time) {
 	j.set(scope{name: j.name, path: "/"}, token, int(time.Until(expires).Seconds()))
 }
 
 func (j jar) take(name string) { j.set(scope{name: name, path: "/"}, "", -1) }
 
-// takeAll has all cookies of the name forgotten that the browser sends to this path, whoever set them. A browser does not say for which
-// host and path it has one, so each is named for which a page could have set it. Of a name with __Host- there is but one.
+// takeAll has all cookies of the name forgotten that the browser sends to this path, whoever set them. A browser does
+// not say for which host and path it has one, so each is named for which a page could have set it. Of a name with
+// __Host- there is but one.
 func (j jar) takeAll(path string) {
 	j.take(j.name)
 	if j.client.TLS {
@@ -117,7 +120,8 @@ func (j jar) takeAll(path string) {
 	}
 }
 
-// maxScopes bounds for how many domains, and for how many paths, a cookie is taken: proxies allow an answer a few KB of headers.
+// maxScopes bounds for how many domains, and for how many paths, a cookie is taken: proxies allow an answer a few KB
+// of headers.
 const maxScopes = 6
 
 // domainsOf are those of a host that its pages and its neighbors' could set a cookie for.

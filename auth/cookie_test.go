@@ -63,7 +63,8 @@ func TestEachInstallationReadsItsOwnCookieAlone(t *testing.T) {
 	}
 }
 
-// The old cookie was everybody's: it counts for sessions from before there was another, and is exchanged with the first answer.
+// The old cookie was everybody's: it counts for sessions from before there was another, and is exchanged with the
+// first answer.
 func TestTheOldCookieIsExchangedForTheNewOne(t *testing.T) {
 	t.Parallel()
 	for _, tls := range []bool{false, true} {
@@ -107,8 +108,9 @@ func (h *house) viewerOf(s auth.Session) auth.Viewer {
 	return viewer
 }
 
-// A page of another port, or of a neighboring host, sets a cookie of the same name for a path or a domain of its own: the browser sends
-// both, and the tossed one first. Nobody is signed in then, the browser forgets both, and signing in works.
+// A page of another port, or of a neighboring host, sets a cookie of the same name for a path or a domain of its own:
+// the browser sends both, and the tossed one first. Nobody is signed in then, the browser forgets both, and signing
+// in works.
 func TestTwoCookiesOfOneNameAreRejectedAndForgotten(t *testing.T) {
 	t.Parallel()
 	h := build(t)

@@ -27,8 +27,8 @@ const (
 
 // Listener is a place where something stays open for sessions. It is called when one of them has ended.
 //
-// A session here is a row of the table, which ends once and for all. A viewer who is known by the token of an existing application has
-// no such row: that token expires and its client renews it, which ends nothing that is open.
+// A session here is a row of the table, which ends once and for all. A viewer who is known by the token of an
+// existing application has no such row: that token expires and its client renews it, which ends nothing that is open.
 type Listener interface {
 	// OpenSessions are those for which something is open here, in any order, repeated or not.
 	OpenSessions() []int
@@ -37,8 +37,8 @@ type Listener interface {
 }
 
 const (
-	// sweepInterval and sweepTimeout are how late the end is noticed of a session that only its row knows of: nothing may be delivered ten
-	// seconds after it, also if one sweep is not answered.
+	// sweepInterval and sweepTimeout are how late the end is noticed of a session that only its row knows of: nothing
+	// may be delivered ten seconds after it, also if one sweep is not answered.
 	sweepInterval = 2 * time.Second
 	sweepTimeout  = 3 * time.Second
 	// sweptAtOnce is how many sessions one statement asks for.
@@ -57,8 +57,8 @@ func (a *Accounts) end(ctx context.Context, id int, reason EndReason) {
 	}
 }
 
-// Run compares the sessions for which something is open with the table, every few seconds until ctx ends, and ends what is open for
-// those that do not hold any more, whatever ended them. It returns nil.
+// Run compares the sessions for which something is open with the table, every few seconds until ctx ends, and ends
+// what is open for those that do not hold any more, whatever ended them. It returns nil.
 func (a *Accounts) Run(ctx context.Context) error {
 	ticker := time.NewTicker(a.sweep)
 	defer ticker.Stop()

@@ -30,8 +30,9 @@ func ReadInstallation(ctx context.Context, settings Settings) (i Installation, e
 	return i, err
 }
 
-// Cookie is the name of the cookie that carries a session to this installation. Cookies know no ports: two servers on one host must not
-// have the same. Over TLS it begins with __Host-, which browsers let no page of another host or of plain HTTP set (RFC 6265bis, 4.1.3.2).
+// Cookie is the name of the cookie that carries a session to this installation. Cookies know no ports: two servers on
+// one host must not have the same. Over TLS it begins with __Host-, which browsers let no page of another host or of
+// plain HTTP set (RFC 6265bis, 4.1.3.2).
 func (i Installation) Cookie(tls bool) string {
 	if tls {
 		return "__Host-lorebridge_" + i.ID

@@ -10,9 +10,9 @@ import (
 const refused = `{"errors":[{"message":"requests from this origin are refused: add it to CORS_ORIGINS, or set PUBLIC_URL if it is this ` +
 	`server's own","extensions":{"code":"FORBIDDEN"}}]}`
 
-// Middleware wraps what people and their programs call: pages of other origins are refused unless configured, also where they open a
-// WebSocket, and the context of each request holds its Client and, where it shows a session that holds, its Viewer. Such a context ends
-// with the session, and then its cause is ErrSessionEnded.
+// Middleware wraps what people and their programs call: pages of other origins are refused unless configured, also
+// where they open a WebSocket, and the context of each request holds its Client and, where it shows a session that
+// holds, its Viewer. Such a context ends with the session, and then its cause is ErrSessionEnded.
 func Middleware(accounts *Accounts, i Installation, c Config) (func(http.Handler) http.Handler, error) {
 	clients, err := newClients(c)
 	if err != nil {
@@ -44,7 +44,8 @@ func Middleware(accounts *Accounts, i Installation, c Config) (func(http.Handler
 	}, nil
 }
 
-// identify adds the viewer to ctx, or why a session that was shown does not count. done is called when the request is answered.
+// identify adds the viewer to ctx, or why a session that was shown does not count. done is called when the request is
+// answered.
 func (a *Accounts) identify(ctx context.Context, r *http.Request, i Installation, cookies jar) (_ context.Context, done func()) {
 	shown, err := i.credentialOf(r, cookies.client)
 	if shown == nil && err == nil {

@@ -17,9 +17,9 @@ var hostName = regexp.MustCompile(`^[a-z0-9._-]+$`)
 // opaqueSchemes have pages that all call themselves "null", or no pages at all.
 var opaqueSchemes = []string{"about", "blob", "data", "file", "javascript", "ws", "wss"}
 
-// parseOrigin returns the origin s as browsers write it in the header Origin: the scheme and the host in small letters, an IPv6 address
-// as short as it gets, and no port if it is the scheme's own. The scheme may be any that has hosts, such as capacitor. Its error says
-// what is wrong with s, for operators.
+// parseOrigin returns the origin s as browsers write it in the header Origin: the scheme and the host in small
+// letters, an IPv6 address as short as it gets, and no port if it is the scheme's own. The scheme may be any that has
+// hosts, such as capacitor. Its error says what is wrong with s, for operators.
 func parseOrigin(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {

@@ -16,7 +16,8 @@ const varyBy = "Authorization, Cookie, Origin, Sec-Fetch-Site, Content-Type, Apo
 const errNoPreflight = unauthenticated("the cookie does not count for this GET request, because another site's page could have sent it: " +
 	"send the header Apollo-Require-Preflight, or use POST or a bearer token")
 
-// pages knows which pages may call the API: the server's own and those of configured origins. It may be used concurrently.
+// pages knows which pages may call the API: the server's own and those of configured origins. It may be used
+// concurrently.
 type pages struct {
 	configured []string
 	// trusted holds configured and PUBLIC_URL, which browsers name beside a Host that a proxy may have changed.
@@ -41,8 +42,9 @@ func newPages(c Config) (*pages, error) {
 	return p, err
 }
 
-// allow says whether whoever sent the request may call the API: a program, or a page that pages knows. A request that only reads and
-// names no origin is a link, an image or the like: its page cannot see the answer, and its cookie does not count.
+// allow says whether whoever sent the request may call the API: a program, or a page that pages knows. A request that
+// only reads and names no origin is a link, an image or the like: its page cannot see the answer, and its cookie does
+// not count.
 func (p *pages) allow(r *http.Request, client Client) bool {
 	origin := strings.ToLower(headerOf(r, "Origin"))
 	if p.trusted[origin] {
@@ -71,7 +73,8 @@ func ownOrigin(r *http.Request, client Client) string {
 	return origin
 }
 
-// onlyReads says that a browser may send the request for any page without asking. A WebSocket begins with GET and is not such a request.
+// onlyReads says that a browser may send the request for any page without asking. A WebSocket begins with GET and is
+// not such a request.
 func onlyReads(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -80,14 +83,16 @@ func onlyReads(r *http.Request) bool {
 	return false
 }
 
-// cookieCounts says whether the request's cookie says who is asking. Browsers send it along with a GET request for any page of the same
-// site, so there it counts only if they name our own page as the sender, or if a header shows that they have asked us with a preflight.
+// cookieCounts says whether the request's cookie says who is asking. Browsers send it along with a GET request for
+// any page of the same site, so there it counts only if they name our own page as the sender, or if a header shows
+// that they have asked us with a preflight.
 func cookieCounts(r *http.Request) bool {
 	return !onlyReads(r) || headerOf(r, "Sec-Fetch-Site") == "same-origin" || forcesPreflight(r.Header)
 }
 
-// forcesPreflight says whether a browser would send these headers for another origin's page only after a preflight. Any header besides
-// the few of the Fetch standard's section 2.2.2 would do; these are the ones that GraphQL clients send.
+// forcesPreflight says whether a browser would send these headers for another origin's page only after a preflight.
+// Any header besides the few of the Fetch standard's section 2.2.2 would do; these are the ones that GraphQL clients
+// send.
 func forcesPreflight(header http.Header) bool {
 	if header.Get("Apollo-Require-Preflight") != "" || header.Get("X-Apollo-Operation-Name") != "" {
 		return true
@@ -103,8 +108,8 @@ func forcesPreflight(header http.Header) bool {
 // headerOf returns a header that is sent at most once: if it is sent twice, no value that counts.
 func headerOf(r *http.Request, name string) string { return strings.Join(r.Header.Values(name), ", ") }
 
-// allowConfigured answers preflights for the configured origins, if there are any. A client of theirs may send what headers it likes:
-// clients, proxies and tracers add their own, so that a list would never be complete.
+// allowConfigured answers preflights for the configured origins, if there are any. A client of theirs may send what
+// headers it likes: clients, proxies and tracers add their own, so that a list would never be complete.
 func (p *pages) allowConfigured(next http.Handler) http.Handler {
 	if len(p.configured) == 0 {
 		return next

@@ -108,8 +108,8 @@ func TestOurOwnPagesHaveTheSchemeAndTheHostOfTheRequest(t *testing.T) {
 	}
 }
 
-// A cookie travels with every GET request for a page of the same site, so it counts only where our own page or a preflight stands behind
-// the request. A token needs neither, for no browser sends it by itself.
+// A cookie travels with every GET request for a page of the same site, so it counts only where our own page or a
+// preflight stands behind the request. A token needs neither, for no browser sends it by itself.
 func TestACookieCountsForGETOnlyWhereNoOtherPageCanHaveSentIt(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) { c.Origins = []string{"https://app.example.com"} })

@@ -8,7 +8,8 @@ import (
 // ErrSessionEnded is why something ends whose session does. It wraps ErrUnauthenticated.
 var ErrSessionEnded error = unauthenticated("this session has ended: sign in again")
 
-// requests are those that are being answered for sessions: WebSockets and event streams too, as long as they are open. They are a Listener.
+// requests are those that are being answered for sessions: WebSockets and event streams too, as long as they are
+// open. They are a Listener.
 type requests struct {
 	mu   sync.Mutex
 	open map[*request]struct{}
@@ -23,8 +24,8 @@ type request struct {
 
 var _ Listener = (*requests)(nil)
 
-// OnEnd calls end with ErrSessionEnded when the viewer's session has ended, unless the function that it returns was called before. A
-// session that has ended by now may be noticed a few seconds later. end must not block.
+// OnEnd calls end with ErrSessionEnded when the viewer's session has ended, unless the function that it returns was
+// called before. A session that has ended by now may be noticed a few seconds later. end must not block.
 func (a *Accounts) OnEnd(viewer Viewer, end func(cause error)) (stop func()) {
 	return a.requests.add(viewer.SessionID, end).stop
 }
@@ -65,8 +66,8 @@ func (all *requests) EndSession(id int, _ EndReason) {
 
 type requestKey struct{}
 
-// during returns a context for the request of the viewer, which ends with the viewer's session: its cause is then ErrSessionEnded.
-// Whoever has answered the request calls done.
+// during returns a context for the request of the viewer, which ends with the viewer's session: its cause is then
+// ErrSessionEnded. Whoever has answered the request calls done.
 func (all *requests) during(ctx context.Context, viewer Viewer) (_ context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := all.add(viewer.SessionID, cancel)
@@ -76,8 +77,8 @@ func (all *requests) during(ctx context.Context, viewer Viewer) (_ context.Conte
 	}
 }
 
-// Detach lets the request of ctx go on when the session ends that it shows: for one that ends the session itself, or goes on as
-// somebody else.
+// Detach lets the request of ctx go on when the session ends that it shows: for one that ends the session itself, or
+// goes on as somebody else.
 func Detach(ctx context.Context) {
 	if r, ok := ctx.Value(requestKey{}).(*request); ok {
 		r.stop()

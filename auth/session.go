@@ -58,7 +58,8 @@ func (a *Accounts) ViewerOf(ctx context.Context, token string) (Viewer, error) {
 	return a.viewerOf(ctx, token)
 }
 
-// viewerOf is ViewerOf among certain sessions. What it finds is kept in memory for a moment, unless it is among certain ones.
+// viewerOf is ViewerOf among certain sessions. What it finds is kept in memory for a moment, unless it is among
+// certain ones.
 func (a *Accounts) viewerOf(ctx context.Context, token string, among ...predicate.Session) (Viewer, error) {
 	if len(token) != tokenLength {
 		return Viewer{}, endedError{}
@@ -116,8 +117,9 @@ func Holding() predicate.Session {
 	return session.And(session.EndedAtIsNil(), session.ExpiresAtGT(time.Now().UTC()), ofSomebody)
 }
 
-// ofSomebody selects the sessions whose person is there: with foreign keys off, as in SQLite's own shell, one can be deleted alone.
-// SQLite makes a join of EXISTS, which makes the look-up that each request begins with two to three times as slow as IN does.
+// ofSomebody selects the sessions whose person is there: with foreign keys off, as in SQLite's own shell, one can be
+// deleted alone. SQLite makes a join of EXISTS, which makes the look-up that each request begins with two to three
+// times as slow as IN does.
 func ofSomebody(s *sql.Selector) {
 	people := sql.Table(user.Table)
 	s.Where(sql.In(s.C(session.FieldUserID), sql.Select(people.C(user.FieldID)).From(people)))

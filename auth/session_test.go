@@ -71,7 +71,8 @@ var endings = map[string]func(h *house, id int, ago time.Duration){
 	},
 }
 
-// expire sets when a session expires, past ent: it is immutable. That is seen at once, as if it had been so from the beginning.
+// expire sets when a session expires, past ent: it is immutable. That is seen at once, as if it had been so from the
+// beginning.
 func (h *house) expire(id int, at time.Time) {
 	h.t.Helper()
 	h.another("UPDATE sessions SET expires_at = ? WHERE id = ?", at, id)

@@ -16,7 +16,8 @@ const (
 	// keepFor is how long a session is believed without another look at its row. What this process does to sessions and
 	// people is seen at once; only what another program does to the table is seen that late.
 	keepFor = 3 * time.Second
-	// maxKept is how many sessions are kept in memory. Of more, those that were not shown for longest are looked up again.
+	// maxKept is how many sessions are kept in memory. Of more, those that were not shown for longest are looked up
+	// again.
 	maxKept = 10_000
 )
 

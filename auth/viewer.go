@@ -46,8 +46,8 @@ func FromContext(ctx context.Context) (Viewer, error) {
 	return Viewer{}, ErrUnauthenticated
 }
 
-// EndedFrom returns who held the session that the request shows, where that has ended within KeepEnded: signed out or expired.
-// It is only for telling that person so: FromContext says that nobody is asking.
+// EndedFrom returns who held the session that the request shows, where that has ended within KeepEnded: signed out or
+// expired. It is only for telling that person so: FromContext says that nobody is asking.
 func EndedFrom(ctx context.Context) (Viewer, bool) {
 	err, _ := ctx.Value(refusalKey{}).(error)
 	ended, ok := errors.AsType[endedError](err)

@@ -15,8 +15,8 @@ import (
 // burnCommand is the first argument of the process that burn starts.
 const burnCommand = "burn"
 
-// burn starts a process that keeps half of the cores busy, as deliveries may, until stop: what the machine makes of that,
-// whoever does it.
+// burn starts a process that keeps half of the cores busy, as deliveries may, until stop: what the machine makes of
+// that, whoever does it.
 func burn(ctx context.Context) (stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -55,7 +55,8 @@ func TestWrongFlagsOfCeilingAreRejectedByName(t *testing.T) {
 	}
 }
 
-// ceilingRun is a run in which the old server reaches 0.4 of the ceiling's rate, and the server 0.7 and 0.5 of it in turn.
+// ceilingRun is a run in which the old server reaches 0.4 of the ceiling's rate, and the server 0.7 and 0.5 of it in
+// turn.
 func ceilingRun(o ceilingOptions, names ...string) *ceilingResults {
 	r := &ceilingResults{options: o, names: names, made: make([]string, len(names)), rounds: map[ceilingCell][]figures{}, mutations: 12}
 	for round, share := range []float64{0.7, 0.5, 0.7} {

@@ -49,7 +49,8 @@ func readAllCPU() cpuTime {
 	return cpuTime{Duration: used, known: err == nil}
 }
 
-// parseAllStat adds up the first line of proc_stat(5) but for idle and iowait, and for what guests take, which user has.
+// parseAllStat adds up the first line of proc_stat(5) but for idle and iowait, and for what guests take, which user
+// has.
 func parseAllStat(stat []byte) (time.Duration, error) {
 	const idle, iowait, steal = 4, 5, 8
 	line, _, _ := bytes.Cut(stat, []byte("\n"))

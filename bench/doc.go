@@ -21,13 +21,14 @@
 // The first argument bridge measures GraphQL subscriptions over Pusher instead, on a server of its own for each of
 // two parts; bridge -help lists its flags:
 //
-//   - One selection: events to knowledgePublished, one after another, for few and then for many subscriptions, each on a
-//     socket of its own. The difference is what one more subscription costs. Counted is the server's CPU time from the
-//     first mutation until the server has written down what became of the last update, less what it takes when idle.
-//     How often an operation was executed, /healthz tells.
+//   - One selection: events to knowledgePublished, one after another, for few and then for many subscriptions, each on
+//     a socket of its own. The difference is what one more subscription costs. Counted is the server's CPU time from
+//     the first mutation until the server has written down what became of the last update, less what it takes when
+//     idle. How often an operation was executed, /healthz tells.
 //   - A selection each: one event for many subscriptions that share nothing, while others send mutations at a steady
-//     pace. Their answers are compared with those while nothing is delivered. On two cores, which clients and server share,
-//     any program that takes one of them slows everybody down: so the same is measured beside a process that does just that.
+//     pace. Their answers are compared with those while nothing is delivered. On two cores, which clients and server
+//     share, any program that takes one of them slows everybody down: so the same is measured beside a process that
+//     does just that.
 //
 // Every subscription must get every update once and in order, with its own selection and the sequence number that
 // all get: else the run fails as above. Whether figures keep what we promise is printed as PASS or FAIL, and fails

@@ -16,8 +16,8 @@ const (
 )
 
 // distinct is what came of one round: an event for so many subscriptions with a selection each, while others send
-// mutations, and the same mutations while nothing is delivered. A delivery may take half of the cores; what that alone does
-// to others is seen beside a process that takes them.
+// mutations, and the same mutations while nothing is delivered. A delivery may take half of the cores; what that
+// alone does to others is seen beside a process that takes them.
 type distinct struct {
 	publication
 

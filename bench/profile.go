@@ -17,8 +17,8 @@ import (
 )
 
 // profilerSource is a file of the server's package main that only the server has which bench builds for itself: see
-// profilerOverlay. It waits at a UNIX socket, named in its environment, and takes a CPU profile for as long as somebody is
-// connected there and sending; then it sends the profile.
+// profilerOverlay. It waits at a UNIX socket, named in its environment, and takes a CPU profile for as long as
+// somebody is connected there and sending; then it sends the profile.
 //
 //go:embed profiler.go.txt
 var profilerSource []byte
@@ -29,8 +29,8 @@ const profilerSocket = "BENCH_PROFILER"
 // profileTimeout is how long a profile may take to come.
 const profileTimeout = 30 * time.Second
 
-// profilerOverlay returns the flags for go build that add profilerSource to the server, and keeps what they need in dir.
-// Thus the server itself needs no door for profiles, which strangers could find.
+// profilerOverlay returns the flags for go build that add profilerSource to the server, and keeps what they need in
+// dir. Thus the server itself needs no door for profiles, which strangers could find.
 func profilerOverlay(ctx context.Context, dir string) ([]string, error) {
 	output, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", serverPackage).Output() //nolint:gosec // constants
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// published is three items for two subscriptions, each of which got them all, with sequence numbers ten times their ids.
+// published is three items for two subscriptions, each of which got them all, with sequence numbers ten times their
+// ids.
 func published() []publication {
 	var publications []publication
 	for id := int64(1); id <= 3; id++ {

@@ -14,8 +14,8 @@ import (
 	"lorebridge/auth"
 )
 
-// Connection is what a browser needs to connect. Cluster is empty if Host and Port are all it needs. Host is as a URL has it: an IPv6
-// address is in brackets.
+// Connection is what a browser needs to connect. Cluster is empty if Host and Port are all it needs. Host is as a URL
+// has it: an IPv6 address is in brackets.
 type Connection struct {
 	Key     string
 	Cluster string
@@ -54,8 +54,8 @@ func (c Connection) at(hostport string, tls bool) (Connection, error) {
 	return c, nil
 }
 
-// publicSecure says that browsers reach another server over TLS. Unless that is configured, they reach it by another name as they reach us,
-// because a page on https can open no other socket. pageTLS is how this one reached us.
+// publicSecure says that browsers reach another server over TLS. Unless that is configured, they reach it by another
+// name as they reach us, because a page on https can open no other socket. pageTLS is how this one reached us.
 func (c Config) publicSecure(publicURL string, pageTLS bool) bool {
 	switch {
 	case c.PublicScheme != "":
@@ -68,9 +68,9 @@ func (c Config) publicSecure(publicURL string, pageTLS bool) bool {
 	return c.secure() || pageTLS
 }
 
-// Origins are those besides its own that a page must be allowed to connect to where Connection sends its browser, as a
-// Content-Security-Policy names them. publicURL is how browsers reach the server; empty if only their requests say it, because then it is
-// as they reached the page.
+// Origins are those besides its own that a page must be allowed to connect to where Connection sends its browser, as
+// a Content-Security-Policy names them. publicURL is how browsers reach the server; empty if only their requests say
+// it, because then it is as they reached the page.
 func (c Config) Origins(publicURL string) []string {
 	switch {
 	case c.Cluster != "": // the second is what pusher-js falls back to where WebSockets do not come through
@@ -91,9 +91,9 @@ func (c Config) Origins(publicURL string) []string {
 	return nil
 }
 
-// socketOrigins are the origins of WebSockets at an address: without TLS two, because pusher-js tries TLS as well if nothing answers, and
-// browsers do not take the one for the other. A policy has no words for IPv6 addresses and for names that are not ASCII: there it has
-// to be every origin of the scheme.
+// socketOrigins are the origins of WebSockets at an address: without TLS two, because pusher-js tries TLS as well if
+// nothing answers, and browsers do not take the one for the other. A policy has no words for IPv6 addresses and for
+// names that are not ASCII: there it has to be every origin of the scheme.
 func socketOrigins(hostport string, tls bool) []string {
 	origins := []string{"ws:", "wss:"}
 	if tls {
@@ -121,8 +121,9 @@ var (
 // errNoAddress says that a text is not the host and the port of a URL.
 var errNoAddress = errors.New("not a host, or not one that browsers take, or not a port from 1 to 65535")
 
-// splitAddress splits host[:port]; without a port it is that of HTTPS or HTTP. The host stays as a URL has it: an IPv6 address keeps its
-// brackets. Only what the URLs of browsers can have as their host is one, so that no address has a zone.
+// splitAddress splits host[:port]; without a port it is that of HTTPS or HTTP. The host stays as a URL has it: an
+// IPv6 address keeps its brackets. Only what the URLs of browsers can have as their host is one, so that no address
+// has a zone.
 func splitAddress(hostport string, tls bool) (host string, port int, err error) {
 	host, text := hostport, ""
 	if end := strings.LastIndexByte(hostport, ':'); end > strings.LastIndexByte(hostport, ']') {

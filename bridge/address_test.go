@@ -13,7 +13,8 @@ import (
 	"lorebridge/bridge"
 )
 
-// hosts are the forms that a host can have, and whether a URL of a browser can have it (by the URL standard's host parser).
+// hosts are the forms that a host can have, and whether a URL of a browser can have it (by the URL standard's host
+// parser).
 var hosts = map[string]bool{
 	"localhost": true, "ws.example.com": true, "WS.Example.COM": true, "ws.example.com.": true, "my_host": true, "xn--bcher-kva.example": true,
 	"bücher.example": true, "例え.テスト": true, "a": true, "1a": true, "10.0.0.1": true, "10.0.0.1.": true, "[::1]": true, "[2001:db8::1]": true,
@@ -23,8 +24,8 @@ var hosts = map[string]bool{
 	"256.0.0.1": false, "10.0.0.1.2": false, "example.1": false, "a\x00b": false, `a\b`: false,
 }
 
-// Whatever form of host, with and without a port, over each scheme and from each source: what realtime says can be pasted into a URL as
-// pusher-js does it, and leads there.
+// Whatever form of host, with and without a port, over each scheme and from each source: what realtime says can be
+// pasted into a URL as pusher-js does it, and leads there.
 func TestWhateverRealtimeSaysCanBePastedIntoAURL(t *testing.T) {
 	t.Parallel()
 	for host, valid := range hosts {

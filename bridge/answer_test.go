@@ -465,8 +465,8 @@ func TestNoForeignAnswerTakesAResultAway(t *testing.T) {
 	}
 }
 
-// A list that is not Pusher's, or not whole, ends no subscription. Nor does an empty one, unless Pusher says of the channel itself that
-// nobody listens: then the client hears that it has ended.
+// A list that is not Pusher's, or not whole, ends no subscription. Nor does an empty one, unless Pusher says of the
+// channel itself that nobody listens: then the client hears that it has ended.
 func TestNoForeignListEndsASubscription(t *testing.T) {
 	t.Parallel()
 	const empty, free = `{"channels":{}}`, `{"occupied":false}`

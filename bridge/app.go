@@ -28,9 +28,10 @@ type Settings interface {
 	Keep(ctx context.Context, key string, first func() (string, error)) (value string, since time.Time, err error)
 }
 
-// WithOwnApp returns c with the credentials of an app of its own, made at the first start and kept in settings. Browsers that are
-// connected stay valid over a restart, and over a move of the database. formerFile is where an earlier version kept the credentials:
-// they are read from it once, and then it is removed, because it holds a secret.
+// WithOwnApp returns c with the credentials of an app of its own, made at the first start and kept in settings.
+// Browsers that are connected stay valid over a restart, and over a move of the database. formerFile is where an
+// earlier version kept the credentials: they are read from it once, and then it is removed, because it holds a
+// secret.
 func (c Config) WithOwnApp(ctx context.Context, settings Settings, formerFile string, log *slog.Logger) (Config, error) {
 	former, fileErr := readApp(formerFile)
 	text, _, err := settings.Keep(ctx, appSetting, func() (string, error) {

@@ -40,9 +40,10 @@ type refusal struct {
 // lighthouseAuth is where Lighthouse's clients ask. All others ask at /pusher/auth.
 const lighthouseAuth = "/graphql/subscriptions/auth"
 
-// ServeHTTP is POST /pusher/auth and POST /graphql/subscriptions/auth, which pusher-js calls with socket_id and channel_name, as a
-// form or as JSON, each time it joins a private channel. It grants a person's channel to that person alone, and the channel of a
-// subscription to its subscriber; once it has ended, also to whoever was that in a session that has ended.
+// ServeHTTP is POST /pusher/auth and POST /graphql/subscriptions/auth, which pusher-js calls with socket_id and
+// channel_name, as a form or as JSON, each time it joins a private channel. It grants a person's channel to that
+// person alone, and the channel of a subscription to its subscriber; once it has ended, also to whoever was that in a
+// session that has ended.
 func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
@@ -94,8 +95,8 @@ func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *ref
 	return b.sign(w, r, socketID, channel)
 }
 
-// authorizeEnd grants the channel of an ended subscription to former, whose session has ended, if that is whose it was: all that arrives
-// there is the end. For anything else nobody is signed in, as reason says.
+// authorizeEnd grants the channel of an ended subscription to former, whose session has ended, if that is whose it
+// was: all that arrives there is the end. For anything else nobody is signed in, as reason says.
 func (b *Bridge) authorizeEnd(
 	w http.ResponseWriter, r *http.Request, socketID, channel string, former auth.Viewer, reason error,
 ) ([]byte, *refusal) {
@@ -128,8 +129,9 @@ func (b *Bridge) sign(w http.ResponseWriter, r *http.Request, socketID, channel 
 	return answer, nil
 }
 
-// claim notes that a socket of the embedded server is the viewer's, and is closed when the viewer's session ends. A socket may be of
-// several sessions, because a client gets a new token while it is connected, but of one person alone.
+// claim notes that a socket of the embedded server is the viewer's, and is closed when the viewer's session ends. A
+// socket may be of several sessions, because a client gets a new token while it is connected, but of one person
+// alone.
 func (b *Bridge) claim(r *http.Request, socketID string, viewer auth.Viewer) *refusal {
 	if b.sockets == nil {
 		return nil
@@ -150,8 +152,8 @@ func (b *Bridge) claim(r *http.Request, socketID string, viewer auth.Viewer) *re
 // presencePrefix is what Lighthouse's Echo clients put before the name that they were given.
 const presencePrefix = "presence-"
 
-// grants says whose channel it is. Only the name that is sent to is granted: who asks for one from before a setting changed must read
-// realtime again, because nothing would arrive there.
+// grants says whose channel it is. Only the name that is sent to is granted: who asks for one from before a setting
+// changed must read realtime again, because nothing would arrive there.
 func (b *Bridge) grants(ctx context.Context, channel string, userID int) (bool, error) {
 	if !b.isSubscriptionChannel(channel) {
 		return channel == b.Channel(userID), nil

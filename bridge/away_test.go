@@ -200,7 +200,8 @@ func (q *quiet) endSession(p person) {
 	must(q.t, q.client.Session.UpdateOneID(p.session).SetEndedAt(time.Now().UTC()).Exec(q.system()))
 }
 
-// The session ends after a revival has read that it holds, and before the subscription is in memory, where the end would find it.
+// The session ends after a revival has read that it holds, and before the subscription is in memory, where the end
+// would find it.
 func TestASessionThatEndsBetweenTheStepsOfARevivalEndsIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

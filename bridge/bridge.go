@@ -22,8 +22,9 @@ const (
 
 // Sockets is the embedded server, as far as sessions are concerned.
 type Sockets interface {
-	// Tag gives a connected socket to its owner, for good, and adds a tag to it. It returns whose the socket is: another than owner if it
-	// was given to that one before, empty if there is no such socket; then nothing has changed.
+	// Tag gives a connected socket to its owner, for good, and adds a tag to it. It returns whose the socket is:
+	// another than owner if it was given to that one before, empty if there is no such socket; then nothing has
+	// changed.
 	Tag(socketID, owner, tag string) (holder string)
 	// Tags are those that sockets have.
 	Tags() []string
@@ -110,9 +111,9 @@ func (b *Bridge) OpenSessions() []int {
 	return ids
 }
 
-// EndSession implements auth.Listener. It ends the subscriptions of a session, and closes the sockets that it has authorized, where the
-// server is our own. Another Pusher has no call for that: there a socket lives until it closes by itself, and can join no further channel.
-// It may take farewellTimeout.
+// EndSession implements auth.Listener. It ends the subscriptions of a session, and closes the sockets that it has
+// authorized, where the server is our own. Another Pusher has no call for that: there a socket lives until it closes
+// by itself, and can join no further channel. It may take farewellTimeout.
 func (b *Bridge) EndSession(id int, reason auth.EndReason) {
 	if b.subscriptions != nil {
 		b.subscriptions.endSession(context.Background(), id, reason)

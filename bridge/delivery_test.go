@@ -393,7 +393,8 @@ func TestNoExecutionBeginsBeforeTheMutationIsAnswered(t *testing.T) {
 	}
 }
 
-// answerClock notes, by title, when the answer to a mutation was written and when the result of its event began to be made.
+// answerClock notes, by title, when the answer to a mutation was written and when the result of its event began to be
+// made.
 type answerClock struct {
 	mu             sync.Mutex
 	written, begun map[string]time.Time

@@ -82,7 +82,8 @@ func (h *house) sql(foreignKeys bool, statement string, args ...any) {
 	must(h.t, db.Close())
 }
 
-// door is something that is open for a session: ended fails the test unless that ends as it should, and open unless it goes on.
+// door is something that is open for a session: ended fails the test unless that ends as it should, and open unless
+// it goes on.
 type door struct{ ended, open func() }
 
 // opens has everything that can be open for a session.
@@ -277,8 +278,8 @@ func (h *house) slowBody(p person, path, contentType, body string) door {
 	}
 }
 
-// However a session ends: nothing is delivered and nothing answered any more, wherever something was open for it. Another session of the
-// same person goes on.
+// However a session ends: nothing is delivered and nothing answered any more, wherever something was open for it.
+// Another session of the same person goes on.
 func TestEveryEndOfASessionReachesWhateverIsOpen(t *testing.T) {
 	t.Parallel()
 	for name, test := range ends {
@@ -372,7 +373,8 @@ func TestAnOperationThatTakesLongEndsWithItsSession(t *testing.T) {
 	}
 }
 
-// A socket is of one person. A new session of the same person joins with it, and it is closed with either; another person's is refused.
+// A socket is of one person. A new session of the same person joins with it, and it is closed with either; another
+// person's is refused.
 func TestASocketIsOfSeveralSessionsOfOnePerson(t *testing.T) {
 	t.Parallel()
 	for where, elsewhere := range map[string]bool{"embedded": false, "elsewhere": true} {

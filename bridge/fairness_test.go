@@ -25,7 +25,8 @@ func TestOnePersonsManySubscriptionsAreNotServedBeforeAnothersOne(t *testing.T) 
 		}
 		adas := q.attend(ada, selection(1000))
 		q.wait(time.Second) // until all have caught up: else that stands in line as well
-		// Workers that begin together call in any order, so each call takes its time: who is served first is in a call of the first moment.
+		// Workers that begin together call in any order, so each call takes its time: who is served first is in a call
+		// of the first moment.
 		var calls atomic.Int32
 		var first, adaIn atomic.Int64
 		q.gate.on(func(_ *http.Request, events []sent) (int, error) {
@@ -100,8 +101,8 @@ func TestVariablesCountWithTheirDocument(t *testing.T) {
 	})
 }
 
-// A former connection that nobody reads from any more may hold the channel for minutes. Whoever joins beside it gets what
-// was sent to it, however late the join comes, and whatever looks through the channels meanwhile.
+// A former connection that nobody reads from any more may hold the channel for minutes. Whoever joins beside it gets
+// what was sent to it, however late the join comes, and whatever looks through the channels meanwhile.
 func TestAJoinBesideAFormerConnectionGetsWhatThatOneMissed(t *testing.T) {
 	t.Parallel()
 	for _, pause := range []time.Duration{0, 15 * time.Second, 100 * time.Second} {

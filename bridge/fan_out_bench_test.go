@@ -13,8 +13,8 @@ import (
 	"lorebridge/outbox"
 )
 
-// BenchmarkFanOut is one event for 10,000 subscriptions of one selection: run once, handed to the embedded server in calls of 100, and
-// noted for each. Nobody has a socket: what it takes to write to one is no part of it.
+// BenchmarkFanOut is one event for 10,000 subscriptions of one selection: run once, handed to the embedded server in
+// calls of 100, and noted for each. Nobody has a socket: what it takes to write to one is no part of it.
 func BenchmarkFanOut(b *testing.B) {
 	for _, titles := range []int{1, 45} { // of 190 bytes
 		b.Run(fmt.Sprintf("%dBytes", titles*200), func(b *testing.B) {

@@ -74,8 +74,9 @@ func (g *gate) sent() {
 	}
 }
 
-// failed notes that the result for one subscription could not be sent, and says whether Pusher as a whole is down: then it
-// is not at fault. While it is down, each trial that fails is followed by a check: the trial may have met a fault of its own.
+// failed notes that the result for one subscription could not be sent, and says whether Pusher as a whole is down:
+// then it is not at fault. While it is down, each trial that fails is followed by a check: the trial may have met a
+// fault of its own.
 func (g *gate) failed(ctx context.Context, id int, err error) (down bool) {
 	g.mu.Lock()
 	check := g.outage.Failed(id, outbox.RetryAfter(err), rand.Float64(), time.Now()) //nolint:gosec // only spreads retries

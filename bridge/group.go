@@ -17,16 +17,16 @@ import (
 // broadcastable is the directive of the schema on fields that look the same to everybody signed in.
 const broadcastable = "broadcastable"
 
-// groupKey is what subscriptions have in common that can share one execution: the topic, the selection with its variables, and,
-// unless every selected field looks the same to everybody, the person.
+// groupKey is what subscriptions have in common that can share one execution: the topic, the selection with its
+// variables, and, unless every selected field looks the same to everybody, the person.
 type groupKey struct {
 	topic       outbox.Topic
 	fingerprint [sha256.Size]byte
 	userID      int // 0: anybody
 }
 
-// group is the subscriptions that share one execution per event. Its events are delivered one after the other. Guarded by
-// Subscriptions.mu.
+// group is the subscriptions that share one execution per event. Its events are delivered one after the other.
+// Guarded by Subscriptions.mu.
 type group struct {
 	key       groupKey
 	operation operation

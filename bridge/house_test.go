@@ -40,7 +40,8 @@ import (
 type plan struct {
 	pusher        bridge.Config
 	subscriptions bridge.SubscriptionsConfig
-	// elsewhere has Pusher run apart and be reached over HTTP. It outlives restarts. With webhooks it tells what its channels do.
+	// elsewhere has Pusher run apart and be reached over HTTP. It outlives restarts. With webhooks it tells what its
+	// channels do.
 	elsewhere, webhooks bool
 	sockets             func(*pusherserver.Config)  // nil: as it comes
 	sessionSweep        time.Duration               // 0: as it comes

@@ -14,8 +14,8 @@ import (
 const (
 	// joinTimeout is how long a registered subscription may take to join its channel.
 	joinTimeout = time.Minute
-	// leftStays is how long a channel that its client left on purpose can be joined again. Laravel Echo leaves and joins
-	// in a row.
+	// leftStays is how long a channel that its client left on purpose can be joined again. Laravel Echo leaves and
+	// joins in a row.
 	leftStays = 10 * time.Second
 	// catchUpWindow is how far back a client can catch up, and what one is sent again that came back without a word of
 	// when it left.
@@ -111,7 +111,8 @@ func (s *Subscriptions) admit(ctx context.Context, sub *subscription, hint subsc
 			s.expect(sub, again)
 		}
 	}()
-	// What is on its way was meant for the former connection. It should not reach this one ahead of what that one missed.
+	// What is on its way was meant for the former connection. It should not reach this one ahead of what that one
+	// missed.
 	if err := awaitAll(ctx, underWay, maxUnderWay); err != nil {
 		return false, err
 	}

@@ -82,8 +82,9 @@ func (p *publication) less() {
 	}
 }
 
-// resume takes up a topic that an earlier process left behind: those who listen now catch up as if they had joined again,
-// each from where its own row is. What came before the place may have been settled while one of them was not yet live.
+// resume takes up a topic that an earlier process left behind: those who listen now catch up as if they had joined
+// again, each from where its own row is. What came before the place may have been settled while one of them was not
+// yet live.
 func (s *Subscriptions) resume(text string, _ outbox.Cursor, done func()) {
 	t, err := outbox.ParseTopic(text)
 	if err != nil {

@@ -68,8 +68,8 @@ func TestWhoeverLagsGoesOnAfterARestart(t *testing.T) {
 	})
 }
 
-// A group that is too slow reads on from the log. Each event is settled once, and none that somebody still lacks before the
-// first one that they lack is.
+// A group that is too slow reads on from the log. Each event is settled once, and none that somebody still lacks
+// before the first one that they lack is.
 func TestAnEventIsSettledOnceAlsoIfGroupsAreCutOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -132,7 +132,8 @@ func TestAnEndThatPusherDoesNotTakeIsSentAgain(t *testing.T) {
 	})
 }
 
-// The row of a subscription is up to two minutes behind what its client was sent. That is no reason to send it all again.
+// The row of a subscription is up to two minutes behind what its client was sent. That is no reason to send it all
+// again.
 func TestWhoeverLagsAfterARestartGetsWhatItLacksAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

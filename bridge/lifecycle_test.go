@@ -56,7 +56,8 @@ func (q *quiet) may(p person, channel string) bool {
 	return err == nil
 }
 
-// parts fails the test unless a person is granted a channel, and is sent the end there once it has joined, and nothing else.
+// parts fails the test unless a person is granted a channel, and is sent the end there once it has joined, and
+// nothing else.
 func (q *quiet) parts(p person, channel string) {
 	q.t.Helper()
 	q.taken()

@@ -44,7 +44,8 @@ func TestAStoredPayloadIsSentAsIfItWereEncodedAnew(t *testing.T) {
 	}
 }
 
-// reordered is the same payload with its keys in the order of their names, which a person may have made with other tools.
+// reordered is the same payload with its keys in the order of their names, which a person may have made with other
+// tools.
 func reordered(t *testing.T, payload []byte) []byte {
 	t.Helper()
 	var members map[string]any

@@ -11,16 +11,17 @@ import (
 )
 
 const (
-	// noticeChannel is public. Its name depends on no setting, because pages listen on it that only know the settings of before.
+	// noticeChannel is public. Its name depends on no setting, because pages listen on it that only know the settings
+	// of before.
 	noticeChannel = "lorebridge"
 	noticeEvent   = "realtime-changed"
 	// noticeTimeout is how long the notice may hold up the end of the server.
 	noticeTimeout = 2 * time.Second
 )
 
-// Announce asks all pages to read again how they connect. Call it when the server stops, because the next one may use another Pusher,
-// which does not reach them, and when the server has started with another Version. With the embedded server it does nothing: that one
-// closes its sockets.
+// Announce asks all pages to read again how they connect. Call it when the server stops, because the next one may use
+// another Pusher, which does not reach them, and when the server has started with another Version. With the embedded
+// server it does nothing: that one closes its sockets.
 func (b *Bridge) Announce(ctx context.Context) error {
 	if b.config.Embedded() {
 		return nil
@@ -30,8 +31,8 @@ func (b *Bridge) Announce(ctx context.Context) error {
 	return b.pusher.Trigger(ctx, forEvents, pusherapi.Event{Channel: noticeChannel, Name: noticeEvent, Data: "{}"})
 }
 
-// Version is a short text that differs if pages have to connect in another way. publicURL is how browsers reach the server. Nothing
-// secret can be found out from it.
+// Version is a short text that differs if pages have to connect in another way. publicURL is how browsers reach the
+// server. Nothing secret can be found out from it.
 func (b *Bridge) Version(publicURL string) string {
 	c := b.config
 	isEncrypted := c.MasterKey != ""

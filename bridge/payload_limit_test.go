@@ -10,7 +10,8 @@ import (
 	"lorebridge/bridge"
 )
 
-// PUSHER_PAYLOAD_LIMIT holds for everything that is sent: people's events, results, and what is sent instead of them, encrypted or not.
+// PUSHER_PAYLOAD_LIMIT holds for everything that is sent: people's events, results, and what is sent instead of them,
+// encrypted or not.
 func TestNothingThatIsSentIsLargerThanThePayloadLimit(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{2 << 10, 4000, 10_240, 100_000} {

@@ -11,8 +11,8 @@ import (
 // registrationsPerPlace is how often a minute a person may use each of their places.
 const registrationsPerPlace = 5
 
-// reserve takes one of a person's places for a subscription to a topic, or returns an *auth.RateLimitError. From now on the topic
-// notes what is published.
+// reserve takes one of a person's places for a subscription to a topic, or returns an *auth.RateLimitError. From now
+// on the topic notes what is published.
 func (s *Subscriptions) reserve(t outbox.Topic, userID int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,8 +39,8 @@ func (s *Subscriptions) release(t outbox.Topic, userID int) {
 	s.drop(t)
 }
 
-// place gives a subscription whose client is there, or about to be, a place of its person's. Without force it reports false where none is
-// left. s.mu is held.
+// place gives a subscription whose client is there, or about to be, a place of its person's. Without force it reports
+// false where none is left. s.mu is held.
 func (s *Subscriptions) place(sub *subscription, force bool) bool {
 	switch {
 	case sub.placed:

@@ -20,10 +20,10 @@ type mail struct {
 // errUnwanted is the verdict on what may no longer be sent.
 var errUnwanted = errors.New("the subscription ended, or came back, while this waited")
 
-// push sends mails, no two to one subscription, and returns a verdict for each: nil for sent, an *pusherapi.RefusedError
-// where Pusher will never take it, any other error where it could not be sent now. What is the same for many goes out
-// in one call, the rest in batches; while Pusher as a whole is down, all wait. However long that takes, no result is
-// sent to a subscription that has ended meanwhile, and no end to one that is back.
+// push sends mails, no two to one subscription, and returns a verdict for each: nil for sent, an
+// *pusherapi.RefusedError where Pusher will never take it, any other error where it could not be sent now. What is
+// the same for many goes out in one call, the rest in batches; while Pusher as a whole is down, all wait. However
+// long that takes, no result is sent to a subscription that has ended meanwhile, and no end to one that is back.
 func (s *Subscriptions) push(ctx context.Context, mails []mail) []error {
 	p := &post{Subscriptions: s, mails: mails, verdicts: make([]error, len(mails))}
 	for wave := 0; ; wave++ { // a client's second packet follows its first in another call

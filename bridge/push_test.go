@@ -238,7 +238,8 @@ func TestPoint27WhatPusherDoesNotTakeIsSentAgainInOrder(t *testing.T) {
 	}
 }
 
-// However long Pusher is down, whoever listens gets everything after it, in order, and meanwhile Pusher is asked now and then only.
+// However long Pusher is down, whoever listens gets everything after it, in order, and meanwhile Pusher is asked now
+// and then only.
 func TestPoint27APusherThatIsDownForLongLosesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -33,8 +33,8 @@ import (
 	"lorebridge/pusherserver"
 )
 
-// quiet is a house without a network: requests are function calls, and whoever joins a channel is said to. In a bubble of synctest
-// it is known when nothing is left to do, and hours pass at once.
+// quiet is a house without a network: requests are function calls, and whoever joins a channel is said to. In a
+// bubble of synctest it is known when nothing is left to do, and hours pass at once.
 type quiet struct {
 	t             testing.TB
 	plan          quietPlan
@@ -157,7 +157,8 @@ func (q *quiet) run(part interface{ Run(context.Context) error }) (stop func()) 
 	}
 }
 
-// occupied answers what channels there are, or whether there is the one that is asked for: those whose clients were said to have joined.
+// occupied answers what channels there are, or whether there is the one that is asked for: those whose clients were
+// said to have joined.
 func (q *quiet) occupied(r *http.Request) (*http.Response, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -300,7 +301,8 @@ func (q *quiet) attend(p person, document string) string {
 	return channel
 }
 
-// join has a client join: granted its channel, where graphql-ruby's clients ask unless hint says otherwise, and then there.
+// join has a client join: granted its channel, where graphql-ruby's clients ask unless hint says otherwise, and then
+// there.
 func (q *quiet) join(p person, channel string, hint subscriber.Protocol) {
 	q.t.Helper()
 	must(q.t, q.subscriptions.Authorize(q.t.Context(), channel, p.viewer(), cmp.Or(hint, subscriber.ProtocolGraphqlRuby)))

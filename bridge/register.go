@@ -32,9 +32,9 @@ var protocols = map[string]subscriber.Protocol{
 	"lighthouse-echo": subscriber.ProtocolLighthouseEcho,
 }
 
-// Register runs the resolver, which says whether the viewer may and what the topic is, stores the subscription, and only then
-// returns its answer with the channel. Where the answer has errors, and where nothing will follow it, nothing is stored and the
-// channel is empty.
+// Register runs the resolver, which says whether the viewer may and what the topic is, stores the subscription, and
+// only then returns its answer with the channel. Where the answer has errors, and where nothing will follow it,
+// nothing is stored and the channel is empty.
 func (s *Subscriptions) Register(ctx context.Context, exec graphql.GraphExecutor, oc *graphql.OperationContext) (*graphql.Response, string) {
 	refuse := func(err error) (*graphql.Response, string) {
 		return exec.DispatchError(graphql.WithOperationContext(ctx, oc), gqlerror.List{gqlerror.Wrap(err)}), ""
@@ -78,7 +78,8 @@ func (s *Subscriptions) Register(ctx context.Context, exec graphql.GraphExecutor
 	return answer, sub.channel
 }
 
-// announcement is what the links written for Lighthouse read: version 2 the channel, older ones the channel by field or by operation.
+// announcement is what the links written for Lighthouse read: version 2 the channel, older ones the channel by field
+// or by operation.
 func announcement(sub *subscription) map[string]any {
 	channels := map[string]string{sub.operation.field: sub.channel}
 	if sub.operation.name != "" {

@@ -13,8 +13,9 @@ import (
 	"lorebridge/outbox"
 )
 
-// ServeResult is GET /graphql/subscriptions/result?channel=…&seq=…: the result of one event for one subscription, also one that has
-// ended since, for its subscriber, run with the rights of now. It is how a result is read that is too large for Pusher.
+// ServeResult is GET /graphql/subscriptions/result?channel=…&seq=…: the result of one event for one subscription,
+// also one that has ended since, for its subscriber, run with the rights of now. It is how a result is read that is
+// too large for Pusher.
 func (s *Subscriptions) ServeResult(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodGet {

@@ -63,8 +63,8 @@ type SubscriptionsParts struct {
 	Logger *slog.Logger
 }
 
-// Subscriptions is the GraphQL subscriptions of everybody: those whose results travel over Pusher, and the streams. It may be used
-// concurrently.
+// Subscriptions is the GraphQL subscriptions of everybody: those whose results travel over Pusher, and the streams.
+// It may be used concurrently.
 type Subscriptions struct {
 	config   SubscriptionsConfig
 	bridge   *Bridge
@@ -115,8 +115,8 @@ type SubscriptionStats struct {
 // networkWorkers is how many deliveries may wait for a Pusher elsewhere at a time.
 const networkWorkers = 8
 
-// NewSubscriptions returns the subscriptions of b's Pusher. It completes b, so it must be called once, and before b is used. Load and then
-// Run make them live.
+// NewSubscriptions returns the subscriptions of b's Pusher. It completes b, so it must be called once, and before b
+// is used. Load and then Run make them live.
 func NewSubscriptions(c SubscriptionsConfig, b *Bridge, parts SubscriptionsParts) (*Subscriptions, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -165,8 +165,8 @@ func (s *Subscriptions) Stats() SubscriptionStats {
 	return stats
 }
 
-// Run delivers until ctx ends, then what has committed by then, for at most outbox.DefaultDrain, and at last writes down what it knows. It
-// returns an error only if it cannot read where to begin; it must be called once, after Load.
+// Run delivers until ctx ends, then what has committed by then, for at most outbox.DefaultDrain, and at last writes
+// down what it knows. It returns an error only if it cannot read where to begin; it must be called once, after Load.
 func (s *Subscriptions) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

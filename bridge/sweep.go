@@ -71,8 +71,8 @@ func (s *Subscriptions) endOld(now time.Time) {
 	s.forgetParting(now)
 }
 
-// sweepChannels compares what is taken for live with what Pusher knows, so that a client's leave and return are noticed where no webhook
-// ever comes. The embedded server tells each change itself, so there nothing can differ.
+// sweepChannels compares what is taken for live with what Pusher knows, so that a client's leave and return are
+// noticed where no webhook ever comes. The embedded server tells each change itself, so there nothing can differ.
 func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 	if s.bridge.config.Embedded() {
 		return nil
@@ -105,8 +105,8 @@ func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 	return s.vacateAbsent(ctx, missing)
 }
 
-// vacateAbsent notes that nobody listens on the channels of these live subscriptions. Each channel is asked for on its own, because a list can be
-// old, cut, or another server's.
+// vacateAbsent notes that nobody listens on the channels of these live subscriptions. Each channel is asked for on
+// its own, because a list can be old, cut, or another server's.
 func (s *Subscriptions) vacateAbsent(ctx context.Context, missing []*subscription) error {
 	for _, sub := range missing {
 		occupied, err := s.bridge.pusher.Occupied(ctx, forChannels, sub.channel)

@@ -11,14 +11,15 @@ import (
 	"lorebridge/rule"
 )
 
-// A subscription that has ended leaves a row for keepClosed, with little more than its channel, owner, reason and protocol. Published
-// clients show no refusal of a channel, so whoever owned it is still granted it: what arrives there is the end, and nothing else.
+// A subscription that has ended leaves a row for keepClosed, with little more than its channel, owner, reason and
+// protocol. Published clients show no refusal of a channel, so whoever owned it is still granted it: what arrives
+// there is the end, and nothing else.
 
 // keepClosed is how long the row of an ended subscription is kept.
 const keepClosed = 24 * time.Hour
 
-// Part grants the channel of a subscription that has ended to its former owner, whose session has ended too. Whoever it does not belong to,
-// and whoever asks for one that goes on in another session, gets a rule.ErrForbidden.
+// Part grants the channel of a subscription that has ended to its former owner, whose session has ended too. Whoever
+// it does not belong to, and whoever asks for one that goes on in another session, gets a rule.ErrForbidden.
 func (s *Subscriptions) Part(ctx context.Context, channel string, former auth.Viewer, hint subscriber.Protocol) error {
 	s.mu.Lock()
 	if sub := s.byChannel[channel]; sub != nil {
@@ -45,8 +46,9 @@ func (s *Subscriptions) Part(ctx context.Context, channel string, former auth.Vi
 	return s.part(row, hint)
 }
 
-// part has a client that is about to join the channel of an ended subscription sent the end, once it has joined. Where encryption was
-// turned off nothing can be sent to a client that only reads what is encrypted: that is a rule.ErrForbidden.
+// part has a client that is about to join the channel of an ended subscription sent the end, once it has joined.
+// Where encryption was turned off nothing can be sent to a client that only reads what is encrypted: that is a
+// rule.ErrForbidden.
 func (s *Subscriptions) part(row *ent.Subscriber, hint subscriber.Protocol) error {
 	if encrypted(row.Channel) && s.bridge.config.MasterKey == "" {
 		return rule.ErrForbidden
@@ -79,7 +81,8 @@ func (s *Subscriptions) known(channel string) *subscription {
 	return s.parting[channel]
 }
 
-// forgetParting forgets whoever was granted the channel of an ended subscription and has had the time to join it. s.mu is held.
+// forgetParting forgets whoever was granted the channel of an ended subscription and has had the time to join it.
+// s.mu is held.
 func (s *Subscriptions) forgetParting(now time.Time) {
 	for channel, sub := range s.parting {
 		if now.Sub(sub.authorizedAt) > joinTimeout {

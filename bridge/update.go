@@ -64,8 +64,9 @@ type rendering struct {
 	size    int    // of a result that Pusher would not take; 0 of one that it does
 }
 
-// render returns what to send to a subscription for an outcome: the result in the form that its client reads, and where the
-// subscription ends, the end in packets of its own, for not every client takes both from one. What is the same for many is made once.
+// render returns what to send to a subscription for an outcome: the result in the form that its client reads, and
+// where the subscription ends, the end in packets of its own, for not every client takes both from one. What is the
+// same for many is made once.
 func (s *Subscriptions) render(o *outcome, sub *subscription, protocol subscriber.Protocol) rendering {
 	v := variant{protocol, sub.compress, encrypted(sub.channel)}
 	made, ok := o.variants[v]
@@ -169,8 +170,8 @@ var farewells = map[subscriber.Protocol][]packet{
 
 const (
 	farewell = `{"more":false}`
-	// endWithData is for thekonz's link, which reads nothing but data: without it that link fails in an exception, and with an error its
-	// application learns of the end.
+	// endWithData is for thekonz's link, which reads nothing but data: without it that link fails in an exception, and
+	// with an error its application learns of the end.
 	endWithData = `{"more":false,"data":{"data":null,"errors":[{"message":"this subscription has ended","extensions":{"code":"SUBSCRIPTION_ENDED"}}]}}`
 )
 

@@ -15,7 +15,8 @@ import (
 	"lorebridge/ent/subscriber"
 )
 
-// protocolsOnTheWire are the values of X-Subscription-Protocol with the events that each gets for the result R on the channel C.
+// protocolsOnTheWire are the values of X-Subscription-Protocol with the events that each gets for the result R on the
+// channel C.
 var protocolsOnTheWire = map[string][]sent{
 	"graphql-ruby":    {{Name: "update", Data: `{"result":R,"more":true}`}},
 	"lighthouse":      {{Name: "lighthouse-subscription", Data: `{"more":true,"result":R}`}},
@@ -37,7 +38,8 @@ func hintOf(protocol string) subscriber.Protocol {
 	return ""
 }
 
-// endOf is what a client of a protocol is sent at the end. thekonz's link reads data alone, and throws where there is none.
+// endOf is what a client of a protocol is sent at the end. thekonz's link reads data alone, and throws where there is
+// none.
 func endOf(protocol string) string {
 	if protocol == guessed || protocol == "lighthouse-echo" {
 		return `{"more":false,"data":{"data":null,"errors":[{"message":"this subscription has ended","extensions":{"code":"SUBSCRIPTION_ENDED"}}]}}`
@@ -255,7 +257,8 @@ func describe(row *ent.Subscriber) string {
 	return text
 }
 
-// checkOversized looks at what the client of a channel reads of a result of size bytes, one more than fit, and of a small one.
+// checkOversized looks at what the client of a channel reads of a result of size bytes, one more than fit, and of a
+// small one.
 func checkOversized(t *testing.T, policy bridge.Oversize, channel string, want []sent, size int, read []sent, row string) {
 	t.Helper()
 	n := len(want)

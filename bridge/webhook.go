@@ -27,8 +27,9 @@ type webhook struct {
 	} `json:"events"`
 }
 
-// ServeWebhook is POST /pusher/webhooks, where Pusher tells which channels are occupied. What is not signed by one of our tokens is
-// answered 401; what is late, repeated or about other channels changes nothing. Nothing in it is decrypted, because nothing needs to be.
+// ServeWebhook is POST /pusher/webhooks, where Pusher tells which channels are occupied. What is not signed by one of
+// our tokens is answered 401; what is late, repeated or about other channels changes nothing. Nothing in it is
+// decrypted, because nothing needs to be.
 func (s *Subscriptions) ServeWebhook(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -67,8 +68,8 @@ func (s *Subscriptions) ServeWebhook(w http.ResponseWriter, r *http.Request) {
 	s.bridge.write(w, http.StatusOK, []byte(`{"message":"okay"}`))
 }
 
-// hooked takes in one event of a webhook. It may have been said before, or be overtaken by a newer one: then it says nothing. What is
-// older than the last authorization is about an earlier stay.
+// hooked takes in one event of a webhook. It may have been said before, or be overtaken by a newer one: then it says
+// nothing. What is older than the last authorization is about an earlier stay.
 func (s *Subscriptions) hooked(name, channel string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

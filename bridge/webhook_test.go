@@ -334,7 +334,8 @@ func TestPoint29WhoeverCannotBeAskedForCountsAsJoined(t *testing.T) {
 	})
 }
 
-// Their clock may differ from ours: within ten minutes what they say counts, and nothing that comes later counts as older because of it.
+// Their clock may differ from ours: within ten minutes what they say counts, and nothing that comes later counts as
+// older because of it.
 func TestAWebhooksTimeIsBelievedOverTheWholeRange(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -23,7 +23,8 @@ func put(id int) func(dialect.Tx) error {
 	return func(tx dialect.Tx) error { return exec(tx, `INSERT INTO t (id) VALUES (?)`, id) }
 }
 
-// bodies runs bodies so that they share one group, in order, with the one in place among others that insert the rows 1, 2 and so on.
+// bodies runs bodies so that they share one group, in order, with the one in place among others that insert the rows
+// 1, 2 and so on.
 func bodies(t *testing.T, g *groupCommit, place int, one func(dialect.Tx) error) []error {
 	t.Helper()
 	all := make([]func() error, 3)

@@ -29,8 +29,8 @@ type filled struct {
 // big is how many rows of a body do not fit into the writer's cache: they are written before COMMIT.
 const big = 300
 
-// fill writes with several writers at a time, while no file may grow beyond some size and while it may, in turns, and prints what it
-// did.
+// fill writes with several writers at a time, while no file may grow beyond some size and while it may, in turns, and
+// prints what it did.
 func fill(client *ent.Client, path string) error {
 	signal.Ignore(syscall.SIGXFSZ) // a write then fails, as on a full disk
 	var free syscall.Rlimit

@@ -15,8 +15,8 @@ import (
 // probeEvery is how often Health finds out whether rows can be written, if nobody writes any.
 const probeEvery = 5 * time.Second
 
-// maxProbe is how long a probe may take before it counts as failed: a disk that hangs lets no write come to an end. It is longer than
-// anybody waits for a lock.
+// maxProbe is how long a probe may take before it counts as failed: a disk that hangs lets no write come to an end.
+// It is longer than anybody waits for a lock.
 const maxProbe = 2 * probeEvery
 
 // Health knows whether the last write came to be.

@@ -10,7 +10,8 @@ import (
 	"lorebridge/ent/event"
 )
 
-// Whoever has seen the events that came after a backup takes none of those that come after it was put back for one of them.
+// Whoever has seen the events that came after a backup takes none of those that come after it was put back for one of
+// them.
 func TestTheIDsOfEventsLeapAtEachStart(t *testing.T) {
 	t.Parallel()
 	const perHour = leapPerSecond * 3600

@@ -9,7 +9,8 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// ErrInUse says that another server runs on this database. Two would each relay the events of both, and neither in order.
+// ErrInUse says that another server runs on this database. Two would each relay the events of both, and neither in
+// order.
 var ErrInUse = errors.New("another lorebridge runs on this database: stop it first")
 
 // lockSuffix follows the name of the database in that of its lock.

@@ -19,8 +19,8 @@ import (
 // million is how many requests, and how many events, there are before anything is measured.
 const million = 1_000_000
 
-// fillTables makes a thousand people and a million requests with their events. Their indexes are made last, which takes a tenth of the
-// time.
+// fillTables makes a thousand people and a million requests with their events. Their indexes are made last, which
+// takes a tenth of the time.
 func fillTables(b *testing.B, d *sqliteDriver) {
 	b.Helper()
 	exec := func(statement string) {
@@ -71,8 +71,8 @@ func indexesOf(b *testing.B, d *sqliteDriver) map[string]string {
 	return indexes
 }
 
-// BenchmarkLongestWait has 32 people at a time ask others, in a database with a million requests, and reports the longest waits, with
-// the WAL as large as SQLite's default and as large as ours. See docs/performance.md.
+// BenchmarkLongestWait has 32 people at a time ask others, in a database with a million requests, and reports the
+// longest waits, with the WAL as large as SQLite's default and as large as ours. See docs/performance.md.
 func BenchmarkLongestWait(b *testing.B) {
 	d, err := openSQLite(b.Context(), filepath.Join(b.TempDir(), "lorebridge.db"))
 	if err != nil {

@@ -100,8 +100,8 @@ func newWorker(g *groupCommit) *worker {
 	return w
 }
 
-// reserveStack grows the stack of a goroutine that has just begun, as far as a body with its statements needs. While there is
-// little on it that costs next to nothing, and later, step by step, as much as a statement.
+// reserveStack grows the stack of a goroutine that has just begun, as far as a body with its statements needs. While
+// there is little on it that costs next to nothing, and later, step by step, as much as a statement.
 //
 //go:noinline
 func reserveStack() {

@@ -146,8 +146,9 @@ func readSequences(ctx context.Context, tx *sql.Tx) (_ map[string]int64, err err
 	return sequences, rows.Err()
 }
 
-// keepSequences sees to it that no table gives an id twice. SQLite forgets the sequence of a table that is dropped, and a
-// rebuilt one knows only the ids that were copied: not those of rows that had been deleted, and none at all if it is empty.
+// keepSequences sees to it that no table gives an id twice. SQLite forgets the sequence of a table that is dropped,
+// and a rebuilt one knows only the ids that were copied: not those of rows that had been deleted, and none at all if
+// it is empty.
 func keepSequences(ctx context.Context, tx *sql.Tx, before map[string]int64) error {
 	after, err := readSequences(ctx, tx)
 	if err != nil {

@@ -164,7 +164,8 @@ func TestAMigrationThatIsNotKnownIsANewerDatabase(t *testing.T) {
 	}
 }
 
-// A table that a migration rebuilds has lost the ids of deleted rows, and all of them if it is empty. None is given twice.
+// A table that a migration rebuilds has lost the ids of deleted rows, and all of them if it is empty. None is given
+// twice.
 func TestARebuiltTableGivesNoIDTwice(t *testing.T) {
 	t.Parallel()
 	rebuild := func(table string) string {

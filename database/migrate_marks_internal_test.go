@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// The last schema marked each event when it had been sent. What the marks say is kept: nothing is lost, and nothing sent again.
+// The last schema marked each event when it had been sent. What the marks say is kept: nothing is lost, and nothing
+// sent again.
 func TestTheMarksOfEventsBecomeProgress(t *testing.T) {
 	t.Parallel()
 	known, err := readMigrations(migrations, "migrations/sqlite")

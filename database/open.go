@@ -27,7 +27,8 @@ func Open(ctx context.Context, c Config) (*ent.Client, error) {
 	return client, err
 }
 
-// OpenWatched is Open for who wants to know whether the database can be written: Health.Run finds out, if nobody else does.
+// OpenWatched is Open for who wants to know whether the database can be written: Health.Run finds out, if nobody else
+// does.
 func OpenWatched(ctx context.Context, c Config, log *slog.Logger) (*ent.Client, *Health, error) {
 	if err := c.Validate(); err != nil {
 		return nil, nil, err
@@ -88,9 +89,10 @@ func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
 	return opened, nil
 }
 
-// writerSettings are those of the writer that an address has no word for. What a savepoint would put aside in a temporary file stays in
-// memory, which saves most of what each member of a group writes. The WAL grows to 8000 pages, which are 32 MiB, before it is copied into
-// the database: a page that many transactions change is then copied once. COMMIT waits for the disk as before.
+// writerSettings are those of the writer that an address has no word for. What a savepoint would put aside in a
+// temporary file stays in memory, which saves most of what each member of a group writes. The WAL grows to 8000
+// pages, which are 32 MiB, before it is copied into the database: a page that many transactions change is then copied
+// once. COMMIT waits for the disk as before.
 const writerSettings = `PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 8000`
 
 // openWriter returns the pool of the one connection that writes. Nothing is opened before it is used.

@@ -275,7 +275,8 @@ func TestEachForeignKeyHasAnIndex(t *testing.T) {
 	}
 }
 
-// fullScans counts the tables and indexes that a statement, or what a foreign key does then, goes through from one end on.
+// fullScans counts the tables and indexes that a statement, or what a foreign key does then, goes through from one
+// end on.
 func fullScans(t *testing.T, conn *sql.Conn, statement string) (scans int) {
 	t.Helper()
 	rows, err := conn.QueryContext(t.Context(), "EXPLAIN "+statement)

@@ -18,8 +18,8 @@ type Settings struct{ client *ent.Client }
 // NewSettings returns those of the client's database.
 func NewSettings(client *ent.Client) Settings { return Settings{client} }
 
-// Keep returns the value of key, and since when it is there. Where there is none, it keeps the one that first makes; of two that are
-// made at once one is kept, and both callers get it.
+// Keep returns the value of key, and since when it is there. Where there is none, it keeps the one that first makes;
+// of two that are made at once one is kept, and both callers get it.
 func (s Settings) Keep(ctx context.Context, key string, first func() (string, error)) (value string, since time.Time, err error) {
 	ctx = privacy.DecisionContext(ctx, privacy.Allow)
 	kept, err := s.client.Setting.Query().Where(setting.Key(key)).Only(ctx)
@@ -38,7 +38,8 @@ func (s Settings) Keep(ctx context.Context, key string, first func() (string, er
 	return kept.Value, kept.CreatedAt, nil
 }
 
-// Replace sets the value of key and returns the one before, which is empty if there was none. Only one caller at a time may replace a key.
+// Replace sets the value of key and returns the one before, which is empty if there was none. Only one caller at a
+// time may replace a key.
 func (s Settings) Replace(ctx context.Context, key, value string) (before string, err error) {
 	ctx = privacy.DecisionContext(ctx, privacy.Allow)
 	kept, err := s.client.Setting.Query().Where(setting.Key(key)).Only(ctx)

@@ -32,7 +32,8 @@ var (
 
 func (*sqliteDriver) Dialect() string { return dialect.SQLite }
 
-// errPastTx says that a write went past the transaction of its context: it would wait for the writer, which waits for it.
+// errPastTx says that a write went past the transaction of its context: it would wait for the writer, which waits for
+// it.
 var errPastTx = errors.New("a transaction is under way: write through its client")
 
 // Exec writes.
@@ -74,8 +75,8 @@ func (d *sqliteDriver) explain(err error) error {
 	return explain(err)
 }
 
-// RunTx runs body in a transaction that writes and may share its COMMIT. Body may run in another goroutine and has a second;
-// then RunTx returns a *rule.UnavailableError.
+// RunTx runs body in a transaction that writes and may share its COMMIT. Body may run in another goroutine and has a
+// second; then RunTx returns a *rule.UnavailableError.
 func (d *sqliteDriver) RunTx(ctx context.Context, body func(context.Context) (func() error, error)) error {
 	if ent.TxFromContext(ctx) != nil {
 		return errPastTx
@@ -83,8 +84,8 @@ func (d *sqliteDriver) RunTx(ctx context.Context, body func(context.Context) (fu
 	return d.groups.run(ctx, body)
 }
 
-// Tx returns the transaction of the body that has ctx. Elsewhere it begins one that writes: the wait for its turn ends with ctx;
-// once begun, the transaction does not, and others wait for its end, however late that is.
+// Tx returns the transaction of the body that has ctx. Elsewhere it begins one that writes: the wait for its turn
+// ends with ctx; once begun, the transaction does not, and others wait for its end, however late that is.
 func (d *sqliteDriver) Tx(ctx context.Context) (dialect.Tx, error) {
 	if m, inside := memberOf(ctx); inside {
 		tx, err := m.begin()

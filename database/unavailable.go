@@ -33,9 +33,10 @@ var (
 	memory    = obstacle{"memory is short", later}
 )
 
-// passing are SQLite's result codes that are no fault of the statement. All others are faults: of the statement (SQLITE_ERROR,
-// CONSTRAINT, MISMATCH, RANGE, TOOBIG, AUTH), of the program (MISUSE, INTERNAL, NOTFOUND, ABORT, EMPTY), or of the file, which no waiting
-// mends (CORRUPT, NOTADB, FORMAT). OK, ROW and DONE are no errors; NOTICE and WARNING are for logs.
+// passing are SQLite's result codes that are no fault of the statement. All others are faults: of the statement
+// (SQLITE_ERROR, CONSTRAINT, MISMATCH, RANGE, TOOBIG, AUTH), of the program (MISUSE, INTERNAL, NOTFOUND, ABORT,
+// EMPTY), or of the file, which no waiting mends (CORRUPT, NOTADB, FORMAT). OK, ROW and DONE are no errors; NOTICE
+// and WARNING are for logs.
 var passing = map[sqlite3.ErrNo]obstacle{
 	sqlite3.ErrBusy:      locked,    // another process writes, or recovers the file
 	sqlite3.ErrLocked:    locked,    // another connection of this process does
@@ -64,8 +65,8 @@ const (
 	errAbortRollback = sqlite3.ErrNoExtended(4 | 2<<8)   // SQLite rolled back the transaction under a statement
 )
 
-// explain makes a rule.UnavailableError of errors that pass or that the operator can end, and leaves others as they are. It is the one
-// place that knows which these are.
+// explain makes a rule.UnavailableError of errors that pass or that the operator can end, and leaves others as they
+// are. It is the one place that knows which these are.
 func explain(err error) error {
 	if o, ok := obstacleOf(err); ok {
 		return &rule.UnavailableError{RetryAfter: o.after, Reason: o.reason, Err: err}

@@ -123,7 +123,8 @@ func kept(t *testing.T, d dialect.ExecQuerier) (keys string) {
 	return keys
 }
 
-// Whatever is in the way of a write: it is named, reads go on, nothing is lost or doubled, and it is over once the obstacle is gone.
+// Whatever is in the way of a write: it is named, reads go on, nothing is lost or doubled, and it is over once the
+// obstacle is gone.
 func TestAnObstacleIsNamedAndOverOnceItIsGone(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -31,8 +31,8 @@ func (p People) String() string {
 	return table.String()
 }
 
-// Fill fills the database and returns who can sign in now. Where it is not empty the error wraps ErrNotEmpty. Whatever the error,
-// nothing was written.
+// Fill fills the database and returns who can sign in now. Where it is not empty the error wraps ErrNotEmpty.
+// Whatever the error, nothing was written.
 func Fill(ctx context.Context, client *ent.Client, withTx auth.WithTx) (People, error) {
 	// Of its own: the server's limits are for strangers, and what is done here should not count.
 	accounts, err := auth.NewAccounts(
@@ -72,8 +72,8 @@ func checkEmpty(ctx context.Context, tx *ent.Client) error {
 
 // signUp signs people up in their order and then runs rest, all in the one transaction that begin begins.
 //
-// Each sign-up hashes its password first and then asks for a transaction. What it gets is the sign-up of everybody before it, so they
-// nest: all hash, and the innermost begins the one transaction that all of them write in.
+// Each sign-up hashes its password first and then asks for a transaction. What it gets is the sign-up of everybody
+// before it, so they nest: all hash, and the innermost begins the one transaction that all of them write in.
 func signUp(ctx context.Context, accounts *auth.Accounts, begin auth.WithTx, people People, rest func(context.Context, *ent.Client) error) error {
 	if len(people) == 0 {
 		return begin(ctx, rest)

@@ -42,8 +42,8 @@ func (r *Resolver) email(ctx context.Context, u *ent.User) (*string, error) {
 	return &u.Email, nil
 }
 
-// viewerID is who reads the answer of the operation: whom it signs in, for signing in stands alone in its document, or else who sent
-// it. It is 0 for nobody.
+// viewerID is who reads the answer of the operation: whom it signs in, for signing in stands alone in its document,
+// or else who sent it. It is 0 for nobody.
 func viewerID(ctx context.Context) int {
 	root := graphql.GetFieldContext(ctx)
 	for root.Parent != nil && root.Parent.Field.Field != nil {

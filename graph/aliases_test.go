@@ -20,8 +20,8 @@ import (
 	"lorebridge/graph"
 )
 
-// plain are documents without an alias, which read every field of every list, edge and node, and how many queries each takes. Mutations among
-// them change nothing the second time.
+// plain are documents without an alias, which read every field of every list, edge and node, and how many queries
+// each takes. Mutations among them change nothing the second time.
 var plain = []struct {
 	operation string
 	queries   int
@@ -54,8 +54,8 @@ var plain = []struct {
 	{`mutation { markNotificationsRead(input: {ids: [$asked1]}) { marked unreadCount } }`, 1},
 }
 
-// Every field that a document reads has the value that it has in the plain document, under any aliases, however often and in whichever
-// fragments it is selected, and takes no query more for it.
+// Every field that a document reads has the value that it has in the plain document, under any aliases, however often
+// and in whichever fragments it is selected, and takes no query more for it.
 func TestAliasesAndFragmentsChangeNoValue(t *testing.T) {
 	t.Parallel()
 	var queries atomic.Int64
@@ -155,8 +155,8 @@ func markSeen(seen map[string]bool, set ast.SelectionSet) {
 	}
 }
 
-// rewriter says the same in other words: each field under aliases, once or twice, what it selects in one place or in two, bare or in
-// fragments of every kind, under directives that change nothing, and beside fields that are skipped.
+// rewriter says the same in other words: each field under aliases, once or twice, what it selects in one place or in
+// two, bare or in fragments of every kind, under directives that change nothing, and beside fields that are skipped.
 type rewriter struct {
 	random    *rand.Rand
 	names     int

@@ -138,7 +138,8 @@ func TestACursorOfAnotherOrderIsRefused(t *testing.T) {
 	}
 }
 
-// Pages of one and of two, forward and backward, show each item once and in the list's order, also where many are equal.
+// Pages of one and of two, forward and backward, show each item once and in the list's order, also where many are
+// equal.
 func TestPagesShowEachItemOnce(t *testing.T) {
 	t.Parallel()
 	h := build(t)

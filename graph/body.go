@@ -38,8 +38,9 @@ func decodeObject(name string, text []byte) (map[string]any, *gqlerror.Error) {
 	return object, nil
 }
 
-// newParams makes a request of its members. A member that is null counts as absent, and unknown ones, which the specification
-// reserves, are left alone. Names differ by case: a filter in front of the server must read the same request.
+// newParams makes a request of its members. A member that is null counts as absent, and unknown ones, which the
+// specification reserves, are left alone. Names differ by case: a filter in front of the server must read the same
+// request.
 func newParams(members map[string]any) (*graphql.RawParams, *gqlerror.Error) {
 	params := &graphql.RawParams{}
 	var problems [4]*gqlerror.Error

@@ -17,9 +17,10 @@ import (
 // maxProblems is how many of the variables' faults are named.
 const maxProblems = 10
 
-// coerceVariables is CoerceVariableValues of the specification (section 6.1.2) with the input coercion of each type (section 3): it returns
-// the values of the operation's variables, those that are absent left out, or what is wrong with each. What it returns it takes unchanged
-// the next time. It neither keeps nor changes given, whose numbers may be json.Number, int64 or float64.
+// coerceVariables is CoerceVariableValues of the specification (section 6.1.2) with the input coercion of each type
+// (section 3): it returns the values of the operation's variables, those that are absent left out, or what is wrong
+// with each. What it returns it takes unchanged the next time. It neither keeps nor changes given, whose numbers may
+// be json.Number, int64 or float64.
 func coerceVariables(schema *ast.Schema, operation *ast.OperationDefinition, given map[string]any) (map[string]any, gqlerror.List) {
 	c := coercion{schema: schema}
 	coerced := make(map[string]any, len(operation.VariableDefinitions))
@@ -73,7 +74,8 @@ func (c *coercion) problem(format string, args ...any) {
 	c.problems = append(c.problems, err)
 }
 
-// fieldName is what extensions.field calls a value: as the resolvers do, which have the fields of an argument named input.
+// fieldName is what extensions.field calls a value: as the resolvers do, which have the fields of an argument named
+// input.
 func fieldName(path []string) string {
 	return strings.TrimPrefix(strings.Join(path, "."), "input.")
 }
@@ -246,7 +248,8 @@ func unreadable(scalar, text string) string {
 	return ""
 }
 
-// wholeNumber is the value of a number that is whole, however it is written: 5, 5.0 and 5e0 are the same number in JSON.
+// wholeNumber is the value of a number that is whole, however it is written: 5, 5.0 and 5e0 are the same number in
+// JSON.
 func wholeNumber(value any) (int64, bool) {
 	if digits, ok := value.(json.Number); ok {
 		if n, err := digits.Int64(); err == nil {
@@ -319,9 +322,9 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:longest], "") + "…"
 }
 
-// nullArgument finds the one fault of arguments that is not known before the variables are: null for a variable that may be null, in a
-// place that may not be, which the specification allows where one of the two has a default (CoerceArgumentValues, section 6.4.1). It is
-// looked for in all fields that are selected, so that nothing runs.
+// nullArgument finds the one fault of arguments that is not known before the variables are: null for a variable that
+// may be null, in a place that may not be, which the specification allows where one of the two has a default
+// (CoerceArgumentValues, section 6.4.1). It is looked for in all fields that are selected, so that nothing runs.
 func nullArgument(operation *graphql.OperationContext) *gqlerror.Error {
 	for _, d := range operation.Operation.VariableDefinitions {
 		if value, there := operation.Variables[d.Variable]; there && value == nil {

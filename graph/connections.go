@@ -16,7 +16,8 @@ import (
 type StreamTimes struct {
 	// Init is how long a WebSocket may take for its connection_init. Zero is 10 seconds.
 	Init time.Duration
-	// Ping is how often a client is shown that the server is alive; one of a WebSocket must answer within twice that. Zero is 15 seconds.
+	// Ping is how often a client is shown that the server is alive; one of a WebSocket must answer within twice that.
+	// Zero is 15 seconds.
 	Ping time.Duration
 	// Write is how long a client may take nothing before it is cut off. Zero is 10 seconds.
 	Write time.Duration
@@ -50,7 +51,8 @@ func (c closing) Error() string { return c.reason }
 // errStopping makes graphql-ws connect again.
 var errStopping = closing{websocket.StatusServiceRestart, "the server is stopping: connect again"}
 
-// connections are the WebSockets and event streams that are open: what lasts, and must end with the server. They may be used concurrently.
+// connections are the WebSockets and event streams that are open: what lasts, and must end with the server. They may
+// be used concurrently.
 type connections struct {
 	accounts *auth.Accounts
 	most     int
@@ -81,7 +83,8 @@ func newConnections(accounts *auth.Accounts, most int) *connections {
 	return &connections{accounts: accounts, most: cmp.Or(most, DefaultMaxStreams), open: make(map[*connection]struct{}), held: make(map[holder]int)}
 }
 
-// begin counts a connection in for its address, or returns errStopping or an *auth.RateLimitError. Whoever began it calls done.
+// begin counts a connection in for its address, or returns errStopping or an *auth.RateLimitError. Whoever began it
+// calls done.
 func (all *connections) begin(ctx context.Context) (context.Context, *connection, error) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -100,8 +103,9 @@ func (all *connections) begin(ctx context.Context) (context.Context, *connection
 	return ctx, c, nil
 }
 
-// bind makes the connection one of the viewer's, which ends with the viewer's session. auth.ErrSessionEnded says that it has ended by now,
-// an *auth.RateLimitError that the viewer has too many connections; other errors are the database's.
+// bind makes the connection one of the viewer's, which ends with the viewer's session. auth.ErrSessionEnded says that
+// it has ended by now, an *auth.RateLimitError that the viewer has too many connections; other errors are the
+// database's.
 func (c *connection) bind(ctx context.Context, viewer auth.Viewer) error {
 	if err := c.count(viewer); err != nil {
 		return err
@@ -115,7 +119,8 @@ func (c *connection) bind(ctx context.Context, viewer auth.Viewer) error {
 	return err
 }
 
-// count has the connection count for a person, and no longer for an address. An *auth.RateLimitError says that there are too many.
+// count has the connection count for a person, and no longer for an address. An *auth.RateLimitError says that there
+// are too many.
 func (c *connection) count(viewer auth.Viewer) error {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()

@@ -41,7 +41,8 @@ func MarshalCursor(c Cursor) graphql.Marshaler {
 	})
 }
 
-// UnmarshalCursor reads a cursor as MarshalCursor wrote it, and nothing else. Whether it is one of the list, the list finds out.
+// UnmarshalCursor reads a cursor as MarshalCursor wrote it, and nothing else. Whether it is one of the list, the list
+// finds out.
 func UnmarshalCursor(v any) (Cursor, error) {
 	var c Cursor
 	if text, ok := v.(string); ok && len(text) <= maxCursor {

@@ -27,9 +27,9 @@ const (
 	maxCachedPersist = 16 << 10 // bytes
 )
 
-// engine runs operations for every transport. gqlgen's executor runs them; engine decides which may run, in the executor's place, because
-// the executor coerces variables by Go's rules. So extensions that change parameters or operations belong in its lists: the executor's Use
-// has no effect on them.
+// engine runs operations for every transport. gqlgen's executor runs them; engine decides which may run, in the
+// executor's place, because the executor coerces variables by Go's rules. So extensions that change parameters or
+// operations belong in its lists: the executor's Use has no effect on them.
 type engine struct {
 	*executor.Executor
 	schema    *ast.Schema
@@ -79,7 +79,8 @@ func newEngine(schema graphql.ExecutableSchema, log *slog.Logger, introspection 
 	return e, nil
 }
 
-// CreateOperationContext makes of a request what is run, or says why nothing is. Whatever it lets pass has arguments that fit their types.
+// CreateOperationContext makes of a request what is run, or says why nothing is. Whatever it lets pass has arguments
+// that fit their types.
 func (e *engine) CreateOperationContext(ctx context.Context, params *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
 	operation := &graphql.OperationContext{
 		DisableIntrospection:   true,
@@ -172,9 +173,10 @@ func documentRules() *rules.Rules {
 	return r
 }
 
-// separate lets no operation of a document have the defaults of another one: the validator leaves with each use of a variable, also in
-// the fragments that they share, the definition of the last operation, and gqlparser takes its default where the variable is absent.
-// Without a definition it takes what is in the operation's variables alone, and these have the defaults already.
+// separate lets no operation of a document have the defaults of another one: the validator leaves with each use of a
+// variable, also in the fragments that they share, the definition of the last operation, and gqlparser takes its
+// default where the variable is absent. Without a definition it takes what is in the operation's variables alone, and
+// these have the defaults already.
 func separate(schema *ast.Schema, doc *ast.QueryDocument) {
 	events := &core.Events{}
 	events.OnValue(func(_ *core.Walker, value *ast.Value) { value.VariableDefinition = nil })

@@ -15,8 +15,8 @@ import (
 	"lorebridge/rule"
 )
 
-// The codes in extensions.code that are ours to give; gqlgen gives GRAPHQL_PARSE_FAILED and PERSISTED_QUERY_NOT_FOUND. Product
-// contract.
+// The codes in extensions.code that are ours to give; gqlgen gives GRAPHQL_PARSE_FAILED and
+// PERSISTED_QUERY_NOT_FOUND. Product contract.
 const (
 	codeUnauthenticated      = "UNAUTHENTICATED"
 	codeForbidden            = "FORBIDDEN"

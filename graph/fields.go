@@ -7,11 +7,13 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// fieldSet is an object of an answer, as graphql.FieldSet is, but its fields are resolved one after another, in the order of the
-// document. gqlgen starts a goroutine for each field whose method takes a context, and for each item of a list. Here nearly all of
-// those return what a query has loaded already, so starting the goroutines costs more than their work. There is no @defer.
+// fieldSet is an object of an answer, as graphql.FieldSet is, but its fields are resolved one after another, in the
+// order of the document. gqlgen starts a goroutine for each field whose method takes a context, and for each item of
+// a list. Here nearly all of those return what a query has loaded already, so starting the goroutines costs more than
+// their work. There is no @defer.
 //
-// The fields of the root types stay concurrent: each of them reads the database. gqlgen.go puts fieldSet into the generated code.
+// The fields of the root types stay concurrent: each of them reads the database. gqlgen.go puts fieldSet into the
+// generated code.
 type fieldSet struct {
 	Values   []graphql.Marshaler
 	Invalids uint32 // fields that may not be null and are
@@ -58,7 +60,8 @@ func (s *fieldSet) MarshalGQL(w io.Writer) {
 	write("}")
 }
 
-// marshalList resolves the items of a list one after another. Its parameters are those of graphql.MarshalSliceConcurrently.
+// marshalList resolves the items of a list one after another. Its parameters are those of
+// graphql.MarshalSliceConcurrently.
 func marshalList(
 	ctx context.Context, length int, _ int64, _ bool, marshal func(ctx context.Context, i int) graphql.Marshaler,
 ) graphql.Array {

@@ -57,7 +57,8 @@ func FuzzOperation(f *testing.F) {
 	})
 }
 
-// FuzzSocket sends anything as the second message of a WebSocket: it is answered, or the connection closed with a code of the protocol.
+// FuzzSocket sends anything as the second message of a WebSocket: it is answered, or the connection closed with a
+// code of the protocol.
 func FuzzSocket(f *testing.F) {
 	s := build(f).set()
 	for _, message := range []string{
@@ -123,7 +124,8 @@ func (s *scene) survives(t *testing.T, body string) {
 	s.journal.check(t)
 }
 
-// FuzzText sends what stands between the quotes of a string, in JSON and in a document: what is accepted comes back unchanged.
+// FuzzText sends what stands between the quotes of a string, in JSON and in a document: what is accepted comes back
+// unchanged.
 func FuzzText(f *testing.F) {
 	s := build(f).set()
 	for _, text := range []string{

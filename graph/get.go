@@ -13,13 +13,13 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 )
 
-// maxParameters is how many bytes the parameters of a URL may have. The server reads 64 KiB of a request before its body: more than this
-// would leave too little for the headers.
+// maxParameters is how many bytes the parameters of a URL may have. The server reads 64 KiB of a request before its
+// body: more than this would leave too little for the headers.
 const maxParameters = 48 << 10
 
-// readURL reads a request from the parameters of its URL, as the GraphQL-over-HTTP specification's section "GET" says, or returns with
-// which status and error to reject it. A parameter that is empty counts as absent. Two of one name are rejected, and what is not UTF-8:
-// a filter in front of the server must read the same request.
+// readURL reads a request from the parameters of its URL, as the GraphQL-over-HTTP specification's section "GET"
+// says, or returns with which status and error to reject it. A parameter that is empty counts as absent. Two of one
+// name are rejected, and what is not UTF-8: a filter in front of the server must read the same request.
 func readURL(u *url.URL) (*graphql.RawParams, int, *gqlerror.Error) {
 	if len(u.RawQuery) > maxParameters {
 		return nil, http.StatusRequestURITooLong,
@@ -57,7 +57,8 @@ func readURL(u *url.URL) (*graphql.RawParams, int, *gqlerror.Error) {
 	return params, 0, nil
 }
 
-// parseParameters reads the parameters that a request has from the part of a URL behind its question mark. Others are left alone.
+// parseParameters reads the parameters that a request has from the part of a URL behind its question mark. Others are
+// left alone.
 func parseParameters(rawQuery string) (map[string]string, *gqlerror.Error) {
 	values := make(map[string]string)
 	for pair := range strings.SplitSeq(rawQuery, "&") {
@@ -81,8 +82,9 @@ func parseParameters(rawQuery string) (map[string]string, *gqlerror.Error) {
 	return values, nil
 }
 
-// byPOSTOnly is the error for an operation that a link could make a browser send, or nil. A GET request only reads, so nothing but a
-// query is run for it: not even a subscription, which would begin something that lasts. A document that is not valid counts as well.
+// byPOSTOnly is the error for an operation that a link could make a browser send, or nil. A GET request only reads,
+// so nothing but a query is run for it: not even a subscription, which would begin something that lasts. A document
+// that is not valid counts as well.
 func byPOSTOnly(w http.ResponseWriter, r *http.Request, params *graphql.RawParams, made *graphql.OperationContext) *gqlerror.Error {
 	if !isGET(r) {
 		return nil

@@ -39,8 +39,8 @@ var replacements = []struct{ before, after string }{
 // ofRoots is in the functions of the root types alone. Their fields stay concurrent.
 var ofRoots = []byte("graphql.WithRootFieldContext(")
 
-// plain is the function of a field that may not be null and is a value in a Go struct. It can neither fail nor panic nor be null, so
-// it needs no context of its own, which is there for errors and for the fields below it.
+// plain is the function of a field that may not be null and is a value in a Go struct. It can neither fail nor panic
+// nor be null, so it needs no context of its own, which is there for errors and for the fields below it.
 var plain = regexp.MustCompile(`(?m)^(func \(ec \*executionContext\) _\w+\(ctx context\.Context, field graphql\.CollectedField, ` +
 	`obj \S+\)) \(ret graphql\.Marshaler\) \{
 	return graphql\.ResolveField\(

@@ -13,8 +13,8 @@ import (
 	"lorebridge/ent/subscriber"
 )
 
-// Handler is the handler of /graphql. It must stand behind auth.Middleware, which finds out who is asking and refuses pages of other
-// origins.
+// Handler is the handler of /graphql. It must stand behind auth.Middleware, which finds out who is asking and refuses
+// pages of other origins.
 type Handler struct {
 	// Executor runs operations besides those that the handler is asked for, with the same limits and errors.
 	Executor    graphql.GraphExecutor
@@ -48,8 +48,8 @@ func NewHandler(s Settings, p Parts) (*Handler, error) {
 	}, nil
 }
 
-// Close ends all WebSockets and event streams, which http.Server.Shutdown would leave or wait for, and returns when nothing of them is
-// left. From then on there are no new ones. Other requests go on.
+// Close ends all WebSockets and event streams, which http.Server.Shutdown would leave or wait for, and returns when
+// nothing of them is left. From then on there are no new ones. Other requests go on.
 func (h *Handler) Close() { h.connections.stop() }
 
 // ServeHTTP gives the request to the first transport that supports it; the last one supports every request.
@@ -71,8 +71,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// servedSchema is the schema with those directives alone that have their effect on every transport. gqlparser adds some that no transport
-// carries out, such as @defer, and @broadcastable is between the schema and the bridge, which reads it where it stands.
+// servedSchema is the schema with those directives alone that have their effect on every transport. gqlparser adds
+// some that no transport carries out, such as @defer, and @broadcastable is between the schema and the bridge, which
+// reads it where it stands.
 func servedSchema() *ast.Schema {
 	served := *parsedSchema
 	served.Directives = make(map[string]*ast.DirectiveDefinition)

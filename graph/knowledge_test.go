@@ -81,7 +81,8 @@ func TestDeletingAnItemDeniesThoseWhoWaitAndTellsEach(t *testing.T) {
 	s.perform(s.owner, `mutation { respondToRequest(input: {requestId: $pending, status: APPROVED}) { knowledgeRequest { id } } }`).refused("ALREADY_ANSWERED")
 }
 
-// Each mutation of several rows is cut off at its last: the client learns nothing of why, the log all, and no row stays.
+// Each mutation of several rows is cut off at its last: the client learns nothing of why, the log all, and no row
+// stays.
 func TestAMutationThatFailsHalfWayLeavesNothing(t *testing.T) {
 	t.Parallel()
 	h := build(t)
@@ -118,8 +119,8 @@ func TestAMutationThatFailsHalfWayLeavesNothing(t *testing.T) {
 	}
 }
 
-// Asking for an item, answering and deleting it at the same moment: whoever asked in time is answered once and told once,
-// whoever comes late finds nothing.
+// Asking for an item, answering and deleting it at the same moment: whoever asked in time is answered once and told
+// once, whoever comes late finds nothing.
 func TestNobodyIsLeftWaitingForAnItemThatGoes(t *testing.T) {
 	t.Parallel()
 	h := build(t)

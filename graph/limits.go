@@ -27,8 +27,8 @@ const (
 	maxPage     = 100
 )
 
-// pageCost multiplies the cost of a list's item by the rows that are read: last only picks from what first leaves. What is out of
-// bounds is refused later, with a better message.
+// pageCost multiplies the cost of a list's item by the rows that are read: last only picks from what first leaves.
+// What is out of bounds is refused later, with a better message.
 func pageCost(child int, first, last *int) int {
 	size := defaultPage
 	switch {
@@ -127,8 +127,8 @@ func (sessionAlone) MutateOperationContext(_ context.Context, operation *graphql
 	return nil
 }
 
-// oneSubscription refuses subscriptions to two fields or none: two of the same name and a skipped one pass the rules of validation,
-// and would be an error of ours.
+// oneSubscription refuses subscriptions to two fields or none: two of the same name and a skipped one pass the rules
+// of validation, and would be an error of ours.
 type oneSubscription struct{}
 
 var _ graphql.OperationContextMutator = oneSubscription{}

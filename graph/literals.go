@@ -10,7 +10,8 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/core"
 )
 
-// literalsRule is "Values of Correct Type" of the specification (section 5.6.1), for literals of every type, scalars of ours among them.
+// literalsRule is "Values of Correct Type" of the specification (section 5.6.1), for literals of every type, scalars
+// of ours among them.
 var literalsRule = core.Rule{Name: "ValuesOfCorrectType", RuleFunc: func(events *core.Events, addError core.AddErrFunc) {
 	checked := make(map[*ast.Value]bool) // fragments are walked more than once
 	check := func(walker *core.Walker, t *ast.Type, v *ast.Value, path ...string) {
@@ -147,8 +148,8 @@ func shown(v *ast.Value) string {
 	return shorten(v.Raw)
 }
 
-// fromLiteral returns the value of a literal that has been validated and has no variables: a default. It is what coerceVariables
-// makes of the same value in JSON.
+// fromLiteral returns the value of a literal that has been validated and has no variables: a default. It is what
+// coerceVariables makes of the same value in JSON.
 func fromLiteral(schema *ast.Schema, t *ast.Type, v *ast.Value) any {
 	switch {
 	case v.Kind == ast.NullValue:

@@ -14,8 +14,8 @@ const (
 	typeHTML    = "text/html"
 )
 
-// answerTypes are the media types that an operation can be answered with. Of those that a client likes as much, and by the same range
-// of its Accept, the first counts.
+// answerTypes are the media types that an operation can be answered with. Of those that a client likes as much, and
+// by the same range of its Accept, the first counts.
 var answerTypes = []string{typeJSON, typeGraphQL, typeEvents}
 
 // visitTypes are answerTypes, and what a browser likes best that opens the URL for a person.
@@ -30,8 +30,9 @@ type acceptedRange struct {
 	quality float64
 }
 
-// negotiate picks one of the offered media types by the request's Accept, RFC 9110 section 12.5.1, or none if the client accepts none.
-// For each of them the most specific range counts. Of those that the client likes as much, the one that it names first is picked.
+// negotiate picks one of the offered media types by the request's Accept, RFC 9110 section 12.5.1, or none if the
+// client accepts none. For each of them the most specific range counts. Of those that the client likes as much, the
+// one that it names first is picked.
 func negotiate(header http.Header, offers []string) string {
 	members := splitList(header.Values("Accept"))
 	if len(members) == 0 {
@@ -56,8 +57,8 @@ func negotiate(header http.Header, offers []string) string {
 	return picked
 }
 
-// parseRange reads a member of an Accept header. What does not follow the RFC does not count, and neither does what excludes a media
-// type with parameters that ours do not have.
+// parseRange reads a member of an Accept header. What does not follow the RFC does not count, and neither does what
+// excludes a media type with parameters that ours do not have.
 func parseRange(member string) (acceptedRange, bool) {
 	m, ok := parseMediaType(member)
 	r := acceptedRange{mediaType: m, quality: 1}
@@ -73,7 +74,8 @@ func parseRange(member string) (acceptedRange, bool) {
 	return r, ok && (r.quality > 0 || len(m.parameters) == known)
 }
 
-// mostSpecific returns the place of the range that decides on a media type, or -1. Of two that are as specific, the better one does.
+// mostSpecific returns the place of the range that decides on a media type, or -1. Of two that are as specific, the
+// better one does.
 func mostSpecific(ranges []acceptedRange, offer string) int {
 	found, precedence := -1, 0
 	for i, r := range ranges {
@@ -85,8 +87,9 @@ func mostSpecific(ranges []acceptedRange, offer string) int {
 	return found
 }
 
-// precedence says how specific the range is about a media type of ours, which is sent in UTF-8; 0 if it does not include it. Parameters
-// that are none of ours are passed over, because clients put their own beside types that they read without as well.
+// precedence says how specific the range is about a media type of ours, which is sent in UTF-8; 0 if it does not
+// include it. Parameters that are none of ours are passed over, because clients put their own beside types that they
+// read without as well.
 func (r acceptedRange) precedence(offer string) int {
 	kind, subtype, _ := strings.Cut(offer, "/")
 	charset, named := r.parameters["charset"]
@@ -110,8 +113,8 @@ func isUTF8(charset string) bool {
 	return strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }
 
-// isJSON says that the request's content is JSON in UTF-8: RFC 9110 section 8.3. Two Content-Types are none, because another reader
-// could take the other one.
+// isJSON says that the request's content is JSON in UTF-8: RFC 9110 section 8.3. Two Content-Types are none, because
+// another reader could take the other one.
 func isJSON(header http.Header) bool {
 	lines := header.Values("Content-Type")
 	if len(lines) != 1 {

@@ -95,7 +95,8 @@ var (
 	newestRequests  = knowledgeRequestOrders[KnowledgeRequestOrderFieldCreatedAt]
 )
 
-// towards returns the order in this direction, or as it is if none is asked for: texts from A to Z, the newest moments first.
+// towards returns the order in this direction, or as it is if none is asked for: texts from A to Z, the newest
+// moments first.
 func (o order[N]) towards(direction *OrderDirection) order[N] {
 	if direction != nil {
 		o.descending = *direction == OrderDirectionDesc
@@ -112,7 +113,8 @@ func (o order[N]) edge(row *N) *Edge[N] {
 	return &Edge[N]{Node: row, Cursor: Cursor{Order: o.name(), Value: at.String(), ID: at.id}}
 }
 
-// find returns the place of a cursor, or nil where none is given. It refuses those of other lists and orders, which cannot be compared.
+// find returns the place of a cursor, or nil where none is given. It refuses those of other lists and orders, which
+// cannot be compared.
 func (o order[N]) find(argument string, c *Cursor) (*place, error) {
 	if c == nil {
 		return nil, nil //nolint:nilnil // no cursor is given, and so no place

@@ -54,7 +54,8 @@ type bounds struct {
 	after, before *Cursor
 }
 
-// checked refuses pages that are too long, and gives one where none is asked for: without a limit everything would be read.
+// checked refuses pages that are too long, and gives one where none is asked for: without a limit everything would be
+// read.
 func (b bounds) checked() (bounds, error) {
 	for name, n := range map[string]*int{"first": b.first, "last": b.last} {
 		if n != nil && (*n < 0 || *n > maxPage) {
@@ -79,9 +80,9 @@ type query[Q, N any, P, O ~func(*sql.Selector)] interface {
 	Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) Q
 }
 
-// connect reads the page of a list that the bounds name, as the Relay specification defines it: of what lies between the
-// cursors the first rows, and of these the last. The count and what lies around the page are of the whole list, whatever
-// the cursors. Nothing is read that isn't selected.
+// connect reads the page of a list that the bounds name, as the Relay specification defines it: of what lies between
+// the cursors the first rows, and of these the last. The count and what lies around the page are of the whole list,
+// whatever the cursors. Nothing is read that isn't selected.
 func connect[Q query[Q, N, P, O], N any, P, O ~func(*sql.Selector)](
 	ctx context.Context, list Q, b bounds, by order[N],
 ) (*Connection[N], error) {
@@ -159,8 +160,8 @@ type beyond struct {
 	at            side
 }
 
-// newWindow makes a window of the rows between the cursors, which are in the order in which they were read, one more than the limit if
-// there are more.
+// newWindow makes a window of the rows between the cursors, which are in the order in which they were read, one more
+// than the limit if there are more.
 func newWindow[N any](rows []*N, limit int, backwards bool, by order[N], after, before *place) *window[N] {
 	more := len(rows) > limit
 	rows = rows[:min(len(rows), limit)]
@@ -173,7 +174,8 @@ func newWindow[N any](rows []*N, limit int, backwards bool, by order[N], after, 
 		preceding: beyond{known: after == nil || backwards && more, exists: backwards && more},
 		following: beyond{known: before == nil || !backwards && more, exists: !backwards && more},
 	}
-	// Without rows the page is behind the cursor that it comes after, or, of a list read backwards, in front of the other one.
+	// Without rows the page is behind the cursor that it comes after, or, of a list read backwards, in front of the
+	// other one.
 	switch {
 	case len(rows) > 0:
 		start, end := by.place(rows[0]), by.place(rows[len(rows)-1])

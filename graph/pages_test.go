@@ -75,8 +75,8 @@ type listPlace struct {
 	row        bool // it is there, and passes the filter
 }
 
-// slice is the page of a list by the Relay specification: of what lies between the cursors the first rows, and of these the last.
-// The cursors are places in the list, or -1.
+// slice is the page of a list by the Relay specification: of what lies between the cursors the first rows, and of
+// these the last. The cursors are places in the list, or -1.
 func slice(places []listPlace, first, last *int, after, before int) page {
 	from, to := after+1, len(places)
 	if before >= 0 {

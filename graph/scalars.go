@@ -23,8 +23,8 @@ func MarshalTime(t time.Time) graphql.Marshaler {
 // moments is date-time of RFC 3339, section 5.6, of which time.Parse takes more. T and Z may be in lower case.
 var moments = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
-// UnmarshalTime reads the scalar Time from any RFC 3339 string whose moment the database can hold and compare: in UTC of the years 1
-// to 9999, to the nanosecond. So there are no leap seconds.
+// UnmarshalTime reads the scalar Time from any RFC 3339 string whose moment the database can hold and compare: in UTC
+// of the years 1 to 9999, to the nanosecond. So there are no leap seconds.
 func UnmarshalTime(v any) (time.Time, error) {
 	if text, ok := v.(string); ok && moments.MatchString(text) {
 		t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(text))
@@ -55,7 +55,8 @@ func UnmarshalID(v any) (int, error) {
 	return id, nil
 }
 
-// readers are the scalars whose texts have rules of their own. A literal or a variable is held to them before anything runs.
+// readers are the scalars whose texts have rules of their own. A literal or a variable is held to them before
+// anything runs.
 var readers = map[string]func(text string) error{
 	"ID":     readerOf(UnmarshalID),
 	"Time":   readerOf(UnmarshalTime),

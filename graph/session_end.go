@@ -17,8 +17,8 @@ func sessionEnded(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), auth.ErrSessionEnded)
 }
 
-// stillSignedIn refuses an operation whose session has ended since its request began: its body may have taken long to arrive. And it
-// refuses one whose session could not be read: nobody knows who is asking.
+// stillSignedIn refuses an operation whose session has ended since its request began: its body may have taken long to
+// arrive. And it refuses one whose session could not be read: nobody knows who is asking.
 type stillSignedIn struct{}
 
 var _ graphql.OperationContextMutator = stillSignedIn{}

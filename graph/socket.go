@@ -41,8 +41,8 @@ var (
 	errNoPong         = closing{4499, "no pong came in time: connect again"}
 )
 
-// socket is a connection that speaks graphql-transport-ws. One goroutine reads the client's messages, and each operation
-// has one of its own; an id means one operation at a time, and nothing is sent for one that has ended.
+// socket is a connection that speaks graphql-transport-ws. One goroutine reads the client's messages, and each
+// operation has one of its own; an id means one operation at a time, and nothing is sent for one that has ended.
 type socket struct {
 	conn       *websocket.Conn
 	connection *connection
@@ -183,8 +183,8 @@ type message struct {
 	problem  *gqlerror.Error // in the payload
 }
 
-// readMessage reads a message as strictly as the body of a request. Only what is wrong in the payload of an operation is
-// left to it: the others of the connection go on.
+// readMessage reads a message as strictly as the body of a request. Only what is wrong in the payload of an operation
+// is left to it: the others of the connection go on.
 func readMessage(data []byte) (m message, sound bool) {
 	members, problem := decodeObject("message", data)
 	if problem != nil {
@@ -370,8 +370,8 @@ func (s *socket) next(op *running, response []byte) {
 	}
 }
 
-// end counts an operation out, and sends that it is complete, or why it failed, unless the client has left it. Where the
-// connection ends it is not complete.
+// end counts an operation out, and sends that it is complete, or why it failed, unless the client has left it. Where
+// the connection ends it is not complete.
 func (s *socket) end(op *running, failed gqlerror.List) {
 	s.runningMu.Lock()
 	defer s.runningMu.Unlock()

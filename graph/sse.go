@@ -17,8 +17,9 @@ import (
 	"lorebridge/auth"
 )
 
-// eventStreams answers with server-sent events where the client likes them best: one operation for each request, as the
-// "distinct connections mode" of graphql-sse's PROTOCOL.md says. What it refuses to read, it refuses as httpTransport does.
+// eventStreams answers with server-sent events where the client likes them best: one operation for each request, as
+// the "distinct connections mode" of graphql-sse's PROTOCOL.md says. What it refuses to read, it refuses as
+// httpTransport does.
 type eventStreams struct {
 	http        httpTransport
 	connections *connections
@@ -88,7 +89,8 @@ type eventStream struct {
 	begun  bool
 }
 
-// begin tells the client that its stream is open, and from time to time that it is alive, until the function it returns is called.
+// begin tells the client that its stream is open, and from time to time that it is alive, until the function it
+// returns is called.
 func (s *eventStream) begin(ctx context.Context, every time.Duration) (stop func()) {
 	s.write(":\n\n")
 	ctx, cancel := context.WithCancel(ctx)
@@ -140,7 +142,8 @@ func (s *eventStream) next(response *graphql.Response, ran bool) {
 
 func (s *eventStream) complete() { s.write("event: complete\ndata:\n\n") }
 
-// write gives the client some time to take the text: what the server gives is for a whole answer. The first text comes behind the headers.
+// write gives the client some time to take the text: what the server gives is for a whole answer. The first text
+// comes behind the headers.
 func (s *eventStream) write(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,7 +20,8 @@ type statements struct {
 func (s *statements) Write(line []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Sessions are looked up now and then, and readers of the log write their progress, in transactions. No list has one.
+	// Sessions are looked up now and then, and readers of the log write their progress, in transactions. No list has
+	// one.
 	if text := string(line); !strings.Contains(text, "FROM `sessions`") && !strings.Contains(text, "Tx(") {
 		s.sent = append(s.sent, string(line))
 	}

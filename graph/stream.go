@@ -12,7 +12,8 @@ import (
 	"lorebridge/auth"
 )
 
-// streamed runs operations for connections, where an answer can have many responses and nobody may wait for the end of its context.
+// streamed runs operations for connections, where an answer can have many responses and nobody may wait for the end
+// of its context.
 type streamed struct {
 	graphql.GraphExecutor
 	// timeout is how long a query or a mutation may take.
@@ -21,8 +22,8 @@ type streamed struct {
 	failed func(ctx context.Context, err *gqlerror.Error) *graphql.Response
 }
 
-// DispatchOperation is that of graphql.GraphExecutor. The context it returns ends with the answer: when the handler has been asked for
-// what follows the last response.
+// DispatchOperation is that of graphql.GraphExecutor. The context it returns ends with the answer: when the handler
+// has been asked for what follows the last response.
 func (s streamed) DispatchOperation(ctx context.Context, operation *graphql.OperationContext) (graphql.ResponseHandler, context.Context) {
 	var cancel context.CancelFunc
 	why := make(chan error, 1)

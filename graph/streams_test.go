@@ -63,7 +63,8 @@ func wait[T any](t testing.TB, from <-chan T) (value T) {
 	return value
 }
 
-// frame is a message of graphql-transport-ws, or an event of a stream; what is in its payload is read where there is one.
+// frame is a message of graphql-transport-ws, or an event of a stream; what is in its payload is read where there is
+// one.
 type frame struct {
 	Type    string          `json:"type"`
 	ID      string          `json:"id,omitempty"`
@@ -99,7 +100,8 @@ type wire struct {
 	conn *websocket.Conn
 }
 
-// upgrade opens a WebSocket; header holds pairs. The subprotocol is graphql-transport-ws unless the header says otherwise.
+// upgrade opens a WebSocket; header holds pairs. The subprotocol is graphql-transport-ws unless the header says
+// otherwise.
 func (h *house) upgrade(header ...string) (*wire, *http.Response, error) {
 	h.t.Helper()
 	options := &websocket.DialOptions{HTTPHeader: http.Header{}, Subprotocols: []string{"graphql-transport-ws"}}

@@ -13,13 +13,13 @@ import (
 	"lorebridge/rule"
 )
 
-// Subscriptions carries the subscriptions: package bridge does. Whether a call registers one, delivers to one or streams, it reads
-// from the context, so resolvers do not.
+// Subscriptions carries the subscriptions: package bridge does. Whether a call registers one, delivers to one or
+// streams, it reads from the context, so resolvers do not.
 type Subscriptions interface {
 	// Subscribe gives a resolver its feed. Too many subscriptions of one person are an *auth.RateLimitError.
 	Subscribe(ctx context.Context, topic outbox.Topic) (bridge.Feed, error)
-	// Register stores a subscription that came by POST and returns its first answer, with the channel that its results will
-	// be sent to; the channel is empty if there will be none: then the answer says why, or was all there is.
+	// Register stores a subscription that came by POST and returns its first answer, with the channel that its results
+	// will be sent to; the channel is empty if there will be none: then the answer says why, or was all there is.
 	Register(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) (answer *graphql.Response, channel string)
 	// End ends a subscription by its id. One that is not there, or has ended, is a rule.ErrNotFound.
 	End(ctx context.Context, id int, reason string) error
@@ -39,8 +39,8 @@ type story[T any] struct {
 // isLast says that nothing follows a value.
 func (s story[T]) isLast(value *T) bool { return value != nil && s.last != nil && s.last(value) }
 
-// tell subscribes and tells. What a subscription begins with and the one event of a delivery are made before it returns, so that
-// their errors are the field's.
+// tell subscribes and tells. What a subscription begins with and the one event of a delivery are made before it
+// returns, so that their errors are the field's.
 func tell[T any](ctx context.Context, subscriptions Subscriptions, s story[T]) (<-chan *T, error) {
 	feed, err := subscriptions.Subscribe(ctx, s.topic)
 	if err != nil {

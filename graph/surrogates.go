@@ -8,8 +8,8 @@ import (
 	"lorebridge/rule"
 )
 
-// halfSurrogate returns the first escape in the strings of a document that is half of a surrogate pair, or nothing. The parser would put
-// U+FFFD in its place. Block strings and comments have no escapes.
+// halfSurrogate returns the first escape in the strings of a document that is half of a surrogate pair, or nothing.
+// The parser would put U+FFFD in its place. Block strings and comments have no escapes.
 func halfSurrogate(document string) string {
 	if !strings.Contains(document, `\u`) {
 		return ""

@@ -24,8 +24,8 @@ const (
 	DefaultTimeout = 30 * time.Second
 )
 
-// httpTransport answers GET and POST as the GraphQL-over-HTTP specification says, and everything else with why not. It is
-// the last transport: it supports every request.
+// httpTransport answers GET and POST as the GraphQL-over-HTTP specification says, and everything else with why not.
+// It is the last transport: it supports every request.
 type httpTransport struct {
 	log           *slog.Logger
 	timeout       time.Duration
@@ -167,7 +167,8 @@ func retryAfter(errs gqlerror.List) (seconds int) {
 	return seconds
 }
 
-// encode writes a response without a second pass over its data, which is JSON already. There is data only where an operation ran.
+// encode writes a response without a second pass over its data, which is JSON already. There is data only where an
+// operation ran.
 func encode(log *slog.Logger, response *graphql.Response, ran bool) []byte {
 	var buf bytes.Buffer
 	buf.Grow(len(response.Data) + 256)

@@ -67,7 +67,8 @@ func (a answer) unavailable(status int, data string) {
 	}
 }
 
-// An answer that has data is 200 and says in its errors what could not be had. One that has none is 503, whatever its media type.
+// An answer that has data is 200 and says in its errors what could not be had. One that has none is 503, whatever its
+// media type.
 func TestADatabaseThatPassesIsUnavailable(t *testing.T) {
 	t.Parallel()
 	var down outage
@@ -107,7 +108,8 @@ func TestADatabaseThatPassesIsUnavailable(t *testing.T) {
 	s.ask(s.owner, create).into(&struct{}{})
 }
 
-// Streams say it in their own words, and a WebSocket whose asker is unknown is closed so that its client connects again.
+// Streams say it in their own words, and a WebSocket whose asker is unknown is closed so that its client connects
+// again.
 func TestADatabaseThatPassesIsUnavailableOnStreams(t *testing.T) {
 	t.Parallel()
 	var down outage

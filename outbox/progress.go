@@ -55,8 +55,9 @@ func (it *item) holds() bool {
 	return slices.ContainsFunc(it.of, func(r *recipient) bool { return !r.row && r.owes(it.at) })
 }
 
-// done says that after a crash nothing is to be done for the item. One that was settled before an older one of the same
-// recipient was passed over, because whoever lacks the older one reads on from there: it is done only together with that.
+// done says that after a crash nothing is to be done for the item. One that was settled before an older one of the
+// same recipient was passed over, because whoever lacks the older one reads on from there: it is done only together
+// with that.
 func (it *item) done() bool { return it.settled && !it.holds() }
 
 // recipient is whom events are for: a person, or a topic.

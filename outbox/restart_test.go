@@ -545,7 +545,8 @@ func TestProgressAndItsRowsAreWrittenTogether(t *testing.T) {
 	}
 }
 
-// TestWhatCommitsBeforeTheEndIsSent commits when Run has read, and then ends it: whichever it sees first, it reads again.
+// TestWhatCommitsBeforeTheEndIsSent commits when Run has read, and then ends it: whichever it sees first, it reads
+// again.
 func TestWhatCommitsBeforeTheEndIsSent(t *testing.T) {
 	client := open(t, 1)
 	for i := range 25 {

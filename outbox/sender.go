@@ -54,7 +54,7 @@ type Sender interface {
 	// taken, a *RefusedError for never, ErrUntried, any other error for later. Where it does not, err is the answer for
 	// all of them: then each is sent alone. Errors must not hold credentials: they are logged and stored.
 	Send(ctx context.Context, batch []*ent.Event) (verdicts []error, err error)
-	// Check makes a call that has nothing to do with any event, and returns why it failed. Only if it does, the receiver
-	// as a whole counts as down.
+	// Check makes a call that has nothing to do with any event, and returns why it failed. Only if it does, the
+	// receiver as a whole counts as down.
 	Check(ctx context.Context) error
 }

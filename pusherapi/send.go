@@ -12,8 +12,8 @@ var ErrUntried = errors.New("not tried")
 // Message is an event that Send may shorten.
 type Message struct {
 	Event
-	// Shorten returns less that can be sent in place of Data where Data is too large; false if there is nothing less. It
-	// may be nil.
+	// Shorten returns less that can be sent in place of Data where Data is too large; false if there is nothing less.
+	// It may be nil.
 	Shorten func() (data string, ok bool)
 }
 

@@ -40,7 +40,8 @@ func (s *Server) signed(method string, serve func(http.ResponseWriter, apiReques
 
 // readSigned looks at the signature before it reads, so that a stranger cannot make it hold a body.
 func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, a *app) (requestSignature, []byte, error) {
-	// To url.ParseQuery a semicolon is an error. But pusher-http-go does not escape it, and it may be part of a channel.
+	// To url.ParseQuery a semicolon is an error. But pusher-http-go does not escape it, and it may be part of a
+	// channel.
 	values, err := url.ParseQuery(strings.ReplaceAll(r.URL.RawQuery, ";", "%3B"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse query: %w", err)

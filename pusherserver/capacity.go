@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// fixedReserve and one in reserveShare are the descriptors that sockets and streams leave to HTTP, the database and outgoing calls.
+	// fixedReserve and one in reserveShare are the descriptors that sockets and streams leave to HTTP, the database and
+	// outgoing calls.
 	fixedReserve = 64
 	reserveShare = 10
 	// ownDescriptors are those that no connection of a client may use: the database, the log, outgoing calls.
@@ -26,7 +27,8 @@ type Capacity struct {
 	Connections int // of all kinds; 0 is unlimited
 }
 
-// FitCapacity divides the descriptors of this process, if sockets and streams together leave too few. It takes what it can from both.
+// FitCapacity divides the descriptors of this process, if sockets and streams together leave too few. It takes what
+// it can from both.
 func FitCapacity(sockets, streams int) Capacity {
 	return fitCapacity(descriptorLimit(), sockets, streams)
 }
@@ -56,8 +58,9 @@ func (c Capacity) Warn(ctx context.Context, log *slog.Logger, maxSockets int) {
 	}
 }
 
-// Listen returns a listener for web that holds no more connections than the capacity allows: what comes above is closed at once, so that
-// accepting never fails for want of a descriptor. Before that, connections that wait for another request are closed.
+// Listen returns a listener for web that holds no more connections than the capacity allows: what comes above is
+// closed at once, so that accepting never fails for want of a descriptor. Before that, connections that wait for
+// another request are closed.
 func (c Capacity) Listen(l net.Listener, web *http.Server) net.Listener {
 	if c.Connections == 0 {
 		return l

@@ -8,7 +8,8 @@ import (
 // maxChannelNameLength is what the client libraries accept; the document of the service says 164.
 const maxChannelNameLength = 200
 
-// Prefixes that change what a subscription needs. An encrypted channel is a private one whose data the server cannot read.
+// Prefixes that change what a subscription needs. An encrypted channel is a private one whose data the server cannot
+// read.
 const (
 	privatePrefix   = "private-"
 	encryptedPrefix = "private-encrypted-"
@@ -47,8 +48,8 @@ func checkChannel(name string, longest int) error {
 	return nil
 }
 
-// isChannelByte follows the pattern in the document of the service ("Channel naming conventions"). All of it is ASCII, so
-// that bytes and characters of a valid name are the same.
+// isChannelByte follows the pattern in the document of the service ("Channel naming conventions"). All of it is
+// ASCII, so that bytes and characters of a valid name are the same.
 func isChannelByte(b byte) bool {
 	switch b {
 	case '-', '_', '=', '@', ',', '.', ';':

@@ -143,7 +143,8 @@ func TestCloseTaggedEndsTheSocketsOfATagForGood(t *testing.T) {
 	other.roundtrip()
 }
 
-// A socket with several tags is its owner's all the same: the end of any of them ends it, and its client comes back with another.
+// A socket with several tags is its owner's all the same: the end of any of them ends it, and its client comes back
+// with another.
 func TestASocketWithSeveralTagsIsClosedWithEachAndComesBack(t *testing.T) {
 	for _, ended := range []string{"session 1", "session 2"} {
 		s := start(t, nil)

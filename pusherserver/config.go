@@ -36,7 +36,8 @@ const (
 	DefaultMaxQueuedWebhookEvents = 50_000
 )
 
-// App is one tenant: what is published in it is heard only in it. Key is public, Secret signs requests and subscriptions.
+// App is one tenant: what is published in it is heard only in it. Key is public, Secret signs requests and
+// subscriptions.
 type App struct {
 	ID     string // in the paths of the HTTP API: letters, digits, '-' and '_'
 	Key    string // in the path of the WebSocket: as ID
@@ -73,13 +74,13 @@ type Config struct {
 	MaxWebhookEvents       int           // in one request
 	MaxQueuedWebhookEvents int           // waiting for one URL, above which the oldest are dropped; also those in VacatedDelay
 
-	// WebhookTransport carries the requests of webhooks; redirects are not followed. Nil is a transport of its own, which
-	// goes through the proxy of the environment, if any, as http.DefaultTransport does.
+	// WebhookTransport carries the requests of webhooks; redirects are not followed. Nil is a transport of its own,
+	// which goes through the proxy of the environment, if any, as http.DefaultTransport does.
 	WebhookTransport http.RoundTripper
 
-	// OnSubscription, if not nil, is told of every subscription that begins or ends, of all apps, in the order in which it
-	// happens on that channel. It is called with a lock of the server held, from several goroutines at once: it must return
-	// at once and call no method of Server.
+	// OnSubscription, if not nil, is told of every subscription that begins or ends, of all apps, in the order in which
+	// it happens on that channel. It is called with a lock of the server held, from several goroutines at once: it must
+	// return at once and call no method of Server.
 	OnSubscription func(SubscriptionChange)
 
 	// Now is the clock for liveness and for the timestamps of requests. Nil is time.Now. Socket deadlines always

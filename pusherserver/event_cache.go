@@ -13,8 +13,8 @@ import (
 // cachedEventOverhead is about what an entry needs beside its name and frame.
 const cachedEventOverhead = 256
 
-// eventCache keeps the last event of each cache channel of one app. Its lock comes after that of a hubShard: what is put
-// and got with the channel locked agrees with what its subscribers get.
+// eventCache keeps the last event of each cache channel of one app. Its lock comes after that of a hubShard: what is
+// put and got with the channel locked agrees with what its subscribers get.
 type eventCache struct {
 	ttl      time.Duration
 	maxBytes int

@@ -153,8 +153,8 @@ func TestCacheIsBoundedInEventsAndBytes(t *testing.T) {
 	}
 }
 
-// TestSubscribingToACacheChannelNeitherLosesNorDoublesAnEvent has clients join in the middle of a stream of numbers: from
-// the first that it gets on, each must get all.
+// TestSubscribingToACacheChannelNeitherLosesNorDoublesAnEvent has clients join in the middle of a stream of numbers:
+// from the first that it gets on, each must get all.
 func TestSubscribingToACacheChannelNeitherLosesNorDoublesAnEvent(t *testing.T) {
 	s := start(t, nil)
 	const joins, more = 100, 20

@@ -20,8 +20,8 @@ func newEventEncoder(name, data string) eventEncoder {
 	}
 }
 
-// frame needs a channel that passed checkChannel: such a name has nothing to escape. It allocates once, for an event may
-// have a frame for each of its subscribers.
+// frame needs a channel that passed checkChannel: such a name has nothing to escape. It allocates once, for an event
+// may have a frame for each of its subscribers.
 func (e eventEncoder) frame(channel string) []byte {
 	frame := newTextFrame(len(e.beforeChannel) + len(channel) + len(e.afterChannel))
 	frame = append(frame, e.beforeChannel...)

@@ -21,8 +21,8 @@ type hub struct {
 	shards   [shardCount]hubShard
 }
 
-// hubShard holds the channels whose names hash to it. Its lock comes before those of send queues, of the webhooks and of
-// the cache, never after.
+// hubShard holds the channels whose names hash to it. Its lock comes before those of send queues, of the webhooks and
+// of the cache, never after.
 type hubShard struct {
 	channelsMu    sync.Mutex
 	channels      map[string]map[*connection]struct{}
@@ -147,8 +147,8 @@ func (h *hub) publish(channel string, event eventEncoder, except string) (delive
 	return delivered, len(subscribers)
 }
 
-// occupied returns the channels whose names start with prefix. It takes the shards one after the other, each for no longer
-// than it takes to look at its names.
+// occupied returns the channels whose names start with prefix. It takes the shards one after the other, each for no
+// longer than it takes to look at its names.
 func (h *hub) occupied(prefix string) []string {
 	var names []string
 	for i := range h.shards {

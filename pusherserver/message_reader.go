@@ -40,9 +40,9 @@ func newMessageReader(source io.Reader, limit int) *messageReader {
 	return &messageReader{source: bufio.NewReaderSize(source, readBufferSize), limit: limit}
 }
 
-// next returns the next message: OpText with valid UTF-8, OpPing, OpPong, or OpClose with a payload as RFC 6455 section
-// 5.5.1 allows it. Control frames between fragments come first. The payload is the caller's. After an error, a *violation
-// or what the source returned, the position in the stream is lost.
+// next returns the next message: OpText with valid UTF-8, OpPing, OpPong, or OpClose with a payload as RFC 6455
+// section 5.5.1 allows it. Control frames between fragments come first. The payload is the caller's. After an error,
+// a *violation or what the source returned, the position in the stream is lost.
 func (r *messageReader) next() (ws.OpCode, []byte, error) {
 	for {
 		header, err := ws.ReadHeaderBuffer(r.source, r.header[:])

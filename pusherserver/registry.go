@@ -83,7 +83,8 @@ func (r *registry) forget(f *refusal) {
 	delete(r.refused, f)
 }
 
-// tag gives a socket to its owner, for good, and adds a tag to it. It returns whose the socket is; empty if there is none.
+// tag gives a socket to its owner, for good, and adds a tag to it. It returns whose the socket is; empty if there is
+// none.
 func (r *registry) tag(socketID, owner, tag string) (holder string) {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
@@ -115,8 +116,8 @@ func (r *registry) untag(c *connection, tag string) (more bool) {
 	return len(c.tags) > 0
 }
 
-// takeTagged takes a tag away and returns the connections that had it, each with whether it has others: to act on after the lock is
-// released, because closing one takes the lock of its queue.
+// takeTagged takes a tag away and returns the connections that had it, each with whether it has others: to act on
+// after the lock is released, because closing one takes the lock of its queue.
 func (r *registry) takeTagged(tag string) map[*connection]bool {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()

@@ -8,15 +8,15 @@ import (
 	"strconv"
 )
 
-// RoundTripper returns a transport for publishers in the same process: it calls the server without TCP, whatever host the
-// URL names. It answers in the goroutine of the caller, and a context that ends interrupts the reading of the body. It
-// serves the HTTP API only: there is no WebSocket through it. It may be used concurrently.
+// RoundTripper returns a transport for publishers in the same process: it calls the server without TCP, whatever host
+// the URL names. It answers in the goroutine of the caller, and a context that ends interrupts the reading of the
+// body. It serves the HTTP API only: there is no WebSocket through it. It may be used concurrently.
 func (s *Server) RoundTripper() http.RoundTripper { return loopback{s} }
 
 type loopback struct{ handler http.Handler }
 
-// RoundTrip implements http.RoundTripper. It closes the body. An error of the context does not tell whether the event was
-// published, as it does not over TCP.
+// RoundTrip implements http.RoundTripper. It closes the body. An error of the context does not tell whether the event
+// was published, as it does not over TCP.
 func (l loopback) RoundTrip(r *http.Request) (*http.Response, error) {
 	body := r.Body
 	if body == nil {

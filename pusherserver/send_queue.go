@@ -133,8 +133,8 @@ func (q *sendQueue) push(frame []byte) {
 	}
 }
 
-// abandon drops everything and closes the socket at once. Only that may take a moment, on TLS, and so it is done without
-// the lock.
+// abandon drops everything and closes the socket at once. Only that may take a moment, on TLS, and so it is done
+// without the lock.
 func (q *sendQueue) abandon() {
 	q.queueMu.Lock()
 	q.closed = true
@@ -169,8 +169,8 @@ func (q *sendQueue) ending() farewell {
 	return q.last
 }
 
-// retireWriter ends a writer that had nothing to do since the last call. Until then it stays parked: a goroutine started
-// for every single event of a busy connection would grow its stack every time.
+// retireWriter ends a writer that had nothing to do since the last call. Until then it stays parked: a goroutine
+// started for every single event of a busy connection would grow its stack every time.
 func (q *sendQueue) retireWriter() {
 	q.queueMu.Lock()
 	defer q.queueMu.Unlock()
@@ -270,8 +270,8 @@ func (q *sendQueue) writeFailed(err error) {
 	q.abandon()
 }
 
-// closeWrite ends our half of a stream after its close frame: the clean closure of RFC 6455 section 7.1.1, without which
-// the close frame may be lost to a TCP reset.
+// closeWrite ends our half of a stream after its close frame: the clean closure of RFC 6455 section 7.1.1, without
+// which the close frame may be lost to a TCP reset.
 func closeWrite(socket net.Conn) {
 	if half, ok := socket.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite() // fails only if the connection is gone, and then it is closed anyway

@@ -95,13 +95,13 @@ func New(config Config) (*Server, error) {
 // without it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Run watches over the connections and sends the webhooks until ctx ends. Then it refuses new connections with 503, closes
-// the others with 4100 after what is queued for them, and returns nil when no goroutine of the server is left, which takes
-// at most ShutdownTimeout. It can be called once.
+// Run watches over the connections and sends the webhooks until ctx ends. Then it refuses new connections with 503,
+// closes the others with 4100 after what is queued for them, and returns nil when no goroutine of the server is left,
+// which takes at most ShutdownTimeout. It can be called once.
 //
-// Webhooks that wait are sent once more within the same time, among them channel_vacated of channels that were empty when
-// ctx ended, whether or not VacatedDelay is over. That the end of Run empties the others is not sent: their clients come
-// back, to this program started again or to another.
+// Webhooks that wait are sent once more within the same time, among them channel_vacated of channels that were empty
+// when ctx ended, whether or not VacatedDelay is over. That the end of Run empties the others is not sent: their
+// clients come back, to this program started again or to another.
 func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
 		return errors.New("run pusher server: it was run before")
@@ -119,9 +119,9 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Tag gives a socket to its owner, for good, and adds a tag to those that CloseTagged finds it by; neither is empty. It returns whose
-// the socket is: another than owner if it was given to that one before, or empty if there is no such socket, or no longer. Then
-// nothing has changed: nobody takes another's socket out of reach of CloseTagged.
+// Tag gives a socket to its owner, for good, and adds a tag to those that CloseTagged finds it by; neither is empty.
+// It returns whose the socket is: another than owner if it was given to that one before, or empty if there is no such
+// socket, or no longer. Then nothing has changed: nobody takes another's socket out of reach of CloseTagged.
 func (s *Server) Tag(socketID, owner, tag string) (holder string) {
 	return s.registry.tag(socketID, owner, tag)
 }
@@ -129,11 +129,11 @@ func (s *Server) Tag(socketID, owner, tag string) (holder string) {
 // Tags returns the tags that sockets have.
 func (s *Server) Tags() []string { return s.registry.tags() }
 
-// CloseTagged closes the sockets with this tag, of all apps. What was published before it is called is still sent, as far as they take
-// it at once; nothing that is published later reaches them. It returns how many it closed.
+// CloseTagged closes the sockets with this tag, of all apps. What was published before it is called is still sent, as
+// far as they take it at once; nothing that is published later reaches them. It returns how many it closed.
 //
-// The code is 4009, after which pusher-js does not connect by itself. A socket that has further tags gets 4200: its client connects
-// anew, and joins its channels with what it has to show by then.
+// The code is 4009, after which pusher-js does not connect by itself. A socket that has further tags gets 4200: its
+// client connects anew, and joins its channels with what it has to show by then.
 func (s *Server) CloseTagged(tag string) int {
 	closed := 0
 	for c, more := range s.registry.takeTagged(tag) {

@@ -25,8 +25,9 @@ func (a App) sign(text string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// verifySubscription checks auth, "KEY:SIGNATURE", for a private channel ("Authentication and authorization signatures").
-// channelData is signed if it is there, whatever the channel: pusher-js itself relies on that for private channels.
+// verifySubscription checks auth, "KEY:SIGNATURE", for a private channel ("Authentication and authorization
+// signatures"). channelData is signed if it is there, whatever the channel: pusher-js itself relies on that for
+// private channels.
 func (a App) verifySubscription(socketID, channel, channelData, auth string) error {
 	if auth == "" {
 		return errors.New("auth is missing: subscribing to a private channel needs a signature from the authorization endpoint")

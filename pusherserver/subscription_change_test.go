@@ -157,8 +157,8 @@ func (c *client) ignoreFrames() {
 	_, _ = io.Copy(io.Discard, c.reader)
 }
 
-// TestHeardIsWhenTheClientSurelyGotWhatWasSent lets ways to go happen to a client that subscribes at 0 s and sends a ping
-// at 10 s, and has the time of the leave and of Heard in seconds.
+// TestHeardIsWhenTheClientSurelyGotWhatWasSent lets ways to go happen to a client that subscribes at 0 s and sends a
+// ping at 10 s, and has the time of the leave and of Heard in seconds.
 func TestHeardIsWhenTheClientSurelyGotWhatWasSent(t *testing.T) {
 	second := func(n int) { <-time.After(time.Duration(n) * time.Second); synctest.Wait() }
 	for name, test := range map[string]struct {

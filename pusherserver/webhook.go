@@ -13,13 +13,13 @@ const (
 	webhookCacheMiss = "cache_miss"
 )
 
-// Webhook is a receiver of the events of an app: channel_occupied, channel_vacated and cache_miss, for all its channels.
-// The client libraries of the hosted service check and read what it gets.
+// Webhook is a receiver of the events of an app: channel_occupied, channel_vacated and cache_miss, for all its
+// channels. The client libraries of the hosted service check and read what it gets.
 //
-// Of one channel, what was received came in the order in which it happened. Anything may come twice, after an answer that
-// got lost, and the oldest may be missing: after five minutes without a 2xx, above MaxQueuedWebhookEvents, and where the
-// process ended otherwise than by the end of Run. While another process takes over, channels are occupied anew without
-// having been vacated: nothing says that they were, for their clients come back.
+// Of one channel, what was received came in the order in which it happened. Anything may come twice, after an answer
+// that got lost, and the oldest may be missing: after five minutes without a 2xx, above MaxQueuedWebhookEvents, and
+// where the process ended otherwise than by the end of Run. While another process takes over, channels are occupied
+// anew without having been vacated: nothing says that they were, for their clients come back.
 type Webhook struct {
 	URL string // absolute, http or https, without a fragment
 }

@@ -16,7 +16,8 @@ const (
 	webhookRetryFor   = 5 * time.Minute // since the first attempt
 	webhookFirstPause = 500 * time.Millisecond
 	webhookMaxPause   = 30 * time.Second
-	// webhookIdleTimeout is how long a connection is kept without a request: shorter than what forgets connections on the way.
+	// webhookIdleTimeout is how long a connection is kept without a request: shorter than what forgets connections on
+	// the way.
 	webhookIdleTimeout = 30 * time.Second
 	maxWebhookAnswer   = 4 << 10 // bytes read of an answer, so that its connection can be used again
 )
@@ -90,7 +91,8 @@ func (w *webhookSender) enqueue(e webhookEvent) {
 	}
 }
 
-// run sends until stopping is closed and all that was queued is sent, or does not go through at once, or until ctx ends.
+// run sends until stopping is closed and all that was queued is sent, or does not go through at once, or until ctx
+// ends.
 func (w *webhookSender) run(ctx context.Context) {
 	defer w.closeIdle()
 	for batch := w.next(); len(batch) > 0; batch = w.next() {
@@ -125,8 +127,8 @@ func (w *webhookSender) next() []webhookEvent {
 	}
 }
 
-// take removes the events of the next request from the queue, or returns how long the oldest event still waits for others;
-// zero if there is none. A zero now takes what is there.
+// take removes the events of the next request from the queue, or returns how long the oldest event still waits for
+// others; zero if there is none. A zero now takes what is there.
 func (w *webhookSender) take(now time.Time) (batch []webhookEvent, wait time.Duration) {
 	w.eventsMu.Lock()
 	defer w.eventsMu.Unlock()
@@ -145,8 +147,8 @@ func (w *webhookSender) take(now time.Time) (batch []webhookEvent, wait time.Dur
 	return batch, 0
 }
 
-// deliver tries until the URL accepts batch, or reports false when its time is over. Once stopping is closed, it tries but
-// once more.
+// deliver tries until the URL accepts batch, or reports false when its time is over. Once stopping is closed, it
+// tries but once more.
 func (w *webhookSender) deliver(ctx context.Context, batch []webhookEvent) bool {
 	body := encode(webhookBody{w.server.config.Now().UnixMilli(), batch})
 	began := time.Now()

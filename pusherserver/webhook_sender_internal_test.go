@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// blackHole is a connection of which the network forgets without a word, once isForgotten: what is written is lost, and nothing arrives.
+// blackHole is a connection of which the network forgets without a word, once isForgotten: what is written is lost,
+// and nothing arrives.
 type blackHole struct {
 	net.Conn
 	isForgotten *atomic.Bool

@@ -89,7 +89,8 @@ func (r *receiver) want(t *testing.T, events ...string) {
 	}
 }
 
-// hooked is a change of the Config for one webhook, with r in the place of the network, and with clients that may be silent.
+// hooked is a change of the Config for one webhook, with r in the place of the network, and with clients that may be
+// silent.
 func (r *receiver) hooked(c *pusherserver.Config) {
 	c.ActivityTimeout = 24 * time.Hour
 	c.WebhookTransport = r

@@ -22,12 +22,13 @@ var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(nothing) }
 
 var nothing = strings.NewReader("")
 
-// Object reads the text of one JSON object as RFC 8259 has it, and as strictly as I-JSON (RFC 7493, section 2): text that
-// two readers could take for different values is refused. That is text with a name twice in one object, with half of a surrogate
-// pair, with a number that no float64 comes near, or in anything but UTF-8. Numbers are of type json.Number.
+// Object reads the text of one JSON object as RFC 8259 has it, and as strictly as I-JSON (RFC 7493, section 2): text
+// that two readers could take for different values is refused. That is text with a name twice in one object, with
+// half of a surrogate pair, with a number that no float64 comes near, or in anything but UTF-8. Numbers are of type
+// json.Number.
 //
-// The error is an *InputError. It names the place by the names that lead to it, such as variables.input.title, and the whole
-// text by field.
+// The error is an *InputError. It names the place by the names that lead to it, such as variables.input.title, and
+// the whole text by field.
 func Object(field string, text []byte) (map[string]any, error) {
 	if !utf8.Valid(text) {
 		return nil, Inputf(field, "is not valid UTF-8: send it encoded as UTF-8")
@@ -127,7 +128,8 @@ func jsonValue(d *jsontext.Decoder) (any, error) {
 // EscapeLength is how many bytes the escape of a UTF-16 code unit has.
 const EscapeLength = len(`\u0000`)
 
-// EscapedUnit reads the escape of a UTF-16 code unit, such as \u00e9, which JSON and GraphQL have alike, from the front of text.
+// EscapedUnit reads the escape of a UTF-16 code unit, such as \u00e9, which JSON and GraphQL have alike, from the
+// front of text.
 func EscapedUnit[T ~string | ~[]byte](text T) (unit rune, ok bool) {
 	if len(text) < EscapeLength || text[0] != '\\' || text[1] != 'u' {
 		return 0, false

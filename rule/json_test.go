@@ -124,8 +124,9 @@ func nines(n int) string { return strings.Repeat("9", n) }
 
 func nested(open string, n int) string { return strings.Repeat(open, n) }
 
-// FuzzObject compares with encoding/json, which takes more: what Object takes is the same there and comes back unchanged, and what it
-// refuses encoding/json refuses as well, or it is one of the texts that two readers could take for different values.
+// FuzzObject compares with encoding/json, which takes more: what Object takes is the same there and comes back
+// unchanged, and what it refuses encoding/json refuses as well, or it is one of the texts that two readers could take
+// for different values.
 func FuzzObject(f *testing.F) {
 	for _, text := range []string{
 		`{}`, `{"a":[1,-0,1e3,"\ud83d\ude00\u0000",{"b":null}]}`, `{"a":1,"a":2}`, `{"a":"\ud83d"}`, `{"a":1e400}`, `{"a":01}`, "{}x", "{\"\xff\":1}",

@@ -2,8 +2,8 @@
 // and the errors of every rule that a write can break.
 //
 // The hooks in ent/schema apply them, so that they hold for every writer; whoever answers a person compares the
-// errors with errors.Is and errors.As (package graph has the one table of codes). It imports nothing of ours, so
-// that the schema, the doors and the rooms between them can share it. What JSON of strangers may be is one of its rules,
+// errors with errors.Is and errors.As (package graph has the one table of codes). It imports nothing of ours, so that
+// the schema, the doors and the rooms between them can share it. What JSON of strangers may be is one of its rules,
 // because every door reads some.
 //
 // Non-goals: who may do what (the policies in ent/schema), and how an error is told to a client.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// UnavailableError says that the database cannot serve just now, for a reason that passes or that the operator can end. A change that got
-// it was not made, and may be tried again.
+// UnavailableError says that the database cannot serve just now, for a reason that passes or that the operator can
+// end. A change that got it was not made, and may be tried again.
 type UnavailableError struct {
 	// RetryAfter is when it is worth another try.
 	RetryAfter time.Duration

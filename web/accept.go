@@ -10,11 +10,12 @@ import (
 	"strings"
 )
 
-// unasked is how much a client likes that a response is not encoded, when it says nothing of it: less than whatever it names.
+// unasked is how much a client likes that a response is not encoded, when it says nothing of it: less than whatever
+// it names.
 const unasked = 0.0001
 
-// encodings are the codings that a client accepts, by its Accept-Encoding (RFC 9110, section 12.5.3): what it likes best comes first, and
-// of what it likes equally what is smallest.
+// encodings are the codings that a client accepts, by its Accept-Encoding (RFC 9110, section 12.5.3): what it likes
+// best comes first, and of what it likes equally what is smallest.
 func encodings(accept []string) []string {
 	named := maps.Collect(members(accept))
 	other, all := named["*"]
@@ -31,8 +32,8 @@ func encodings(accept []string) []string {
 	return accepted
 }
 
-// acceptsHTML says that an Accept names HTML, as that of a navigation does. A program that would take anything is not meant: it asks
-// for something that is not there.
+// acceptsHTML says that an Accept names HTML, as that of a navigation does. A program that would take anything is not
+// meant: it asks for something that is not there.
 func acceptsHTML(accept []string) bool {
 	for mediaType, quality := range members(accept) {
 		if (mediaType == "text/html" || mediaType == "application/xhtml+xml") && quality > 0 {

@@ -1,8 +1,9 @@
 //go:build ignore
 
-// Program compress writes beside each file of the app's build what brotli makes of it at its best, as NAME.br, where that is worth it:
-// run from the project's root after each `npm run build`, `go run web/compress.go`. The same build gives the same bytes. That takes
-// seconds, too long for a first request; a server whose build has none of it sends gzip.
+// Program compress writes beside each file of the app's build what brotli makes of it at its best, as NAME.br, where
+// that is worth it: run from the project's root after each `npm run build`, `go run web/compress.go`. The same build
+// gives the same bytes. That takes seconds, too long for a first request; a server whose build has none of it sends
+// gzip.
 package main
 
 import (
@@ -76,7 +77,8 @@ func compress(name string) error {
 	return os.WriteFile(name+extension, compressed.Bytes(), 0o644)
 }
 
-// window is the binary logarithm of the least window that holds so many bytes (RFC 7932, section 9.1): all that a browser has to keep.
+// window is the binary logarithm of the least window that holds so many bytes (RFC 7932, section 9.1): all that a
+// browser has to keep.
 func window(size int) int {
 	return min(max(bits.Len(uint(size+15)), 16), 24)
 }

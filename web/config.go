@@ -21,8 +21,8 @@ func (s Settings) Validate() error {
 	return nil
 }
 
-// HasPlayground says whether there is a playground, and introspection with it, on a server that only its own machine reaches, or on
-// another one.
+// HasPlayground says whether there is a playground, and introspection with it, on a server that only its own machine
+// reaches, or on another one.
 func (s Settings) HasPlayground(local bool) bool {
 	if s.Playground == "" {
 		return local

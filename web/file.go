@@ -15,7 +15,8 @@ import (
 // minCompressed is the size, in bytes, below which a text is sent as it is: it fits into one packet either way.
 const minCompressed = 1 << 10
 
-// brotliExtension is what the name of a file of the build ends with that is another one, compressed: it has no address of its own.
+// brotliExtension is what the name of a file of the build ends with that is another one, compressed: it has no
+// address of its own.
 const brotliExtension = ".br"
 
 // format is how a file of some extension is served.

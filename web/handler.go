@@ -16,8 +16,8 @@ const (
 	playgroundPage = "playground.html"
 )
 
-// others are the first segments of what the server's other doors answer. No route of the app begins so, and where such a door is shut
-// nothing else answers.
+// others are the first segments of what the server's other doors answer. No route of the app begins so, and where
+// such a door is shut nothing else answers.
 var others = []string{"app", "apps", "graphql", "pusher"}
 
 // Handler serves the app and the playground. It may be used concurrently.
@@ -137,7 +137,8 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// negotiate returns the representation that the client likes best of those that there are, or none where it accepts none of them.
+// negotiate returns the representation that the client likes best of those that there are, or none where it accepts
+// none of them.
 func (f *file) negotiate(acceptEncoding []string) (representation, error) {
 	for _, coding := range encodings(acceptEncoding) {
 		if made, err := f.encoded[coding](); err != nil || made.etag != "" {

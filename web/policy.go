@@ -15,8 +15,9 @@ func policy(connectTo []string) string {
 	)
 }
 
-// playgroundPolicy is that of the playground's page alone. Its editor writes style elements of its own, has its font in its style
-// sheet, and checks what is typed in workers, which are files as well. Scripts are held as strictly as the app's.
+// playgroundPolicy is that of the playground's page alone. Its editor writes style elements of its own, has its font
+// in its style sheet, and checks what is typed in workers, which are files as well. Scripts are held as strictly as
+// the app's.
 func playgroundPolicy(connectTo []string) string {
 	return join(connectTo,
 		"style-src 'self' 'unsafe-inline'",

@@ -62,8 +62,8 @@ func ask(next ent.Mutator) ent.Mutator {
 	})
 }
 
-// askable sets the owner of the item asked for, and checks that asking makes sense. Whether the owner is there, the foreign key says:
-// everybody waits for the writer, which has enough to do.
+// askable sets the owner of the item asked for, and checks that asking makes sense. Whether the owner is there, the
+// foreign key says: everybody waits for the writer, which has enough to do.
 func askable(ctx context.Context, m *gen.KnowledgeRequestMutation) error {
 	requester, _ := m.RequesterID()
 	owner, toPerson := m.OwnerID()

@@ -53,14 +53,16 @@ func (Event) Edges() []ent.Edge {
 
 func (Event) Indexes() []ent.Index {
 	return []ent.Index{
-		// For notifications, all of them or the unread ones, and both counts. It names id because read_at follows:
-		// only then are the rows in the order of their cursors. Unread rows are found by stepping over the others inside the index.
+		// For notifications, all of them or the unread ones, and both counts. It names id because read_at follows: only
+		// then are the rows in the order of their cursors. Unread rows are found by stepping over the others inside the
+		// index.
 		index.Fields("recipient_id", "created_at", "id", "read_at"),
 		// For the subscription to one request's answer, and for the foreign key when a request is deleted.
 		index.Fields("request_id"),
 		// For the foreign key when an item is deleted. Most events are about no item.
 		index.Fields("knowledge_id").Annotations(entsql.IndexWhere("knowledge_id IS NOT NULL")),
-		// For a subscription that catches up: its person's last act, and so its cursor, may be any number of events ago.
+		// For a subscription that catches up: its person's last act, and so its cursor, may be any number of events
+		// ago.
 		index.Fields("actor_id").Annotations(entsql.IndexWhere("actor_id IS NOT NULL")),
 		// For outbox.Retention.
 		index.Fields("read_at").Annotations(entsql.IndexWhere("read_at IS NOT NULL")),

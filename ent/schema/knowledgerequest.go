@@ -52,11 +52,12 @@ func (KnowledgeRequest) Indexes() []ent.Index {
 	return []ent.Index{
 		// For knowledgeRequests(box: SENT), and for the foreign key when its requester is deleted.
 		index.Fields("requester_id", "created_at"),
-		// For knowledgeRequests(box: RECEIVED), also by status, and for the foreign key when its owner is deleted. It names id
-		// because status follows: only then are the rows in the order of their cursors. Lists by status step over the others
-		// inside the index.
+		// For knowledgeRequests(box: RECEIVED), also by status, and for the foreign key when its owner is deleted. It
+		// names id because status follows: only then are the rows in the order of their cursors. Lists by status step
+		// over the others inside the index.
 		index.Fields("owner_id", "created_at", "id", "status"),
-		// For deleteKnowledge, which denies the pending requests of the item, and for its foreign key. A free question has no item.
+		// For deleteKnowledge, which denies the pending requests of the item, and for its foreign key. A free question
+		// has no item.
 		index.Fields("knowledge_id").Annotations(entsql.IndexWhere("knowledge_id IS NOT NULL")),
 		// For ON CONFLICT DO NOTHING in createKnowledgeRequest, and for finding the request that was there before.
 		index.Fields("requester_id", "knowledge_id").Unique().StorageKey("knowledge_requests_one_pending_for_item").
@@ -95,9 +96,9 @@ func (KnowledgeRequest) Policy() ent.Policy {
 	}
 }
 
-// Hooks make the events. Updates of many rows at once are forbidden: a hook would not see the rows. Old rows are removed by
-// outbox.Retention alone, as the system, and that makes no event. Nobody
-// should use CreateBulk either: its hooks run from the last row to the first, and so would the events.
+// Hooks make the events. Updates of many rows at once are forbidden: a hook would not see the rows. Old rows are
+// removed by outbox.Retention alone, as the system, and that makes no event. Nobody should use CreateBulk either: its
+// hooks run from the last row to the first, and so would the events.
 func (KnowledgeRequest) Hooks() []ent.Hook {
 	return []ent.Hook{
 		outbox.RequireTx,

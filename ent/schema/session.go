@@ -16,8 +16,9 @@ import (
 	"lorebridge/ent/session"
 )
 
-// Session is one sign-in of one person. Only the SHA-256 of its token is stored: who reads the table cannot sign in. The row of one
-// that has ended is kept for a day: whoever shows its token is known as who they were, and gets nothing by it.
+// Session is one sign-in of one person. Only the SHA-256 of its token is stored: who reads the table cannot sign in.
+// The row of one that has ended is kept for a day: whoever shows its token is known as who they were, and gets
+// nothing by it.
 type Session struct{ ent.Schema }
 
 func (Session) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }

@@ -9,8 +9,8 @@ import (
 	"lorebridge/ent/privacy"
 )
 
-// Setting is one value that belongs to the installation and not to a person, such as its id and the secret of its Pusher app. It is
-// in the database so that one file is the whole backup.
+// Setting is one value that belongs to the installation and not to a person, such as its id and the secret of its
+// Pusher app. It is in the database so that one file is the whole backup.
 type Setting struct{ ent.Schema }
 
 func (Setting) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }

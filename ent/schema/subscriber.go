@@ -16,8 +16,9 @@ import (
 	"lorebridge/ent/subscriber"
 )
 
-// Subscriber is one GraphQL subscription of one person whose results travel over Pusher, so that it survives a restart. It holds no
-// token: who it acts for is its user and session. Package bridge alone writes it; what it has in memory goes before what is here.
+// Subscriber is one GraphQL subscription of one person whose results travel over Pusher, so that it survives a
+// restart. It holds no token: who it acts for is its user and session. Package bridge alone writes it; what it has in
+// memory goes before what is here.
 type Subscriber struct{ ent.Schema }
 
 func (Subscriber) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }

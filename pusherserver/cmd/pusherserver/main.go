@@ -22,7 +22,8 @@ import (
 	"lorebridge/pusherserver"
 )
 
-// Timeouts of HTTP requests. They end with the upgrade to WebSocket: sockets follow the rules of the pusherserver package.
+// Timeouts of HTTP requests. They end with the upgrade to WebSocket: sockets follow the rules of the pusherserver
+// package.
 const (
 	readHeaderTimeout = 10 * time.Second
 	requestTimeout    = 30 * time.Second
