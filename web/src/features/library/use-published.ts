@@ -2,8 +2,8 @@ import { useApolloClient } from '@apollo/client/react'
 import { useState } from 'react'
 
 import { KnowledgePublishedDocument, LibraryDocument, type KnowledgeFieldsFragment } from '../../gql/operations'
+import { readAgain } from '../../gql/read-again'
 import { useLasting } from '../../realtime/use-lasting'
-import { handledElsewhere } from '../../ui/errors'
 import { fits, listOf, putOnTop } from './library-cache'
 
 /**
@@ -32,7 +32,7 @@ export function usePublished(viewerId: string | undefined, search: string): Know
       if (knowledgePublished && viewerId) take(knowledgePublished, viewerId)
     },
     onGap() {
-      client.refetchQueries({ include: [LibraryDocument] }).catch(handledElsewhere)
+      void readAgain(client, [LibraryDocument])
     },
   })
   return waiting

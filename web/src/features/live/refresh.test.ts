@@ -47,6 +47,18 @@ it('reads once at a time, and once more where something has changed meanwhile', 
   expect(watched.getCurrentResult().data).toEqual({ count: 2 })
 })
 
+it('does not take an answer for a new one that was under way before', async () => {
+  const before = watched.refetch()
+  const done = new Refresher(client).run()
+  expect(asked).toHaveLength(1)
+  answer({ data: { count: 1 } })
+  await before
+  await vi.waitFor(() => expect(asked).toHaveLength(1))
+  answer({ data: { count: 2 } })
+  await done
+  expect(watched.getCurrentResult().data).toEqual({ count: 2 })
+})
+
 it('reads no more where nothing has changed since it began', async () => {
   const refresher = new Refresher(client)
   const done = refresher.run()

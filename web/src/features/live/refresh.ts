@@ -1,6 +1,8 @@
 import type { ApolloClient } from '@apollo/client'
 import { CombinedGraphQLErrors } from '@apollo/client/errors'
 
+import { readAgain } from '../../gql/read-again'
+
 /** Refresher reads again whatever is on the screen: once at a time, and once more where something has changed meanwhile. */
 export class Refresher {
   #client: ApolloClient
@@ -36,9 +38,7 @@ export class Refresher {
   }
 
   async #read() {
-    const refetched = this.#client.refetchQueries({ include: 'active' })
-    refetched.catch(() => undefined) // each result is looked at below
-    for (const result of await Promise.allSettled(refetched.results)) {
+    for (const result of await readAgain(this.#client, 'active')) {
       if (result.status === 'rejected' && !CombinedGraphQLErrors.is(result.reason)) throw result.reason
     }
   }

@@ -41,7 +41,7 @@ export function useEvents(viewerId: string, refresher: Refresher) {
       query: EventRequestDocument,
       variables: { id: String(requestId) },
       fetchPolicy: 'network-only',
-      context: { retry: true },
+      context: { retry: true, queryDeduplication: false }, // an answer that is under way can be older than the event
     })
     return data?.node?.__typename === 'KnowledgeRequest' ? data.node : undefined
   }

@@ -23,7 +23,12 @@ export function useAnswer(request: RequestFieldsFragment) {
 
   /** showPresent fetches how the request stands now. */
   async function showPresent() {
-    const { data } = await client.query({ query: RequestDocument, variables: { id }, fetchPolicy: 'network-only' })
+    const { data } = await client.query({
+      query: RequestDocument,
+      variables: { id },
+      fetchPolicy: 'network-only',
+      context: { queryDeduplication: false }, // an answer that is under way can be older
+    })
     const present = requestIn(data)
     if (!present) return
     putRequest(client.cache, present, owner.id)

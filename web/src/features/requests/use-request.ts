@@ -1,6 +1,7 @@
 import { useApolloClient, useQuery } from '@apollo/client/react'
 
 import { RequestChangedDocument, RequestDocument } from '../../gql/operations'
+import { readAgain } from '../../gql/read-again'
 import { putRequest } from '../../gql/request-cache'
 import { useLasting } from '../../realtime/use-lasting'
 import { RefusedError } from '../../realtime/use-pusher'
@@ -15,7 +16,7 @@ import { useViewerId } from './use-viewer-id'
  */
 export function useRequest(id: string) {
   const viewerId = useViewerId()
-  const { cache } = useApolloClient()
+  const client = useApolloClient()
   const { data, previousData, loading, error, refetch } = useQuery(RequestDocument, {
     variables: { id },
     fetchPolicy: 'cache-and-network',
@@ -27,9 +28,9 @@ export function useRequest(id: string) {
     variables: { id },
     skip: request?.status !== 'PENDING',
     onData({ knowledgeRequestChanged }) {
-      if (knowledgeRequestChanged) putRequest(cache, knowledgeRequestChanged, viewerId)
+      if (knowledgeRequestChanged) putRequest(client.cache, knowledgeRequestChanged, viewerId)
     },
-    onGap: () => void refetch().catch(handledElsewhere),
+    onGap: () => void readAgain(client, [RequestDocument]),
   })
 
   return {
