@@ -1,19 +1,17 @@
 package main
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/pusher/pusher-http-go/v5"
 	"go.uber.org/goleak"
 
-	"lorebridge/pusherserver"
+	"lorebridge/pusherserver/pusherservertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const channelOfOne = "private-user-1"
 
 func TestASocketHoldsWhatItsChannelWasSent(t *testing.T) {
-	address, publisher := startPusher(t)
+	address, _, publisher := startPusher(t)
 	s := joined(t, address)
 	for _, data := range []string{`{"requestId":17}`, `{"requestId":18}`} {
 		if err := publisher.Trigger(channelOfOne, "knowledge-request", data); err != nil {
@@ -35,7 +33,7 @@ func TestASocketHoldsWhatItsChannelWasSent(t *testing.T) {
 }
 
 func TestASocketThatMayNotJoinSaysWhy(t *testing.T) {
-	address, _ := startPusher(t)
+	address, _, _ := startPusher(t)
 	s, err := dialSocket(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
@@ -47,49 +45,28 @@ func TestASocketThatMayNotJoinSaysWhy(t *testing.T) {
 }
 
 func TestAnUnknownKeyIsAnErrorOfDialing(t *testing.T) {
-	address, _ := startPusher(t)
+	address, _, _ := startPusher(t)
 	if _, err := dialSocket(t.Context(), strings.Replace(address, "/app/key", "/app/other", 1)); err == nil {
 		t.Error("connected")
 	}
 }
 
 func TestTheServersCloseCodeIsTold(t *testing.T) {
-	address, publisher := startPusher(t)
+	address, server, _ := startPusher(t)
 	s := joined(t, address)
-	publisher.stop()
+	server.Stop()
 	if _, err := s.next(); err == nil || !strings.Contains(err.Error(), "4100") {
 		t.Errorf("got error %v", err)
 	}
 }
 
-// publisher triggers events on a server; stop ends it.
-type publisher struct {
-	pusher.Client
-	stop func()
-}
-
-// startPusher returns the WebSocket URL of a real server.
-func startPusher(t *testing.T) (string, publisher) {
+// startPusher returns the WebSocket URL of a real server, the server, and what triggers its events.
+func startPusher(t *testing.T) (string, *pusherservertest.Pusher, *pusher.Client) {
 	t.Helper()
-	server, err := pusherserver.New(pusherserver.Config{Apps: []pusherserver.App{{ID: "1", Key: "key", Secret: "secret"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewServer(server)
-	stopped := make(chan error, 1)
-	running, stop := context.WithCancel(context.Background())
-	go func() { stopped <- server.Run(running) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-stopped; err != nil {
-			t.Error(err)
-		}
-		web.Close()
-	})
-	return strings.Replace(web.URL, "http", "ws", 1) + "/app/key?protocol=7", publisher{
-		Client: pusher.Client{AppID: "1", Key: "key", Secret: "secret", HTTPClient: &http.Client{Transport: server.RoundTripper()}},
-		stop:   stop,
-	}
+	p := pusherservertest.Start(t)
+	transport := &http.Client{Transport: p.RoundTripper()}
+	return "ws://" + p.Host() + "/app/key?protocol=7", p,
+		&pusher.Client{AppID: p.App.ID, Key: p.App.Key, Secret: p.App.Secret, HTTPClient: transport}
 }
 
 func joined(t *testing.T, address string) *socket {

@@ -26,6 +26,7 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/pusherserver"
+	"lorebridge/pusherserver/pusherservertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,22 +55,14 @@ func ourPusher() bridge.Config {
 }
 
 // sockets runs a real server until the test ends. change may be nil.
-func sockets(t *testing.T, change func(*pusherserver.Config)) *pusherserver.Server {
+func sockets(t *testing.T, change func(*pusherserver.Config)) *pusherservertest.Pusher {
 	t.Helper()
-	c := pusherserver.Config{Apps: []pusherserver.App{{ID: appID, Key: key, Secret: secret}}}
-	if change != nil {
-		change(&c)
-	}
-	server, err := pusherserver.New(c)
-	must(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- server.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		must(t, <-done)
+	return pusherservertest.Start(t, func(c *pusherserver.Config) {
+		c.Apps[0] = pusherserver.App{ID: appID, Key: key, Secret: secret}
+		if change != nil {
+			change(c)
+		}
 	})
-	return server
 }
 
 // wire notes what goes to Pusher, and carries it on.
@@ -131,7 +124,7 @@ func (w *wire) take() []call {
 }
 
 // embedded is a bridge to a server in the same process, through a wire.
-func embedded(t *testing.T, c bridge.Config, server *pusherserver.Server) (*bridge.Bridge, *wire) {
+func embedded(t *testing.T, c bridge.Config, server *pusherservertest.Pusher) (*bridge.Bridge, *wire) {
 	t.Helper()
 	w := &wire{next: server.RoundTripper()}
 	b, err := bridge.New(c, bridge.Parts{

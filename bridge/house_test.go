@@ -15,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -107,7 +106,7 @@ func build(t *testing.T, change ...func(*plan)) *house {
 
 // buildPusher starts a Pusher apart.
 func (h *house) buildPusher() {
-	server := httptest.NewServer(sockets(h.t, func(c *pusherserver.Config) {
+	server := sockets(h.t, func(c *pusherserver.Config) {
 		if h.plan.webhooks {
 			c.Apps[0].Webhooks = []pusherserver.Webhook{{URL: h.url + "/pusher/webhooks"}}
 			c.VacatedDelay, c.WebhookDelay = 50*time.Millisecond, time.Millisecond
@@ -115,13 +114,12 @@ func (h *house) buildPusher() {
 		if h.plan.sockets != nil {
 			h.plan.sockets(c)
 		}
-	}))
-	h.t.Cleanup(server.Close)
+	})
 	h.pusher = server.URL
-	h.gate.next = server.Client().Transport
-	address, err := url.Parse(server.URL)
-	must(h.t, err)
-	h.plan.pusher.Host, h.plan.pusher.Scheme = address.Host, address.Scheme
+	transport := &http.Transport{}
+	h.t.Cleanup(transport.CloseIdleConnections)
+	h.gate.next = transport
+	h.plan.pusher.Host, h.plan.pusher.Scheme = server.Host(), "http"
 }
 
 // start joins the rooms and runs them.
