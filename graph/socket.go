@@ -99,10 +99,13 @@ func (m envelope) encode() ([]byte, error) {
 }
 
 // newSocket returns the socket of conn, which is closed when ctx ends: with its cause. Whoever has it calls finish.
-func newSocket(ctx context.Context, conn *websocket.Conn, connection *connection, t webSockets) *socket {
+func newSocket(ctx context.Context, conn *websocket.Conn, connection *connection, t webSockets,
+	exec graphql.GraphExecutor, header http.Header,
+) *socket {
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &socket{
-		conn: conn, connection: connection, log: t.http.log, operating: t.http.timeout, times: t.times,
+		conn: conn, connection: connection, exec: exec, header: header,
+		log: t.http.log, operating: t.http.timeout, times: t.times,
 		over: ctx.Done(), closed: make(chan struct{}), stop: stop,
 		read:    func() (websocket.MessageType, []byte, error) { return conn.Read(reading) },
 		running: make(map[string]*running),

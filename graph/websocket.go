@@ -50,8 +50,7 @@ func (t webSockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		return
 	}
 	conn.SetReadLimit(MaxBody)
-	s := newSocket(ctx, conn, connection, t)
-	s.exec, s.header = exec, r.Header
+	s := newSocket(ctx, conn, connection, t, exec, r.Header)
 	defer s.finish()
 	s.run(ctx)
 }

@@ -57,3 +57,17 @@ func cpuTime(tb testing.TB) time.Duration {
 	must(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
+
+// BenchmarkOperationOverASocket sends a query over an open WebSocket. Its client's share is in the figures.
+func BenchmarkOperationOverASocket(b *testing.B) {
+	h := build(b, func(p *plan) { p.Graph.RequestsPerMinute = 1 << 30 })
+	socket := h.socket(h.person("Ada"))
+	b.ReportAllocs()
+	before := cpuTime(b)
+	for b.Loop() {
+		socket.subscribe("1", `{ me { name } }`)
+		socket.want("next", "1")
+		socket.want("complete", "1")
+	}
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+}
