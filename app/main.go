@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 		return err
 	}
 	c.Demo = *fill
-	if os.Getenv("GOGC") == "" {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" { // of whose limit it would count as a part
 		floor := make([]byte, heapFloor) // measured in docs/performance.md
 		defer runtime.KeepAlive(floor)
 	}
