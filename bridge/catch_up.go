@@ -132,7 +132,7 @@ func (s *Subscriptions) sendMissed(ctx context.Context, sub *subscription, c cha
 }
 
 // stays notes that a client has come back, and that what it missed until now is sent to it: for what comes from now on
-// there is no limit.
+// there is no limit. Nothing keeps those events in the table, but they stay there for days.
 func (s *Subscriptions) stays(sub *subscription, c chase) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

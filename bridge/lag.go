@@ -116,7 +116,7 @@ func (s *Subscriptions) Retry(topic string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, sub := range s.byID {
-		if sub.lagging && (topic == "" || sub.topic.String() == topic) {
+		if len(sub.owed) > 0 && (topic == "" || sub.topic.String() == topic) {
 			sub.retryAt = time.Time{}
 			s.enqueue(task{catchUp: sub})
 			n++

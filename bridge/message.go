@@ -28,7 +28,7 @@ func (b *Bridge) newMessage(e *ent.Event) (pusherapi.Message, error) {
 		return pusherapi.Message{}, err
 	}
 	m := pusherapi.Message{Event: pusherapi.Event{Channel: b.Channel(*e.RecipientID), Name: name, Data: data}}
-	m.Shorten = func() (string, bool) { return withoutTexts(e, data) }
+	m.Shorten = func() (string, bool) { return withoutTexts(e) }
 	if pusherapi.WireSize(len(data), b.config.encrypts()) > b.payloadLimit {
 		if short, ok := m.Shorten(); ok {
 			m.Data, m.Shorten = short, nil
@@ -63,13 +63,16 @@ func decodeMessage(e *ent.Event) (message, error) {
 	return m, nil
 }
 
-// withoutTexts is the message of an event without its texts. It reports false if data has none.
-func withoutTexts(e *ent.Event, data string) (short string, ok bool) {
+// withoutTexts is the message of an event without its texts. It reports false if there are none.
+func withoutTexts(e *ent.Event) (short string, ok bool) {
 	m, err := decodeMessage(e)
 	if err != nil {
 		return "", false
 	}
+	if m.Question == "" && m.ResponseContent == "" {
+		return "", false
+	}
 	m.Question, m.ResponseContent = "", ""
 	encoded, err := outbox.EncodeJSON(m)
-	return string(encoded), err == nil && string(encoded) != data
+	return string(encoded), err == nil
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -59,8 +58,11 @@ type socket struct {
 
 	initiated   bool // only the goroutine that reads
 	initTimeout *time.Timer
-	pong        *time.Timer // ends the connection; runs while a pong is awaited
-	awaited     atomic.Bool // a pong
+
+	// pongMu guards what follows.
+	pongMu  sync.Mutex
+	pong    *time.Timer // ends the connection; runs while a pong is awaited
+	awaited bool
 
 	// runningMu guards what follows, and is held while a message of an operation is sent.
 	runningMu sync.Mutex
@@ -155,9 +157,7 @@ func (s *socket) finish() {
 	s.stop()
 	s.goroutines.Wait()
 	s.initTimeout.Stop()
-	if s.pong != nil {
-		s.pong.Stop()
-	}
+	s.await(false)
 }
 
 // run answers the client's messages until its connection is closed. What breaks the protocol closes it; then the only
@@ -243,9 +243,7 @@ func (s *socket) receive(ctx context.Context, kind websocket.MessageType, data [
 	case "ping":
 		return ctx, s.answerPing(payload)
 	case "pong":
-		if s.initiated && s.awaited.Swap(false) {
-			s.pong.Stop()
-		}
+		s.await(false)
 		return ctx, nil
 	}
 	return ctx, errInvalidMessage
@@ -255,8 +253,6 @@ func (s *socket) receive(ctx context.Context, kind websocket.MessageType, data [
 func (s *socket) initiate(ctx context.Context, payload map[string]any) (context.Context, error) {
 	s.initiated = true
 	s.initTimeout.Stop()
-	s.pong = time.AfterFunc(2*s.times.Ping, func() { s.connection.end(errNoPong) })
-	s.pong.Stop()
 	ctx, err := s.authenticate(ctx, payload)
 	if err != nil {
 		return ctx, err
@@ -275,12 +271,25 @@ func (s *socket) ping() {
 			return
 		case <-ticker.C:
 		}
-		if !s.awaited.Swap(true) {
-			s.pong.Reset(2 * s.times.Ping)
-		}
+		s.await(true)
 		if s.send(envelope{kind: "ping"}) != nil {
 			return
 		}
+	}
+}
+
+// await notes that a pong is awaited, or has come. One that does not come ends the connection.
+func (s *socket) await(pong bool) {
+	s.pongMu.Lock()
+	defer s.pongMu.Unlock()
+	if s.awaited == pong {
+		return
+	}
+	s.awaited = pong
+	if pong {
+		s.pong = time.AfterFunc(2*s.times.Ping, func() { s.connection.end(errNoPong) })
+	} else {
+		s.pong.Stop()
 	}
 }
 
@@ -310,10 +319,10 @@ func (s *socket) subscribe(ctx context.Context, m message, started time.Time) er
 	}
 	s.runningMu.Unlock()
 	switch {
-	case problem != nil:
-		return s.fail(m.id, problem)
 	case taken:
 		return closing{4409, "Subscriber for " + m.id + " already exists"}
+	case problem != nil:
+		return s.fail(m.id, problem)
 	case full:
 		problem := failure(codeRateLimited, fmt.Sprintf(
 			"%d operations are running on this connection: wait until one of them is complete", maxOperations))

@@ -21,7 +21,7 @@ const (
 	maxList = 16 << 20
 )
 
-// call makes one call of Pusher's HTTP API for a purpose, and returns Pusher's answer. Its error is an *RefusedError
+// call makes one call of Pusher's HTTP API for a purpose, and returns Pusher's answer. Its error is a *RefusedError
 // if Pusher will never take the event, and else a *CallError.
 //
 // pusher-http-go knows no context and has a status only in words. Therefore each call gets a copy of the client whose

@@ -87,7 +87,8 @@ func New(c Config, deps Deps) (*Client, error) {
 	return client, nil
 }
 
-// Trigger sends one event. Its error is a *RefusedError if Pusher will never take it, and else a *CallError.
+// Trigger sends one event. Its error is a *RefusedError if the event will never be taken, and a *CallError if it can be
+// sent again. Any other error means that no call was made: the address of Pusher cannot be read.
 func (c *Client) Trigger(ctx context.Context, p Purpose, e Event) error {
 	_, err := c.call(ctx, p, func(c *pusher.Client) error { return c.Trigger(e.Channel, e.Name, e.Data) })
 	return err
@@ -117,7 +118,7 @@ func (c *Client) TriggerBatch(ctx context.Context, p Purpose, events []Event) er
 	return err
 }
 
-// Channels returns the occupied channels whose names have a prefix. Its error is a *CallError.
+// Channels returns the occupied channels whose names have a prefix. Its error is a *CallError where the call was made.
 func (c *Client) Channels(ctx context.Context, p Purpose, prefix string) ([]string, error) {
 	a, err := c.call(ctx, p, func(c *pusher.Client) error {
 		_, err := c.Channels(pusher.ChannelsParams{FilterByPrefix: &prefix})
@@ -135,7 +136,7 @@ func (c *Client) Channels(ctx context.Context, p Purpose, prefix string) ([]stri
 	return slices.Collect(maps.Keys(channels)), nil
 }
 
-// Occupied reports whether somebody is subscribed to a channel. Its error is a *CallError.
+// Occupied reports whether somebody is subscribed to a channel. Its errors are those of Channels.
 func (c *Client) Occupied(ctx context.Context, p Purpose, channel string) (bool, error) {
 	a, err := c.call(ctx, p, func(c *pusher.Client) error {
 		_, err := c.Channel(channel, pusher.ChannelParams{})

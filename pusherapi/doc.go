@@ -11,8 +11,9 @@
 //
 //   - A call succeeds only if the answer is one that Pusher itself gives when it accepts the call. The 200 of a proxy,
 //     of a login page or of a redirect is no success.
-//   - An event is a *RefusedError only if Pusher itself will never take it because of its content. Everything else is a
-//     *CallError: the event can be sent again. So no answer of a stranger loses an event.
+//   - An event is a *RefusedError only if Pusher itself, or the library before it, will never take it because of its
+//     content. Every other answer is a *CallError: the event can be sent again. So no answer of a stranger loses an
+//     event.
 //   - Errors hold no secrets and no signatures. They name what is wrong, what came, and what to do.
 //   - A call ends with its context, and after DefaultTimeout. Connections that are forgotten on the way cost one
 //     time-out.

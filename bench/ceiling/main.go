@@ -31,7 +31,7 @@ func main() {
 
 // run serves until ctx ends, and prints its URL once it listens.
 func run(ctx context.Context, databaseURL, address string, stdout io.Writer) (err error) {
-	if os.Getenv("GOGC") == "" {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		floor := make([]byte, 54<<20) // as the server: it lets a small heap grow to some 64 MB
 		defer runtime.KeepAlive(floor)
 	}
