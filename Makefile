@@ -72,7 +72,7 @@ web: setup-web ## build the app and the playground into web/dist, which the serv
 	$(build_web)
 
 .PHONY: screenshots
-screenshots: setup ## take docs/screenshots/ anew: every page, light and dark, desktop and phone
+screenshots: setup ## take bin/screenshots/, every page, light and dark, desktop and phone, and of them docs/screenshots/ anew
 	go build -o bin/lorebridge .
 	cd e2e && LOREBRIDGE_BIN='$(CURDIR)/bin/lorebridge' node screenshots.js
 

@@ -1,8 +1,9 @@
-// Takes docs/screenshots/<page>-<light|dark>-<desktop|phone>.png: every page of the app as it stands with -demo.
+// Takes bin/screenshots/<page>-<light|dark>-<desktop|phone>.png: every page of the app as it stands with -demo. Those
+// that docs/screenshots has, because a document shows them, are taken anew there, too.
 //
 //     node screenshots.js            # all of them
 //     node screenshots.js inbox bell # only these pages
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -10,7 +11,8 @@ import { pages, show, startDemo } from './browser/pages.js';
 import { launchChromium } from './harness/chromium.js';
 import { contextOptions, Device } from './harness/tab.js';
 
-const folder = fileURLToPath(new URL('../docs/screenshots/', import.meta.url));
+const folder = fileURLToPath(new URL('../bin/screenshots/', import.meta.url));
+const shown = fileURLToPath(new URL('../docs/screenshots/', import.meta.url));
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in pages));
@@ -56,4 +58,9 @@ try {
   }
 } finally {
   await browser.close();
+}
+const taken = await readdir(folder);
+for (const file of await readdir(shown)) {
+  if (taken.includes(file)) await copyFile(path.join(folder, file), path.join(shown, file));
+  else if (wanted.length === 0) throw new Error(`docs/screenshots/${file} is of no page: there are ${Object.keys(pages)}`);
 }
