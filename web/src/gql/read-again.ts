@@ -1,5 +1,4 @@
 import type { ApolloClient, ObservableQuery } from '@apollo/client'
-import { filter, firstValueFrom, race, timer } from 'rxjs'
 
 /** A query that nobody shows any more is silent: its answer is not waited for any longer than this, in milliseconds. */
 const patience = 10_000
@@ -19,7 +18,16 @@ export function readAgain(
   }))
 }
 
-async function answered(query: ObservableQuery) {
-  const answers = query.pipe(filter(({ loading }) => !loading))
-  await firstValueFrom(race(answers, timer(patience)), { defaultValue: undefined })
+function answered(query: ObservableQuery): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, patience)
+    const watching = query.subscribe(({ loading }) => {
+      if (!loading) done()
+    })
+    function done() {
+      clearTimeout(timer)
+      queueMicrotask(() => watching.unsubscribe()) // it may be called before there is something to unsubscribe
+      resolve()
+    }
+  })
 }
