@@ -381,9 +381,9 @@ func wideComment(text string) int {
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
-		comment := strings.TrimSpace(line)
-		indent := strings.Count(line[:strings.Index(line, comment)], "\t")
-		if strings.HasPrefix(comment, "//") && 4*indent+utf8.RuneCountInString(comment) > maxColumns {
+		comment := strings.TrimLeft(line, "\t")
+		width := 4*(len(line)-len(comment)) + utf8.RuneCountInString(strings.TrimSpace(comment))
+		if strings.HasPrefix(comment, "//") && width > maxColumns {
 			return number
 		}
 	}
