@@ -30,9 +30,9 @@ const maxActivityTimeout = time.Hour
 type Config struct {
 	ListenAddr string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" help:"where to listen, host:port"`
 	LogLevel   slog.Level `env:"LOG_LEVEL" envDefault:"INFO" help:"DEBUG, INFO, WARN or ERROR"`
-	MaxSockets int        `env:"MAX_SOCKETS" envDefault:"10000" help:"a whole number: live connections of the embedded Pusher server, as far as descriptors allow"`
+	MaxSockets int        `env:"MAX_SOCKETS" envDefault:"10000" help:"a whole number: sockets of the embedded server, if descriptors allow"`
 	// ActivityTimeout is announced to browsers; proxies cut what is idle for long, many after 60 s.
-	ActivityTimeout time.Duration `env:"ACTIVITY_TIMEOUT" envDefault:"30s" help:"a duration such as 30s: silence on a socket of the embedded Pusher server after which its client pings"`
+	ActivityTimeout time.Duration `env:"ACTIVITY_TIMEOUT" envDefault:"30s" help:"a duration such as 30s: silence until a client pings"`
 	Database        database.Config
 	Auth            auth.Config
 	Graph           graph.Settings
@@ -77,7 +77,8 @@ func readConfig() (Config, error) {
 		return Config{}, fmt.Errorf("MAX_SOCKETS is %d: it must be at least 1", c.MaxSockets)
 	}
 	if c.ActivityTimeout < time.Second || c.ActivityTimeout > maxActivityTimeout {
-		return Config{}, fmt.Errorf("ACTIVITY_TIMEOUT is %v: it must be a duration such as 30s, from 1s to %v", c.ActivityTimeout, maxActivityTimeout)
+		return Config{}, fmt.Errorf("ACTIVITY_TIMEOUT is %v: it must be a duration such as 30s, from 1s to %v",
+			c.ActivityTimeout, maxActivityTimeout)
 	}
 	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
 		return Config{}, fmt.Errorf("LISTEN_ADDR is %q: it must be host:port, such as 127.0.0.1:8080", c.ListenAddr)

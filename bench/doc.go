@@ -24,7 +24,7 @@
 //   - One selection: events to knowledgePublished, one after another, for few and then for many subscriptions, each on
 //     a socket of its own. The difference is what one more subscription costs. Counted is the server's CPU time from
 //     the first mutation until the server has written down what became of the last update, less what it takes when
-//     idle. How often an operation was executed, /healthz tells.
+//     idle. /healthz shows how often an operation was executed.
 //   - A selection each: one event for many subscriptions that share nothing, while others send mutations at a steady
 //     pace. Their answers are compared with those while nothing is delivered. On two cores, which clients and server
 //     share, any program that takes one of them slows everybody down: so the same is measured beside a process that

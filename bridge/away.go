@@ -34,7 +34,7 @@ func (s *Subscriptions) goAway(sub *subscription) {
 	sub.state = subscriber.StateAway
 	s.forget(sub)
 	if !s.bridge.config.Embedded() && !sub.authorizedAt.IsZero() {
-		s.enqueue(task{farewell: sub}) // for whoever is there although Pusher said that nobody is
+		s.enqueue(task{end: sub}) // for whoever is there although Pusher said that nobody is
 	}
 	s.wentAway[sub.viewer.UserID] = struct{}{}
 }

@@ -13,11 +13,11 @@ const tasksAtOnce = pusherapi.MaxBatch
 
 // task is something for a worker to do; one of its fields is set.
 type task struct {
-	group    *group        // deliver its next event
-	catchUp  *subscription // send what it missed
-	farewell *subscription // send its client the end
-	poll     *subscription // ask whether its channel is occupied …
-	waited   time.Duration // … after so long
+	group   *group        // deliver its next event
+	catchUp *subscription // send what it missed
+	end     *subscription // send its client the end
+	poll    *subscription // ask whether its channel is occupied …
+	waited  time.Duration // … after so long
 }
 
 // userID is whose task it is; 0 where it is everybody's.
@@ -25,7 +25,7 @@ func (t task) userID() int {
 	if t.group != nil {
 		return t.group.person()
 	}
-	return cmp.Or(t.catchUp, t.farewell, t.poll).viewer.UserID
+	return cmp.Or(t.catchUp, t.end, t.poll).viewer.UserID
 }
 
 // backlog is what workers are to do, in a line for each person: who asks for much waits longer, and nobody else does.
@@ -97,8 +97,8 @@ func (s *Subscriptions) work(ctx context.Context) {
 			s.deliver(ctx, tasks)
 		case tasks[0].catchUp != nil:
 			s.catchUp(ctx, tasks[0].catchUp)
-		case tasks[0].farewell != nil:
-			s.sendEnd(ctx, tasks[0].farewell)
+		case tasks[0].end != nil:
+			s.sendEnd(ctx, tasks[0].end)
 		case tasks[0].poll != nil:
 			s.poll(ctx, tasks[0].poll, tasks[0].waited)
 		}

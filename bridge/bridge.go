@@ -113,7 +113,7 @@ func (b *Bridge) OpenSessions() []int {
 
 // EndSession implements auth.Listener. It ends the subscriptions of a session, and closes the sockets that it has
 // authorized, where the server is our own. Another Pusher has no call for that: there a socket lives until it closes
-// by itself, and can join no further channel. It may take farewellTimeout.
+// by itself, and can join no further channel. It may take endTimeout.
 func (b *Bridge) EndSession(id int, reason auth.EndReason) {
 	if b.subscriptions != nil {
 		b.subscriptions.endSession(context.Background(), id, reason)

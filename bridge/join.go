@@ -198,8 +198,8 @@ func (s *Subscriptions) join(sub *subscription, hint subscriber.Protocol, now ti
 	return again
 }
 
-// expect waits for an authorized client to join. Pusher elsewhere is asked; the embedded server tells, and if it does
-// not, whoever was listening before goes on. s.mu is held.
+// expect waits for an authorized client to join. Pusher elsewhere is asked; the embedded server reports it, and if it
+// does not, whoever was listening before goes on. s.mu is held.
 func (s *Subscriptions) expect(sub *subscription, again bool) {
 	if !s.bridge.config.Embedded() {
 		wait := firstPoll
@@ -219,7 +219,7 @@ func (s *Subscriptions) expect(sub *subscription, again bool) {
 	})
 }
 
-// Changed takes in what the embedded server tells. It does not block.
+// Changed takes in what the embedded server reports. It does not block.
 func (s *Subscriptions) Changed(c Change) {
 	if !s.bridge.isSubscriptionChannel(c.Channel) {
 		return
@@ -243,7 +243,7 @@ func (s *Subscriptions) Changed(c Change) {
 func (s *Subscriptions) occupiedNow(sub *subscription) {
 	if sub.parting {
 		sub.occupied = !s.bridge.config.Embedded() // the embedded server reports each join
-		s.enqueue(task{farewell: sub})
+		s.enqueue(task{end: sub})
 		return
 	}
 	sub.occupied = true
@@ -321,7 +321,7 @@ func (s *Subscriptions) poll(ctx context.Context, sub *subscription, waited time
 	s.pollAfter(sub, min(2*waited, lastPoll))
 }
 
-// close ends a subscription for good; tell says whether its client is to be told. s.mu is held.
+// close ends a subscription for good; tell says whether its client is sent the end. s.mu is held.
 func (s *Subscriptions) close(sub *subscription, reason string, tell bool) {
 	if sub.gone() {
 		return
@@ -329,7 +329,7 @@ func (s *Subscriptions) close(sub *subscription, reason string, tell bool) {
 	sub.closedReason, sub.closedAt, sub.state = short(reason), time.Now().UTC(), subscriber.StateClosed
 	s.forget(sub)
 	if tell && !sub.authorizedAt.IsZero() {
-		s.enqueue(task{farewell: sub})
+		s.enqueue(task{end: sub})
 	}
 }
 
@@ -373,8 +373,8 @@ func (s *Subscriptions) openSessions() []int {
 	return ids
 }
 
-// endSession ends the subscriptions of a session and tells their clients, which it waits for no longer than
-// farewellTimeout.
+// endSession ends the subscriptions of a session and sends their clients the end, which may take no longer than
+// endTimeout.
 func (s *Subscriptions) endSession(ctx context.Context, sessionID int, reason auth.EndReason) {
 	var mails []mail
 	s.mu.Lock()
@@ -387,13 +387,13 @@ func (s *Subscriptions) endSession(ctx context.Context, sessionID int, reason au
 		}
 	}
 	s.mu.Unlock()
-	sending, cancel := context.WithTimeout(ctx, farewellTimeout)
+	sending, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	verdicts := s.push(sending, mails)
 	s.mu.Lock()
 	for i, verdict := range verdicts {
 		if isLater(verdict) {
-			s.enqueue(task{farewell: mails[i].sub})
+			s.enqueue(task{end: mails[i].sub})
 		}
 	}
 	s.mu.Unlock()
@@ -402,8 +402,8 @@ func (s *Subscriptions) endSession(ctx context.Context, sessionID int, reason au
 
 // endOf is the end, for a client of a protocol.
 func endOf(sub *subscription, protocol subscriber.Protocol) mail {
-	return mail{sub: sub, rendering: rendering{packets: farewells[protocol]}, isEnd: true}
+	return mail{sub: sub, rendering: rendering{packets: endPackets[protocol]}, isEnd: true}
 }
 
-// farewellTimeout bounds what a sign-out waits for.
-const farewellTimeout = time.Second
+// endTimeout bounds what a sign-out waits for.
+const endTimeout = time.Second

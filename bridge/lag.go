@@ -161,6 +161,6 @@ func (s *Subscriptions) sendEnd(ctx context.Context, sub *subscription) {
 	time.AfterFunc(wait, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.enqueue(task{farewell: sub})
+		s.enqueue(task{end: sub})
 	})
 }

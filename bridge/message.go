@@ -66,10 +66,7 @@ func decodeMessage(e *ent.Event) (message, error) {
 // withoutTexts is the message of an event without its texts. It reports false if there are none.
 func withoutTexts(e *ent.Event) (short string, ok bool) {
 	m, err := decodeMessage(e)
-	if err != nil {
-		return "", false
-	}
-	if m.Question == "" && m.ResponseContent == "" {
+	if err != nil || m.Question == "" && m.ResponseContent == "" {
 		return "", false
 	}
 	m.Question, m.ResponseContent = "", ""

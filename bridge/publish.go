@@ -229,7 +229,7 @@ func (s *Subscriptions) settle(m mail, verdict error, at outbox.Cursor, joins in
 	}
 	if m.end != "" {
 		sub.readable = m.size > 0
-		s.close(sub, m.end, verdict != nil) // its farewell was behind the packet that was refused, or sent
+		s.close(sub, m.end, verdict != nil) // its end was behind the packet that was refused, or sent
 	} else if verdict != nil {
 		s.again(sub)
 	}

@@ -99,7 +99,7 @@ func (p *post) sendBatch(ctx context.Context, which []int, wave int) {
 	p.spread(ctx, err, which, own)
 }
 
-// event is a packet for a mail's channel.
+// event is a packet on its way to one channel.
 func (p *post) event(m int, packet *packet) pusherapi.Event {
 	return pusherapi.Event{Channel: p.mails[m].sub.channel, Name: packet.name, Data: packet.data}
 }

@@ -72,7 +72,7 @@ func (s *Subscriptions) endOld(now time.Time) {
 }
 
 // sweepChannels compares what is taken for live with what Pusher knows, so that a client's leave and return are
-// noticed where no webhook ever comes. The embedded server tells each change itself, so there nothing can differ.
+// noticed where no webhook ever comes. The embedded server reports each change itself, so there nothing can differ.
 func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 	if s.bridge.config.Embedded() {
 		return nil

@@ -111,7 +111,7 @@ func (s *Subscriptions) encode(o *outcome, v variant, channel string) rendering 
 		return r
 	}
 	if r.end != "" {
-		r.packets = append(r.packets, farewells[v.protocol]...)
+		r.packets = append(r.packets, endPackets[v.protocol]...)
 	}
 	return r
 }
@@ -159,17 +159,17 @@ func forRuby(result string, compress bool) string {
 	return data
 }
 
-// farewells tell each client that may listen that nothing follows. They are shared, and must not be changed.
-var farewells = map[subscriber.Protocol][]packet{
-	subscriber.ProtocolBoth:              {{eventUpdate, farewell}, {eventLighthouse, farewell}},
-	subscriber.ProtocolGraphqlRuby:       {{eventUpdate, farewell}},
-	subscriber.ProtocolLighthouse:        {{eventLighthouse, farewell}},
+// endPackets say to each client that may listen that nothing follows. They are shared, and must not be changed.
+var endPackets = map[subscriber.Protocol][]packet{
+	subscriber.ProtocolBoth:              {{eventUpdate, endAlone}, {eventLighthouse, endAlone}},
+	subscriber.ProtocolGraphqlRuby:       {{eventUpdate, endAlone}},
+	subscriber.ProtocolLighthouse:        {{eventLighthouse, endAlone}},
 	subscriber.ProtocolLighthouseGuessed: {{eventLighthouse, endWithData}},
 	subscriber.ProtocolLighthouseEcho:    {{eventLighthouse, endWithData}},
 }
 
 const (
-	farewell = `{"more":false}`
+	endAlone = `{"more":false}`
 	// endWithData is for thekonz's link, which reads nothing but data: without it that link fails in an exception, and
 	// with an error its application learns of the end.
 	endWithData = `{"more":false,"data":{"data":null,"errors":[{"message":"this subscription has ended","extensions":{"code":"SUBSCRIPTION_ENDED"}}]}}`
@@ -208,13 +208,13 @@ func (s *Subscriptions) replace(r *rendering, o *outcome, v variant, channel str
 	case OversizeDrop:
 	}
 	if r.end != "" {
-		r.packets = append(r.packets, farewells[v.protocol]...)
+		r.packets = append(r.packets, endPackets[v.protocol]...)
 	}
 }
 
 // stubs say where a result can be read, to each client that may listen. Those that may read data get the error there.
 func stubs(stub string, instead []byte, v variant) (packets []packet) {
-	for _, end := range farewells[v.protocol] {
+	for _, end := range endPackets[v.protocol] {
 		text := stub
 		if end.data == endWithData {
 			text += `,"data":` + string(instead)

@@ -27,7 +27,7 @@ type webhook struct {
 	} `json:"events"`
 }
 
-// ServeWebhook is POST /pusher/webhooks, where Pusher tells which channels are occupied. What is not signed by one of
+// ServeWebhook is POST /pusher/webhooks, where Pusher reports which channels are occupied. What is not signed by one of
 // our tokens is answered 401; what is late, repeated or about other channels changes nothing. Nothing in it is
 // decrypted, because nothing needs to be.
 func (s *Subscriptions) ServeWebhook(w http.ResponseWriter, r *http.Request) {

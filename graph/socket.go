@@ -30,14 +30,15 @@ const (
 	maxCloseReason = 123
 )
 
-// What a client is told that breaks the protocol; graphql-ws's PROTOCOL.md has the codes.
+// How the connection of a client is closed that breaks the protocol; graphql-ws's PROTOCOL.md has the codes.
 var (
 	errInvalidMessage = closing{4400, "Invalid message received"}
 	errTooEarly       = closing{4401, "Unauthorized: send connection_init first"}
-	errNoBearer       = closing{4400, "Authorization in the payload must be there once, as \"Bearer \" and a token"} // graphql-ws would try 4403 over and over
 	errInitTimeout    = closing{4408, "Connection initialisation timeout"}
 	errInitTwice      = closing{4429, "Too many initialisation requests"}
 	errNoPong         = closing{4499, "no pong came in time: connect again"}
+	// graphql-ws would try 4403 over and over.
+	errNoBearer = closing{4400, `Authorization in the payload must be there once, as "Bearer " and a token`}
 )
 
 // socket is a connection that speaks graphql-transport-ws. One goroutine reads the client's messages, and each
@@ -125,7 +126,7 @@ func newSocket(ctx context.Context, conn *websocket.Conn, connection *connection
 	return s
 }
 
-// last is how the client is told of the error that ended its connection.
+// last is how the connection is closed that an error has ended.
 func (s *socket) last(ctx context.Context, err error) closing {
 	var told closing
 	var limited *auth.RateLimitError

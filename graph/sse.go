@@ -18,7 +18,7 @@ import (
 )
 
 // eventStreams answers with server-sent events where the client likes them best: one operation for each request, as
-// the "distinct connections mode" of graphql-sse's PROTOCOL.md says. What it refuses to read, it refuses as
+// the "distinct connections mode" of graphql-sse's PROTOCOL.md says. What it cannot read it rejects as
 // httpTransport does.
 type eventStreams struct {
 	http        httpTransport
@@ -45,7 +45,7 @@ func (t eventStreams) Do(w http.ResponseWriter, r *http.Request, exec graphql.Gr
 		t.http.refuse(w, typeJSON, http.StatusMethodNotAllowed, refused)
 		return
 	}
-	if errs != nil { // told in the stream, as PROTOCOL.md says: a browser would not show the body of a refusal
+	if errs != nil { // sent in the stream, as PROTOCOL.md says: a browser would not show the body of a rejection
 		s.next(exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs), false)
 		s.complete()
 		return
@@ -89,7 +89,7 @@ type eventStream struct {
 	begun  bool
 }
 
-// begin tells the client that its stream is open, and from time to time that it is alive, until the function it
+// begin shows the client that its stream is open, and from time to time that it is alive, until the function it
 // returns is called.
 func (s *eventStream) begin(ctx context.Context, every time.Duration) (stop func()) {
 	s.write(":\n\n")

@@ -25,12 +25,12 @@ type Subscriptions interface {
 	End(ctx context.Context, id int, reason string) error
 }
 
-// story is what a subscription field tells: how to make its value of an event, and what it begins and ends with.
+// story is what a subscription field emits: how to make its value of an event, and what it begins and ends with.
 type story[T any] struct {
 	topic outbox.Topic
-	// first makes what is told before any event; nil where that is nothing.
+	// first makes what is emitted before any event; nil where that is nothing.
 	first func(ctx context.Context) (*T, error)
-	// of makes what is told of an event; a nil value is not told. An error ends the subscription.
+	// of makes what is emitted for an event; a nil value is not. An error ends the subscription.
 	of func(ctx context.Context, e *ent.Event) (*T, error)
 	// last says that nothing follows a value; nil where something always can.
 	last func(*T) bool
@@ -39,7 +39,7 @@ type story[T any] struct {
 // isLast says that nothing follows a value.
 func (s story[T]) isLast(value *T) bool { return value != nil && s.last != nil && s.last(value) }
 
-// tell subscribes and tells. What a subscription begins with and the one event of a delivery are made before it
+// tell subscribes and emits. What a subscription begins with and the one event of a delivery are made before it
 // returns, so that their errors are the field's.
 func tell[T any](ctx context.Context, subscriptions Subscriptions, s story[T]) (<-chan *T, error) {
 	feed, err := subscriptions.Subscribe(ctx, s.topic)
@@ -77,7 +77,7 @@ func tell[T any](ctx context.Context, subscriptions Subscriptions, s story[T]) (
 	return told, nil
 }
 
-// follow tells of a stream's events until it ends, and returns why unless it ended in good order.
+// follow emits a stream's events until it ends, and returns why unless it ended in good order.
 func (s story[T]) follow(ctx context.Context, feed bridge.Feed, told chan<- *T) error {
 	for e := range feed.Events {
 		value, err := s.of(ctx, e)
@@ -135,7 +135,7 @@ func (r *Resolver) knowledgeRequestChanged(ctx context.Context, id int) (<-chan 
 	})
 }
 
-// viewerActed tells the device that acted, too: a client knows what it has done by the request's id.
+// viewerActed reaches the device that acted, too: a client knows what it has done by the request's id.
 func (r *Resolver) viewerActed(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {

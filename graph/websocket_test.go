@@ -122,6 +122,10 @@ func TestWhoBreaksTheProtocolIsToldWithACode(t *testing.T) {
 			initiate, `{"type":"subscribe","id":"` + strings.Repeat("ü", 128) + `","payload":{"query":"subscription { knowledgePublished { id } }"}}`,
 			`{"type":"subscribe","id":"` + strings.Repeat("ü", 128) + `",` + query + `}`,
 		}, 4409},
+		"an id that runs, without a query": {[]string{
+			initiate, `{"type":"subscribe","id":"1","payload":{"query":"subscription { knowledgePublished { id } }"}}`,
+			`{"type":"subscribe","id":"1","payload":{}}`,
+		}, 4409},
 		"too large": {[]string{initiate, `{"type":"ping","payload":{"x":"` + strings.Repeat("x", graph.MaxBody) + `"}}`}, websocket.StatusMessageTooBig},
 	} {
 		socket := h.dial("Authorization", "Bearer "+h.person("Ada").token)

@@ -191,12 +191,15 @@ var (
 	aboutClock     = regexp.MustCompile(`(?i)timestamp|\bserver time\b|\bclocks?\b`)
 	aboutCluster   = regexp.MustCompile(`(?i)\bcluster\b`)
 	aboutKey       = regexp.MustCompile(`(?i)auth_key|\bapp(lication)? key\b|\b(unknown|invalid|wrong) key\b`)
-	aboutQuota     = regexp.MustCompile(`(?i)\bquota|\bover (its|the|your|our) .*limit|\blimit (is |was |has been )?(reached|exceeded)|\bbilling\b|\bpayment\b`)
-	aboutApp       = regexp.MustCompile(`(?i)\b(no|unknown|that) (matching |such )?app(lication)?\b|\bapp_?id\b` +
+	aboutQuota     = regexp.MustCompile(`(?i)\bquota|\bover (its|the|your|our) .*limit` +
+		`|\blimit (is |was |has been )?(reached|exceeded)|\bbilling\b|\bpayment\b`)
+	aboutApp = regexp.MustCompile(`(?i)\b(no|unknown|that) (matching |such )?app(lication)?\b|\bapp_?id\b` +
 		`|\bapp(lication)? .*\b(found|exists?|(de|in)?activated?|disabled|enabled|deleted|suspended)\b`)
 	aboutSize  = regexp.MustCompile(`(?i)\btoo (large|big|long)\b|\bexceed|\bmaximum\b|\bsize\b`)
-	aboutEvent = regexp.MustCompile(`(?i)\bchannels?\b|\bsocket_id\b|\bthis event\b|\bevent('s)? (name|data|payload|size|is|must|has|exceeds)\b` +
-		`|\b(data|name) (content|has|is|must|exceeds|of|should|cannot|too)\b|\bdata\b.*\b(bytes|KB|size|large)\b|\bpayload\b.*\b(bytes|KB|size|exceed\w*|maximum)\b` +
+	aboutEvent = regexp.MustCompile(`(?i)\bchannels?\b|\bsocket_id\b|\bthis event\b` +
+		`|\bevent('s)? (name|data|payload|size|is|must|has|exceeds)\b` +
+		`|\b(data|name) (content|has|is|must|exceeds|of|should|cannot|too)\b|\bdata\b.*\b(bytes|KB|size|large)\b` +
+		`|\bpayload\b.*\b(bytes|KB|size|exceed\w*|maximum)\b` +
 		`|^Payload too large\.$|\bbatch\b.*\b(holds?|events|at most|than)\b|\bparameter:? (name|data|channels?|batch|info)\b`)
 )
 

@@ -14,7 +14,7 @@ const noBatchFor = 10 * time.Minute
 // errNoBatch is the answer to a batch that was not sent, because the server has no such call.
 var errNoBatch = &CallError{Fault: FaultNoBatch}
 
-// hasBatch says whether Pusher is known to have no batch_events at this moment.
+// hasBatch says that Pusher is not known to lack batch_events at this moment.
 func (c *Client) hasBatch() bool { return time.Now().UnixNano() >= c.noBatchUntil.Load() }
 
 // NoteSingle remembers that a server has no batch_events, if it took alone what it did not know as a batch: together

@@ -34,8 +34,11 @@ const (
 
 // faults are the words for each Fault: what is wrong, and what to do.
 var faults = map[Fault]struct{ name, hint string }{
-	FaultNetwork:   {"pusher cannot be reached", "check PUSHER_HOST or PUSHER_CLUSTER, and the network between"},
-	FaultForeign:   {"what answers is not pusher", "check PUSHER_HOST, PUSHER_SCHEME and PUSHER_APP_ID, and the proxies and firewalls between"},
+	FaultNetwork: {"pusher cannot be reached", "check PUSHER_HOST or PUSHER_CLUSTER, and the network between"},
+	FaultForeign: {
+		"what answers is not pusher",
+		"check PUSHER_HOST, PUSHER_SCHEME and PUSHER_APP_ID, and the proxies and firewalls between",
+	},
 	FaultBusy:      {"pusher is overloaded or down", "it is tried again by itself"},
 	FaultQuota:     {"the quota at pusher is used up", "wait for the next period, or change the plan of the account"},
 	FaultClock:     {"the clock differs from pusher's", "set the clock of this server, with NTP"},

@@ -43,7 +43,7 @@ type App struct {
 	Key    string // in the path of the WebSocket: as ID
 	Secret string
 
-	Webhooks []Webhook // each is told of all channels; none is usual
+	Webhooks []Webhook // each gets those of all channels; none is usual
 }
 
 // Config is the input of New. The zero of every field but Apps is usable.
@@ -56,7 +56,7 @@ type Config struct {
 	WriteTimeout    time.Duration // how long a socket may take no byte of at most 64 KiB
 	ShutdownTimeout time.Duration // how long the end of Run may take to flush and close the sockets
 
-	MaxConnections       int // 0 is unlimited; whoever comes too much is told 4100 after a random delay
+	MaxConnections       int // 0 is unlimited; whoever comes too much gets 4100 after a random delay
 	MaxRefused           int // sockets held open only to tell them why they are refused; above, they are cut
 	MaxSubscriptions     int // per connection
 	MaxMessageBytes      int // of one message from a client, all its fragments together
@@ -78,9 +78,9 @@ type Config struct {
 	// which goes through the proxy of the environment, if any, as http.DefaultTransport does.
 	WebhookTransport http.RoundTripper
 
-	// OnSubscription, if not nil, is told of every subscription that begins or ends, of all apps, in the order in which
-	// it happens on that channel. It is called with a lock of the server held, from several goroutines at once: it must
-	// return at once and call no method of Server.
+	// OnSubscription, if not nil, is called for every subscription that begins or ends, of all apps, in the order in
+	// which it happens on that channel. It is called with a lock of the server held, from several goroutines at once:
+	// it must return at once and call no method of Server.
 	OnSubscription func(SubscriptionChange)
 
 	// Now is the clock for liveness and for the timestamps of requests. Nil is time.Now. Socket deadlines always
@@ -92,7 +92,7 @@ type Config struct {
 	Uint64 func() uint64
 }
 
-// ConfigError tells which field of a Config New did not accept.
+// ConfigError names the field of a Config that New did not accept.
 type ConfigError struct {
 	Field  string // as in Go: "MaxQueuedBytes", "Apps[0].Key"
 	Reason string // what is allowed

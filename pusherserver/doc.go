@@ -21,10 +21,10 @@
 //     back end on reconnecting.
 //   - A new subscriber of a cache channel gets its last event, or a pusher:cache_miss, between the confirmation and the
 //     first event published after it: none is lost or doubled there. The cache is bounded, and gone with the process.
-//   - OnSubscription is told of every join and leave of a channel in order and within the process, and when the client
-//     of a leave was last known to get its events.
-//   - Webhooks are told of the first join and, if nobody is back in three seconds, of the last leave: in order for each
-//     channel and URL, and again for five minutes until the URL accepts it. The queue of a URL is bounded: the oldest
+//   - OnSubscription is called for every join and leave of a channel in order and within the process, and gets when the
+//     client of a leave was last known to get its events.
+//   - Webhooks get the first join and, if nobody is back in three seconds, the last leave: in order for each channel
+//     and URL, and again for five minutes until the URL accepts it. The queue of a URL is bounded: the oldest
 //     events go first. Neither publishing nor subscribing ever waits for a receiver. See Webhook for what may get lost.
 //   - A batch is delivered wholly or, when one of its events is invalid, not at all.
 //   - Whatever a stranger sends costs bounded memory and never ends in a panic.

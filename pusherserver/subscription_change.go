@@ -2,12 +2,12 @@ package pusherserver
 
 import "time"
 
-// SubscriptionChange is a socket that joined or left a channel. The changes of one channel are told one at a time and
+// SubscriptionChange is a socket that joined or left a channel. The changes of one channel come one at a time and
 // in the order in which they happened; those of several channels have no order.
 //
-// A join is told after its confirmation was queued: whatever is published from the callback's knowledge follows it. A
-// socket that subscribes again where it is subscribed is told as another join with the same Subscribers, for that is
-// how a client says that it is still there. A leave is told once for each socket and channel, also of those that Run
+// A join comes after its confirmation was queued: whatever is published from the callback's knowledge follows it. A
+// socket that subscribes again where it is subscribed counts as another join with the same Subscribers, for that is
+// how a client says that it is still there. A leave comes once for each socket and channel, also of those that Run
 // closes at its end: all of them before Run returns.
 type SubscriptionChange struct {
 	AppID       string
