@@ -7,13 +7,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+
 	"lorebridge/auth"
 	"lorebridge/bridge"
 	"lorebridge/database"
 	"lorebridge/ent"
 	"lorebridge/graph"
 	"lorebridge/outbox"
+	"lorebridge/pusherapi"
 	"lorebridge/pusherserver"
+	"lorebridge/realtime"
 	"lorebridge/rule"
 	"lorebridge/web"
 )
@@ -33,10 +37,12 @@ type Seams struct {
 	Transport     func(embedded http.RoundTripper) http.RoundTripper
 	Sockets       func(*pusherserver.Config)
 	Subscriptions func(graph.Subscriptions) graph.Subscriptions
-	Realtime      func(ctx context.Context, userID int) (*graph.Realtime, error)
-	Times         graph.StreamTimes
-	Sweep         time.Duration // of sessions
-	Drain         time.Duration // of the relay
+	// Executor stands before the one that runs the operations of subscriptions.
+	Executor func(graphql.GraphExecutor) graphql.GraphExecutor
+	Realtime func(ctx context.Context, userID int) (*graph.Realtime, error)
+	Times    graph.StreamTimes
+	Sweep    time.Duration // of sessions
+	Drain    time.Duration // of the relay
 }
 
 // App is the rooms, joined. Load and then Run are called once; everything else may be called concurrently.
@@ -44,10 +50,11 @@ type App struct {
 	Accounts      *auth.Accounts
 	Log           *outbox.Log
 	Relay         *outbox.Relay
-	Bridge        *bridge.Bridge
-	Subscriptions *bridge.Subscriptions
+	People        *realtime.People
+	Subscriptions *realtime.Subscriptions
 	GraphQL       *graph.Handler
 
+	pusher    *pusherapi.Client
 	settings  database.Settings
 	retention *outbox.Retention
 	sockets   *pusherserver.Server // nil where Pusher is another
@@ -87,9 +94,9 @@ func New(ctx context.Context, c Config, deps Deps) (a *App, err error) {
 	if err := a.joinPusher(ctx, c, deps); err != nil {
 		return nil, err
 	}
-	a.Accounts.Listen(a.Bridge)
-	a.version = a.Bridge.Version(c.Auth.PublicURL)
-	a.Relay, err = outbox.NewRelay(outbox.RelayConfig{Log: a.Log, Sender: a.Bridge, Logger: a.log, Drain: deps.Seams.Drain})
+	a.Accounts.Listen(realtime.NewSessions(a.Subscriptions.Bridge))
+	a.version = a.People.Version(c.Auth.PublicURL)
+	a.Relay, err = outbox.NewRelay(outbox.RelayConfig{Log: a.Log, Sender: a.People, Logger: a.log, Drain: deps.Seams.Drain})
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +136,10 @@ func (a *App) joinGraphQL(c Config, deps Deps) (err error) {
 
 // joinPusher builds our side of Pusher, and where none is configured, Pusher itself.
 func (a *App) joinPusher(ctx context.Context, c Config, deps Deps) (err error) {
-	parts := bridge.Parts{
-		Sessions: a.Accounts, Logger: a.log, PublicURL: c.Auth.PublicURL, PayloadLimit: c.Subscriptions.PayloadLimit,
+	var transport http.RoundTripper
+	subscriptions := realtime.SubscriptionsDeps{
+		Client: deps.Client, Log: a.Log, Logger: a.log, StreamError: graph.EndStream,
+		Executor: func() graphql.GraphExecutor { return a.executor(deps.Seams.Executor) },
 	}
 	if c.Pusher.Embedded() {
 		if !c.Pusher.HasApp() {
@@ -142,17 +151,26 @@ func (a *App) joinPusher(ctx context.Context, c Config, deps Deps) (err error) {
 		if a.sockets, err = a.embedPusher(c, deps.Seams.Sockets); err != nil {
 			return err
 		}
-		parts.Transport, parts.Sockets = a.sockets.RoundTripper(), a.sockets
+		transport, subscriptions.Sockets = a.sockets.RoundTripper(), a.sockets
 	}
 	if deps.Seams.Transport != nil {
-		parts.Transport = deps.Seams.Transport(parts.Transport)
+		transport = deps.Seams.Transport(transport)
 	}
-	if a.Bridge, err = bridge.New(c.Pusher, parts); err != nil {
+	if a.pusher, err = realtime.NewClient(c.Pusher, c.Subscriptions.PayloadLimit, transport, a.log); err != nil {
 		return err
 	}
-	a.Subscriptions, err = bridge.NewSubscriptions(c.Subscriptions, a.Bridge,
-		bridge.SubscriptionsParts{Client: deps.Client, Log: a.Log, Logger: a.log})
+	subscriptions.Pusher = a.pusher
+	a.People = realtime.NewPeople(c.Pusher, a.pusher, c.Auth.PublicURL)
+	a.Subscriptions, err = realtime.NewSubscriptions(ctx, c.Pusher, c.Subscriptions, subscriptions)
 	return err
+}
+
+// executor is what runs the operations of subscriptions.
+func (a *App) executor(seam func(graphql.GraphExecutor) graphql.GraphExecutor) graphql.GraphExecutor {
+	if seam != nil {
+		return seam(a.GraphQL.Executor)
+	}
+	return a.GraphQL.Executor
 }
 
 func (a *App) embedPusher(c Config, change func(*pusherserver.Config)) (*pusherserver.Server, error) {
@@ -176,11 +194,11 @@ func (a *App) embedPusher(c Config, change func(*pusherserver.Config)) (*pushers
 }
 
 // Load takes up the subscriptions that an earlier process left.
-func (a *App) Load(ctx context.Context) error { return a.Subscriptions.Load(ctx, a.GraphQL.Executor) }
+func (a *App) Load(ctx context.Context) error { return a.Subscriptions.Load(ctx) }
 
-// realtime joins what graph asks for to what bridge knows.
+// realtime joins what graph asks for to what realtime knows.
 func (a *App) realtime(ctx context.Context, userID int) (*graph.Realtime, error) {
-	c, err := a.Bridge.Connection(auth.ClientFrom(ctx), userID)
+	c, err := a.People.Connection(auth.ClientFrom(ctx), userID)
 	if err != nil { // the request's Host is all that can be wrong
 		return nil, rule.Inputf("Host", "%v: call the server by its name, or set PUBLIC_URL", err)
 	}

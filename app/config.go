@@ -16,10 +16,10 @@ import (
 	"github.com/joho/godotenv"
 
 	"lorebridge/auth"
-	"lorebridge/bridge"
 	"lorebridge/database"
 	"lorebridge/graph"
 	"lorebridge/outbox"
+	"lorebridge/realtime"
 	"lorebridge/web"
 )
 
@@ -36,11 +36,10 @@ type Config struct {
 	Database        database.Config
 	Auth            auth.Config
 	Graph           graph.Settings
-	Pusher          bridge.Config
-	// Subscriptions live in the bridge, too.
-	Subscriptions bridge.SubscriptionsConfig
-	Retention     outbox.RetentionConfig
-	Web           web.Settings
+	Pusher          realtime.Config
+	Subscriptions   realtime.SubscriptionsConfig
+	Retention       outbox.RetentionConfig
+	Web             web.Settings
 	// Demo is the flag -demo.
 	Demo bool
 }

@@ -31,7 +31,7 @@ type Events interface {
 	Skip(ctx context.Context, eventID int, why string) error
 }
 
-// Topics are the subscriptions of the server that runs: those that lag can be tried at once. bridge.Subscriptions is
+// Topics are the subscriptions of the server that runs: those that lag can be tried at once. realtime.Subscriptions is
 // it.
 type Topics interface {
 	// Retry has the subscriptions to a topic tried now, or to all if it is empty, and returns how many there are.

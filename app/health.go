@@ -15,7 +15,7 @@ func (a *App) problems() []string {
 	if problem := a.health.Problem(); problem != "" {
 		found = append(found, problem)
 	}
-	broken, _ := a.Bridge.Faults()
+	broken, _ := a.pusher.Faults()
 	return append(found, broken...)
 }
 
@@ -26,7 +26,7 @@ func (a *App) report(w http.ResponseWriter, r *http.Request, problems []string) 
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	status := a.Relay.Status()
-	_, warnings := a.Bridge.Faults()
+	_, warnings := a.pusher.Faults()
 	parked, err := a.Log.CountParked(r.Context())
 	if err != nil && r.Context().Err() == nil {
 		warnings = append(warnings, "what is parked cannot be counted: the log says why")

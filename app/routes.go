@@ -1,17 +1,22 @@
 package app
 
-import "net/http"
+import (
+	"net/http"
+
+	"lorebridge/bridge"
+)
 
 // Routes answers every path of the server.
 func (a *App) Routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", a.withVersion(a.identify(a.GraphQL)))
-	mux.Handle("/graphql/subscriptions/result", a.identify(http.HandlerFunc(a.Subscriptions.ServeResult)))
+	mux.Handle(bridge.DefaultResultPath, a.identify(a.Subscriptions.ResultHandler()))
+	authorize := a.identify(a.Subscriptions.AuthorizeHandler(a.People.Owns))
 	for _, path := range []string{"/pusher/auth", "/graphql/subscriptions/auth"} { // Lighthouse's clients ask there
-		mux.Handle(path, a.identify(a.Bridge))
+		mux.Handle(path, authorize)
 	}
 	for _, path := range []string{"/pusher/webhooks", "/graphql/subscriptions/webhook"} {
-		mux.HandleFunc(path, a.Subscriptions.ServeWebhook)
+		mux.Handle(path, a.Subscriptions.WebhookHandler())
 	}
 	if a.sockets != nil {
 		mux.Handle("/app/", a.sockets)

@@ -94,7 +94,7 @@ func (a *App) announceChange(ctx context.Context) error {
 
 // announce does its best: pages that it does not reach learn it when they are refused, or with their next question.
 func (a *App) announce(ctx context.Context) {
-	if err := a.Bridge.Announce(ctx); err != nil {
+	if err := a.People.Announce(ctx); err != nil {
 		a.log.InfoContext(ctx, "open pages could not be asked to connect anew", slog.Any("error", err))
 	}
 }

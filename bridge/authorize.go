@@ -13,9 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lorebridge/auth"
-	"lorebridge/ent/subscriber"
-	"lorebridge/rule"
+	strictjson "github.com/go-json-experiment/json"
 )
 
 const (
@@ -31,8 +29,8 @@ var (
 	channelNames = regexp.MustCompile(`^[-a-zA-Z0-9_=@,.;]+$`)
 )
 
-// refusal is an answer in JSON that says why a request is refused.
-type refusal struct {
+// rejection is an answer in JSON with the reason why a request is rejected.
+type rejection struct {
 	status int
 	reason string
 }
@@ -40,158 +38,188 @@ type refusal struct {
 // lighthouseAuth is where Lighthouse's clients ask. All others ask at /pusher/auth.
 const lighthouseAuth = "/graphql/subscriptions/auth"
 
-// ServeHTTP is POST /pusher/auth and POST /graphql/subscriptions/auth, which pusher-js calls with socket_id and
-// channel_name, as a form or as JSON, each time it joins a private channel. It grants a person's channel to that
-// person alone, and the channel of a subscription to its subscriber; once it has ended, also to whoever was that in a
-// session that has ended.
-func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Owner reports whether a channel is one of the application's own and the viewer's, such as a person's private channel.
+// Only names that a subscription cannot have are asked for. An error is not shown to clients, unless it is Unavailable.
+type Owner func(ctx context.Context, v Viewer, channel string) (bool, error)
+
+// AuthorizeHandler returns the route that pusher-js calls with socket_id and channel_name, as a form or as JSON, each
+// time it joins a private channel: POST /pusher/auth, and for Lighthouse's clients POST /graphql/subscriptions/auth.
+// It grants the channel of a subscription to its subscriber; once it has ended, also to whoever was that in a session
+// that has ended. All other channels are granted as owner says; nil grants none.
+func (b *Bridge) AuthorizeHandler(owner Owner) http.Handler {
+	if owner == nil {
+		owner = func(context.Context, Viewer, string) (bool, error) { return false, nil }
+	}
+	return authorizer{b, owner}
+}
+
+// authorizer grants channels.
+type authorizer struct {
+	*Bridge
+	owner Owner
+}
+
+func (a authorizer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		b.refuse(w, refusal{http.StatusMethodNotAllowed, "use POST"})
+		a.reject(w, rejection{http.StatusMethodNotAllowed, "use POST"})
 		return
 	}
-	answer, refused := b.authorize(w, r)
-	if refused != nil {
-		b.refuse(w, *refused)
+	answer, rejected := a.authorize(w, r)
+	if rejected != nil {
+		a.reject(w, *rejected)
 		return
 	}
-	b.write(w, http.StatusOK, answer)
+	a.answer(w, http.StatusOK, answer)
 }
 
-func (b *Bridge) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	socketID, channel, refused := readAuthRequest(w, r)
-	if refused != nil {
-		return nil, refused
+func (a authorizer) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *rejection) {
+	socketID, channel, rejected := readAuthRequest(w, r)
+	if rejected != nil {
+		return nil, rejected
 	}
 	channel = strings.TrimPrefix(channel, presencePrefix)
-	viewer, err := auth.FromContext(r.Context())
+	viewer, err := a.identity.Viewer(r.Context())
 	if err != nil {
-		former, _ := auth.EndedFrom(r.Context())
-		return b.authorizeEnd(w, r, socketID, channel, former, err)
+		former, _ := a.identity.Former(r.Context())
+		return a.authorizeEnd(w, r, socketID, channel, former, err)
 	}
-	switch granted, err := b.grants(r.Context(), channel, viewer.UserID); {
+	switch granted, err := a.grants(r.Context(), channel, viewer); {
 	case err != nil:
-		return nil, b.refusalOf(w, r, err)
+		return nil, a.rejectionOf(w, r, err)
 	case !granted:
-		return nil, &refusal{http.StatusForbidden, "this channel is not yours: realtime { channel } names the one that is, and a subscription's answer its own"}
-	}
-	if refused := b.claim(r, socketID, viewer); refused != nil {
-		return nil, refused
-	}
-	// Asked after the socket was tagged: a sign-out at this moment either closes it or is seen here.
-	holds, err := b.sessions.Holds(r.Context(), viewer)
-	switch {
-	case err != nil:
-		return nil, b.refusalOf(w, r, err)
-	case !holds:
-		return b.authorizeEnd(w, r, socketID, channel, viewer, auth.ErrUnauthenticated)
-	}
-	if b.isSubscriptionChannel(channel) {
-		if err := b.subscriptions.Authorize(r.Context(), channel, viewer, protocolAt(r)); err != nil {
-			return nil, b.refusalOf(w, r, err)
+		return nil, &rejection{
+			http.StatusForbidden,
+			"this channel is not yours: read again which one is, and a subscription's answer names its own",
 		}
 	}
-	return b.sign(w, r, socketID, channel)
+	if rejected := a.claim(r, socketID, viewer); rejected != nil {
+		return nil, rejected
+	}
+	if viewer.Session != "" {
+		// Asked after the socket was tagged: a sign-out at this moment either closes it or is seen here.
+		held, err := a.identity.Holding(r.Context(), []string{viewer.Session})
+		if err != nil {
+			return nil, a.rejectionOf(w, r, err)
+		}
+		if _, holds := held[viewer.Session]; !holds {
+			return a.authorizeEnd(w, r, socketID, channel, viewer, errSessionEnded)
+		}
+	}
+	if isSubscriptionChannel(channel) {
+		if err := a.Authorize(r.Context(), channel, viewer, protocolAt(r)); err != nil {
+			return nil, a.rejectionOf(w, r, err)
+		}
+	}
+	return a.sign(w, r, socketID, channel)
 }
 
 // authorizeEnd grants the channel of an ended subscription to former, whose session has ended, if that is whose it
 // was: all that arrives there is the end. For anything else nobody is signed in, as reason says.
-func (b *Bridge) authorizeEnd(
-	w http.ResponseWriter, r *http.Request, socketID, channel string, former auth.Viewer, reason error,
-) ([]byte, *refusal) {
-	if former.UserID == 0 || b.subscriptions == nil || !b.isSubscriptionChannel(channel) {
-		return nil, b.refusalOf(w, r, reason)
+func (a authorizer) authorizeEnd(
+	w http.ResponseWriter, r *http.Request, socketID, channel string, former Viewer, reason error,
+) ([]byte, *rejection) {
+	if former.anonymous() || !isSubscriptionChannel(channel) {
+		return nil, a.rejectionOf(w, r, reason)
 	}
-	switch err := b.subscriptions.Part(r.Context(), channel, former, protocolAt(r)); {
-	case errors.Is(err, rule.ErrForbidden):
-		return nil, b.refusalOf(w, r, reason)
+	switch err := a.Part(r.Context(), channel, former, protocolAt(r)); {
+	case errors.Is(err, ErrForbidden):
+		return nil, a.rejectionOf(w, r, reason)
 	case err != nil:
-		return nil, b.refusalOf(w, r, err)
+		return nil, a.rejectionOf(w, r, err)
 	}
-	return b.sign(w, r, socketID, channel)
+	return a.sign(w, r, socketID, channel)
 }
 
 // protocolAt is what the path of a request says of its client.
-func protocolAt(r *http.Request) subscriber.Protocol {
+func protocolAt(r *http.Request) Protocol {
 	if r.URL.Path == lighthouseAuth {
-		return subscriber.ProtocolLighthouseGuessed
+		return ProtocolLighthouseGuessed
 	}
-	return subscriber.ProtocolGraphqlRuby
+	return ProtocolGraphqlRuby
 }
 
 // sign is what lets a socket join a channel.
-func (b *Bridge) sign(w http.ResponseWriter, r *http.Request, socketID, channel string) ([]byte, *refusal) {
-	answer, err := b.pusher.Authorize(socketID, channel)
+func (a authorizer) sign(w http.ResponseWriter, r *http.Request, socketID, channel string) ([]byte, *rejection) {
+	answer, err := a.pusher.Authorize(socketID, channel)
 	if err != nil {
-		return nil, b.refusalOf(w, r, err)
+		return nil, a.rejectionOf(w, r, err)
 	}
 	return answer, nil
 }
 
+// The tags of sockets of the embedded server.
+const (
+	sessionTagPrefix = "session-"
+	ownerTagPrefix   = "user-"
+)
+
+func sessionTag(session string) string { return sessionTagPrefix + session }
+
 // claim notes that a socket of the embedded server is the viewer's, and is closed when the viewer's session ends. A
 // socket may be of several sessions, because a client gets a new token while it is connected, but of one person
-// alone.
-func (b *Bridge) claim(r *http.Request, socketID string, viewer auth.Viewer) *refusal {
-	if b.sockets == nil {
+// alone. An anonymous viewer claims none.
+func (a authorizer) claim(r *http.Request, socketID string, viewer Viewer) *rejection {
+	if a.deps.Sockets == nil || viewer.anonymous() {
 		return nil
 	}
-	owner := ownerTag(viewer.UserID)
-	switch holder := b.sockets.Tag(socketID, owner, sessionTag(viewer.SessionID)); holder {
+	owner := ownerTagPrefix + viewer.User
+	switch holder := a.deps.Sockets.Tag(socketID, owner, sessionTag(viewer.Session)); holder {
 	case owner:
 		return nil
 	case "":
-		return &refusal{http.StatusForbidden, "there is no such socket: connect anew"}
+		return &rejection{http.StatusForbidden, "there is no such socket: connect anew"}
 	default:
-		b.log.WarnContext(r.Context(), "a socket was asked for that another person has joined with", slog.String("socket", socketID),
+		a.log.WarnContext(r.Context(), "a socket was asked for that another person has joined with", slog.String("socket", socketID),
 			slog.String("by", owner), slog.String("of", holder))
-		return &refusal{http.StatusForbidden, "another person has joined with this socket: connect anew"}
+		return &rejection{http.StatusForbidden, "another person has joined with this socket: connect anew"}
 	}
 }
 
 // presencePrefix is what Lighthouse's Echo clients put before the name that they were given.
 const presencePrefix = "presence-"
 
-// grants says whose channel it is. Only the name that is sent to is granted: who asks for one from before a setting
-// changed must read realtime again, because nothing would arrive there.
-func (b *Bridge) grants(ctx context.Context, channel string, userID int) (bool, error) {
-	if !b.isSubscriptionChannel(channel) {
-		return channel == b.Channel(userID), nil
+// grants reports whether a channel is the viewer's. Only the name that is sent to is granted: nothing would arrive on
+// one from before a setting changed.
+func (a authorizer) grants(ctx context.Context, channel string, viewer Viewer) (bool, error) {
+	if !isSubscriptionChannel(channel) {
+		return a.owner(ctx, viewer, channel)
 	}
-	if b.subscriptions == nil {
-		return false, nil
-	}
-	return b.subscriptions.owns(ctx, channel, userID)
+	return a.owns(ctx, channel, viewer.User)
 }
 
-func (b *Bridge) refusalOf(w http.ResponseWriter, r *http.Request, err error) *refusal {
-	if cause := context.Cause(r.Context()); errors.Is(cause, auth.ErrSessionEnded) {
+// errSessionEnded is for a viewer whose session ended during the request.
+var errSessionEnded = errors.New("your session has ended: sign in again")
+
+func (b *Bridge) rejectionOf(w http.ResponseWriter, r *http.Request, err error) *rejection {
+	if cause := context.Cause(r.Context()); cause != nil && b.identity.Unauthenticated(cause) {
 		err = cause // whatever went wrong on the way
 	}
-	var unavailable *rule.UnavailableError
+	var unavailable Unavailable
 	switch {
 	case errors.As(err, &unavailable):
 		b.log.WarnContext(r.Context(), "a request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 		w.Header().Set("Retry-After", strconv.Itoa(unavailable.Seconds()))
-		return &refusal{http.StatusServiceUnavailable, unavailable.Message()}
-	case errors.Is(err, auth.ErrUnauthenticated):
-		return &refusal{http.StatusUnauthorized, err.Error()}
-	case errors.Is(err, rule.ErrForbidden): // it ended at this moment
-		return &refusal{http.StatusForbidden, "this subscription has ended"}
+		return &rejection{http.StatusServiceUnavailable, unavailable.Message()}
+	case errors.Is(err, errSessionEnded), b.identity.Unauthenticated(err):
+		return &rejection{http.StatusUnauthorized, err.Error()}
+	case errors.Is(err, ErrForbidden): // it ended at this moment
+		return &rejection{http.StatusForbidden, "this subscription has ended"}
 	}
 	b.log.ErrorContext(r.Context(), "a request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
-	return &refusal{http.StatusInternalServerError, "internal error"}
+	return &rejection{http.StatusInternalServerError, "internal error"}
 }
 
 // readAuthRequest reads and validates socket_id and channel_name.
-func readAuthRequest(w http.ResponseWriter, r *http.Request) (socketID, channel string, _ *refusal) {
+func readAuthRequest(w http.ResponseWriter, r *http.Request) (socketID, channel string, _ *rejection) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAuthBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return "", "", &refusal{http.StatusRequestEntityTooLarge, "the body is over " + strconv.Itoa(maxAuthBody) + " bytes"}
+		return "", "", &rejection{http.StatusRequestEntityTooLarge, "the body is over " + strconv.Itoa(maxAuthBody) + " bytes"}
 	case err != nil:
-		return "", "", &refusal{http.StatusBadRequest, "the body could not be read"}
+		return "", "", &rejection{http.StatusBadRequest, "the body could not be read"}
 	}
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
@@ -201,37 +229,38 @@ func readAuthRequest(w http.ResponseWriter, r *http.Request) (socketID, channel 
 	case "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(body))
 		if err != nil || len(form["socket_id"]) > 1 || len(form["channel_name"]) > 1 {
-			return "", "", &refusal{http.StatusBadRequest, "the body is not a form with each name once"}
+			return "", "", &rejection{http.StatusBadRequest, "the body is not a form with each name once"}
 		}
 		socketID, channel = form.Get("socket_id"), form.Get("channel_name")
 	case "application/json":
-		request, err := rule.Object("body", body)
-		if err != nil {
-			return "", "", &refusal{http.StatusBadRequest, err.Error() + `; send JSON such as {"socket_id":"1.2","channel_name":"private-user-1"}`}
+		var request map[string]any
+		if err := strictjson.Unmarshal(body, &request); err != nil || request == nil {
+			return "", "", &rejection{http.StatusBadRequest, "the body is not a JSON object with each name once: " +
+				`send JSON such as {"socket_id":"1.2","channel_name":"private-user-1"}`}
 		}
-		socketID, _ = request["socket_id"].(string) // what is none is refused below
+		socketID, _ = request["socket_id"].(string) // what is none is rejected below
 		channel, _ = request["channel_name"].(string)
 	default:
-		return "", "", &refusal{http.StatusUnsupportedMediaType, "send " + contentTypes}
+		return "", "", &rejection{http.StatusUnsupportedMediaType, "send " + contentTypes}
 	}
 	switch {
 	case len(socketID) > maxSocketID || !socketIDs.MatchString(socketID):
-		return "", "", &refusal{http.StatusForbidden, "socket_id must be two numbers with a dot between, as Pusher gave it"}
+		return "", "", &rejection{http.StatusForbidden, "socket_id must be two numbers with a dot between, as Pusher gave it"}
 	case len(channel) > maxChannel || !channelNames.MatchString(channel):
-		return "", "", &refusal{http.StatusForbidden, "channel_name must be 1 to 164 of the characters a-z A-Z 0-9 _ - = @ , . ;"}
+		return "", "", &rejection{http.StatusForbidden, "channel_name must be 1 to 164 of the characters a-z A-Z 0-9 _ - = @ , . ;"}
 	}
 	return socketID, channel, nil
 }
 
-func (b *Bridge) refuse(w http.ResponseWriter, r refusal) {
+func (b *Bridge) reject(w http.ResponseWriter, r rejection) {
 	answer, err := json.Marshal(map[string]string{"error": r.reason})
 	if err != nil {
 		answer = []byte(`{}`) // cannot be: a map of strings
 	}
-	b.write(w, r.status, answer)
+	b.answer(w, r.status, answer)
 }
 
-func (b *Bridge) write(w http.ResponseWriter, status int, answer []byte) {
+func (b *Bridge) answer(w http.ResponseWriter, status int, answer []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)

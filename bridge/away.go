@@ -4,110 +4,99 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"entgo.io/ent/dialect/sql"
 	"github.com/99designs/gqlgen/graphql"
-
-	"lorebridge/auth"
-	"lorebridge/ent"
-	"lorebridge/ent/predicate"
-	"lorebridge/ent/session"
-	"lorebridge/ent/subscriber"
-	"lorebridge/outbox"
 )
 
-// keptEvents is how long it is certain that the events are kept that a subscription can have missed. Some are kept
-// for longer.
-const keptEvents = outbox.KeepEvents - time.Hour
+// keptMargin is how much earlier than Config.Kept an event counts as removed: what removes them may run once an hour.
+const keptMargin = time.Hour
 
 // maxAway is how many subscriptions of one person may be away: those that left first are ended.
 const maxAway = 200
 
 // goAway lets go of a subscription whose client has been gone for too long. It takes no place and no memory any more,
-// and nothing is executed for it: its row and the table of events are enough to revive it. s.mu is held.
-func (s *Subscriptions) goAway(sub *subscription) {
+// and nothing is executed for it: its row and the table of events are enough to revive it. b.mu is held.
+func (b *Bridge) goAway(sub *subscription) {
 	if sub.vacatedAt.IsZero() { // it was never there
 		sub.vacatedAt = time.Now().UTC()
 	}
-	sub.state = subscriber.StateAway
-	s.forget(sub)
-	if !s.bridge.config.Embedded() && !sub.authorizedAt.IsZero() {
-		s.enqueue(task{end: sub}) // for whoever is there although Pusher said that nobody is
+	sub.state = StateAway
+	b.forget(sub)
+	if !b.embedded() && !sub.authorizedAt.IsZero() {
+		b.enqueue(task{end: sub}) // for whoever is there although Pusher said that nobody is
 	}
-	s.wentAway[sub.viewer.UserID] = struct{}{}
+	if !sub.viewer.anonymous() {
+		b.wentAway[sub.viewer.User] = struct{}{}
+	}
 }
 
-// isBack says that a subscription which had gone away was revived. s.mu is held.
-func (s *Subscriptions) isBack(sub *subscription) bool {
-	return sub.state == subscriber.StateAway && s.byChannel[sub.channel] != nil
+// isBack says that a subscription which had gone away was revived. b.mu is held.
+func (b *Bridge) isBack(sub *subscription) bool {
+	return sub.state == StateAway && b.byChannel[sub.channel] != nil
 }
 
-// forget takes a subscription out of memory. Until its row is written, unwritten has it. s.mu is held.
-func (s *Subscriptions) forget(sub *subscription) {
+// forget takes a subscription out of memory. Until its row is written, unwritten has it. b.mu is held.
+func (b *Bridge) forget(sub *subscription) {
 	sub.joins++
-	s.pay(sub)
-	delete(s.byID, sub.id)
-	delete(s.byChannel, sub.channel)
+	b.pay(sub)
+	delete(b.byID, sub.id)
+	delete(b.byChannel, sub.channel)
 	delete(sub.group.members, sub)
-	if listeners := s.topics[sub.topic]; len(sub.group.members) == 0 && listeners.groups[sub.group.key] == sub.group {
+	if listeners := b.topics[sub.topic]; len(sub.group.members) == 0 && listeners.groups[sub.group.key] == sub.group {
 		delete(listeners.groups, sub.group.key)
 	}
-	s.unplace(sub)
-	s.drop(sub.topic)
-	s.unwritten[sub.channel] = sub
-	s.dirty[sub] = struct{}{}
+	b.unplace(sub)
+	b.drop(sub.topic)
+	b.unwritten[sub.channel] = sub
+	b.dirty[sub] = struct{}{}
 }
 
 // stored returns the row of a subscription that is not in memory, or nil where there is none. What memory knew of it
 // last is written first, and what was on its way to it has arrived.
-func (s *Subscriptions) stored(ctx context.Context, channel string) (*ent.Subscriber, error) {
+func (b *Bridge) stored(ctx context.Context, channel string) (*Record, error) {
 	var underWay []chan struct{}
-	s.mu.Lock()
-	sub := s.unwritten[channel]
+	b.mu.Lock()
+	sub := b.unwritten[channel]
 	if sub != nil {
 		underWay = []chan struct{}{sub.sending, sub.chasing}
 	}
-	s.mu.Unlock()
+	b.mu.Unlock()
 	if sub != nil {
 		if err := awaitAll(ctx, underWay, maxUnderWay); err != nil {
 			return nil, err
 		}
-		if err := s.Persist(ctx); err != nil {
+		if err := b.Persist(ctx); err != nil {
 			return nil, err
 		}
 	}
-	row, err := s.client.Subscriber.Query().Where(subscriber.Channel(channel)).Only(auth.AsSystem(ctx))
-	switch {
-	case ent.IsNotFound(err):
-		return nil, nil
-	case err != nil:
+	r, err := b.rows.Find(ctx, channel)
+	if err != nil {
 		return nil, fmt.Errorf("read a subscription: %w", err)
 	}
-	return row, nil
+	return r, nil
 }
 
 // revive brings a subscription back from its row, as it was when its client left: what it missed is read from the
 // table once the client has joined. One that cannot go on is ended instead. If its session ends while this runs, the
 // row is closed, which admit sees.
-func (s *Subscriptions) revive(ctx context.Context, row *ent.Subscriber) error {
-	held, err := s.sessions(ctx, map[int]bool{row.SessionID: true})
+func (b *Bridge) revive(ctx context.Context, row *Record) error {
+	held, err := b.holding(ctx, row)
 	if err != nil {
 		return err
 	}
-	end, err := s.eventLog.End(ctx)
+	end, err := b.eventLog.End(ctx)
 	if err != nil {
 		return err
 	}
-	r := s.rebuild(ctx, row, held[row.SessionID], end)
-	r.sub.state, r.sub.awaySince, r.sub.vacatedAt = subscriber.StateVacated, r.sub.vacatedAt, time.Now().UTC()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byChannel[row.Channel] != nil || s.unwritten[row.Channel] != nil { // somebody else was faster
+	r := b.rebuild(ctx, row, held, end)
+	r.sub.state, r.sub.awaySince, r.sub.vacatedAt = StateVacated, r.sub.vacatedAt, time.Now().UTC()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.byChannel[row.Channel] != nil || b.unwritten[row.Channel] != nil { // somebody else was faster
 		return nil
 	}
-	s.add(r, false)
+	b.add(r, false)
 	return nil
 }
 
@@ -118,126 +107,111 @@ type rebuilt struct {
 	problem string
 }
 
-// rebuild makes a subscription of a row. sessionEnd is when its session ends, and zero if that has ended. A row that
-// is further than the newest event is one of a log that has lost events: its client is sent a gap.
-func (s *Subscriptions) rebuild(ctx context.Context, row *ent.Subscriber, sessionEnd time.Time, end outbox.Cursor) rebuilt {
-	at, gap := outbox.CursorOf(row.Cursor), gapNone
-	if end.Before(at) {
+// rebuild makes a subscription of a record. held are the sessions that hold, and until when. A record that is further
+// than the newest event is one of a log that has lost events: its client is sent a gap.
+func (b *Bridge) rebuild(ctx context.Context, row *Record, held map[string]time.Time, end Seq) rebuilt {
+	at, gap := row.Cursor, gapNone
+	if end < at {
 		at, gap = end, gapOwed
 	}
+	viewer, holds := row.Viewer, true
+	if viewer.Session != "" {
+		viewer.ExpiresAt, holds = held[viewer.Session]
+	}
 	sub := &subscription{
-		id: row.ID, channel: row.Channel, compress: row.Compress, createdAt: row.CreatedAt,
-		viewer:    auth.Viewer{UserID: row.UserID, SessionID: row.SessionID, ExpiresAt: sessionEnd},
+		id: row.ID, channel: row.Channel, topic: row.Topic, compress: row.Compress, createdAt: row.CreatedAt, viewer: viewer,
 		operation: operationOf(row),
 		state:     row.State, protocol: row.Protocol, cursor: at, joinCursor: at, liveCursor: at, liveAt: time.Now().UTC(),
-		authorizedAt: timeOf(row.AuthorizedAt), vacatedAt: timeOf(row.VacatedAt), deliveredAt: timeOf(row.LastDeliveredAt),
-		restored: true, joins: 1, gap: gap,
+		authorizedAt: row.AuthorizedAt, vacatedAt: row.VacatedAt, deliveredAt: row.DeliveredAt,
+		restored: true, joins: 1, gap: gap, lastError: row.LastError,
 	}
-	if row.LastError != nil {
-		sub.lastError = *row.LastError
-	}
-	t, err := outbox.ParseTopic(row.Topic)
-	sub.topic = t
-	key := groupKey{topic: t, userID: row.UserID}
+	r := rebuilt{sub: sub, key: groupKey{topic: row.Topic, user: viewer.User}}
+	key, err := b.keyOfRecord(ctx, row)
 	if err == nil {
-		oc, errs := s.exec.CreateOperationContext(graphql.StartOperationTrace(ctx), &graphql.RawParams{
-			Query: row.Document, OperationName: row.OperationName, Variables: sub.operation.variables,
-		})
-		if errs != nil {
-			err = errs
-		} else if key, err = keyOf(t, row.UserID, oc); err != nil {
-			key = groupKey{topic: t, userID: row.UserID}
-		}
+		r.key = key
 	}
-	r := rebuilt{sub: sub, key: key}
 	switch {
 	case err != nil:
 		r.problem = reasonInvalid + err.Error()
-	case !s.bridge.isCurrent(sub.channel):
+	case !b.isCurrent(sub.channel):
 		r.problem = reasonRenamed
-	case sessionEnd.IsZero():
+	case !holds:
 		r.problem = reasonExpired
-	case time.Since(sub.createdAt) > s.config.Lifetime:
+	case time.Since(sub.createdAt) > b.config.Lifetime:
 		r.problem = reasonLifetime
 	}
 	return r
 }
 
-// add puts a rebuilt subscription into memory, and ends it if it cannot go on; tell is for close. s.mu is held.
-func (s *Subscriptions) add(r rebuilt, tell bool) {
-	s.hold(r.sub.topic)
-	s.enter(r.sub, r.key)
-	if r.problem != "" {
-		s.close(r.sub, r.problem, tell)
+// keyOfRecord returns the group of a record, or why it cannot be run any more.
+func (b *Bridge) keyOfRecord(ctx context.Context, row *Record) (groupKey, error) {
+	if err := b.deps.CheckTopic(row.Topic); err != nil {
+		return groupKey{}, err
 	}
+	oc, errs := b.deps.Executor().CreateOperationContext(graphql.StartOperationTrace(ctx), &graphql.RawParams{
+		Query: row.Document, OperationName: row.Operation, Variables: row.Variables,
+	})
+	if errs != nil {
+		return groupKey{}, errs
+	}
+	return keyOf(row.Topic, row.Viewer.User, row.Shared, oc)
 }
 
-// endAway ends the rows of subscriptions that are away, or are in memory no longer, and says how many there were.
-func (s *Subscriptions) endAway(ctx context.Context, reason string, which ...predicate.Subscriber) (int, error) {
-	ended := 0
-	err := s.eventLog.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
-		ended, err = tx.Subscriber.Update().Where(append(which, subscriber.StateNEQ(subscriber.StateClosed))...).
-			SetState(subscriber.StateClosed).SetClosedAt(time.Now().UTC().Truncate(time.Second)).SetClosedReason(reason).
-			SetDocument("").ClearVariables().ClearOperationName().
-			Save(auth.AsSystem(ctx))
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("end subscriptions that are away: %w", err)
+// add puts a rebuilt subscription into memory, and ends it if it cannot go on; tell is for close. b.mu is held.
+func (b *Bridge) add(r rebuilt, tell bool) {
+	b.hold(r.sub.topic)
+	b.enter(r.sub, r.key)
+	if r.problem != "" {
+		b.close(r.sub, r.problem, tell)
 	}
-	return ended, nil
 }
 
 // sweepAway ends the subscriptions that are away and cannot be revived any more.
-func (s *Subscriptions) sweepAway(ctx context.Context) error {
-	now := time.Now().UTC()
-	isAway := subscriber.StateEQ(subscriber.StateAway)
-	if _, err := s.endAway(ctx, reasonLifetime, isAway, subscriber.CreatedAtLT(now.Add(-s.config.Lifetime))); err != nil {
+func (b *Bridge) sweepAway(ctx context.Context) error {
+	if err := b.rows.EndOlder(ctx, time.Now().UTC().Add(-b.config.Lifetime), reasonLifetime); err != nil {
 		return err
 	}
-	_, err := s.endAway(ctx, reasonExpired, isAway, func(q *sql.Selector) {
-		sessions := sql.Table(session.Table)
-		holding := sql.Select(sessions.C(session.FieldID)).From(sessions)
-		auth.Holding()(holding)
-		q.Where(sql.NotIn(q.C(subscriber.FieldSessionID), holding))
-	})
-	return err
+	sessions, err := b.rows.AwaySessions(ctx)
+	if err != nil || len(sessions) == 0 {
+		return err
+	}
+	held, err := b.identity.Holding(ctx, sessions)
+	if err != nil {
+		return fmt.Errorf("ask which sessions hold: %w", err)
+	}
+	for _, session := range sessions {
+		if _, holds := held[session]; !holds {
+			if err := b.rows.EndSession(ctx, session, reasonExpired); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // trimAway ends what is over maxAway for each person of whom one has gone away lately, those that left first.
-func (s *Subscriptions) trimAway(ctx context.Context) error {
-	s.mu.Lock()
-	people := s.wentAway
-	s.wentAway = make(map[int]struct{})
-	s.mu.Unlock()
+func (b *Bridge) trimAway(ctx context.Context) error {
+	b.mu.Lock()
+	people := b.wentAway
+	b.wentAway = make(map[string]struct{})
+	b.mu.Unlock()
 	var errs []error
-	for userID := range people {
-		if err := s.trimAwayOf(ctx, userID); err != nil {
+	for user := range people {
+		if err := b.trimAwayOf(ctx, user); err != nil {
 			errs = append(errs, err)
-			s.mu.Lock()
-			s.wentAway[userID] = struct{}{}
-			s.mu.Unlock()
+			b.mu.Lock()
+			b.wentAway[user] = struct{}{}
+			b.mu.Unlock()
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (s *Subscriptions) trimAwayOf(ctx context.Context, userID int) error {
-	ids, err := s.client.Subscriber.Query().Where(subscriber.UserID(userID), subscriber.StateEQ(subscriber.StateAway)).
-		Order(ent.Desc(subscriber.FieldVacatedAt, subscriber.FieldID)).Offset(maxAway).Limit(rowsAtOnce).IDs(auth.AsSystem(ctx))
-	if err != nil {
-		return fmt.Errorf("count the subscriptions of a person that are away: %w", err)
+func (b *Bridge) trimAwayOf(ctx context.Context, user string) error {
+	ids, err := b.rows.ExcessAway(ctx, user, maxAway, rowsAtOnce)
+	if err != nil || len(ids) == 0 {
+		return err
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	_, err = s.endAway(ctx, reasonTooManyAway, subscriber.IDIn(ids...), subscriber.StateEQ(subscriber.StateAway))
+	_, err = b.rows.End(ctx, ids, reasonTooManyAway, true)
 	return err
-}
-
-// endAwaySession ends what is away of a session that has ended. A failure is the sweep's to mend.
-func (s *Subscriptions) endAwaySession(ctx context.Context, sessionID int) {
-	if _, err := s.endAway(ctx, reasonExpired, subscriber.SessionID(sessionID), subscriber.StateEQ(subscriber.StateAway)); err != nil {
-		s.log.WarnContext(ctx, "the subscriptions of a session that ended are not all ended; the sweep tries again", slog.Any("error", err))
-	}
 }

@@ -20,26 +20,26 @@ type task struct {
 	waited  time.Duration // … after so long
 }
 
-// userID is whose task it is; 0 where it is everybody's.
-func (t task) userID() int {
+// user is whose task it is; empty where it is everybody's.
+func (t task) user() string {
 	if t.group != nil {
 		return t.group.person()
 	}
-	return cmp.Or(t.catchUp, t.end, t.poll).viewer.UserID
+	return cmp.Or(t.catchUp, t.end, t.poll).viewer.User
 }
 
 // backlog is what workers are to do, in a line for each person: who asks for much waits longer, and nobody else does.
 type backlog struct {
-	lines map[int][]task // by person; 0 is for what is everybody's
-	turns []int          // whose turn it is: each person with a line, once
+	lines map[string][]task // by person; the empty one is for what is everybody's
+	turns []string          // whose turn it is: each person with a line, once
 	size  int
 }
 
-func (b *backlog) add(userID int, t task) {
-	if len(b.lines[userID]) == 0 {
-		b.turns = append(b.turns, userID)
+func (b *backlog) add(user string, t task) {
+	if len(b.lines[user]) == 0 {
+		b.turns = append(b.turns, user)
 	}
-	b.lines[userID] = append(b.lines[userID], t)
+	b.lines[user] = append(b.lines[user], t)
 	b.size++
 }
 
@@ -48,59 +48,59 @@ func (b *backlog) next() task { return b.lines[b.turns[0]][0] }
 
 // pop takes the next task, and lets its person wait for another turn.
 func (b *backlog) pop() task {
-	userID := b.turns[0]
-	line := b.lines[userID]
+	user := b.turns[0]
+	line := b.lines[user]
 	t := line[0]
 	line[0] = task{}
 	b.turns = b.turns[1:]
 	if line = line[1:]; len(line) > 0 {
-		b.lines[userID] = line
-		b.turns = append(b.turns, userID)
+		b.lines[user] = line
+		b.turns = append(b.turns, user)
 	} else {
-		delete(b.lines, userID)
+		delete(b.lines, user)
 	}
 	b.size--
 	return t
 }
 
-// enqueue gives the workers something to do. s.mu is held.
-func (s *Subscriptions) enqueue(t task) {
-	s.backlog.add(t.userID(), t)
-	s.arrived.Signal()
+// enqueue gives the workers something to do. b.mu is held.
+func (b *Bridge) enqueue(t task) {
+	b.backlog.add(t.user(), t)
+	b.arrived.Signal()
 }
 
 // take waits for tasks: several groups, or one of another kind. Without any, the end has come.
-func (s *Subscriptions) take() []task {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.backlog.size == 0 && !s.ended {
-		s.arrived.Wait()
+func (b *Bridge) take() []task {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.backlog.size == 0 && !b.ended {
+		b.arrived.Wait()
 	}
-	if s.ended {
+	if b.ended {
 		return nil
 	}
-	taken := []task{s.backlog.pop()}
-	for taken[0].group != nil && len(taken) < tasksAtOnce && s.backlog.size > 0 && s.backlog.next().group != nil {
-		taken = append(taken, s.backlog.pop())
+	taken := []task{b.backlog.pop()}
+	for taken[0].group != nil && len(taken) < tasksAtOnce && b.backlog.size > 0 && b.backlog.next().group != nil {
+		taken = append(taken, b.backlog.pop())
 	}
 	return taken
 }
 
 // work is one worker.
-func (s *Subscriptions) work(ctx context.Context) {
+func (b *Bridge) work(ctx context.Context) {
 	for {
-		tasks := s.take()
+		tasks := b.take()
 		switch {
 		case len(tasks) == 0:
 			return
 		case tasks[0].group != nil:
-			s.deliver(ctx, tasks)
+			b.deliver(ctx, tasks)
 		case tasks[0].catchUp != nil:
-			s.catchUp(ctx, tasks[0].catchUp)
+			b.catchUp(ctx, tasks[0].catchUp)
 		case tasks[0].end != nil:
-			s.sendEnd(ctx, tasks[0].end)
+			b.sendEnd(ctx, tasks[0].end)
 		case tasks[0].poll != nil:
-			s.poll(ctx, tasks[0].poll, tasks[0].waited)
+			b.poll(ctx, tasks[0].poll, tasks[0].waited)
 		}
 	}
 }

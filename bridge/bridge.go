@@ -1,130 +1,151 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"log/slog"
-	"net/http"
-	"strconv"
-	"strings"
+	"runtime"
+	"sync"
+	"time"
 
-	"lorebridge/auth"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
 	"lorebridge/pusherapi"
 )
 
 // What calls of Pusher's HTTP API are for.
 const (
-	forEvents   pusherapi.Purpose = "events"
 	forResults  pusherapi.Purpose = "results of subscriptions"
 	forChannels pusherapi.Purpose = "the list of channels"
 )
 
-// Sockets is the embedded server, as far as sessions are concerned.
-type Sockets interface {
-	// Tag gives a connected socket to its owner, for good, and adds a tag to it. It returns whose the socket is:
-	// another than owner if it was given to that one before, empty if there is no such socket; then nothing has
-	// changed.
-	Tag(socketID, owner, tag string) (holder string)
-	// Tags are those that sockets have.
-	Tags() []string
-	// CloseTagged closes the sockets with a tag and says how many there were.
-	CloseTagged(tag string) int
-}
+// networkWorkers is how many deliveries may wait for a Pusher elsewhere at a time.
+const networkWorkers = 8
 
-// Sessions says whether a viewer's session still holds; auth.Accounts does.
-type Sessions interface {
-	Holds(ctx context.Context, v auth.Viewer) (bool, error)
-}
-
-// Parts are what a Bridge works with besides its configuration.
-type Parts struct {
-	Sessions Sessions
-	Logger   *slog.Logger
-	// Transport carries the calls of Pusher's HTTP API; nil means over the network.
-	Transport http.RoundTripper
-	// PayloadLimit is how many bytes of data one event may have; 0 is pusherapi.DefaultPayloadLimit.
-	PayloadLimit int
-	// PublicURL is how browsers reach us; empty if only their requests say it.
-	PublicURL string
-	// Sockets is the embedded server, and nil where Pusher is another.
-	Sockets Sockets
-}
-
-// Bridge is our side of one Pusher app.
+// Bridge carries the GraphQL subscriptions of everybody: those whose results travel over Pusher, and the streams. It
+// may be used concurrently, except as Load and Run say.
 type Bridge struct {
-	config       Config
-	pusher       *pusherapi.Client
-	sessions     Sessions
-	sockets      Sockets
-	log          *slog.Logger
-	publicURL    string
-	payloadLimit int // bytes of data in one event
-	// subscriptions have channels too; nil where there are none. NewSubscriptions sets it.
-	subscriptions *Subscriptions
+	config   Config
+	deps     Deps
+	pusher   *pusherapi.Client
+	eventLog Log
+	rows     Store
+	identity Identity
+	log      *slog.Logger
+	workers  int
+	running  chan struct{} // as many executions as may run at a time
+	gate     gate          // closed while Pusher is down
+
+	// persisting is held while records are written, so that the older state of one never follows the newer.
+	persisting sync.Mutex
+
+	// mu guards everything below. It is never held while Pusher, the Log, the Store or a resolver is called.
+	mu        sync.Mutex
+	byID      map[int]*subscription
+	byChannel map[string]*subscription
+	topics    map[Topic]*topic
+	perUser   map[string]int // places that subscriptions and streams take
+	dirty     map[*subscription]struct{}
+	unwritten map[string]*subscription // by channel: ended or gone away, which the store does not know yet
+	parting   map[string]*subscription // by channel: ended ones whose former owners were granted the channel
+	wentAway  map[string]struct{}      // people of whom a subscription went away lately
+	backlog   backlog
+	queued    int        // events that wait for groups
+	arrived   *sync.Cond // a task came, or the end
+	ended     bool
+	answering sync.WaitGroup // what waits for the requests behind events to be answered
+	stats     Stats
 }
 
-// New returns a bridge to the app that c names. The credentials must be set, also for the embedded server.
-func New(c Config, parts Parts) (*Bridge, error) {
+// Stats is a snapshot. Open and Waiting are gauges; the others count since the start.
+type Stats struct {
+	Open       int    `json:"open"`       // stored subscriptions that have not ended, and whose clients are not away
+	Waiting    int    `json:"waiting"`    // deliveries and the like that no worker has taken
+	Executions uint64 `json:"executions"` // of stored operations
+	Updates    uint64 `json:"updates"`    // results sent, one for each subscription
+	Oversized  uint64 `json:"oversized"`  // results that were too large for Pusher, one for each subscription
+	Failed     uint64 `json:"failed"`     // results with errors, or none because of them, one for each subscription
+}
+
+// New returns a Bridge. Load and then Run make it live.
+func New(c Config, deps Deps) (*Bridge, error) {
+	if err := deps.validate(); err != nil {
+		return nil, err
+	}
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	switch {
-	case !c.HasApp():
-		return nil, errors.New("bridge: the app's credentials are missing")
-	case parts.Sessions == nil || parts.Logger == nil:
-		return nil, errors.New("bridge: Parts needs Sessions and a Logger")
-	case c.Embedded() && (parts.Transport == nil || parts.Sockets == nil):
-		return nil, errors.New("bridge: the embedded server needs its Transport and its Sockets")
+	if deps.Pusher.PayloadLimit() < MinPayloadLimit {
+		return nil, &ConfigError{"Pusher", "takes fewer bytes in an event than MinPayloadLimit"}
 	}
-	client, err := pusherapi.New(pusherapi.Config{
-		AppID: c.AppID, Key: c.Key, Secret: c.Secret, Host: c.Host, Cluster: c.Cluster, TLS: c.secure(),
-		MasterKey: c.MasterKey, PayloadLimit: parts.PayloadLimit,
-	}, pusherapi.Deps{Logger: parts.Logger, Transport: parts.Transport})
-	if err != nil {
-		return nil, err
+	if deps.Register == nil {
+		deps.Register = func(Viewer) error { return nil }
 	}
-	return &Bridge{
-		config: c, pusher: client, sessions: parts.Sessions, sockets: parts.Sockets, log: parts.Logger,
-		publicURL: parts.PublicURL, payloadLimit: cmp.Or(parts.PayloadLimit, pusherapi.DefaultPayloadLimit),
-	}, nil
+	if deps.CheckTopic == nil {
+		deps.CheckTopic = func(Topic) error { return nil }
+	}
+	if deps.Ended == nil {
+		deps.Ended = func(code any) bool { return revoking[code] }
+	}
+	if deps.Lagging == nil {
+		deps.Lagging = func(Topic, int, time.Time, string) {}
+	}
+	if deps.StreamError == nil {
+		deps.StreamError = func(ctx context.Context, err error) { transport.AddSubscriptionError(ctx, gqlerror.Wrap(err)) }
+	}
+	half := max(1, runtime.GOMAXPROCS(0)/2) // the other half is for those who ask
+	workers := networkWorkers
+	if deps.Sockets != nil {
+		workers = half // sending is computing, too
+	}
+	b := &Bridge{
+		config: c.withDefaults(), deps: deps, pusher: deps.Pusher, eventLog: deps.Log, rows: deps.Store, identity: deps.Identity,
+		log: deps.Logger, workers: workers, running: make(chan struct{}, half),
+		byID: make(map[int]*subscription), byChannel: make(map[string]*subscription), topics: make(map[Topic]*topic),
+		perUser: make(map[string]int), backlog: backlog{lines: make(map[string][]task)},
+		dirty: make(map[*subscription]struct{}), unwritten: make(map[string]*subscription),
+		parting: make(map[string]*subscription), wentAway: make(map[string]struct{}),
+	}
+	b.arrived = sync.NewCond(&b.mu)
+	b.gate = gate{check: b.check, changed: make(chan struct{})}
+	return b, nil
 }
 
-// Faults is pusherapi.Client.Faults.
-func (b *Bridge) Faults() (problems, warnings []string) { return b.pusher.Faults() }
+// embedded says that the server is in this process, and reports each change of its channels.
+func (b *Bridge) embedded() bool { return b.deps.Sockets != nil }
 
-var _ auth.Listener = (*Bridge)(nil)
-
-// OpenSessions implements auth.Listener: those that have subscriptions or have authorized sockets.
-func (b *Bridge) OpenSessions() []int {
-	var ids []int
-	if b.subscriptions != nil {
-		ids = b.subscriptions.openSessions()
-	}
-	if b.sockets != nil {
-		for _, tag := range b.sockets.Tags() {
-			if id, err := strconv.Atoi(strings.TrimPrefix(tag, sessionTagPrefix)); err == nil { // as sessionTag made it
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids
+// check asks for channels that nobody has.
+func (b *Bridge) check(ctx context.Context) error {
+	_, err := b.pusher.Channels(ctx, forChannels, "private-check-")
+	return err
 }
 
-// EndSession implements auth.Listener. It ends the subscriptions of a session, and closes the sockets that it has
-// authorized, where the server is our own. Another Pusher has no call for that: there a socket lives until it closes
-// by itself, and can join no further channel. It may take endTimeout.
-func (b *Bridge) EndSession(id int, reason auth.EndReason) {
-	if b.subscriptions != nil {
-		b.subscriptions.endSession(context.Background(), id, reason)
-	}
-	if b.sockets != nil {
-		b.sockets.CloseTagged(sessionTag(id))
-	}
+// Stats returns the counters.
+func (b *Bridge) Stats() Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	stats := b.stats
+	stats.Open, stats.Waiting = len(b.byID), b.backlog.size
+	return stats
 }
 
-const sessionTagPrefix = "session-"
-
-func sessionTag(sessionID int) string { return sessionTagPrefix + strconv.Itoa(sessionID) }
-
-func ownerTag(userID int) string { return "user-" + strconv.Itoa(userID) }
+// Run delivers until ctx ends, and at last writes down what it knows. What was published and is not settled by then is
+// to be published again after the next start. It returns an error if its last state could not be written; it must be
+// called once, after Load.
+func (b *Bridge) Run(ctx context.Context) error {
+	var group sync.WaitGroup
+	for range b.workers {
+		group.Go(func() { b.work(ctx) })
+	}
+	group.Go(func() { b.sweepUntil(ctx) })
+	<-ctx.Done()
+	b.mu.Lock()
+	b.ended = true
+	b.arrived.Broadcast()
+	b.mu.Unlock()
+	group.Wait()
+	b.answering.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
+	defer cancel()
+	return b.Persist(ctx)
+}

@@ -1,110 +1,150 @@
 package bridge
 
 import (
-	"encoding/base64"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"lorebridge/pusherapi"
 )
 
-// Config says which Pusher to use: hosted with Cluster, another server with Host, the embedded one with neither.
+// The defaults of Config.
+const (
+	DefaultPerViewer = 100
+	DefaultGrace     = time.Minute
+	DefaultLifetime  = 30 * 24 * time.Hour
+	DefaultSweep     = time.Minute
+	DefaultKept      = 7 * 24 * time.Hour
+	// DefaultResultPath is where ResultHandler is mounted.
+	DefaultResultPath = "/graphql/subscriptions/result"
+)
+
+// Config is what an operator sets. A zero means the default.
 type Config struct {
-	AppID      string `env:"PUSHER_APP_ID" help:"the app at Pusher; with KEY and SECRET"`
-	Key        string `env:"PUSHER_KEY" help:"its key"`
-	Secret     string `env:"PUSHER_SECRET" help:"its secret"`
-	Cluster    string `env:"PUSHER_CLUSTER" help:"the cluster of hosted Pusher, such as eu"`
-	Host       string `env:"PUSHER_HOST" help:"another server that speaks the protocol, host:port; with neither this nor a cluster the embedded one serves"`
-	Scheme     string `env:"PUSHER_SCHEME" envDefault:"https" help:"http or https, for PUSHER_HOST"`
-	PublicHost string `env:"PUSHER_PUBLIC_HOST" help:"how browsers reach PUSHER_HOST, if by another name"`
-	// PublicScheme is by default that of PUBLIC_URL if PublicHost is set, and else Scheme.
-	PublicScheme string `env:"PUSHER_PUBLIC_SCHEME" help:"http or https, for PUSHER_PUBLIC_HOST; unset, as PUBLIC_URL"`
-	// Namespace keeps apart the channels of installations that share one app.
-	Namespace string `env:"PUSHER_CHANNEL_NAMESPACE" help:"letters, digits, - and _: part of the names of all private channels, for several servers with one app"`
-	// MasterKey turns on end-to-end encryption: 32 bytes in base64.
-	MasterKey string `env:"PUSHER_ENCRYPTION_MASTER_KEY" help:"32 bytes in base64: turns end-to-end encryption on"`
+	// PerViewer is how many subscriptions and streams one viewer may have at a time. Anonymous viewers have no limit:
+	// limit their requests.
+	PerViewer int
+	// PerViewerSetting is what the operator calls PerViewer; clients that reach the limit are shown it.
+	PerViewerSetting string
+	// Grace is how long a client that left is waited for, at least a second. After that its subscription is away: it
+	// costs a record until the client joins again.
+	Grace time.Duration
+	// Lifetime is how long a subscription lives, at least a minute.
+	Lifetime time.Duration
+	// Sweep is how often Pusher is asked which channels are occupied, at least a second.
+	Sweep time.Duration
+	// Kept is how long the Log certainly keeps an event, more than an hour. Whoever is away for longer is sent a gap.
+	Kept time.Duration
+	// Oversize is what becomes of results that are too large for Pusher; by default OversizeError.
+	Oversize Oversize
+	// ResultPath is where ResultHandler is mounted.
+	ResultPath string
+	// Namespace keeps apart the channels of installations that share one app: at most 64 letters, digits, - and _. It
+	// does not begin with encrypted- or cache-.
+	Namespace string
+	// WebhookTokens are further secrets by key, beside the app's own, that webhooks may be signed with.
+	WebhookTokens map[string]string
 }
 
-// Embedded says that the server's own pusherserver is the Pusher.
-func (c Config) Embedded() bool { return c.Cluster == "" && c.Host == "" }
+// ConfigError says which field of Config is wrong.
+type ConfigError struct{ Field, Problem string }
 
-// secure says that Pusher's HTTP API and its WebSockets are reached over TLS; the embedded server is reached as we are.
-func (c Config) secure() bool { return c.Cluster != "" || (c.Host != "" && c.Scheme == "https") }
+func (e *ConfigError) Error() string { return "bridge: Config." + e.Field + " " + e.Problem }
 
-// HasApp says that the app's credentials are configured.
-func (c Config) HasApp() bool { return c.AppID != "" }
+// maxNamespace leaves room in a channel's name, of which Pusher takes 164 bytes.
+const maxNamespace = 64
 
-// Validate names the variable that is wrong or missing and what it may be.
+var (
+	namespaces = regexp.MustCompile(`^[A-Za-z0-9_-]*$`)
+	tokenKeys  = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+)
+
+// Validate returns a *ConfigError for the first field that is wrong.
 func (c Config) Validate() error {
-	if err := c.validateApp(); err != nil {
-		return err
+	c = c.withDefaults()
+	if c.PerViewer < 1 {
+		return &ConfigError{"PerViewer", fmt.Sprintf("is %d: it must be at least 1", c.PerViewer)}
 	}
-	if c.Cluster != "" && c.Host != "" {
-		return errors.New("PUSHER_CLUSTER and PUSHER_HOST are both set: hosted Pusher has a cluster, another server a host; unset one")
-	}
-	if c.PublicHost != "" && c.Host == "" {
-		return errors.New("PUSHER_PUBLIC_HOST is set without PUSHER_HOST: set both or neither")
-	}
-	if c.Cluster != "" && !clusterName.MatchString(c.Cluster) {
-		return fmt.Errorf("PUSHER_CLUSTER is %q: it must be a cluster's name, such as eu", c.Cluster)
-	}
-	if c.Scheme != "http" && c.Scheme != "https" {
-		return fmt.Errorf("PUSHER_SCHEME is %q: it must be http or https", c.Scheme)
-	}
-	if c.PublicScheme != "" {
-		if c.PublicScheme != "http" && c.PublicScheme != "https" {
-			return fmt.Errorf("PUSHER_PUBLIC_SCHEME is %q: it must be http or https", c.PublicScheme)
-		}
-		if c.Host == "" {
-			return errors.New("PUSHER_PUBLIC_SCHEME is set without PUSHER_HOST: set both or neither")
+	for _, v := range []struct {
+		name         string
+		value, least time.Duration
+	}{
+		{"Grace", c.Grace, time.Second},
+		{"Lifetime", c.Lifetime, time.Minute},
+		{"Sweep", c.Sweep, time.Second},
+		{"Kept", c.Kept, keptMargin + time.Second},
+	} {
+		if v.value < v.least {
+			return &ConfigError{v.name, fmt.Sprintf("is %v: it must be a duration such as 90s or 1h, at least %v", v.value, v.least)}
 		}
 	}
-	if err := validateNamespace(c.Namespace); err != nil {
-		return err
+	if !c.Oversize.known() {
+		return &ConfigError{"Oversize", fmt.Sprintf("is %q: it must be error, drop, terminate or fetch", c.Oversize)}
 	}
-	if c.Host != "" {
-		if _, _, err := splitAddress(c.Host, c.secure()); err != nil {
-			return fmt.Errorf("PUSHER_HOST is %q: it must be host:port, such as pusher.internal:6001: %w", c.Host, err)
-		}
+	if len(c.Namespace) > maxNamespace || !namespaces.MatchString(c.Namespace) ||
+		strings.HasPrefix(c.Namespace, "encrypted-") || strings.HasPrefix(c.Namespace, "cache-") {
+		return &ConfigError{"Namespace", fmt.Sprintf("is %.100q: it must be at most %d letters, digits, - and _, "+
+			"and not begin with encrypted- or cache-", c.Namespace, maxNamespace)}
 	}
-	if c.PublicHost != "" {
-		if _, _, err := splitAddress(c.PublicHost, c.secure()); err != nil {
-			return fmt.Errorf("PUSHER_PUBLIC_HOST is %q: it must be host or host:port, such as ws.example.com: %w", c.PublicHost, err)
-		}
-	}
-	if c.MasterKey != "" {
-		if key, err := base64.StdEncoding.DecodeString(c.MasterKey); err != nil || len(key) != 32 {
-			return errors.New("PUSHER_ENCRYPTION_MASTER_KEY is not 32 bytes in base64: make one with `openssl rand -base64 32`")
+	for key, secret := range c.WebhookTokens {
+		if !tokenKeys.MatchString(key) || secret == "" {
+			return &ConfigError{"WebhookTokens", fmt.Sprintf("has the key %q: it must be letters, digits, - and _, with a secret", key)}
 		}
 	}
 	return nil
 }
 
-var (
-	clusterName = regexp.MustCompile(`^[a-z0-9-]+$`)
-	appID       = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-)
+func (c Config) withDefaults() Config {
+	c.PerViewer = cmp.Or(c.PerViewer, DefaultPerViewer)
+	c.Grace = cmp.Or(c.Grace, DefaultGrace)
+	c.Lifetime = cmp.Or(c.Lifetime, DefaultLifetime)
+	c.Sweep = cmp.Or(c.Sweep, DefaultSweep)
+	c.Kept = cmp.Or(c.Kept, DefaultKept)
+	c.Oversize = cmp.Or(c.Oversize, OversizeError)
+	c.ResultPath = cmp.Or(c.ResultPath, DefaultResultPath)
+	return c
+}
 
-func (c Config) validateApp() error {
-	var missing []string
-	for _, v := range []struct{ name, value string }{
-		{"PUSHER_APP_ID", c.AppID}, {"PUSHER_KEY", c.Key}, {"PUSHER_SECRET", c.Secret},
-	} {
-		if v.value == "" {
-			missing = append(missing, v.name)
-		}
-	}
-	switch {
-	case len(missing) == 3 && c.Embedded():
-		return nil // the embedded server makes its own app
-	case len(missing) > 0:
-		return fmt.Errorf("%s must be set too: PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET belong together, and to PUSHER_CLUSTER or PUSHER_HOST",
-			strings.Join(missing, " and "))
-	}
-	for name, value := range map[string]string{"PUSHER_APP_ID": c.AppID, "PUSHER_KEY": c.Key} {
-		if !appID.MatchString(value) {
-			return fmt.Errorf("%s is %q: it must be letters, digits, - and _", name, value)
-		}
+// Deps is what a Bridge works with. Those that may be nil say so.
+type Deps struct {
+	Pusher   *pusherapi.Client
+	Log      Log
+	Store    Store
+	Identity Identity
+	Logger   *slog.Logger
+	// Executor returns what runs the operations of subscriptions; gqlgen's executor.New makes one. It is called by Load
+	// for the first time, so that the resolvers can have the Bridge.
+	Executor func() graphql.GraphExecutor
+	// Sockets is the embedded server, which reports each change of its channels to Changed; nil where Pusher is
+	// another.
+	Sockets Sockets
+	// Register is asked before each new subscription, for example to limit how often a viewer begins one; nil allows
+	// all.
+	Register func(Viewer) error
+	// CheckTopic returns an error for the topic of a record from an earlier process that means nothing any more: such a
+	// subscription ends. Nil takes all topics.
+	CheckTopic func(Topic) error
+	// Ended reports whether an error in a result means that the viewer may subscribe no longer: it closes the
+	// subscription. Nil takes those whose extensions.code is UNAUTHENTICATED, FORBIDDEN or NOT_FOUND.
+	Ended func(code any) bool
+	// StreamError gives a stream over another transport the error that it ends with; nil is gqlgen's
+	// transport.AddSubscriptionError.
+	StreamError func(ctx context.Context, err error)
+	// Lagging is called when a subscription could not be sent a result, with its topic, the number of attempts in a
+	// row, when it is tried next, and why; nil for nobody. It must not block.
+	Lagging func(t Topic, attempts int, until time.Time, why string)
+}
+
+func (d Deps) validate() error {
+	if d.Pusher == nil || d.Log == nil || d.Store == nil || d.Identity == nil || d.Logger == nil || d.Executor == nil {
+		return errors.New("bridge: Deps needs Pusher, Log, Store, Identity, Logger and Executor")
 	}
 	return nil
 }

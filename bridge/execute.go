@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -12,10 +13,6 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-
-	"lorebridge/auth"
-	"lorebridge/ent"
-	"lorebridge/outbox"
 )
 
 // executionTimeout is how long one execution may take.
@@ -23,11 +20,13 @@ const executionTimeout = 10 * time.Second
 
 // outcome is what an execution gave.
 type outcome struct {
-	at      outbox.Cursor // the event's place
-	when    time.Time     // it happened
-	result  []byte        // the GraphQL result as JSON; nil where nothing is to be sent
-	end     string        // why the subscription ends with this; empty where it goes on
-	failure string        // what went wrong, for whoever looks after the server
+	at      Seq       // the event's place
+	when    time.Time // it happened
+	result  []byte    // the GraphQL result as JSON; nil where nothing is to be sent
+	end     string    // why the subscription ends with this; empty where it goes on
+	failure string    // what went wrong, for whoever looks after the server
+
+	allow func(context.Context) error // asked for each member before it is sent the result; nil for nobody
 
 	variants map[variant]rendering // for all who need the same
 }
@@ -46,59 +45,62 @@ const (
 	reasonRenamed     = "encryption was turned on or off, or the namespace of channels changed"
 )
 
-// revoking are the codes of errors that say that the viewer may no longer subscribe. Contract: graph gives them.
+// revoking are the codes of errors that by default mean that the viewer may no longer subscribe.
 var revoking = map[any]bool{"UNAUTHENTICATED": true, "FORBIDDEN": true, "NOT_FOUND": true}
 
 // execute runs a stored operation for one event as soon as one more may run.
-func (s *Subscriptions) execute(ctx context.Context, op operation, viewer auth.Viewer, t outbox.Topic, e *ent.Event) outcome {
+func (b *Bridge) execute(ctx context.Context, op operation, viewer Viewer, t Topic, e *Event) outcome {
 	select {
-	case s.running <- struct{}{}:
-		defer func() { <-s.running }()
+	case b.running <- struct{}{}:
+		defer func() { <-b.running }()
 	case <-ctx.Done():
-		return outcome{at: outbox.At(e), when: e.CreatedAt, failure: "the server is stopping"}
+		return outcome{at: e.Seq, when: e.At, failure: "the server is stopping"}
 	}
-	return s.run(ctx, op, viewer, t, e)
+	return b.run(ctx, op, viewer, t, e)
 }
 
 // run runs a stored operation for one event with the rights of now. Whatever happens in it, only its outcome suffers.
-func (s *Subscriptions) run(ctx context.Context, op operation, viewer auth.Viewer, t outbox.Topic, e *ent.Event) (o outcome) {
-	s.mu.Lock()
-	s.stats.Executions++
-	s.mu.Unlock()
+func (b *Bridge) run(ctx context.Context, op operation, viewer Viewer, t Topic, e *Event) (o outcome) {
+	b.mu.Lock()
+	b.stats.Executions++
+	b.mu.Unlock()
 	defer func() {
 		if reason := recover(); reason != nil {
-			s.log.ErrorContext(ctx, "a subscription panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
-			o = newOutcome(e, &graphql.Response{Errors: gqlerror.List{{
+			b.log.ErrorContext(ctx, "a subscription panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
+			o = b.newOutcome(e, &graphql.Response{Errors: gqlerror.List{{
 				Message: "internal error", Extensions: map[string]any{"code": "INTERNAL"},
 			}}}, false)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(auth.NewContext(ctx, viewer), executionTimeout)
+	ctx, cancel := context.WithTimeout(b.identity.With(ctx, viewer), executionTimeout)
 	defer cancel()
+	exec := b.deps.Executor()
 	call := &delivering{topic: t, event: e}
 	ctx = graphql.StartOperationTrace(context.WithValue(ctx, callKey{}, call))
-	oc, errs := s.exec.CreateOperationContext(ctx, &graphql.RawParams{
+	oc, errs := exec.CreateOperationContext(ctx, &graphql.RawParams{
 		Query: op.document, OperationName: op.name, Variables: op.variables,
 	})
 	if errs != nil {
-		return outcome{at: outbox.At(e), when: e.CreatedAt, end: reasonInvalid + errs.Error(), failure: errs.Error()}
+		return outcome{at: e.Seq, when: e.At, end: reasonInvalid + errs.Error(), failure: errs.Error()}
 	}
-	responses, ctx := s.exec.DispatchOperation(ctx, oc)
+	responses, ctx := exec.DispatchOperation(ctx, oc)
 	response := responses(ctx)
 	if response == nil && ctx.Err() != nil { // not that there is nothing to tell: it came to no end
-		response = s.exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(ctx.Err())})
+		response = exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(ctx.Err())})
 	}
-	return newOutcome(e, response, call.last)
+	o = b.newOutcome(e, response, call.last)
+	o.allow = call.allow
+	return o
 }
 
 // newOutcome reads a response. Without one there is nothing to tell. Errors beside data are sent as GraphQL has them;
 // where there is no data they say that the subscription has ended, or are sent, for they stand for an update that its
 // client would else miss.
-func newOutcome(e *ent.Event, response *graphql.Response, last bool) outcome {
-	return outcomeOf(outbox.At(e), e.CreatedAt, response, last)
+func (b *Bridge) newOutcome(e *Event, response *graphql.Response, last bool) outcome {
+	return b.outcomeOf(e.Seq, e.At, response, last)
 }
 
-func outcomeOf(at outbox.Cursor, when time.Time, response *graphql.Response, last bool) outcome {
+func (b *Bridge) outcomeOf(at Seq, when time.Time, response *graphql.Response, last bool) outcome {
 	o := outcome{at: at, when: when}
 	if last {
 		o.end = reasonCompleted
@@ -108,7 +110,7 @@ func outcomeOf(at outbox.Cursor, when time.Time, response *graphql.Response, las
 	}
 	if len(response.Errors) > 0 {
 		o.failure = response.Errors.Error()
-		if code := response.Errors[0].Extensions["code"]; len(response.Data) == 0 && revoking[code] {
+		if code := response.Errors[0].Extensions["code"]; len(response.Data) == 0 && b.deps.Ended(code) {
 			o.end = reasonRevoked + response.Errors[0].Message
 			return o
 		}
@@ -123,7 +125,7 @@ func outcomeOf(at outbox.Cursor, when time.Time, response *graphql.Response, las
 }
 
 // encodeResult writes a GraphQL result with the event's place in the log, and when it happened.
-func encodeResult(at outbox.Cursor, when time.Time, data []byte, errs gqlerror.List) ([]byte, error) {
+func encodeResult(at Seq, when time.Time, data []byte, errs gqlerror.List) ([]byte, error) {
 	var text bytes.Buffer
 	text.WriteString(`{"data":`)
 	if len(data) == 0 {
@@ -139,6 +141,43 @@ func encodeResult(at outbox.Cursor, when time.Time, data []byte, errs gqlerror.L
 		text.WriteString(`,"errors":`)
 		text.Write(encoded)
 	}
-	text.WriteString(`,"extensions":{"subscription":{"seq":` + strconv.Itoa(at.Seq()) + `,"ts":"` + outbox.FormatTime(when) + `"}}}`)
+	text.WriteString(`,"extensions":{"subscription":{"seq":` + strconv.FormatInt(int64(at), 10) + `,"ts":"` + formatTime(when) + `"}}}`)
 	return text.Bytes(), nil
+}
+
+// formatTime is a moment as clients read it: in UTC, with milliseconds.
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// mailTo is what a subscription is sent of an outcome, if its viewer may have it now.
+func (b *Bridge) mailTo(ctx context.Context, o *outcome, sub *subscription, protocol Protocol) mail {
+	if o.allow != nil {
+		if err := b.allow(ctx, o.allow, sub.viewer); err != nil {
+			return b.denied(ctx, o, sub, protocol, err)
+		}
+	}
+	return mail{sub: sub, rendering: b.render(o, sub, protocol)}
+}
+
+// allow asks whether a viewer may have a result.
+func (b *Bridge) allow(ctx context.Context, ask func(context.Context) error, viewer Viewer) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			b.log.ErrorContext(ctx, "an Allow panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
+			err = errors.New("internal error")
+		}
+	}()
+	ctx, cancel := context.WithTimeout(b.identity.With(ctx, viewer), executionTimeout)
+	defer cancel()
+	return ask(ctx)
+}
+
+// denied is what becomes of a result that a viewer may not have. The subscription ends if the error says so. Otherwise
+// it is asked again later.
+func (b *Bridge) denied(ctx context.Context, o *outcome, sub *subscription, protocol Protocol, err error) mail {
+	response := b.deps.Executor().DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})
+	if len(response.Errors) == 0 || !b.deps.Ended(response.Errors[0].Extensions["code"]) && !errors.Is(err, ErrForbidden) {
+		return mail{sub: sub, failed: fmt.Errorf("ask whether the viewer may have a result: %w", err)}
+	}
+	end := outcome{at: o.at, when: o.when, failure: err.Error(), end: reasonRevoked + response.Errors[0].Message}
+	return mail{sub: sub, rendering: b.render(&end, sub, protocol)}
 }

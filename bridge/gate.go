@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"lorebridge/outbox"
+	"lorebridge/pusherapi/outage"
 )
 
 // gate holds up results while Pusher as a whole is down: then one is tried from time to time, and the first that is
@@ -14,7 +14,7 @@ import (
 type gate struct {
 	check   func(context.Context) error
 	mu      sync.Mutex
-	outage  outbox.Outage
+	outage  outage.Outage
 	trying  bool          // one is tried though the outage lasts
 	changed chan struct{} // closed when the outage ends or a trial does, and then replaced
 }
@@ -79,7 +79,7 @@ func (g *gate) sent() {
 // fault of its own.
 func (g *gate) failed(ctx context.Context, id int, err error) (down bool) {
 	g.mu.Lock()
-	check := g.outage.Failed(id, outbox.RetryAfter(err), rand.Float64(), time.Now()) //nolint:gosec // only spreads retries
+	check := g.outage.Failed(id, outage.RetryAfter(err), rand.Float64(), time.Now()) //nolint:gosec // only spreads retries
 	down = g.outage.Lasts()
 	g.turn()
 	g.mu.Unlock()

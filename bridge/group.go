@@ -9,9 +9,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/formatter"
-
-	"lorebridge/ent"
-	"lorebridge/outbox"
 )
 
 // broadcastable is the directive of the schema on fields that look the same to everybody signed in.
@@ -20,13 +17,13 @@ const broadcastable = "broadcastable"
 // groupKey is what subscriptions have in common that can share one execution: the topic, the selection with its
 // variables, and, unless every selected field looks the same to everybody, the person.
 type groupKey struct {
-	topic       outbox.Topic
+	topic       Topic
 	fingerprint [sha256.Size]byte
-	userID      int // 0: anybody
+	user        string // empty: anybody
 }
 
 // group is the subscriptions that share one execution per event. Its events are delivered one after the other.
-// Guarded by Subscriptions.mu.
+// Guarded by Bridge.mu.
 type group struct {
 	key       groupKey
 	operation operation
@@ -35,65 +32,66 @@ type group struct {
 
 	// sent are the last events that went out, the oldest first; forgotten is the newest one before them.
 	sent      []stamp
-	forgotten outbox.Cursor
+	forgotten Seq
 }
 
 // keepSent is how many stamps a group keeps: as many events as a client can catch up with, and then some.
 const keepSent = 64
 
-// person is whose subscriptions these are, or 0 where they are several people's.
-func (g *group) person() int {
-	only := g.key.userID
+// person is whose subscriptions these are, or empty where they are several people's.
+func (g *group) person() string {
+	only := g.key.user
 	for sub := range g.members {
 		switch {
-		case only == 0:
-			only = sub.viewer.UserID
-		case only != sub.viewer.UserID:
-			return 0
+		case only == "":
+			only = sub.viewer.User
+		case only != sub.viewer.User:
+			return ""
 		}
 	}
 	return only
 }
 
 // remember notes that an event went out.
-func (g *group) remember(place outbox.Cursor, at time.Time) {
+func (g *group) remember(place Seq, at time.Time) {
 	g.sent = append(g.sent, stamp{place, at})
 	if len(g.sent) > keepSent {
-		g.forgotten = outbox.Later(g.forgotten, g.sent[0].place)
+		g.forgotten = max(g.forgotten, g.sent[0].place)
 		g.sent = g.sent[1:]
 	}
 }
 
 // sentBy is the last event that went out by a moment.
-func (g *group) sentBy(to time.Time) outbox.Cursor {
+func (g *group) sentBy(to time.Time) Seq {
 	last := g.forgotten
 	for _, sent := range g.sent {
 		if !sent.at.After(to) {
-			last = outbox.Later(last, sent.place)
+			last = max(last, sent.place)
 		}
 	}
 	return last
 }
 
-// publication is an event on its way to the groups of its topics. Guarded by Subscriptions.mu.
+// publication is an event on its way to the groups of its topics. Guarded by Bridge.mu.
 type publication struct {
-	event    *ent.Event
+	event    *Event
 	open     int      // groups that are not done with it, and members of theirs that lag
-	done     func()   // outbox's
+	done     func()   // whoever published it
 	answered bool     // the request behind it, or it took too long
 	waiting  []*group // for that
 }
 
-// topic is everybody who listens to an outbox.Topic. It exists while somebody does. Guarded by Subscriptions.mu.
+// topic is everybody who listens to an Topic. It exists while somebody does. Guarded by Bridge.mu.
 type topic struct {
 	groups map[groupKey]*group
 	feeds  map[*feed]struct{}
-	users  int           // subscriptions and feeds, also those that are about to be
-	last   outbox.Cursor // the last event that was published to it
+	users  int // subscriptions and feeds, also those that are about to be
+	last   Seq // the last event that was published to it
 }
 
-// keyOf returns the group of an operation. The name of the operation does not count, nor do blanks and comments.
-func keyOf(t outbox.Topic, userID int, oc *graphql.OperationContext) (groupKey, error) {
+// keyOf returns the group of an operation. The name of the operation does not count, nor do blanks and comments. Only
+// one that is guarded by an Allow can be shared by several users.
+func keyOf(t Topic, user string, guarded bool, oc *graphql.OperationContext) (groupKey, error) {
 	nameless := *oc.Operation
 	nameless.Name = ""
 	fragments := ast.FragmentDefinitionList{}
@@ -113,8 +111,8 @@ func keyOf(t outbox.Topic, userID int, oc *graphql.OperationContext) (groupKey, 
 		return groupKey{}, err
 	}
 	key := groupKey{topic: t, fingerprint: sha256.Sum256(append([]byte(text.String()+"\x00"), variables...))}
-	if !shared {
-		key.userID = userID
+	if !shared || !guarded {
+		key.user = user
 	}
 	return key, nil
 }

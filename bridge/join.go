@@ -3,12 +3,9 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"time"
-
-	"lorebridge/auth"
-	"lorebridge/ent"
-	"lorebridge/ent/subscriber"
-	"lorebridge/rule"
 )
 
 const (
@@ -45,70 +42,70 @@ type Change struct {
 
 // Authorize grants a subscription's channel to its subscriber and takes it for the sign that the client is about to
 // join. One that was away is revived; the former owner of one that has ended is granted the channel for its end.
-// Anybody else gets a rule.ErrForbidden, and so does whoever asks for a channel that is not known.
-func (s *Subscriptions) Authorize(ctx context.Context, channel string, viewer auth.Viewer, hint subscriber.Protocol) error {
+// Anybody else gets a ErrForbidden, and so does whoever asks for a channel that is not known.
+func (b *Bridge) Authorize(ctx context.Context, channel string, viewer Viewer, hint Protocol) error {
 	for {
-		sub, err := s.owned(channel, viewer.UserID)
+		sub, err := b.owned(channel, viewer.User)
 		if err != nil {
 			return err
 		}
 		if sub != nil {
-			if open, err := s.admit(ctx, sub, hint); open || err != nil {
+			if open, err := b.admit(ctx, sub, hint); open || err != nil {
 				return err
 			}
 		}
-		switch row, err := s.stored(ctx, channel); {
+		switch row, err := b.stored(ctx, channel); {
 		case err != nil:
 			return err
-		case row == nil || row.UserID != viewer.UserID:
-			return rule.ErrForbidden
-		case row.State == subscriber.StateClosed:
-			return s.part(row, hint)
+		case row == nil || !row.Viewer.mayJoin(viewer.User):
+			return ErrForbidden
+		case row.State == StateClosed:
+			return b.part(row, hint)
 		default:
-			if err := s.revive(ctx, row); err != nil {
+			if err := b.revive(ctx, row); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// owned returns the subscription of a channel that is in memory, or nil. Another person's is a rule.ErrForbidden.
-func (s *Subscriptions) owned(channel string, userID int) (*subscription, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sub := s.byChannel[channel]
-	if sub != nil && sub.viewer.UserID != userID {
-		return nil, rule.ErrForbidden
+// owned returns the subscription of a channel that is in memory, or nil. Another person's is a ErrForbidden.
+func (b *Bridge) owned(channel, user string) (*subscription, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sub := b.byChannel[channel]
+	if sub != nil && !sub.viewer.mayJoin(user) {
+		return nil, ErrForbidden
 	}
 	return sub, nil
 }
 
 // admit lets the client of a subscription join, and reports false where the subscription has ended, or gone away
 // meanwhile.
-func (s *Subscriptions) admit(ctx context.Context, sub *subscription, hint subscriber.Protocol) (open bool, err error) {
+func (b *Bridge) admit(ctx context.Context, sub *subscription, hint Protocol) (open bool, err error) {
 	now := time.Now().UTC()
-	s.mu.Lock()
+	b.mu.Lock()
 	switch {
 	case sub.gone():
 	case !sub.alive(now):
-		s.close(sub, reasonExpired, false)
-	case !s.place(sub, false):
-		s.close(sub, reasonNoPlace, false)
+		b.close(sub, reasonExpired, false)
+	case !b.place(sub, false):
+		b.close(sub, reasonNoPlace, false)
 	}
 	if sub.gone() {
-		s.mu.Unlock()
+		b.mu.Unlock()
 		return false, nil
 	}
-	again := s.join(sub, hint, now)
+	again := b.join(sub, hint, now)
 	joins := sub.joins
-	id, protocol, cursor := sub.id, sub.protocol, sub.cursor.Seq()
+	id, protocol, cursor := sub.id, sub.protocol, sub.cursor
 	underWay := []chan struct{}{sub.sending, sub.chasing}
-	s.mu.Unlock()
+	b.mu.Unlock()
 	defer func() { // also where it is not granted: whoever was listening before goes on
-		s.mu.Lock()
-		defer s.mu.Unlock()
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		if sub.joins == joins {
-			s.expect(sub, again)
+			b.expect(sub, again)
 		}
 	}()
 	// What is on its way was meant for the former connection. It should not reach this one ahead of what that one
@@ -118,22 +115,16 @@ func (s *Subscriptions) admit(ctx context.Context, sub *subscription, hint subsc
 	}
 	// Written before the answer leaves: a restart must know of every client that may be listening. What ended meanwhile
 	// stays so.
-	written := 0
-	if err := s.eventLog.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
-		written, err = tx.Subscriber.Update().Where(subscriber.ID(id), subscriber.StateNEQ(subscriber.StateClosed)).
-			SetState(subscriber.StateJoining).SetProtocol(protocol).SetCursor(cursor).
-			SetAuthorizedAt(now).ClearVacatedAt().
-			Save(auth.AsSystem(ctx))
-		return err
-	}); err != nil {
+	open, err = b.rows.Join(ctx, id, protocol, cursor, now)
+	if err != nil {
 		return false, fmt.Errorf("note that a subscription is joined: %w", err)
 	}
-	if written == 0 { // its row has ended, or is gone
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.close(sub, reasonExpired, false)
+	if !open { // its record has ended, or is gone
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.close(sub, reasonExpired, false)
 	}
-	return written > 0, nil
+	return open, nil
 }
 
 // maxUnderWay is how long a client waits for what is on its way to its former connection: about as long as it would
@@ -160,248 +151,273 @@ func awaitAll(ctx context.Context, channels []chan struct{}, limit time.Duration
 	return nil
 }
 
-// owns says whether a channel is one of the person's subscriptions, or was until lately.
-func (s *Subscriptions) owns(ctx context.Context, channel string, userID int) (bool, error) {
-	sub, err := s.owned(channel, userID)
+// owns reports whether a viewer may join a channel: it is one of their subscriptions, or was until lately.
+func (b *Bridge) owns(ctx context.Context, channel, user string) (bool, error) {
+	sub, err := b.owned(channel, user)
 	switch {
 	case sub != nil:
 		return true, nil
 	case err != nil:
 		return false, nil //nolint:nilerr // another person's
 	}
-	owner, err := s.client.Subscriber.Query().Where(subscriber.Channel(channel)).Select(subscriber.FieldUserID).Int(auth.AsSystem(ctx))
-	switch {
-	case ent.IsNotFound(err):
-		return false, nil
-	case err != nil:
+	r, err := b.rows.Find(ctx, channel)
+	if err != nil {
 		return false, fmt.Errorf("read whose subscription it is: %w", err)
 	}
-	return owner == userID, nil
+	return r != nil && r.Viewer.mayJoin(user), nil
 }
 
+// mayJoin says that a user may join the channel of a subscription that v began: it is theirs, or nobody's. Nobody's
+// has a name that cannot be guessed.
+func (v Viewer) mayJoin(user string) bool { return v.anonymous() || v.User == user }
+
 // join notes that the client is about to join. Whether it was there before, and since when it is not, is not always
-// known: then it is sent again what it may have missed. It returns whether it was authorized before. s.mu is held.
-func (s *Subscriptions) join(sub *subscription, hint subscriber.Protocol, now time.Time) (again bool) {
+// known: then it is sent again what it may have missed. It returns whether it was authorized before. b.mu is held.
+func (b *Bridge) join(sub *subscription, hint Protocol, now time.Time) (again bool) {
 	again = !sub.authorizedAt.IsZero()
-	s.pay(sub) // what it lacked is part of what it missed
+	b.pay(sub) // what it lacked is part of what it missed
 	if again {
 		sub.cursor = sub.believed(now.Add(-catchUpWindow))
 	}
-	if sub.protocol == subscriber.ProtocolUnset {
+	if sub.protocol == ProtocolUnset {
 		sub.protocol = hint
 	}
-	s.rejoin(sub)
+	b.rejoin(sub)
 	sub.authorizedAt, sub.absent = now, 0
-	if !s.bridge.config.Embedded() {
+	if !b.embedded() {
 		sub.occupied = false // as far as this connection goes; the embedded server knows
 	}
 	return again
 }
 
 // expect waits for an authorized client to join. Pusher elsewhere is asked; the embedded server reports it, and if it
-// does not, whoever was listening before goes on. s.mu is held.
-func (s *Subscriptions) expect(sub *subscription, again bool) {
-	if !s.bridge.config.Embedded() {
+// does not, whoever was listening before goes on. b.mu is held.
+func (b *Bridge) expect(sub *subscription, again bool) {
+	if !b.embedded() {
 		wait := firstPoll
 		if again {
 			wait = rejoinPoll
 		}
-		s.pollAfter(sub, wait)
+		b.pollAfter(sub, wait)
 		return
 	}
 	joins := sub.joins
 	time.AfterFunc(joinPatience, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if sub.joins == joins && sub.state == subscriber.StateJoining && sub.occupied {
-			s.occupiedNow(sub)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if sub.joins == joins && sub.state == StateJoining && sub.occupied {
+			b.occupiedNow(sub)
 		}
 	})
 }
 
 // Changed takes in what the embedded server reports. It does not block.
-func (s *Subscriptions) Changed(c Change) {
-	if !s.bridge.isSubscriptionChannel(c.Channel) {
+func (b *Bridge) Changed(c Change) {
+	if !isSubscriptionChannel(c.Channel) {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sub := s.known(c.Channel)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sub := b.known(c.Channel)
 	switch {
 	case sub == nil:
 	case c.Joined && sub.live(): // late, or again: who else was there has been sent what this one may have missed
 		sub.cursor = sub.believed(time.Now().Add(-catchUpWindow))
-		s.again(sub)
+		b.again(sub)
 	case c.Joined:
-		s.occupiedNow(sub)
+		b.occupiedNow(sub)
 	case c.Listeners == 0:
-		s.vacate(sub, c.Heard.Add(-leaveMargin), c.Unsubscribed)
+		b.vacate(sub, c.Heard.Add(-leaveMargin), c.Unsubscribed)
 	}
 }
 
-// occupiedNow notes that the client listens; what it missed is sent first. s.mu is held.
-func (s *Subscriptions) occupiedNow(sub *subscription) {
+// occupiedNow notes that the client listens; what it missed is sent first. b.mu is held.
+func (b *Bridge) occupiedNow(sub *subscription) {
 	if sub.parting {
-		sub.occupied = !s.bridge.config.Embedded() // the embedded server reports each join
-		s.enqueue(task{end: sub})
+		sub.occupied = !b.embedded() // the embedded server reports each join
+		b.enqueue(task{end: sub})
 		return
 	}
 	sub.occupied = true
-	if sub.state == subscriber.StateVacated { // it was its former connection that left, after this one was authorized
-		s.rejoin(sub)
+	if sub.state == StateVacated { // it was its former connection that left, after this one was authorized
+		b.rejoin(sub)
 	}
-	s.place(sub, true)
-	if sub.state != subscriber.StateJoining || sub.catching == sub.joins {
+	b.place(sub, true)
+	if sub.state != StateJoining || sub.catching == sub.joins {
 		return
 	}
 	sub.catching = sub.joins
-	s.enqueue(task{catchUp: sub})
+	b.enqueue(task{catchUp: sub})
 }
 
-// again has a live subscription caught up from its cursor. s.mu is held.
-func (s *Subscriptions) again(sub *subscription) {
+// again has a live subscription caught up from its cursor. b.mu is held.
+func (b *Bridge) again(sub *subscription) {
 	if !sub.live() {
 		return // it is being caught up, which goes on
 	}
-	s.rejoin(sub)
-	s.occupiedNow(sub)
+	b.rejoin(sub)
+	b.occupiedNow(sub)
 }
 
-// rejoin has a subscription begin anew after its cursor. s.mu is held.
-func (s *Subscriptions) rejoin(sub *subscription) {
-	sub.state, sub.vacatedAt, sub.left = subscriber.StateJoining, time.Time{}, false
+// rejoin has a subscription begin anew after its cursor. b.mu is held.
+func (b *Bridge) rejoin(sub *subscription) {
+	sub.state, sub.vacatedAt, sub.left = StateJoining, time.Time{}, false
 	sub.joins++
 	sub.joinCursor = sub.cursor
-	s.dirty[sub] = struct{}{}
+	b.dirty[sub] = struct{}{}
 }
 
 // vacate notes that the client left, and has what was sent by the moment to. left says that it did so on purpose.
-// s.mu is held.
-func (s *Subscriptions) vacate(sub *subscription, to time.Time, left bool) {
+// b.mu is held.
+func (b *Bridge) vacate(sub *subscription, to time.Time, left bool) {
 	if !sub.occupied {
 		return // it has left, or only its former connection has
 	}
 	sub.occupied = false
-	s.pay(sub)
+	b.pay(sub)
 	sub.cursor = sub.believed(to)
-	sub.state = subscriber.StateVacated
+	sub.state = StateVacated
 	sub.joins++
 	sub.vacatedAt, sub.left = time.Now().UTC(), left
-	s.unplace(sub)
-	s.dirty[sub] = struct{}{}
+	b.unplace(sub)
+	b.dirty[sub] = struct{}{}
 }
 
-// pollAfter has Pusher asked whether the channel is occupied. s.mu is held.
-func (s *Subscriptions) pollAfter(sub *subscription, wait time.Duration) {
+// pollAfter has Pusher asked whether the channel is occupied. b.mu is held.
+func (b *Bridge) pollAfter(sub *subscription, wait time.Duration) {
 	joins := sub.joins
 	time.AfterFunc(wait, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if sub.joins == joins && sub.state == subscriber.StateJoining && !sub.occupied {
-			s.enqueue(task{poll: sub, waited: wait})
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if sub.joins == joins && sub.state == StateJoining && !sub.occupied {
+			b.enqueue(task{poll: sub, waited: wait})
 		}
 	})
 }
 
 // poll asks whether a channel is occupied. A Pusher that will not say leaves it at the authorization.
-func (s *Subscriptions) poll(ctx context.Context, sub *subscription, waited time.Duration) {
-	s.mu.Lock()
+func (b *Bridge) poll(ctx context.Context, sub *subscription, waited time.Duration) {
+	b.mu.Lock()
 	joins := sub.joins
-	s.mu.Unlock()
-	occupied, _ := s.bridge.pusher.Occupied(ctx, forChannels, sub.channel) // without an answer the authorization is all there is
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if sub.state != subscriber.StateJoining || sub.joins != joins || sub.occupied {
+	b.mu.Unlock()
+	occupied, _ := b.pusher.Occupied(ctx, forChannels, sub.channel) // without an answer the authorization is all there is
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if sub.state != StateJoining || sub.joins != joins || sub.occupied {
 		return
 	}
 	if occupied || time.Since(sub.authorizedAt) > lastPoll {
-		s.occupiedNow(sub)
+		b.occupiedNow(sub)
 		return
 	}
-	s.pollAfter(sub, min(2*waited, lastPoll))
+	b.pollAfter(sub, min(2*waited, lastPoll))
 }
 
-// close ends a subscription for good; tell says whether its client is sent the end. s.mu is held.
-func (s *Subscriptions) close(sub *subscription, reason string, tell bool) {
+// close ends a subscription for good; tell says whether its client is sent the end. b.mu is held.
+func (b *Bridge) close(sub *subscription, reason string, tell bool) {
 	if sub.gone() {
 		return
 	}
-	sub.closedReason, sub.closedAt, sub.state = short(reason), time.Now().UTC(), subscriber.StateClosed
-	s.forget(sub)
+	sub.closedReason, sub.closedAt, sub.state = short(reason), time.Now().UTC(), StateClosed
+	b.forget(sub)
 	if tell && !sub.authorizedAt.IsZero() {
-		s.enqueue(task{end: sub})
+		b.enqueue(task{end: sub})
 	}
 }
 
-// End implements graph.Subscriptions: it is written down before it returns.
-func (s *Subscriptions) End(ctx context.Context, id int, reason string) error {
-	if s.endNow(id, reason) {
-		return s.Persist(ctx)
+// End ends a subscription by its id. It is written down before End returns. One that is not there, or has ended, is
+// ErrNotFound.
+func (b *Bridge) End(ctx context.Context, id int, reason string) error {
+	if b.endNow(id, reason) {
+		return b.Persist(ctx)
 	}
-	ended, err := s.endAway(ctx, reason, subscriber.ID(id))
+	ended, err := b.rows.End(ctx, []int{id}, reason, false)
 	if err != nil {
 		return err
 	}
-	if s.endNow(id, reason) { // it was revived meanwhile
-		return s.Persist(ctx)
+	if b.endNow(id, reason) { // it was revived meanwhile
+		return b.Persist(ctx)
 	}
 	if ended == 0 {
-		return rule.ErrNotFound
+		return ErrNotFound
 	}
 	return nil
 }
 
 // endNow ends a subscription that is in memory, and says whether it is.
-func (s *Subscriptions) endNow(id int, reason string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sub := s.byID[id]
+func (b *Bridge) endNow(id int, reason string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sub := b.byID[id]
 	if sub != nil {
-		s.close(sub, reason, true)
+		b.close(sub, reason, true)
 	}
 	return sub != nil
 }
 
-// openSessions are the sessions of the subscriptions that go on, one for each.
-func (s *Subscriptions) openSessions() []int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ids := make([]int, 0, len(s.byID))
-	for _, sub := range s.byID {
-		ids = append(ids, sub.viewer.SessionID)
+// OpenSessions are the sessions for which something is open here: those of the subscriptions that go on, and those that
+// authorized sockets of the embedded server. They come in any order, repeated or not.
+func (b *Bridge) OpenSessions() []string {
+	var sessions []string
+	b.mu.Lock()
+	for _, sub := range b.byID {
+		if sub.viewer.Session != "" {
+			sessions = append(sessions, sub.viewer.Session)
+		}
 	}
-	return ids
+	b.mu.Unlock()
+	if b.deps.Sockets != nil {
+		for _, tag := range b.deps.Sockets.Tags() {
+			if session, ok := strings.CutPrefix(tag, sessionTagPrefix); ok {
+				sessions = append(sessions, session)
+			}
+		}
+	}
+	return sessions
+}
+
+// EndSession ends the subscriptions of a session, which has ended for a reason, and sends their clients the end. It
+// closes the sockets that the session has authorized, where the server is embedded. Another Pusher has no call for
+// that: there a socket lives until it closes by itself, and can join no further channel. It takes no longer than a
+// second.
+func (b *Bridge) EndSession(ctx context.Context, session, reason string) {
+	b.endSession(ctx, session, reason)
+	if b.deps.Sockets != nil {
+		b.deps.Sockets.CloseTagged(sessionTag(session))
+	}
 }
 
 // endSession ends the subscriptions of a session and sends their clients the end, which may take no longer than
 // endTimeout.
-func (s *Subscriptions) endSession(ctx context.Context, sessionID int, reason auth.EndReason) {
+func (b *Bridge) endSession(ctx context.Context, session, reason string) {
 	var mails []mail
-	s.mu.Lock()
-	for _, sub := range s.byID {
-		if sub.viewer.SessionID == sessionID {
+	b.mu.Lock()
+	for _, sub := range b.byID {
+		if sub.viewer.Session == session {
 			if !sub.authorizedAt.IsZero() {
 				mails = append(mails, endOf(sub, sub.protocol))
 			}
-			s.close(sub, reasonExpired+": "+string(reason), false)
+			b.close(sub, reasonExpired+": "+reason, false)
 		}
 	}
-	s.mu.Unlock()
+	b.mu.Unlock()
 	sending, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
-	verdicts := s.push(sending, mails)
-	s.mu.Lock()
+	verdicts := b.push(sending, mails)
+	b.mu.Lock()
 	for i, verdict := range verdicts {
 		if isLater(verdict) {
-			s.enqueue(task{end: mails[i].sub})
+			b.enqueue(task{end: mails[i].sub})
 		}
 	}
-	s.mu.Unlock()
-	s.endAwaySession(ctx, sessionID)
+	b.mu.Unlock()
+	if err := b.rows.EndSession(ctx, session, reasonExpired); err != nil {
+		b.log.WarnContext(ctx, "the subscriptions of a session that ended are not all ended; the sweep tries again", slog.Any("error", err))
+	}
 }
 
 // endOf is the end, for a client of a protocol.
-func endOf(sub *subscription, protocol subscriber.Protocol) mail {
+func endOf(sub *subscription, protocol Protocol) mail {
 	return mail{sub: sub, rendering: rendering{packets: endPackets[protocol]}, isEnd: true}
 }
 

@@ -1,86 +1,66 @@
 package bridge
 
-import (
-	"fmt"
-	"time"
-
-	"lorebridge/auth"
-	"lorebridge/outbox"
-)
-
-// registrationsPerPlace is how often a minute a person may use each of their places.
-const registrationsPerPlace = 5
-
-// reserve takes one of a person's places for a subscription to a topic, or returns an *auth.RateLimitError. From now
-// on the topic notes what is published.
-func (s *Subscriptions) reserve(t outbox.Topic, userID int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.perUser[userID] >= s.config.PerPerson {
-		return &auth.RateLimitError{RetryAfter: joinTimeout, Limit: fmt.Sprintf(
-			"a person may have %d subscriptions and streams at a time (SUBSCRIPTIONS_PER_PERSON): end one that is not needed, "+
-				"or wait until one that nobody joined has ended", s.config.PerPerson)}
+// reserve takes one of a person's places for a subscription to a topic, or returns a *LimitError. From now on the topic
+// notes what is published. Who is anonymous needs no place.
+func (b *Bridge) reserve(t Topic, user string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if user != "" && b.perUser[user] >= b.config.PerViewer {
+		return &LimitError{Limit: b.config.PerViewer, Setting: b.config.PerViewerSetting, RetryAfter: joinTimeout}
 	}
-	s.perUser[userID]++
-	s.hold(t)
+	b.perUser[user]++
+	b.hold(t)
 	return nil
 }
 
-// tooManyNew names the limit of new subscriptions in an error about it.
-func (s *Subscriptions) tooManyNew(wait time.Duration) error {
-	return &auth.RateLimitError{RetryAfter: wait, Limit: fmt.Sprintf(
-		"a person may begin %d subscriptions a minute (%d times SUBSCRIPTIONS_PER_PERSON): keep those that you have",
-		registrationsPerPlace*s.config.PerPerson, registrationsPerPlace)}
-}
-
-// release gives back what reserve took. s.mu is held.
-func (s *Subscriptions) release(t outbox.Topic, userID int) {
-	s.free(userID)
-	s.drop(t)
+// release gives back what reserve took. b.mu is held.
+func (b *Bridge) release(t Topic, user string) {
+	b.free(user)
+	b.drop(t)
 }
 
 // place gives a subscription whose client is there, or about to be, a place of its person's. Without force it reports
-// false where none is left. s.mu is held.
-func (s *Subscriptions) place(sub *subscription, force bool) bool {
+// false where none is left. b.mu is held.
+func (b *Bridge) place(sub *subscription, force bool) bool {
 	switch {
 	case sub.placed:
 		return true
-	case !force && s.perUser[sub.viewer.UserID] >= s.config.PerPerson:
+	case !force && !sub.viewer.anonymous() && b.perUser[sub.viewer.User] >= b.config.PerViewer:
 		return false
 	}
-	s.perUser[sub.viewer.UserID]++
+	b.perUser[sub.viewer.User]++
 	sub.placed = true
 	return true
 }
 
-// unplace takes a subscription's place away, if it has one. s.mu is held.
-func (s *Subscriptions) unplace(sub *subscription) {
+// unplace takes a subscription's place away, if it has one. b.mu is held.
+func (b *Bridge) unplace(sub *subscription) {
 	if sub.placed {
 		sub.placed = false
-		s.free(sub.viewer.UserID)
+		b.free(sub.viewer.User)
 	}
 }
 
-// free gives a place back. s.mu is held.
-func (s *Subscriptions) free(userID int) {
-	s.perUser[userID]--
-	if s.perUser[userID] == 0 {
-		delete(s.perUser, userID)
+// free gives a place back. b.mu is held.
+func (b *Bridge) free(user string) {
+	b.perUser[user]--
+	if b.perUser[user] == 0 {
+		delete(b.perUser, user)
 	}
 }
 
-// hold keeps a topic while one more listens. s.mu is held.
-func (s *Subscriptions) hold(t outbox.Topic) {
-	if s.topics[t] == nil {
-		s.topics[t] = &topic{groups: make(map[groupKey]*group), feeds: make(map[*feed]struct{})}
+// hold keeps a topic while one more listens. b.mu is held.
+func (b *Bridge) hold(t Topic) {
+	if b.topics[t] == nil {
+		b.topics[t] = &topic{groups: make(map[groupKey]*group), feeds: make(map[*feed]struct{})}
 	}
-	s.topics[t].users++
+	b.topics[t].users++
 }
 
-// drop lets go of a topic, which is forgotten with its last listener. s.mu is held.
-func (s *Subscriptions) drop(t outbox.Topic) {
-	s.topics[t].users--
-	if s.topics[t].users == 0 {
-		delete(s.topics, t)
+// drop lets go of a topic, which is forgotten with its last listener. b.mu is held.
+func (b *Bridge) drop(t Topic) {
+	b.topics[t].users--
+	if b.topics[t].users == 0 {
+		delete(b.topics, t)
 	}
 }

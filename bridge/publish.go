@@ -5,10 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"lorebridge/auth"
-	"lorebridge/ent"
-	"lorebridge/ent/subscriber"
-	"lorebridge/outbox"
 	"lorebridge/pusherapi"
 )
 
@@ -16,64 +12,64 @@ import (
 const maxAnswering = 100 * time.Millisecond
 
 // Publish takes the next event of the log. Stored subscriptions get it in the order of the log, after its request was
-// answered; those that nobody listens to now read it from the log later. It returns the topics that it is not done
-// with yet; done is called once it is.
-func (s *Subscriptions) Publish(entry outbox.Entry, done func()) (topics []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := &publication{event: entry.Event, done: done, answered: isClosed(entry.Answered), open: 1} // until all groups have it
-	for _, t := range outbox.TopicsOf(entry.Event) {
-		listeners := s.topics[t]
+// answered; those that nobody listens to now read it from the log later. It returns those of the topics that it is not
+// done with yet; done is called once it is, from any goroutine. It does not block.
+func (b *Bridge) Publish(e *Event, done func(), topics ...Topic) (open []Topic) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := &publication{event: e, done: done, answered: isClosed(e.Answered), open: 1} // until all groups have it
+	for _, t := range topics {
+		listeners := b.topics[t]
 		if listeners == nil {
 			continue
 		}
-		listeners.last = outbox.Later(listeners.last, outbox.At(p.event))
+		listeners.last = max(listeners.last, e.Seq)
 		if len(listeners.groups) > 0 {
-			topics = append(topics, t.String())
+			open = append(open, t)
 		}
 		for _, g := range listeners.groups {
 			p.open++
-			s.queued++
+			b.queued++
 			if g.queue = append(g.queue, p); len(g.queue) == 1 {
-				s.advance(g)
+				b.advance(g)
 			}
-			if len(g.queue) > s.groupLimit() {
-				s.cutOff(g)
+			if len(g.queue) > b.groupLimit() {
+				b.cutOff(g)
 			}
 		}
 	}
 	if p.open > 1 && !p.answered {
-		s.answering.Go(func() { s.awaitAnswer(p, entry.Answered) })
+		b.answering.Go(func() { b.awaitAnswer(p) })
 	}
-	if len(topics) > 0 {
+	if len(open) > 0 {
 		p.less()
 	}
-	return topics
+	return open
 }
 
-// advance has the group's next event delivered, once its request has been answered. s.mu is held.
-func (s *Subscriptions) advance(g *group) {
+// advance has the group's next event delivered, once its request has been answered. b.mu is held.
+func (b *Bridge) advance(g *group) {
 	p := g.queue[0]
 	if !p.answered {
 		p.waiting = append(p.waiting, g)
 		return
 	}
-	s.enqueue(task{group: g})
+	b.enqueue(task{group: g})
 }
 
 // awaitAnswer lets the groups go on that wait for the answer to the request behind an event.
-func (s *Subscriptions) awaitAnswer(p *publication, answered <-chan struct{}) {
+func (b *Bridge) awaitAnswer(p *publication) {
 	timer := time.NewTimer(maxAnswering)
 	defer timer.Stop()
 	select {
-	case <-answered:
+	case <-p.event.Answered:
 	case <-timer.C:
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	p.answered = true
 	for _, g := range p.waiting {
-		s.advance(g)
+		b.advance(g)
 	}
 	p.waiting = nil
 }
@@ -91,8 +87,8 @@ func isClosed(c <-chan struct{}) bool {
 // delivery is one event for the members of one group that listen now.
 type delivery struct {
 	group   *group
-	event   *ent.Event
-	viewer  auth.Viewer
+	event   *Event
+	viewer  Viewer
 	members []member
 	outcome outcome
 	over    chan struct{} // closed when it is
@@ -101,17 +97,17 @@ type delivery struct {
 // member is a subscription as it was when the delivery began.
 type member struct {
 	sub      *subscription
-	protocol subscriber.Protocol
+	protocol Protocol
 	joins    int
 }
 
 // deliver runs each group's operation once for its next event and sends the results to the members, those of all
 // groups together. A group goes on when its members have the event, or are to read it from the log.
-func (s *Subscriptions) deliver(ctx context.Context, tasks []task) {
+func (b *Bridge) deliver(ctx context.Context, tasks []task) {
 	deliveries := make([]*delivery, len(tasks))
 	recipients := 0
 	for i, t := range tasks {
-		deliveries[i] = s.begin(t.group)
+		deliveries[i] = b.begin(t.group)
 		recipients += len(deliveries[i].members)
 	}
 	mails := make([]mail, 0, recipients)
@@ -119,94 +115,94 @@ func (s *Subscriptions) deliver(ctx context.Context, tasks []task) {
 		if len(d.members) == 0 {
 			continue
 		}
-		d.outcome = s.execute(ctx, d.group.operation, d.viewer, d.group.key.topic, d.event)
+		d.outcome = b.execute(ctx, d.group.operation, d.viewer, d.group.key.topic, d.event)
 		for _, m := range d.members {
-			mails = append(mails, mail{sub: m.sub, rendering: s.render(&d.outcome, m.sub, m.protocol)})
+			mails = append(mails, b.mailTo(ctx, &d.outcome, m.sub, m.protocol))
 		}
 	}
-	verdicts := s.push(ctx, mails)
+	verdicts := b.push(ctx, mails)
 	if ctx.Err() != nil {
 		return // what was not sent is not settled: it is published after the next start
 	}
 	for _, d := range deliveries {
 		n := len(d.members)
-		s.finish(d, mails[:n], verdicts[:n])
+		b.finish(d, mails[:n], verdicts[:n])
 		mails, verdicts = mails[n:], verdicts[n:]
 	}
 }
 
 // begin notes who is to get the group's next event: those who listen, need it, and whose session still holds.
-func (s *Subscriptions) begin(g *group) *delivery {
+func (b *Bridge) begin(g *group) *delivery {
 	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	d := &delivery{group: g, event: g.queue[0].event, members: make([]member, 0, len(g.members)), over: make(chan struct{})}
 	for sub := range g.members {
 		switch {
 		case !sub.alive(now):
-			s.close(sub, reasonExpired, true)
-		case sub.cursor.Covers(d.event) || !sub.live(): // whoever joins reads it from the log
+			b.close(sub, reasonExpired, true)
+		case sub.cursor >= d.event.Seq || !sub.live(): // whoever joins reads it from the log
 		case sub.gap == gapRefused:
 			sub.gap = gapOwed
-			s.lag(sub, d.event, g.queue[0])
+			b.lag(sub, d.event, g.queue[0])
 		default:
 			sub.sending = d.over
 			d.members = append(d.members, member{sub, sub.protocol, sub.joins})
 		}
 	}
-	if len(d.members) > 0 && g.key.userID != 0 {
+	if len(d.members) > 0 && g.key.user != "" {
 		d.viewer = d.members[0].sub.viewer // all are the same person's
 	}
 	return d
 }
 
 // finish notes what became of a delivery and lets the group go on.
-func (s *Subscriptions) finish(d *delivery, mails []mail, verdicts []error) {
+func (b *Bridge) finish(d *delivery, mails []mail, verdicts []error) {
 	now := time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	close(d.over)
 	if len(d.members) > 0 {
-		d.group.remember(outbox.At(d.event), now) // not earlier: whoever left before now may have missed it
+		d.group.remember(d.event.Seq, now) // not earlier: whoever left before now may have missed it
 	}
 	p := d.group.queue[0]
 	for i, m := range d.members {
 		m.sub.sending = nil
-		s.settle(mails[i], verdicts[i], outbox.At(d.event), m.joins, now)
+		b.settle(mails[i], verdicts[i], d.event.Seq, m.joins, now)
 		if isLater(verdicts[i]) && !m.sub.gone() && m.sub.joins == m.joins {
-			s.failed(m.sub, verdicts[i])
-			s.lag(m.sub, d.event, p)
+			b.failed(m.sub, verdicts[i])
+			b.lag(m.sub, d.event, p)
 		} else if m.sub.gap == gapOwed && !m.sub.gone() {
-			s.lag(m.sub, d.event, p) // its client is owed a gap, also after a crash
+			b.lag(m.sub, d.event, p) // its client is owed a gap, also after a crash
 		}
 		if m.sub.catching != 0 {
-			s.enqueue(task{catchUp: m.sub})
+			b.enqueue(task{catchUp: m.sub})
 		}
 	}
 	d.group.queue[0] = nil
 	d.group.queue = d.group.queue[1:]
-	s.queued--
+	b.queued--
 	p.less()
 	if len(d.group.queue) > 0 {
-		s.advance(d.group)
+		b.advance(d.group)
 	} else {
 		d.group.queue = nil // let go of the array behind it
 	}
 }
 
-// settle notes what became of one result for one subscription. s.mu is held.
-func (s *Subscriptions) settle(m mail, verdict error, at outbox.Cursor, joins int, now time.Time) {
+// settle notes what became of one result for one subscription. b.mu is held.
+func (b *Bridge) settle(m mail, verdict error, at Seq, joins int, now time.Time) {
 	sub := m.sub
 	if sub.gone() {
 		return
 	}
-	s.dirty[sub] = struct{}{}
+	b.dirty[sub] = struct{}{}
 	if m.failure != "" {
 		sub.lastError = short(m.failure)
 		if m.size > 0 {
-			s.stats.Oversized++
+			b.stats.Oversized++
 		} else {
-			s.stats.Failed++
+			b.stats.Failed++
 		}
 	}
 	switch {
@@ -221,17 +217,17 @@ func (s *Subscriptions) settle(m mail, verdict error, at outbox.Cursor, joins in
 		return
 	}
 	if sub.joins == joins {
-		sub.cursor = outbox.Later(sub.cursor, at)
+		sub.cursor = max(sub.cursor, at)
 	}
 	if len(m.packets) > 0 && verdict == nil {
-		s.stats.Updates++
+		b.stats.Updates++
 		sub.deliveredAt, sub.failures, sub.retryAt = now, 0, time.Time{}
 	}
 	if m.end != "" {
 		sub.readable = m.size > 0
-		s.close(sub, m.end, verdict != nil) // its end was behind the packet that was refused, or sent
+		b.close(sub, m.end, verdict != nil) // its end was behind the packet that was refused, or sent
 	} else if verdict != nil {
-		s.again(sub)
+		b.again(sub)
 	}
 }
 

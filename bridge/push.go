@@ -6,15 +6,16 @@ import (
 	"log/slog"
 	"slices"
 
-	"lorebridge/outbox"
 	"lorebridge/pusherapi"
+	"lorebridge/pusherapi/outage"
 )
 
 // mail is what one subscription is to be sent: its packets in their order.
 type mail struct {
 	sub *subscription
 	rendering
-	isEnd bool // of a subscription that has ended or gone away
+	isEnd  bool  // of a subscription that has ended or gone away
+	failed error // why nothing can be sent now; nil if something can
 }
 
 // errUnwanted is the verdict on what may no longer be sent.
@@ -24,8 +25,11 @@ var errUnwanted = errors.New("the subscription ended, or came back, while this w
 // *pusherapi.RefusedError where Pusher will never take it, any other error where it could not be sent now. What is
 // the same for many goes out in one call, the rest in batches; while Pusher as a whole is down, all wait. However
 // long that takes, no result is sent to a subscription that has ended meanwhile, and no end to one that is back.
-func (s *Subscriptions) push(ctx context.Context, mails []mail) []error {
-	p := &post{Subscriptions: s, mails: mails, verdicts: make([]error, len(mails))}
+func (b *Bridge) push(ctx context.Context, mails []mail) []error {
+	p := &post{Bridge: b, mails: mails, verdicts: make([]error, len(mails))}
+	for i := range mails {
+		p.verdicts[i] = mails[i].failed
+	}
 	for wave := 0; ; wave++ { // a client's second packet follows its first in another call
 		same, order, single := p.sort(wave)
 		if len(order) == 0 && len(single) == 0 {
@@ -48,7 +52,7 @@ func (s *Subscriptions) push(ctx context.Context, mails []mail) []error {
 
 // post is a push under way.
 type post struct {
-	*Subscriptions
+	*Bridge
 	mails    []mail
 	verdicts []error
 }
@@ -81,7 +85,7 @@ func (p *post) sendSame(ctx context.Context, which []int, shared *packet) {
 		for i, m := range which {
 			channels[i] = p.mails[m].sub.channel
 		}
-		return p.bridge.pusher.TriggerMulti(ctx, forResults, channels, shared.name, shared.data)
+		return p.pusher.TriggerMulti(ctx, forResults, channels, shared.name, shared.data)
 	})
 	p.spread(ctx, err, which, func(m int) *packet { return shared })
 }
@@ -94,7 +98,7 @@ func (p *post) sendBatch(ctx context.Context, which []int, wave int) {
 		for i, m := range which {
 			batch[i] = p.event(m, own(m))
 		}
-		return p.bridge.pusher.TriggerBatch(ctx, forResults, batch)
+		return p.pusher.TriggerBatch(ctx, forResults, batch)
 	})
 	p.spread(ctx, err, which, own)
 }
@@ -113,11 +117,11 @@ func (p *post) spread(ctx context.Context, together error, which []int, own func
 			continue
 		}
 		sent, err := p.attempt(ctx, []int{m}, func([]int) error {
-			return p.bridge.pusher.Trigger(ctx, forResults, p.event(m, own(m)))
+			return p.pusher.Trigger(ctx, forResults, p.event(m, own(m)))
 		})
 		if len(sent) > 0 {
 			p.verdicts[m] = err
-			p.bridge.pusher.NoteSingle(ctx, together, err)
+			p.pusher.NoteSingle(ctx, together, err)
 		}
 	}
 }
@@ -142,7 +146,7 @@ func (p *post) attempt(ctx context.Context, which []int, do func([]int) error) (
 			p.gate.leave()
 			return which, err
 		}
-		p.log.Log(ctx, outbox.LogLevel(err), "results of subscriptions wait", slog.Any("error", err))
+		p.log.Log(ctx, outage.LogLevel(err), "results of subscriptions wait", slog.Any("error", err))
 		if down := p.gate.failed(ctx, p.mails[which[0]].sub.id, err); !down {
 			return which, err
 		}

@@ -2,18 +2,12 @@ package bridge
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-
-	"lorebridge/auth"
-	"lorebridge/ent"
-	"lorebridge/ent/subscriber"
-	"lorebridge/rule"
 )
 
 const (
@@ -24,40 +18,39 @@ const (
 )
 
 // protocols are the values of headerProtocol.
-var protocols = map[string]subscriber.Protocol{
-	"":                subscriber.ProtocolUnset,
-	"both":            subscriber.ProtocolBoth,
-	"graphql-ruby":    subscriber.ProtocolGraphqlRuby,
-	"lighthouse":      subscriber.ProtocolLighthouse,
-	"lighthouse-echo": subscriber.ProtocolLighthouseEcho,
+var protocols = map[string]Protocol{
+	"":                ProtocolUnset,
+	"both":            ProtocolBoth,
+	"graphql-ruby":    ProtocolGraphqlRuby,
+	"lighthouse":      ProtocolLighthouse,
+	"lighthouse-echo": ProtocolLighthouseEcho,
 }
 
 // Register runs the resolver, which says whether the viewer may and what the topic is, stores the subscription, and
 // only then returns its answer with the channel. Where the answer has errors, and where nothing will follow it,
 // nothing is stored and the channel is empty.
-func (s *Subscriptions) Register(ctx context.Context, exec graphql.GraphExecutor, oc *graphql.OperationContext) (*graphql.Response, string) {
-	refuse := func(err error) (*graphql.Response, string) {
+func (b *Bridge) Register(ctx context.Context, exec graphql.GraphExecutor, oc *graphql.OperationContext) (*graphql.Response, string) {
+	reject := func(err error) (*graphql.Response, string) {
 		return exec.DispatchError(graphql.WithOperationContext(ctx, oc), gqlerror.List{gqlerror.Wrap(err)}), ""
 	}
 	draft, err := newDraft(oc)
 	if err != nil {
-		return refuse(err)
+		return reject(err)
 	}
 	call := &registering{}
 	stored := false
 	defer func() {
 		if call.reserved && !stored {
-			viewer, _ := auth.FromContext(ctx) // there is one: it took a place
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.release(call.topic, viewer.UserID)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.release(call.topic, call.viewer.User)
 		}
 	}()
 	responses, running := exec.DispatchOperation(context.WithValue(ctx, callKey{}, call), oc)
 	answer := responses(running)
 	switch {
 	case answer == nil && ctx.Err() != nil:
-		return refuse(context.Cause(ctx))
+		return reject(context.Cause(ctx))
 	case answer == nil:
 		answer = &graphql.Response{Data: []byte("{}")} // nothing to begin with
 	case len(answer.Errors) > 0:
@@ -66,9 +59,9 @@ func (s *Subscriptions) Register(ctx context.Context, exec graphql.GraphExecutor
 	if call.ended || !call.reserved {
 		return answer, ""
 	}
-	sub, err := s.store(ctx, draft, call, oc)
+	sub, err := b.store(ctx, draft, call, oc)
 	if err != nil {
-		return refuse(err)
+		return reject(err)
 	}
 	stored = true
 	if answer.Extensions == nil {
@@ -90,7 +83,7 @@ func announcement(sub *subscription) map[string]any {
 
 // draft is what a request says about its subscription.
 type draft struct {
-	protocol subscriber.Protocol
+	protocol Protocol
 	compress bool
 	field    string
 }
@@ -99,26 +92,27 @@ func newDraft(oc *graphql.OperationContext) (draft, error) {
 	d := draft{}
 	var known bool
 	if d.protocol, known = protocols[strings.ToLower(header(oc, headerProtocol))]; !known {
-		return d, rule.Inputf(headerProtocol, "is %.40q: it must be graphql-ruby, lighthouse, lighthouse-echo or both", header(oc, headerProtocol))
+		return d, inputErrorf(headerProtocol, "is %.40q: it must be graphql-ruby, lighthouse, lighthouse-echo or both", header(oc, headerProtocol))
 	}
 	switch encoding := header(oc, headerCompress); strings.ToLower(encoding) {
 	case "":
 	case "gzip":
 		d.compress = true
 	default:
-		return d, rule.Inputf(headerCompress, "is %.40q: it must be gzip", encoding)
+		return d, inputErrorf(headerCompress, "is %.40q: it must be gzip", encoding)
 	}
-	d.field = graphql.CollectFields(oc, oc.Operation.SelectionSet, []string{"Subscription"})[0].Name // graph lets nothing else pass
-	size := len(oc.RawQuery)
-	if len(oc.Variables) > 0 {
-		variables, err := json.Marshal(oc.Variables)
-		if err != nil {
-			return d, fmt.Errorf("measure the variables of a subscription: %w", err)
-		}
-		size += len(variables)
+	roots := graphql.CollectFields(oc, oc.Operation.SelectionSet, []string{"Subscription"})
+	if len(roots) != 1 {
+		return d, inputErrorf("query", "has %d fields of Subscription: a subscription must have one", len(roots))
 	}
+	d.field = roots[0].Name
+	size, err := variablesSize(oc.Variables)
+	if err != nil {
+		return d, fmt.Errorf("measure the variables of a subscription: %w", err)
+	}
+	size += len(oc.RawQuery)
 	if size > maxStored {
-		return d, rule.Inputf("query", "has with its variables %d bytes, a stored subscription may have %d: ask for less", size, maxStored)
+		return d, inputErrorf("query", "has with its variables %d bytes, a stored subscription may have %d: ask for less", size, maxStored)
 	}
 	return d, nil
 }
@@ -127,55 +121,41 @@ func header(oc *graphql.OperationContext, name string) string {
 	return strings.TrimSpace(oc.Headers.Get(name))
 }
 
-// store writes the subscription down and makes it one that events are kept for.
-func (s *Subscriptions) store(ctx context.Context, d draft, call *registering, oc *graphql.OperationContext) (*subscription, error) {
-	viewer, err := auth.FromContext(ctx)
-	if err != nil {
-		return nil, err
-	}
-	key, err := keyOf(call.topic, viewer.UserID, oc)
+// store keeps the subscription, and makes it one that events are delivered to.
+func (b *Bridge) store(ctx context.Context, d draft, call *registering, oc *graphql.OperationContext) (*subscription, error) {
+	key, err := keyOf(call.topic, call.viewer.User, call.guarded, oc)
 	if err != nil {
 		return nil, fmt.Errorf("compare the variables of a subscription: %w", err)
 	}
 	now := time.Now().UTC()
 	sub := &subscription{
-		channel: s.bridge.newChannel(), topic: call.topic, viewer: viewer, compress: d.compress, createdAt: now,
+		channel: b.newChannel(), topic: call.topic, viewer: call.viewer, compress: d.compress, createdAt: now,
 		operation: operation{document: oc.RawQuery, name: oc.Operation.Name, field: d.field, variables: oc.Variables},
-		state:     subscriber.StatePending, protocol: d.protocol, cursor: call.cursor, placed: true,
+		state:     StatePending, protocol: d.protocol, cursor: call.cursor, placed: true,
 	}
-	if err := s.eventLog.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
-		row, err := tx.Subscriber.Create().
-			SetChannel(sub.channel).SetUserID(viewer.UserID).SetSessionID(viewer.SessionID).
-			SetTopic(sub.topic.String()).SetField(d.field).SetOperationName(sub.operation.name).
-			SetDocument(sub.operation.document).SetVariables(sub.operation.variables).
-			SetProtocol(d.protocol).SetCompress(d.compress).SetCursor(sub.cursor.Seq()).
-			SetExpiresAt(earlier(now.Add(s.config.Lifetime), viewer.ExpiresAt)).
-			Save(auth.AsSystem(ctx))
-		if err == nil {
-			sub.id = row.ID
-		}
-		return err
-	}); err != nil {
+	expires := now.Add(b.config.Lifetime)
+	if end := call.viewer.ExpiresAt; !end.IsZero() && end.Before(expires) {
+		expires = end
+	}
+	sub.id, err = b.rows.Create(ctx, &Record{
+		Channel: sub.channel, Viewer: call.viewer, Topic: sub.topic, Shared: call.guarded, Field: d.field,
+		Operation: sub.operation.name, Document: sub.operation.document, Variables: sub.operation.variables,
+		Protocol: d.protocol, Compress: d.compress, State: StatePending, Cursor: sub.cursor, CreatedAt: now, ExpiresAt: expires,
+	})
+	if err != nil {
 		return nil, fmt.Errorf("store a subscription: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.enter(sub, key)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.enter(sub, key)
 	return sub, nil
 }
 
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// enter adds a subscription, whose topic is held, to those that events are delivered to. s.mu is held.
-func (s *Subscriptions) enter(sub *subscription, key groupKey) {
-	s.byID[sub.id] = sub
-	s.byChannel[sub.channel] = sub
-	groups := s.topics[sub.topic].groups
+// enter adds a subscription, whose topic is held, to those that events are delivered to. b.mu is held.
+func (b *Bridge) enter(sub *subscription, key groupKey) {
+	b.byID[sub.id] = sub
+	b.byChannel[sub.channel] = sub
+	groups := b.topics[sub.topic].groups
 	g, ok := groups[key]
 	if !ok {
 		g = &group{key: key, operation: sub.operation, members: make(map[*subscription]struct{})}

@@ -2,10 +2,6 @@ package bridge
 
 import (
 	"time"
-
-	"lorebridge/auth"
-	"lorebridge/ent/subscriber"
-	"lorebridge/outbox"
 )
 
 // operation is what a subscription runs.
@@ -26,26 +22,26 @@ type operation struct {
 //
 // What is away is a row alone, and so is what is closed.
 //
-// What follows id is guarded by Subscriptions.mu, and so is the membership of its group.
+// What follows id is guarded by Bridge.mu, and so is the membership of its group.
 type subscription struct {
 	channel   string
-	topic     outbox.Topic
+	topic     Topic
 	operation operation
-	viewer    auth.Viewer // who registered it: it ends with this session
+	viewer    Viewer // who registered it: it ends with this session
 	compress  bool
 	createdAt time.Time
 	id        int
 
 	group    *group
-	state    subscriber.State
-	protocol subscriber.Protocol
+	state    State
+	protocol Protocol
 
 	// cursor is the last event that the subscription needs no more: it was sent, or came before the subscription. For a
 	// live one that is a promise of Pusher's, which a rollback takes back.
-	cursor     outbox.Cursor
-	joinCursor outbox.Cursor // cursor when the last catching up began
-	liveCursor outbox.Cursor // cursor when it last became live
-	liveAt     time.Time     // when that was
+	cursor     Seq
+	joinCursor Seq       // cursor when the last catching up began
+	liveCursor Seq       // cursor when it last became live
+	liveAt     time.Time // when that was
 
 	authorizedAt time.Time
 	vacatedAt    time.Time
@@ -67,9 +63,9 @@ type subscription struct {
 	parting  bool // it has ended, and stands for a client that will be sent that and nothing else
 	readable bool // the result that it ended with was too large, and can still be read
 	gap      gapState
-	gapFrom  outbox.Cursor // before the first result that Pusher refused; a restart goes on from there
-	absent   int           // sweeps in a row that did not find its channel
-	hookedAt time.Time     // of the newest webhook about it
+	gapFrom  Seq       // before the first result that Pusher refused; a restart goes on from there
+	absent   int       // sweeps in a row that did not find its channel
+	hookedAt time.Time // of the newest webhook about it
 
 	// failures are how often in a row it could not be sent what it is due. While it is lagging, its client is
 	// there and lacks events that are read from the log, however many; owed are the events that wait for that.
@@ -89,32 +85,34 @@ const (
 )
 
 // live says that a delivery reaches the subscription.
-func (s *subscription) live() bool { return s.state == subscriber.StateLive }
+func (s *subscription) live() bool { return s.state == StateLive }
 
 // gone says that it is in memory no longer: it has ended, or is away.
-func (s *subscription) gone() bool { return s.closedReason != "" || s.state == subscriber.StateAway }
+func (s *subscription) gone() bool { return s.closedReason != "" || s.state == StateAway }
 
 // idle says that nothing is being sent to it, and that its row has all that it needs to go on.
 func (s *subscription) idle() bool { return s.sending == nil && s.chasing == nil && s.gap != gapOwed }
 
 // alive says that the session it acts for has not expired.
-func (s *subscription) alive(now time.Time) bool { return now.Before(s.viewer.ExpiresAt) }
+func (s *subscription) alive(now time.Time) bool {
+	return s.viewer.ExpiresAt.IsZero() || now.Before(s.viewer.ExpiresAt)
+}
 
 // stamp is when an event was sent to a group.
 type stamp struct {
-	place outbox.Cursor
+	place Seq
 	at    time.Time
 }
 
 // believed is the last event that the client can be believed to have received by the moment to. What was sent while
 // it caught up counts only once it was live by then.
-func (s *subscription) believed(to time.Time) outbox.Cursor {
+func (s *subscription) believed(to time.Time) Seq {
 	last := s.cursor // where nothing is being sent
 	switch {
 	case s.live() && !to.Before(s.liveAt):
-		last = outbox.Earlier(s.cursor, outbox.Later(s.liveCursor, s.group.sentBy(to)))
-	case s.live(), s.state == subscriber.StateJoining:
-		last = outbox.Earlier(s.cursor, s.joinCursor)
+		last = min(s.cursor, max(s.liveCursor, s.group.sentBy(to)))
+	case s.live(), s.state == StateJoining:
+		last = min(s.cursor, s.joinCursor)
 	}
 	return last
 }

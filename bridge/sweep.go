@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
-
-	"lorebridge/ent/subscriber"
 )
 
 const (
@@ -19,7 +17,7 @@ const (
 )
 
 // sweepUntil ends what is too old and writes down what changed, until ctx ends.
-func (s *Subscriptions) sweepUntil(ctx context.Context) {
+func (b *Bridge) sweepUntil(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	persisted, swept := time.Now(), time.Now()
@@ -30,56 +28,56 @@ func (s *Subscriptions) sweepUntil(ctx context.Context) {
 		case <-ticker.C:
 		}
 		now := time.Now()
-		s.endOld(now)
+		b.endOld(now)
 		if now.Sub(persisted) >= persistInterval {
 			persisted = now
-			if err := errors.Join(s.Persist(ctx), s.trimAway(ctx)); err != nil && ctx.Err() == nil {
-				s.log.ErrorContext(ctx, "the state of subscriptions could not be written; trying again", slog.Any("error", err))
+			if err := errors.Join(b.Persist(ctx), b.trimAway(ctx)); err != nil && ctx.Err() == nil {
+				b.log.ErrorContext(ctx, "the state of subscriptions could not be written; trying again", slog.Any("error", err))
 			}
 		}
-		if now.Sub(swept) >= s.config.Sweep {
+		if now.Sub(swept) >= b.config.Sweep {
 			swept = now
-			if err := errors.Join(s.sweepChannels(ctx), s.sweepAway(ctx)); err != nil && ctx.Err() == nil {
-				s.log.WarnContext(ctx, "subscriptions could not be looked through; trying again", slog.Any("error", err))
+			if err := errors.Join(b.sweepChannels(ctx), b.sweepAway(ctx)); err != nil && ctx.Err() == nil {
+				b.log.WarnContext(ctx, "subscriptions could not be looked through; trying again", slog.Any("error", err))
 			}
 		}
 	}
 }
 
 // endOld closes the subscriptions whose time is over, and lets go of those whose clients are away.
-func (s *Subscriptions) endOld(now time.Time) {
-	embedded := s.bridge.config.Embedded()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, sub := range s.byID {
+func (b *Bridge) endOld(now time.Time) {
+	embedded := b.embedded()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, sub := range b.byID {
 		switch {
 		case !sub.alive(now):
-			s.close(sub, reasonExpired, true)
-		case now.Sub(sub.createdAt) > s.config.Lifetime:
-			s.close(sub, reasonLifetime, true)
+			b.close(sub, reasonExpired, true)
+		case now.Sub(sub.createdAt) > b.config.Lifetime:
+			b.close(sub, reasonLifetime, true)
 		case sub.left && now.Sub(sub.vacatedAt) > leftStays:
-			s.close(sub, reasonLeft, false)
+			b.close(sub, reasonLeft, false)
 		case !sub.idle(): // what is under way would be sent again, and what it is owed forgotten
-		case sub.state == subscriber.StatePending && now.Sub(sub.createdAt) > joinTimeout:
-			s.goAway(sub)
-		case embedded && sub.state == subscriber.StateJoining && !sub.occupied && now.Sub(sub.authorizedAt) > joinTimeout:
-			s.goAway(sub) // elsewhere it counts as joined, until the sweep does not find it
-		case sub.state == subscriber.StateVacated && now.Sub(sub.vacatedAt) > s.config.Grace:
-			s.goAway(sub)
+		case sub.state == StatePending && now.Sub(sub.createdAt) > joinTimeout:
+			b.goAway(sub)
+		case embedded && sub.state == StateJoining && !sub.occupied && now.Sub(sub.authorizedAt) > joinTimeout:
+			b.goAway(sub) // elsewhere it counts as joined, until the sweep does not find it
+		case sub.state == StateVacated && now.Sub(sub.vacatedAt) > b.config.Grace:
+			b.goAway(sub)
 		}
 	}
-	s.forgetParting(now)
+	b.forgetParting(now)
 }
 
 // sweepChannels compares what is taken for live with what Pusher knows, so that a client's leave and return are
 // noticed where no webhook ever comes. The embedded server reports each change itself, so there nothing can differ.
-func (s *Subscriptions) sweepChannels(ctx context.Context) error {
-	if s.bridge.config.Embedded() {
+func (b *Bridge) sweepChannels(ctx context.Context) error {
+	if b.embedded() {
 		return nil
 	}
 	occupied := make(map[string]bool)
-	for _, prefix := range s.bridge.config.subscriptionPrefixes() {
-		list, err := s.bridge.pusher.Channels(ctx, forChannels, prefix)
+	for _, prefix := range b.prefixes() {
+		list, err := b.pusher.Channels(ctx, forChannels, prefix)
 		if err != nil {
 			return err
 		}
@@ -88,12 +86,12 @@ func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 		}
 	}
 	var missing []*subscription
-	s.mu.Lock()
-	for _, sub := range s.byID {
+	b.mu.Lock()
+	for _, sub := range b.byID {
 		switch {
 		case occupied[sub.channel]:
 			sub.absent = 0
-			s.occupiedNow(sub) // the webhook of its return was lost
+			b.occupiedNow(sub) // the webhook of its return was lost
 		case sub.live():
 			sub.absent++
 			if sub.absent >= absentSweeps {
@@ -101,26 +99,26 @@ func (s *Subscriptions) sweepChannels(ctx context.Context) error {
 			}
 		}
 	}
-	s.mu.Unlock()
-	return s.vacateAbsent(ctx, missing)
+	b.mu.Unlock()
+	return b.vacateAbsent(ctx, missing)
 }
 
 // vacateAbsent notes that nobody listens on the channels of these live subscriptions. Each channel is asked for on
 // its own, because a list can be old, cut, or another server's.
-func (s *Subscriptions) vacateAbsent(ctx context.Context, missing []*subscription) error {
+func (b *Bridge) vacateAbsent(ctx context.Context, missing []*subscription) error {
 	for _, sub := range missing {
-		occupied, err := s.bridge.pusher.Occupied(ctx, forChannels, sub.channel)
+		occupied, err := b.pusher.Occupied(ctx, forChannels, sub.channel)
 		if err != nil {
 			return fmt.Errorf("ask for a channel: %w", err)
 		}
-		s.mu.Lock()
+		b.mu.Lock()
 		switch {
 		case occupied:
 			sub.absent = 0
 		case sub.live() && sub.absent >= absentSweeps:
-			s.vacate(sub, time.Now().Add(-absentSweeps*s.config.Sweep-catchUpWindow), false)
+			b.vacate(sub, time.Now().Add(-absentSweeps*b.config.Sweep-catchUpWindow), false)
 		}
-		s.mu.Unlock()
+		b.mu.Unlock()
 	}
 	return nil
 }

@@ -4,11 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"time"
-
-	"lorebridge/auth"
-	"lorebridge/ent"
-	"lorebridge/ent/subscriber"
-	"lorebridge/rule"
 )
 
 // A subscription that has ended leaves a row for keepClosed, with little more than its channel, owner, reason and
@@ -19,84 +14,83 @@ import (
 const keepClosed = 24 * time.Hour
 
 // Part grants the channel of a subscription that has ended to its former owner, whose session has ended too. Whoever
-// it does not belong to, and whoever asks for one that goes on in another session, gets a rule.ErrForbidden.
-func (s *Subscriptions) Part(ctx context.Context, channel string, former auth.Viewer, hint subscriber.Protocol) error {
-	s.mu.Lock()
-	if sub := s.byChannel[channel]; sub != nil {
-		if sub.viewer.UserID != former.UserID || sub.viewer.SessionID != former.SessionID {
-			s.mu.Unlock()
-			return rule.ErrForbidden
+// it does not belong to, and whoever asks for one that goes on in another session, gets a ErrForbidden.
+func (b *Bridge) Part(ctx context.Context, channel string, former Viewer, hint Protocol) error {
+	b.mu.Lock()
+	if sub := b.byChannel[channel]; sub != nil {
+		if sub.viewer.User != former.User || sub.viewer.Session != former.Session {
+			b.mu.Unlock()
+			return ErrForbidden
 		}
-		s.close(sub, reasonExpired, false)
+		b.close(sub, reasonExpired, false)
 	}
-	s.mu.Unlock()
-	row, err := s.stored(ctx, channel)
+	b.mu.Unlock()
+	row, err := b.stored(ctx, channel)
 	switch {
 	case err != nil:
 		return err
-	case row == nil || row.UserID != former.UserID:
-		return rule.ErrForbidden
-	case row.State != subscriber.StateClosed && row.SessionID != former.SessionID:
-		return rule.ErrForbidden
-	case row.State != subscriber.StateClosed:
-		if _, err := s.endAway(ctx, reasonExpired, subscriber.ID(row.ID)); err != nil {
+	case row == nil || row.Viewer.User != former.User:
+		return ErrForbidden
+	case row.State != StateClosed && row.Viewer.Session != former.Session:
+		return ErrForbidden
+	case row.State != StateClosed:
+		if _, err := b.rows.End(ctx, []int{row.ID}, reasonExpired, false); err != nil {
 			return err
 		}
 	}
-	return s.part(row, hint)
+	return b.part(row, hint)
 }
 
 // part has a client that is about to join the channel of an ended subscription sent the end, once it has joined.
 // Where encryption was turned off nothing can be sent to a client that only reads what is encrypted: that is a
-// rule.ErrForbidden.
-func (s *Subscriptions) part(row *ent.Subscriber, hint subscriber.Protocol) error {
-	if encrypted(row.Channel) && s.bridge.config.MasterKey == "" {
-		return rule.ErrForbidden
+// ErrForbidden.
+func (b *Bridge) part(row *Record, hint Protocol) error {
+	if encrypted(row.Channel) && !b.pusher.Encrypts() {
+		return ErrForbidden
 	}
 	protocol := row.Protocol
-	if protocol == subscriber.ProtocolUnset {
+	if protocol == ProtocolUnset {
 		protocol = hint
 	}
 	sub := &subscription{
-		id: row.ID, channel: row.Channel, viewer: auth.Viewer{UserID: row.UserID}, protocol: protocol,
-		state: subscriber.StateJoining, parting: true, authorizedAt: time.Now().UTC(), joins: 1,
+		id: row.ID, channel: row.Channel, viewer: row.Viewer, protocol: protocol,
+		state: StateJoining, parting: true, authorizedAt: time.Now().UTC(), joins: 1,
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if before := s.parting[sub.channel]; before != nil {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if before := b.parting[sub.channel]; before != nil {
 		before.joins++ // it is no longer asked for: who authorizes again and again is asked for once
 	}
-	s.parting[sub.channel] = sub
-	if !s.bridge.config.Embedded() {
-		s.pollAfter(sub, firstPoll)
+	b.parting[sub.channel] = sub
+	if !b.embedded() {
+		b.pollAfter(sub, firstPoll)
 	}
 	return nil
 }
 
-// known is the subscription whose client may join a channel, or nil. s.mu is held.
-func (s *Subscriptions) known(channel string) *subscription {
-	if sub := s.byChannel[channel]; sub != nil {
+// known is the subscription whose client may join a channel, or nil. b.mu is held.
+func (b *Bridge) known(channel string) *subscription {
+	if sub := b.byChannel[channel]; sub != nil {
 		return sub
 	}
-	return s.parting[channel]
+	return b.parting[channel]
 }
 
 // forgetParting forgets whoever was granted the channel of an ended subscription and has had the time to join it.
-// s.mu is held.
-func (s *Subscriptions) forgetParting(now time.Time) {
-	for channel, sub := range s.parting {
+// b.mu is held.
+func (b *Bridge) forgetParting(now time.Time) {
+	for channel, sub := range b.parting {
 		if now.Sub(sub.authorizedAt) > joinTimeout {
-			delete(s.parting, channel)
+			delete(b.parting, channel)
 		}
 	}
 }
 
 // RemoveClosed deletes the rows of subscriptions that ended long ago.
-func (s *Subscriptions) RemoveClosed(ctx context.Context) error {
-	removed, err := s.client.Subscriber.Delete().
-		Where(subscriber.ClosedAtLT(time.Now().UTC().Add(-keepClosed))).Exec(auth.AsSystem(ctx))
+func (b *Bridge) RemoveClosed(ctx context.Context) error {
+	removed, err := b.rows.Remove(ctx, time.Now().UTC().Add(-keepClosed))
 	if err == nil && removed > 0 {
-		s.log.DebugContext(ctx, "ended subscriptions were removed", slog.Int("subscriptions", removed))
+		b.log.DebugContext(ctx, "ended subscriptions were removed", slog.Int("subscriptions", removed))
 	}
 	return err
 }

@@ -12,8 +12,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
-	"lorebridge/ent/subscriber"
-	"lorebridge/outbox"
 	"lorebridge/pusherapi"
 )
 
@@ -28,14 +26,14 @@ type packet struct{ name, data string }
 
 // variant is in what form a result is sent.
 type variant struct {
-	protocol            subscriber.Protocol
+	protocol            Protocol
 	compress, encrypted bool
 }
 
 // Oversize is what becomes of a result that is too large for Pusher.
 type Oversize string
 
-// What SUBSCRIPTION_OVERSIZE may be.
+// What becomes of a result that is too large.
 const (
 	OversizeError     Oversize = "error"     // an error that says so is sent instead, and the client reads the result over HTTP
 	OversizeDrop      Oversize = "drop"      // nothing is sent
@@ -47,11 +45,9 @@ func (o Oversize) known() bool {
 	return o == OversizeError || o == OversizeDrop || o == OversizeTerminate || o == OversizeFetch
 }
 
-// minPayloadLimit is room for what is sent instead of a result, twice and encrypted.
-const minPayloadLimit = 2 << 10
-
-// resultPath is where a result that did not fit can be read; docs/protocol.md says how.
-const resultPath = "/graphql/subscriptions/result"
+// MinPayloadLimit is how many bytes Pusher must take in an event: room for what is sent instead of a result, twice and
+// encrypted.
+const MinPayloadLimit = 2 << 10
 
 // compressFrom is the size in bytes from which it is worth it.
 const compressFrom = 2 << 10
@@ -67,15 +63,15 @@ type rendering struct {
 // render returns what to send to a subscription for an outcome: the result in the form that its client reads, and
 // where the subscription ends, the end in packets of its own, for not every client takes both from one. What is the
 // same for many is made once.
-func (s *Subscriptions) render(o *outcome, sub *subscription, protocol subscriber.Protocol) rendering {
+func (b *Bridge) render(o *outcome, sub *subscription, protocol Protocol) rendering {
 	v := variant{protocol, sub.compress, encrypted(sub.channel)}
 	made, ok := o.variants[v]
 	if !ok {
 		channel := ""
-		if protocol == subscriber.ProtocolLighthouseEcho { // its packets name the channel
+		if protocol == ProtocolLighthouseEcho { // its packets name the channel
 			channel = sub.channel
 		}
-		made = s.encode(o, v, channel)
+		made = b.encode(o, v, channel)
 		if o.variants == nil {
 			o.variants = make(map[variant]rendering)
 		}
@@ -84,28 +80,28 @@ func (s *Subscriptions) render(o *outcome, sub *subscription, protocol subscribe
 		}
 	}
 	if made.size > 0 { // what stands for the result names the channel
-		s.replace(&made, o, v, sub.channel)
+		b.replace(&made, o, v, sub.channel)
 	}
 	return made
 }
 
-func (s *Subscriptions) protocolOf(sub *subscription) subscriber.Protocol {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (b *Bridge) protocolOf(sub *subscription) Protocol {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return sub.protocol
 }
 
-func (s *Subscriptions) encode(o *outcome, v variant, channel string) rendering {
+func (b *Bridge) encode(o *outcome, v variant, channel string) rendering {
 	r := rendering{end: o.end, failure: o.failure}
 	if o.result != nil {
-		r.packets = s.envelopes(o.result, v, channel)
-		r.size = s.oversize(r.packets, v.encrypted)
+		r.packets = b.envelopes(o.result, v, channel)
+		r.size = b.oversize(r.packets, v.encrypted)
 	}
 	if r.size > 0 {
 		r.packets = nil
 		r.failure = fmt.Sprintf("event %d: the result has %d bytes, Pusher takes %d: %s",
-			o.at.Seq(), r.size, s.config.PayloadLimit, s.config.Oversize)
-		if s.config.Oversize == OversizeTerminate {
+			o.at, r.size, b.pusher.PayloadLimit(), b.config.Oversize)
+		if b.config.Oversize == OversizeTerminate {
 			r.end = reasonTooLarge
 		}
 		return r
@@ -117,9 +113,9 @@ func (s *Subscriptions) encode(o *outcome, v variant, channel string) rendering 
 }
 
 // oversize is the size of the first packet that Pusher would not take, and 0 if it takes them all.
-func (s *Subscriptions) oversize(packets []packet, encrypted bool) int {
+func (b *Bridge) oversize(packets []packet, encrypted bool) int {
 	for _, p := range packets {
-		if size := pusherapi.WireSize(len(p.data), encrypted); size > s.config.PayloadLimit {
+		if size := pusherapi.WireSize(len(p.data), encrypted); size > b.pusher.PayloadLimit() {
 			return size
 		}
 	}
@@ -127,23 +123,23 @@ func (s *Subscriptions) oversize(packets []packet, encrypted bool) int {
 }
 
 // envelopes wraps a result for each client that may listen.
-func (s *Subscriptions) envelopes(result []byte, v variant, channel string) []packet {
+func (b *Bridge) envelopes(result []byte, v variant, channel string) []packet {
 	text := string(result)
 	lighthouse := `{"more":true,"result":` + text
 	switch v.protocol {
-	case subscriber.ProtocolGraphqlRuby:
+	case ProtocolGraphqlRuby:
 		return []packet{{eventUpdate, forRuby(text, v.compress)}}
-	case subscriber.ProtocolLighthouse:
+	case ProtocolLighthouse:
 		return []packet{{eventLighthouse, lighthouse + "}"}}
-	case subscriber.ProtocolLighthouseGuessed: // thekonz's link reads data
+	case ProtocolLighthouseGuessed: // thekonz's link reads data
 		both := lighthouse + `,"data":` + text + "}"
-		if pusherapi.WireSize(len(both), v.encrypted) > s.config.PayloadLimit {
+		if pusherapi.WireSize(len(both), v.encrypted) > b.pusher.PayloadLimit() {
 			return []packet{{eventLighthouse, lighthouse + "}"}}
 		}
 		return []packet{{eventLighthouse, both}}
-	case subscriber.ProtocolLighthouseEcho:
+	case ProtocolLighthouseEcho:
 		return []packet{{eventLighthouse, lighthouse + `,"data":` + text + `,"channel":"` + channel + `"}`}}
-	case subscriber.ProtocolBoth, subscriber.ProtocolUnset:
+	case ProtocolBoth, ProtocolUnset:
 	}
 	return []packet{{eventUpdate, forRuby(text, v.compress)}, {eventLighthouse, lighthouse + "}"}}
 }
@@ -160,12 +156,12 @@ func forRuby(result string, compress bool) string {
 }
 
 // endPackets say to each client that may listen that nothing follows. They are shared, and must not be changed.
-var endPackets = map[subscriber.Protocol][]packet{
-	subscriber.ProtocolBoth:              {{eventUpdate, endAlone}, {eventLighthouse, endAlone}},
-	subscriber.ProtocolGraphqlRuby:       {{eventUpdate, endAlone}},
-	subscriber.ProtocolLighthouse:        {{eventLighthouse, endAlone}},
-	subscriber.ProtocolLighthouseGuessed: {{eventLighthouse, endWithData}},
-	subscriber.ProtocolLighthouseEcho:    {{eventLighthouse, endWithData}},
+var endPackets = map[Protocol][]packet{
+	ProtocolBoth:              {{eventUpdate, endAlone}, {eventLighthouse, endAlone}},
+	ProtocolGraphqlRuby:       {{eventUpdate, endAlone}},
+	ProtocolLighthouse:        {{eventLighthouse, endAlone}},
+	ProtocolLighthouseGuessed: {{eventLighthouse, endWithData}},
+	ProtocolLighthouseEcho:    {{eventLighthouse, endWithData}},
 }
 
 const (
@@ -185,26 +181,26 @@ func compressed(result string) string {
 }
 
 // replace puts what is sent instead of a result that Pusher would not take into r, for the subscription of one channel.
-func (s *Subscriptions) replace(r *rendering, o *outcome, v variant, channel string) {
+func (b *Bridge) replace(r *rendering, o *outcome, v variant, channel string) {
 	r.packets = nil
-	fetch := resultPath + "?" + url.Values{"channel": {channel}, "seq": {strconv.Itoa(o.at.Seq())}}.Encode()
+	fetch := b.config.ResultPath + "?" + url.Values{"channel": {channel}, "seq": {strconv.FormatInt(int64(o.at), 10)}}.Encode()
 	instead, err := encodeResult(o.at, o.when, nil, gqlerror.List{{
 		Message: fmt.Sprintf("the result has %d bytes, more than the %d that can be sent: read it from %s, or select less",
-			r.size, s.config.PayloadLimit, fetch),
+			r.size, b.pusher.PayloadLimit(), fetch),
 		Extensions: map[string]any{
-			"code": "SUBSCRIPTION_PAYLOAD_TOO_LARGE", "limit": s.config.PayloadLimit, "size": r.size, "seq": o.at.Seq(), "fetch": fetch,
+			"code": "SUBSCRIPTION_PAYLOAD_TOO_LARGE", "limit": b.pusher.PayloadLimit(), "size": r.size, "seq": o.at, "fetch": fetch,
 		},
 	}})
 	if err != nil { // cannot be: numbers and strings
 		r.failure = err.Error()
 		return
 	}
-	switch s.config.Oversize {
+	switch b.config.Oversize {
 	case OversizeFetch:
-		r.packets = stubs(fmt.Sprintf(`{"more":true,"fetch":{"url":%q,"seq":%d,"size":%d}`, fetch, o.at.Seq(), r.size), instead, v)
+		r.packets = stubs(fmt.Sprintf(`{"more":true,"fetch":{"url":%q,"seq":%d,"size":%d}`, fetch, o.at, r.size), instead, v)
 	case OversizeError, OversizeTerminate:
 		v.compress = false
-		r.packets = s.envelopes(instead, v, channel)
+		r.packets = b.envelopes(instead, v, channel)
 	case OversizeDrop:
 	}
 	if r.end != "" {
@@ -225,8 +221,8 @@ func stubs(stub string, instead []byte, v variant) (packets []packet) {
 }
 
 // gap is the result that says that a client missed more than can be sent again, up to a place.
-func gap(at outbox.Cursor, when time.Time) outcome {
-	return outcomeOf(at, when, &graphql.Response{Errors: gqlerror.List{{
+func (b *Bridge) gap(at Seq, when time.Time) outcome {
+	return b.outcomeOf(at, when, &graphql.Response{Errors: gqlerror.List{{
 		Message: ErrGap.Error(), Extensions: map[string]any{"code": "SUBSCRIPTION_GAP"},
 	}}}, false)
 }

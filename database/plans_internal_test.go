@@ -17,7 +17,6 @@ import (
 	"entgo.io/ent/dialect"
 
 	"lorebridge/auth"
-	"lorebridge/bridge"
 	"lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/ent/knowledgecontent"
@@ -26,6 +25,7 @@ import (
 	"lorebridge/ent/user"
 	"lorebridge/graph"
 	"lorebridge/outbox"
+	"lorebridge/realtime"
 )
 
 // asked is a SELECT that ent made.
@@ -97,7 +97,7 @@ func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 		Client: client, Accounts: accounts, Logger: slog.New(slog.DiscardHandler),
 		WithTx:        func(context.Context, func(context.Context, *ent.Client) error) error { return nil },
 		Realtime:      func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },
-		Subscriptions: &bridge.Subscriptions{}, // nobody subscribes
+		Subscriptions: &realtime.Subscriptions{}, // nobody subscribes
 	})
 	must(t, err)
 	moment := time.Now().UTC().Format(time.RFC3339Nano)

@@ -53,7 +53,7 @@ func (h *house) rows() map[string]int {
 		"requests":    h.client.KnowledgeRequest.Query().Count,
 		"shares":      h.client.KnowledgeShare.Query().Count,
 		"events":      h.client.Event.Query().Count,
-		"subscribers": h.client.Subscriber.Query().Count,
+		"subscribers": h.client.StoredSubscription.Query().Count,
 	} {
 		n, err := count(h.system())
 		must(h.t, err)

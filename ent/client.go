@@ -20,7 +20,7 @@ import (
 	"lorebridge/ent/progress"
 	"lorebridge/ent/session"
 	"lorebridge/ent/setting"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 	"lorebridge/ent/user"
 
 	"entgo.io/ent"
@@ -54,8 +54,8 @@ type Client struct {
 	Session *SessionClient
 	// Setting is the client for interacting with the Setting builders.
 	Setting *SettingClient
-	// Subscriber is the client for interacting with the Subscriber builders.
-	Subscriber *SubscriberClient
+	// StoredSubscription is the client for interacting with the StoredSubscription builders.
+	StoredSubscription *StoredSubscriptionClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
 }
@@ -78,7 +78,7 @@ func (c *Client) init() {
 	c.Progress = NewProgressClient(c.config)
 	c.Session = NewSessionClient(c.config)
 	c.Setting = NewSettingClient(c.config)
-	c.Subscriber = NewSubscriberClient(c.config)
+	c.StoredSubscription = NewStoredSubscriptionClient(c.config)
 	c.User = NewUserClient(c.config)
 }
 
@@ -170,19 +170,19 @@ func (c *Client) Tx(ctx context.Context) (*Tx, error) {
 	cfg := c.config
 	cfg.driver = tx
 	return &Tx{
-		ctx:              ctx,
-		config:           cfg,
-		Event:            NewEventClient(cfg),
-		Knowledge:        NewKnowledgeClient(cfg),
-		KnowledgeContent: NewKnowledgeContentClient(cfg),
-		KnowledgeRequest: NewKnowledgeRequestClient(cfg),
-		KnowledgeShare:   NewKnowledgeShareClient(cfg),
-		Parked:           NewParkedClient(cfg),
-		Progress:         NewProgressClient(cfg),
-		Session:          NewSessionClient(cfg),
-		Setting:          NewSettingClient(cfg),
-		Subscriber:       NewSubscriberClient(cfg),
-		User:             NewUserClient(cfg),
+		ctx:                ctx,
+		config:             cfg,
+		Event:              NewEventClient(cfg),
+		Knowledge:          NewKnowledgeClient(cfg),
+		KnowledgeContent:   NewKnowledgeContentClient(cfg),
+		KnowledgeRequest:   NewKnowledgeRequestClient(cfg),
+		KnowledgeShare:     NewKnowledgeShareClient(cfg),
+		Parked:             NewParkedClient(cfg),
+		Progress:           NewProgressClient(cfg),
+		Session:            NewSessionClient(cfg),
+		Setting:            NewSettingClient(cfg),
+		StoredSubscription: NewStoredSubscriptionClient(cfg),
+		User:               NewUserClient(cfg),
 	}, nil
 }
 
@@ -200,19 +200,19 @@ func (c *Client) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) 
 	cfg := c.config
 	cfg.driver = &txDriver{tx: tx, drv: c.driver}
 	return &Tx{
-		ctx:              ctx,
-		config:           cfg,
-		Event:            NewEventClient(cfg),
-		Knowledge:        NewKnowledgeClient(cfg),
-		KnowledgeContent: NewKnowledgeContentClient(cfg),
-		KnowledgeRequest: NewKnowledgeRequestClient(cfg),
-		KnowledgeShare:   NewKnowledgeShareClient(cfg),
-		Parked:           NewParkedClient(cfg),
-		Progress:         NewProgressClient(cfg),
-		Session:          NewSessionClient(cfg),
-		Setting:          NewSettingClient(cfg),
-		Subscriber:       NewSubscriberClient(cfg),
-		User:             NewUserClient(cfg),
+		ctx:                ctx,
+		config:             cfg,
+		Event:              NewEventClient(cfg),
+		Knowledge:          NewKnowledgeClient(cfg),
+		KnowledgeContent:   NewKnowledgeContentClient(cfg),
+		KnowledgeRequest:   NewKnowledgeRequestClient(cfg),
+		KnowledgeShare:     NewKnowledgeShareClient(cfg),
+		Parked:             NewParkedClient(cfg),
+		Progress:           NewProgressClient(cfg),
+		Session:            NewSessionClient(cfg),
+		Setting:            NewSettingClient(cfg),
+		StoredSubscription: NewStoredSubscriptionClient(cfg),
+		User:               NewUserClient(cfg),
 	}, nil
 }
 
@@ -243,7 +243,7 @@ func (c *Client) Close() error {
 func (c *Client) Use(hooks ...Hook) {
 	for _, n := range []interface{ Use(...Hook) }{
 		c.Event, c.Knowledge, c.KnowledgeContent, c.KnowledgeRequest, c.KnowledgeShare,
-		c.Parked, c.Progress, c.Session, c.Setting, c.Subscriber, c.User,
+		c.Parked, c.Progress, c.Session, c.Setting, c.StoredSubscription, c.User,
 	} {
 		n.Use(hooks...)
 	}
@@ -254,7 +254,7 @@ func (c *Client) Use(hooks ...Hook) {
 func (c *Client) Intercept(interceptors ...Interceptor) {
 	for _, n := range []interface{ Intercept(...Interceptor) }{
 		c.Event, c.Knowledge, c.KnowledgeContent, c.KnowledgeRequest, c.KnowledgeShare,
-		c.Parked, c.Progress, c.Session, c.Setting, c.Subscriber, c.User,
+		c.Parked, c.Progress, c.Session, c.Setting, c.StoredSubscription, c.User,
 	} {
 		n.Intercept(interceptors...)
 	}
@@ -281,8 +281,8 @@ func (c *Client) Mutate(ctx context.Context, m Mutation) (Value, error) {
 		return c.Session.mutate(ctx, m)
 	case *SettingMutation:
 		return c.Setting.mutate(ctx, m)
-	case *SubscriberMutation:
-		return c.Subscriber.mutate(ctx, m)
+	case *StoredSubscriptionMutation:
+		return c.StoredSubscription.mutate(ctx, m)
 	case *UserMutation:
 		return c.User.mutate(ctx, m)
 	default:
@@ -1720,107 +1720,107 @@ func (c *SettingClient) mutate(ctx context.Context, m *SettingMutation) (Value, 
 	}
 }
 
-// SubscriberClient is a client for the Subscriber schema.
-type SubscriberClient struct {
+// StoredSubscriptionClient is a client for the StoredSubscription schema.
+type StoredSubscriptionClient struct {
 	config
 }
 
-// NewSubscriberClient returns a client for the Subscriber from the given config.
-func NewSubscriberClient(c config) *SubscriberClient {
-	return &SubscriberClient{config: c}
+// NewStoredSubscriptionClient returns a client for the StoredSubscription from the given config.
+func NewStoredSubscriptionClient(c config) *StoredSubscriptionClient {
+	return &StoredSubscriptionClient{config: c}
 }
 
 // Use adds a list of mutation hooks to the hooks stack.
-// A call to `Use(f, g, h)` equals to `subscriber.Hooks(f(g(h())))`.
-func (c *SubscriberClient) Use(hooks ...Hook) {
-	c.hooks.Subscriber = append(c.hooks.Subscriber, hooks...)
+// A call to `Use(f, g, h)` equals to `storedsubscription.Hooks(f(g(h())))`.
+func (c *StoredSubscriptionClient) Use(hooks ...Hook) {
+	c.hooks.StoredSubscription = append(c.hooks.StoredSubscription, hooks...)
 }
 
 // Intercept adds a list of query interceptors to the interceptors stack.
-// A call to `Intercept(f, g, h)` equals to `subscriber.Intercept(f(g(h())))`.
-func (c *SubscriberClient) Intercept(interceptors ...Interceptor) {
-	c.inters.Subscriber = append(c.inters.Subscriber, interceptors...)
+// A call to `Intercept(f, g, h)` equals to `storedsubscription.Intercept(f(g(h())))`.
+func (c *StoredSubscriptionClient) Intercept(interceptors ...Interceptor) {
+	c.inters.StoredSubscription = append(c.inters.StoredSubscription, interceptors...)
 }
 
-// Create returns a builder for creating a Subscriber entity.
-func (c *SubscriberClient) Create() *SubscriberCreate {
-	mutation := newSubscriberMutation(c.config, OpCreate)
-	return &SubscriberCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+// Create returns a builder for creating a StoredSubscription entity.
+func (c *StoredSubscriptionClient) Create() *StoredSubscriptionCreate {
+	mutation := newStoredSubscriptionMutation(c.config, OpCreate)
+	return &StoredSubscriptionCreate{config: c.config, hooks: c.Hooks(), mutation: mutation}
 }
 
-// CreateBulk returns a builder for creating a bulk of Subscriber entities.
-func (c *SubscriberClient) CreateBulk(builders ...*SubscriberCreate) *SubscriberCreateBulk {
-	return &SubscriberCreateBulk{config: c.config, builders: builders}
+// CreateBulk returns a builder for creating a bulk of StoredSubscription entities.
+func (c *StoredSubscriptionClient) CreateBulk(builders ...*StoredSubscriptionCreate) *StoredSubscriptionCreateBulk {
+	return &StoredSubscriptionCreateBulk{config: c.config, builders: builders}
 }
 
 // MapCreateBulk creates a bulk creation builder from the given slice. For each item in the slice, the function creates
 // a builder and applies setFunc on it.
-func (c *SubscriberClient) MapCreateBulk(slice any, setFunc func(*SubscriberCreate, int)) *SubscriberCreateBulk {
+func (c *StoredSubscriptionClient) MapCreateBulk(slice any, setFunc func(*StoredSubscriptionCreate, int)) *StoredSubscriptionCreateBulk {
 	rv := reflect.ValueOf(slice)
 	if rv.Kind() != reflect.Slice {
-		return &SubscriberCreateBulk{err: fmt.Errorf("calling to SubscriberClient.MapCreateBulk with wrong type %T, need slice", slice)}
+		return &StoredSubscriptionCreateBulk{err: fmt.Errorf("calling to StoredSubscriptionClient.MapCreateBulk with wrong type %T, need slice", slice)}
 	}
-	builders := make([]*SubscriberCreate, rv.Len())
+	builders := make([]*StoredSubscriptionCreate, rv.Len())
 	for i := 0; i < rv.Len(); i++ {
 		builders[i] = c.Create()
 		setFunc(builders[i], i)
 	}
-	return &SubscriberCreateBulk{config: c.config, builders: builders}
+	return &StoredSubscriptionCreateBulk{config: c.config, builders: builders}
 }
 
-// Update returns an update builder for Subscriber.
-func (c *SubscriberClient) Update() *SubscriberUpdate {
-	mutation := newSubscriberMutation(c.config, OpUpdate)
-	return &SubscriberUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
+// Update returns an update builder for StoredSubscription.
+func (c *StoredSubscriptionClient) Update() *StoredSubscriptionUpdate {
+	mutation := newStoredSubscriptionMutation(c.config, OpUpdate)
+	return &StoredSubscriptionUpdate{config: c.config, hooks: c.Hooks(), mutation: mutation}
 }
 
 // UpdateOne returns an update builder for the given entity.
-func (c *SubscriberClient) UpdateOne(_m *Subscriber) *SubscriberUpdateOne {
-	mutation := newSubscriberMutation(c.config, OpUpdateOne, withSubscriber(_m))
-	return &SubscriberUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+func (c *StoredSubscriptionClient) UpdateOne(_m *StoredSubscription) *StoredSubscriptionUpdateOne {
+	mutation := newStoredSubscriptionMutation(c.config, OpUpdateOne, withStoredSubscription(_m))
+	return &StoredSubscriptionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
 }
 
 // UpdateOneID returns an update builder for the given id.
-func (c *SubscriberClient) UpdateOneID(id int) *SubscriberUpdateOne {
-	mutation := newSubscriberMutation(c.config, OpUpdateOne, withSubscriberID(id))
-	return &SubscriberUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
+func (c *StoredSubscriptionClient) UpdateOneID(id int) *StoredSubscriptionUpdateOne {
+	mutation := newStoredSubscriptionMutation(c.config, OpUpdateOne, withStoredSubscriptionID(id))
+	return &StoredSubscriptionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: mutation}
 }
 
-// Delete returns a delete builder for Subscriber.
-func (c *SubscriberClient) Delete() *SubscriberDelete {
-	mutation := newSubscriberMutation(c.config, OpDelete)
-	return &SubscriberDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
+// Delete returns a delete builder for StoredSubscription.
+func (c *StoredSubscriptionClient) Delete() *StoredSubscriptionDelete {
+	mutation := newStoredSubscriptionMutation(c.config, OpDelete)
+	return &StoredSubscriptionDelete{config: c.config, hooks: c.Hooks(), mutation: mutation}
 }
 
 // DeleteOne returns a builder for deleting the given entity.
-func (c *SubscriberClient) DeleteOne(_m *Subscriber) *SubscriberDeleteOne {
+func (c *StoredSubscriptionClient) DeleteOne(_m *StoredSubscription) *StoredSubscriptionDeleteOne {
 	return c.DeleteOneID(_m.ID)
 }
 
 // DeleteOneID returns a builder for deleting the given entity by its id.
-func (c *SubscriberClient) DeleteOneID(id int) *SubscriberDeleteOne {
-	builder := c.Delete().Where(subscriber.ID(id))
+func (c *StoredSubscriptionClient) DeleteOneID(id int) *StoredSubscriptionDeleteOne {
+	builder := c.Delete().Where(storedsubscription.ID(id))
 	builder.mutation.id = &id
 	builder.mutation.op = OpDeleteOne
-	return &SubscriberDeleteOne{builder}
+	return &StoredSubscriptionDeleteOne{builder}
 }
 
-// Query returns a query builder for Subscriber.
-func (c *SubscriberClient) Query() *SubscriberQuery {
-	return &SubscriberQuery{
+// Query returns a query builder for StoredSubscription.
+func (c *StoredSubscriptionClient) Query() *StoredSubscriptionQuery {
+	return &StoredSubscriptionQuery{
 		config: c.config,
-		ctx:    &QueryContext{Type: TypeSubscriber},
+		ctx:    &QueryContext{Type: TypeStoredSubscription},
 		inters: c.Interceptors(),
 	}
 }
 
-// Get returns a Subscriber entity by its id.
-func (c *SubscriberClient) Get(ctx context.Context, id int) (*Subscriber, error) {
-	return c.Query().Where(subscriber.ID(id)).Only(ctx)
+// Get returns a StoredSubscription entity by its id.
+func (c *StoredSubscriptionClient) Get(ctx context.Context, id int) (*StoredSubscription, error) {
+	return c.Query().Where(storedsubscription.ID(id)).Only(ctx)
 }
 
 // GetX is like Get, but panics if an error occurs.
-func (c *SubscriberClient) GetX(ctx context.Context, id int) *Subscriber {
+func (c *StoredSubscriptionClient) GetX(ctx context.Context, id int) *StoredSubscription {
 	obj, err := c.Get(ctx, id)
 	if err != nil {
 		panic(err)
@@ -1828,15 +1828,15 @@ func (c *SubscriberClient) GetX(ctx context.Context, id int) *Subscriber {
 	return obj
 }
 
-// QueryUser queries the user edge of a Subscriber.
-func (c *SubscriberClient) QueryUser(_m *Subscriber) *UserQuery {
+// QueryUser queries the user edge of a StoredSubscription.
+func (c *StoredSubscriptionClient) QueryUser(_m *StoredSubscription) *UserQuery {
 	query := (&UserClient{config: c.config}).Query()
 	query.path = func(context.Context) (fromV *sql.Selector, _ error) {
 		id := _m.ID
 		step := sqlgraph.NewStep(
-			sqlgraph.From(subscriber.Table, subscriber.FieldID, id),
+			sqlgraph.From(storedsubscription.Table, storedsubscription.FieldID, id),
 			sqlgraph.To(user.Table, user.FieldID),
-			sqlgraph.Edge(sqlgraph.M2O, false, subscriber.UserTable, subscriber.UserColumn),
+			sqlgraph.Edge(sqlgraph.M2O, false, storedsubscription.UserTable, storedsubscription.UserColumn),
 		)
 		fromV = sqlgraph.Neighbors(_m.driver.Dialect(), step)
 		return fromV, nil
@@ -1845,28 +1845,28 @@ func (c *SubscriberClient) QueryUser(_m *Subscriber) *UserQuery {
 }
 
 // Hooks returns the client hooks.
-func (c *SubscriberClient) Hooks() []Hook {
-	hooks := c.hooks.Subscriber
-	return append(hooks[:len(hooks):len(hooks)], subscriber.Hooks[:]...)
+func (c *StoredSubscriptionClient) Hooks() []Hook {
+	hooks := c.hooks.StoredSubscription
+	return append(hooks[:len(hooks):len(hooks)], storedsubscription.Hooks[:]...)
 }
 
 // Interceptors returns the client interceptors.
-func (c *SubscriberClient) Interceptors() []Interceptor {
-	return c.inters.Subscriber
+func (c *StoredSubscriptionClient) Interceptors() []Interceptor {
+	return c.inters.StoredSubscription
 }
 
-func (c *SubscriberClient) mutate(ctx context.Context, m *SubscriberMutation) (Value, error) {
+func (c *StoredSubscriptionClient) mutate(ctx context.Context, m *StoredSubscriptionMutation) (Value, error) {
 	switch m.Op() {
 	case OpCreate:
-		return (&SubscriberCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+		return (&StoredSubscriptionCreate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
 	case OpUpdate:
-		return (&SubscriberUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+		return (&StoredSubscriptionUpdate{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
 	case OpUpdateOne:
-		return (&SubscriberUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
+		return (&StoredSubscriptionUpdateOne{config: c.config, hooks: c.Hooks(), mutation: m}).Save(ctx)
 	case OpDelete, OpDeleteOne:
-		return (&SubscriberDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
+		return (&StoredSubscriptionDelete{config: c.config, hooks: c.Hooks(), mutation: m}).Exec(ctx)
 	default:
-		return nil, fmt.Errorf("ent: unknown Subscriber mutation op: %q", m.Op())
+		return nil, fmt.Errorf("ent: unknown StoredSubscription mutation op: %q", m.Op())
 	}
 }
 
@@ -2008,11 +2008,11 @@ func (c *UserClient) mutate(ctx context.Context, m *UserMutation) (Value, error)
 type (
 	hooks struct {
 		Event, Knowledge, KnowledgeContent, KnowledgeRequest, KnowledgeShare, Parked,
-		Progress, Session, Setting, Subscriber, User []ent.Hook
+		Progress, Session, Setting, StoredSubscription, User []ent.Hook
 	}
 	inters struct {
 		Event, Knowledge, KnowledgeContent, KnowledgeRequest, KnowledgeShare, Parked,
-		Progress, Session, Setting, Subscriber, User []ent.Interceptor
+		Progress, Session, Setting, StoredSubscription, User []ent.Interceptor
 	}
 )
 

@@ -15,7 +15,7 @@ import (
 	"lorebridge/ent/progress"
 	"lorebridge/ent/session"
 	"lorebridge/ent/setting"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 	"lorebridge/ent/user"
 	"reflect"
 	"sync"
@@ -83,17 +83,17 @@ var (
 func checkColumn(t, c string) error {
 	initCheck.Do(func() {
 		columnCheck = sql.NewColumnCheck(map[string]func(string) bool{
-			event.Table:            event.ValidColumn,
-			knowledge.Table:        knowledge.ValidColumn,
-			knowledgecontent.Table: knowledgecontent.ValidColumn,
-			knowledgerequest.Table: knowledgerequest.ValidColumn,
-			knowledgeshare.Table:   knowledgeshare.ValidColumn,
-			parked.Table:           parked.ValidColumn,
-			progress.Table:         progress.ValidColumn,
-			session.Table:          session.ValidColumn,
-			setting.Table:          setting.ValidColumn,
-			subscriber.Table:       subscriber.ValidColumn,
-			user.Table:             user.ValidColumn,
+			event.Table:              event.ValidColumn,
+			knowledge.Table:          knowledge.ValidColumn,
+			knowledgecontent.Table:   knowledgecontent.ValidColumn,
+			knowledgerequest.Table:   knowledgerequest.ValidColumn,
+			knowledgeshare.Table:     knowledgeshare.ValidColumn,
+			parked.Table:             parked.ValidColumn,
+			progress.Table:           progress.ValidColumn,
+			session.Table:            session.ValidColumn,
+			setting.Table:            setting.ValidColumn,
+			storedsubscription.Table: storedsubscription.ValidColumn,
+			user.Table:               user.ValidColumn,
 		})
 	})
 	return columnCheck(t, c)

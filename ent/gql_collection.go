@@ -7,7 +7,7 @@ import (
 	"lorebridge/ent/event"
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 	"lorebridge/ent/user"
 	"maps"
 	"slices"
@@ -221,10 +221,10 @@ func (_q *KnowledgeRequestQuery) collectField(_ context.Context, _ bool, op *gra
 
 // Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
 // of them selects.
-func (_q *SubscriberQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *SubscriberQuery {
-	fields := Selections(op, sets, subscriberImplementors...)
+func (_q *StoredSubscriptionQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *StoredSubscriptionQuery {
+	fields := Selections(op, sets, storedsubscriptionImplementors...)
 	all := false // a field that has no column may need any
-	_q.ctx.AppendFieldOnce(subscriber.FieldID)
+	_q.ctx.AppendFieldOnce(storedsubscription.FieldID)
 	for _, column := range columns {
 		_q.ctx.AppendFieldOnce(column)
 	}
@@ -232,31 +232,31 @@ func (_q *SubscriberQuery) Collect(op *graphql.OperationContext, sets []ast.Sele
 		switch name {
 		case "user":
 			_q.withUser = (&UserClient{config: _q.config}).Query().Collect(op, fields[name])
-			_q.ctx.AppendFieldOnce(subscriber.FieldUserID)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldUserID)
 		case "createdAt":
-			_q.ctx.AppendFieldOnce(subscriber.FieldCreatedAt)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldCreatedAt)
 		case "channel":
-			_q.ctx.AppendFieldOnce(subscriber.FieldChannel)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldChannel)
 		case "state":
-			_q.ctx.AppendFieldOnce(subscriber.FieldState)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldState)
 		case "userID":
-			_q.ctx.AppendFieldOnce(subscriber.FieldUserID)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldUserID)
 		case "topic":
-			_q.ctx.AppendFieldOnce(subscriber.FieldTopic)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldTopic)
 		case "field":
-			_q.ctx.AppendFieldOnce(subscriber.FieldField)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldField)
 		case "authorizedAt":
-			_q.ctx.AppendFieldOnce(subscriber.FieldAuthorizedAt)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldAuthorizedAt)
 		case "lastDeliveredAt":
-			_q.ctx.AppendFieldOnce(subscriber.FieldLastDeliveredAt)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldLastDeliveredAt)
 		case "lastError":
-			_q.ctx.AppendFieldOnce(subscriber.FieldLastError)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldLastError)
 		case "expiresAt":
-			_q.ctx.AppendFieldOnce(subscriber.FieldExpiresAt)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldExpiresAt)
 		case "closedAt":
-			_q.ctx.AppendFieldOnce(subscriber.FieldClosedAt)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldClosedAt)
 		case "closedReason":
-			_q.ctx.AppendFieldOnce(subscriber.FieldClosedReason)
+			_q.ctx.AppendFieldOnce(storedsubscription.FieldClosedReason)
 		case "id", "__typename":
 		default:
 			all = true
@@ -269,14 +269,14 @@ func (_q *SubscriberQuery) Collect(op *graphql.OperationContext, sets []ast.Sele
 }
 
 // CollectFields collects what the field that is being resolved selects.
-func (_q *SubscriberQuery) CollectFields(ctx context.Context, _ ...string) (*SubscriberQuery, error) {
+func (_q *StoredSubscriptionQuery) CollectFields(ctx context.Context, _ ...string) (*StoredSubscriptionQuery, error) {
 	if field := graphql.GetFieldContext(ctx); field != nil {
 		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
 	}
 	return _q, nil
 }
 
-func (_q *SubscriberQuery) collectField(_ context.Context, _ bool, op *graphql.OperationContext, field graphql.CollectedField, _ []string, _ ...string) error {
+func (_q *StoredSubscriptionQuery) collectField(_ context.Context, _ bool, op *graphql.OperationContext, field graphql.CollectedField, _ []string, _ ...string) error {
 	_q.Collect(op, []ast.SelectionSet{field.Selections})
 	return nil
 }

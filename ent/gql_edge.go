@@ -70,7 +70,7 @@ func (_m *KnowledgeRequest) Knowledge(ctx context.Context) (*Knowledge, error) {
 	return result, MaskNotFound(err)
 }
 
-func (_m *Subscriber) User(ctx context.Context) (*User, error) {
+func (_m *StoredSubscription) User(ctx context.Context) (*User, error) {
 	result, err := _m.Edges.UserOrErr()
 	if IsNotLoaded(err) {
 		result, err = _m.QueryUser().Only(ctx)

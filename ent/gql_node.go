@@ -11,7 +11,7 @@ import (
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 	"lorebridge/ent/user"
 
 	"entgo.io/contrib/entgql"
@@ -44,10 +44,10 @@ var knowledgerequestImplementors = []string{"KnowledgeRequest", "Node"}
 // IsNode implements the Node interface check for GQLGen.
 func (*KnowledgeRequest) IsNode() {}
 
-var subscriberImplementors = []string{"StoredSubscription", "Node"}
+var storedsubscriptionImplementors = []string{"StoredSubscription", "Node"}
 
 // IsNode implements the Node interface check for GQLGen.
-func (*Subscriber) IsNode() {}
+func (*StoredSubscription) IsNode() {}
 
 var userImplementors = []string{"User", "Node"}
 
@@ -167,11 +167,11 @@ func (c *Client) noder(ctx context.Context, table string, id int) (Noder, error)
 			}
 		}
 		return query.Only(ctx)
-	case subscriber.Table:
-		query := c.Subscriber.Query().
-			Where(subscriber.ID(id))
+	case storedsubscription.Table:
+		query := c.StoredSubscription.Query().
+			Where(storedsubscription.ID(id))
 		if fc := graphql.GetFieldContext(ctx); fc != nil {
-			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, subscriberImplementors...); err != nil {
+			if err := query.collectField(ctx, true, graphql.GetOperationContext(ctx), fc.Field, nil, storedsubscriptionImplementors...); err != nil {
 				return nil, err
 			}
 		}
@@ -322,10 +322,10 @@ func (c *Client) noders(ctx context.Context, table string, ids []int) ([]Noder, 
 				*noder = node
 			}
 		}
-	case subscriber.Table:
-		query := c.Subscriber.Query().
-			Where(subscriber.IDIn(ids...))
-		query, err := query.CollectFields(ctx, subscriberImplementors...)
+	case storedsubscription.Table:
+		query := c.StoredSubscription.Query().
+			Where(storedsubscription.IDIn(ids...))
+		query, err := query.CollectFields(ctx, storedsubscriptionImplementors...)
 		if err != nil {
 			return nil, err
 		}

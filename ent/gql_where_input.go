@@ -10,7 +10,7 @@ import (
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/ent/knowledgerequest"
 	"lorebridge/ent/predicate"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 	"lorebridge/ent/user"
 	"time"
 )
@@ -1325,9 +1325,9 @@ func (i *KnowledgeRequestWhereInput) P() (predicate.KnowledgeRequest, error) {
 	}
 }
 
-// StoredSubscriptionWhereInput represents a where input for filtering Subscriber queries.
+// StoredSubscriptionWhereInput represents a where input for filtering StoredSubscription queries.
 type StoredSubscriptionWhereInput struct {
-	Predicates []predicate.Subscriber          `json:"-"`
+	Predicates []predicate.StoredSubscription  `json:"-"`
 	Not        *StoredSubscriptionWhereInput   `json:"not,omitempty"`
 	Or         []*StoredSubscriptionWhereInput `json:"or,omitempty"`
 	And        []*StoredSubscriptionWhereInput `json:"and,omitempty"`
@@ -1368,10 +1368,10 @@ type StoredSubscriptionWhereInput struct {
 	ChannelContainsFold *string  `json:"channelContainsFold,omitempty"`
 
 	// "state" field predicates.
-	State      *subscriber.State  `json:"state,omitempty"`
-	StateNEQ   *subscriber.State  `json:"stateNEQ,omitempty"`
-	StateIn    []subscriber.State `json:"stateIn,omitempty"`
-	StateNotIn []subscriber.State `json:"stateNotIn,omitempty"`
+	State      *storedsubscription.State  `json:"state,omitempty"`
+	StateNEQ   *storedsubscription.State  `json:"stateNEQ,omitempty"`
+	StateIn    []storedsubscription.State `json:"stateIn,omitempty"`
+	StateNotIn []storedsubscription.State `json:"stateNotIn,omitempty"`
 
 	// "user_id" field predicates.
 	UserID      *int  `json:"userID,omitempty"`
@@ -1495,12 +1495,12 @@ type StoredSubscriptionWhereInput struct {
 }
 
 // AddPredicates adds custom predicates to the where input to be used during the filtering phase.
-func (i *StoredSubscriptionWhereInput) AddPredicates(predicates ...predicate.Subscriber) {
+func (i *StoredSubscriptionWhereInput) AddPredicates(predicates ...predicate.StoredSubscription) {
 	i.Predicates = append(i.Predicates, predicates...)
 }
 
-// Filter applies the StoredSubscriptionWhereInput filter on the SubscriberQuery builder.
-func (i *StoredSubscriptionWhereInput) Filter(q *SubscriberQuery) (*SubscriberQuery, error) {
+// Filter applies the StoredSubscriptionWhereInput filter on the StoredSubscriptionQuery builder.
+func (i *StoredSubscriptionWhereInput) Filter(q *StoredSubscriptionQuery) (*StoredSubscriptionQuery, error) {
 	if i == nil {
 		return q, nil
 	}
@@ -1517,16 +1517,16 @@ func (i *StoredSubscriptionWhereInput) Filter(q *SubscriberQuery) (*SubscriberQu
 // ErrEmptyStoredSubscriptionWhereInput is returned in case the StoredSubscriptionWhereInput is empty.
 var ErrEmptyStoredSubscriptionWhereInput = errors.New("ent: empty predicate StoredSubscriptionWhereInput")
 
-// P returns a predicate for filtering subscribers.
+// P returns a predicate for filtering storedsubscriptions.
 // An error is returned if the input is empty or invalid.
-func (i *StoredSubscriptionWhereInput) P() (predicate.Subscriber, error) {
-	var predicates []predicate.Subscriber
+func (i *StoredSubscriptionWhereInput) P() (predicate.StoredSubscription, error) {
+	var predicates []predicate.StoredSubscription
 	if i.Not != nil {
 		p, err := i.Not.P()
 		if err != nil {
 			return nil, fmt.Errorf("%w: field 'not'", err)
 		}
-		predicates = append(predicates, subscriber.Not(p))
+		predicates = append(predicates, storedsubscription.Not(p))
 	}
 	switch n := len(i.Or); {
 	case n == 1:
@@ -1536,7 +1536,7 @@ func (i *StoredSubscriptionWhereInput) P() (predicate.Subscriber, error) {
 		}
 		predicates = append(predicates, p)
 	case n > 1:
-		or := make([]predicate.Subscriber, 0, n)
+		or := make([]predicate.StoredSubscription, 0, n)
 		for _, w := range i.Or {
 			p, err := w.P()
 			if err != nil {
@@ -1544,7 +1544,7 @@ func (i *StoredSubscriptionWhereInput) P() (predicate.Subscriber, error) {
 			}
 			or = append(or, p)
 		}
-		predicates = append(predicates, subscriber.Or(or...))
+		predicates = append(predicates, storedsubscription.Or(or...))
 	}
 	switch n := len(i.And); {
 	case n == 1:
@@ -1554,7 +1554,7 @@ func (i *StoredSubscriptionWhereInput) P() (predicate.Subscriber, error) {
 		}
 		predicates = append(predicates, p)
 	case n > 1:
-		and := make([]predicate.Subscriber, 0, n)
+		and := make([]predicate.StoredSubscription, 0, n)
 		for _, w := range i.And {
 			p, err := w.P()
 			if err != nil {
@@ -1562,407 +1562,407 @@ func (i *StoredSubscriptionWhereInput) P() (predicate.Subscriber, error) {
 			}
 			and = append(and, p)
 		}
-		predicates = append(predicates, subscriber.And(and...))
+		predicates = append(predicates, storedsubscription.And(and...))
 	}
 	predicates = append(predicates, i.Predicates...)
 	if i.ID != nil {
-		predicates = append(predicates, subscriber.IDEQ(*i.ID))
+		predicates = append(predicates, storedsubscription.IDEQ(*i.ID))
 	}
 	if i.IDNEQ != nil {
-		predicates = append(predicates, subscriber.IDNEQ(*i.IDNEQ))
+		predicates = append(predicates, storedsubscription.IDNEQ(*i.IDNEQ))
 	}
 	if len(i.IDIn) > 0 {
-		predicates = append(predicates, subscriber.IDIn(i.IDIn...))
+		predicates = append(predicates, storedsubscription.IDIn(i.IDIn...))
 	}
 	if len(i.IDNotIn) > 0 {
-		predicates = append(predicates, subscriber.IDNotIn(i.IDNotIn...))
+		predicates = append(predicates, storedsubscription.IDNotIn(i.IDNotIn...))
 	}
 	if i.IDGT != nil {
-		predicates = append(predicates, subscriber.IDGT(*i.IDGT))
+		predicates = append(predicates, storedsubscription.IDGT(*i.IDGT))
 	}
 	if i.IDGTE != nil {
-		predicates = append(predicates, subscriber.IDGTE(*i.IDGTE))
+		predicates = append(predicates, storedsubscription.IDGTE(*i.IDGTE))
 	}
 	if i.IDLT != nil {
-		predicates = append(predicates, subscriber.IDLT(*i.IDLT))
+		predicates = append(predicates, storedsubscription.IDLT(*i.IDLT))
 	}
 	if i.IDLTE != nil {
-		predicates = append(predicates, subscriber.IDLTE(*i.IDLTE))
+		predicates = append(predicates, storedsubscription.IDLTE(*i.IDLTE))
 	}
 	if i.CreatedAt != nil {
-		predicates = append(predicates, subscriber.CreatedAtEQ(*i.CreatedAt))
+		predicates = append(predicates, storedsubscription.CreatedAtEQ(*i.CreatedAt))
 	}
 	if i.CreatedAtNEQ != nil {
-		predicates = append(predicates, subscriber.CreatedAtNEQ(*i.CreatedAtNEQ))
+		predicates = append(predicates, storedsubscription.CreatedAtNEQ(*i.CreatedAtNEQ))
 	}
 	if len(i.CreatedAtIn) > 0 {
-		predicates = append(predicates, subscriber.CreatedAtIn(i.CreatedAtIn...))
+		predicates = append(predicates, storedsubscription.CreatedAtIn(i.CreatedAtIn...))
 	}
 	if len(i.CreatedAtNotIn) > 0 {
-		predicates = append(predicates, subscriber.CreatedAtNotIn(i.CreatedAtNotIn...))
+		predicates = append(predicates, storedsubscription.CreatedAtNotIn(i.CreatedAtNotIn...))
 	}
 	if i.CreatedAtGT != nil {
-		predicates = append(predicates, subscriber.CreatedAtGT(*i.CreatedAtGT))
+		predicates = append(predicates, storedsubscription.CreatedAtGT(*i.CreatedAtGT))
 	}
 	if i.CreatedAtGTE != nil {
-		predicates = append(predicates, subscriber.CreatedAtGTE(*i.CreatedAtGTE))
+		predicates = append(predicates, storedsubscription.CreatedAtGTE(*i.CreatedAtGTE))
 	}
 	if i.CreatedAtLT != nil {
-		predicates = append(predicates, subscriber.CreatedAtLT(*i.CreatedAtLT))
+		predicates = append(predicates, storedsubscription.CreatedAtLT(*i.CreatedAtLT))
 	}
 	if i.CreatedAtLTE != nil {
-		predicates = append(predicates, subscriber.CreatedAtLTE(*i.CreatedAtLTE))
+		predicates = append(predicates, storedsubscription.CreatedAtLTE(*i.CreatedAtLTE))
 	}
 	if i.Channel != nil {
-		predicates = append(predicates, subscriber.ChannelEQ(*i.Channel))
+		predicates = append(predicates, storedsubscription.ChannelEQ(*i.Channel))
 	}
 	if i.ChannelNEQ != nil {
-		predicates = append(predicates, subscriber.ChannelNEQ(*i.ChannelNEQ))
+		predicates = append(predicates, storedsubscription.ChannelNEQ(*i.ChannelNEQ))
 	}
 	if len(i.ChannelIn) > 0 {
-		predicates = append(predicates, subscriber.ChannelIn(i.ChannelIn...))
+		predicates = append(predicates, storedsubscription.ChannelIn(i.ChannelIn...))
 	}
 	if len(i.ChannelNotIn) > 0 {
-		predicates = append(predicates, subscriber.ChannelNotIn(i.ChannelNotIn...))
+		predicates = append(predicates, storedsubscription.ChannelNotIn(i.ChannelNotIn...))
 	}
 	if i.ChannelGT != nil {
-		predicates = append(predicates, subscriber.ChannelGT(*i.ChannelGT))
+		predicates = append(predicates, storedsubscription.ChannelGT(*i.ChannelGT))
 	}
 	if i.ChannelGTE != nil {
-		predicates = append(predicates, subscriber.ChannelGTE(*i.ChannelGTE))
+		predicates = append(predicates, storedsubscription.ChannelGTE(*i.ChannelGTE))
 	}
 	if i.ChannelLT != nil {
-		predicates = append(predicates, subscriber.ChannelLT(*i.ChannelLT))
+		predicates = append(predicates, storedsubscription.ChannelLT(*i.ChannelLT))
 	}
 	if i.ChannelLTE != nil {
-		predicates = append(predicates, subscriber.ChannelLTE(*i.ChannelLTE))
+		predicates = append(predicates, storedsubscription.ChannelLTE(*i.ChannelLTE))
 	}
 	if i.ChannelContains != nil {
-		predicates = append(predicates, subscriber.ChannelContains(*i.ChannelContains))
+		predicates = append(predicates, storedsubscription.ChannelContains(*i.ChannelContains))
 	}
 	if i.ChannelHasPrefix != nil {
-		predicates = append(predicates, subscriber.ChannelHasPrefix(*i.ChannelHasPrefix))
+		predicates = append(predicates, storedsubscription.ChannelHasPrefix(*i.ChannelHasPrefix))
 	}
 	if i.ChannelHasSuffix != nil {
-		predicates = append(predicates, subscriber.ChannelHasSuffix(*i.ChannelHasSuffix))
+		predicates = append(predicates, storedsubscription.ChannelHasSuffix(*i.ChannelHasSuffix))
 	}
 	if i.ChannelEqualFold != nil {
-		predicates = append(predicates, subscriber.ChannelEqualFold(*i.ChannelEqualFold))
+		predicates = append(predicates, storedsubscription.ChannelEqualFold(*i.ChannelEqualFold))
 	}
 	if i.ChannelContainsFold != nil {
-		predicates = append(predicates, subscriber.ChannelContainsFold(*i.ChannelContainsFold))
+		predicates = append(predicates, storedsubscription.ChannelContainsFold(*i.ChannelContainsFold))
 	}
 	if i.State != nil {
-		predicates = append(predicates, subscriber.StateEQ(*i.State))
+		predicates = append(predicates, storedsubscription.StateEQ(*i.State))
 	}
 	if i.StateNEQ != nil {
-		predicates = append(predicates, subscriber.StateNEQ(*i.StateNEQ))
+		predicates = append(predicates, storedsubscription.StateNEQ(*i.StateNEQ))
 	}
 	if len(i.StateIn) > 0 {
-		predicates = append(predicates, subscriber.StateIn(i.StateIn...))
+		predicates = append(predicates, storedsubscription.StateIn(i.StateIn...))
 	}
 	if len(i.StateNotIn) > 0 {
-		predicates = append(predicates, subscriber.StateNotIn(i.StateNotIn...))
+		predicates = append(predicates, storedsubscription.StateNotIn(i.StateNotIn...))
 	}
 	if i.UserID != nil {
-		predicates = append(predicates, subscriber.UserIDEQ(*i.UserID))
+		predicates = append(predicates, storedsubscription.UserIDEQ(*i.UserID))
 	}
 	if i.UserIDNEQ != nil {
-		predicates = append(predicates, subscriber.UserIDNEQ(*i.UserIDNEQ))
+		predicates = append(predicates, storedsubscription.UserIDNEQ(*i.UserIDNEQ))
 	}
 	if len(i.UserIDIn) > 0 {
-		predicates = append(predicates, subscriber.UserIDIn(i.UserIDIn...))
+		predicates = append(predicates, storedsubscription.UserIDIn(i.UserIDIn...))
 	}
 	if len(i.UserIDNotIn) > 0 {
-		predicates = append(predicates, subscriber.UserIDNotIn(i.UserIDNotIn...))
+		predicates = append(predicates, storedsubscription.UserIDNotIn(i.UserIDNotIn...))
 	}
 	if i.Topic != nil {
-		predicates = append(predicates, subscriber.TopicEQ(*i.Topic))
+		predicates = append(predicates, storedsubscription.TopicEQ(*i.Topic))
 	}
 	if i.TopicNEQ != nil {
-		predicates = append(predicates, subscriber.TopicNEQ(*i.TopicNEQ))
+		predicates = append(predicates, storedsubscription.TopicNEQ(*i.TopicNEQ))
 	}
 	if len(i.TopicIn) > 0 {
-		predicates = append(predicates, subscriber.TopicIn(i.TopicIn...))
+		predicates = append(predicates, storedsubscription.TopicIn(i.TopicIn...))
 	}
 	if len(i.TopicNotIn) > 0 {
-		predicates = append(predicates, subscriber.TopicNotIn(i.TopicNotIn...))
+		predicates = append(predicates, storedsubscription.TopicNotIn(i.TopicNotIn...))
 	}
 	if i.TopicGT != nil {
-		predicates = append(predicates, subscriber.TopicGT(*i.TopicGT))
+		predicates = append(predicates, storedsubscription.TopicGT(*i.TopicGT))
 	}
 	if i.TopicGTE != nil {
-		predicates = append(predicates, subscriber.TopicGTE(*i.TopicGTE))
+		predicates = append(predicates, storedsubscription.TopicGTE(*i.TopicGTE))
 	}
 	if i.TopicLT != nil {
-		predicates = append(predicates, subscriber.TopicLT(*i.TopicLT))
+		predicates = append(predicates, storedsubscription.TopicLT(*i.TopicLT))
 	}
 	if i.TopicLTE != nil {
-		predicates = append(predicates, subscriber.TopicLTE(*i.TopicLTE))
+		predicates = append(predicates, storedsubscription.TopicLTE(*i.TopicLTE))
 	}
 	if i.TopicContains != nil {
-		predicates = append(predicates, subscriber.TopicContains(*i.TopicContains))
+		predicates = append(predicates, storedsubscription.TopicContains(*i.TopicContains))
 	}
 	if i.TopicHasPrefix != nil {
-		predicates = append(predicates, subscriber.TopicHasPrefix(*i.TopicHasPrefix))
+		predicates = append(predicates, storedsubscription.TopicHasPrefix(*i.TopicHasPrefix))
 	}
 	if i.TopicHasSuffix != nil {
-		predicates = append(predicates, subscriber.TopicHasSuffix(*i.TopicHasSuffix))
+		predicates = append(predicates, storedsubscription.TopicHasSuffix(*i.TopicHasSuffix))
 	}
 	if i.TopicEqualFold != nil {
-		predicates = append(predicates, subscriber.TopicEqualFold(*i.TopicEqualFold))
+		predicates = append(predicates, storedsubscription.TopicEqualFold(*i.TopicEqualFold))
 	}
 	if i.TopicContainsFold != nil {
-		predicates = append(predicates, subscriber.TopicContainsFold(*i.TopicContainsFold))
+		predicates = append(predicates, storedsubscription.TopicContainsFold(*i.TopicContainsFold))
 	}
 	if i.Field != nil {
-		predicates = append(predicates, subscriber.FieldEQ(*i.Field))
+		predicates = append(predicates, storedsubscription.FieldEQ(*i.Field))
 	}
 	if i.FieldNEQ != nil {
-		predicates = append(predicates, subscriber.FieldNEQ(*i.FieldNEQ))
+		predicates = append(predicates, storedsubscription.FieldNEQ(*i.FieldNEQ))
 	}
 	if len(i.FieldIn) > 0 {
-		predicates = append(predicates, subscriber.FieldIn(i.FieldIn...))
+		predicates = append(predicates, storedsubscription.FieldIn(i.FieldIn...))
 	}
 	if len(i.FieldNotIn) > 0 {
-		predicates = append(predicates, subscriber.FieldNotIn(i.FieldNotIn...))
+		predicates = append(predicates, storedsubscription.FieldNotIn(i.FieldNotIn...))
 	}
 	if i.FieldGT != nil {
-		predicates = append(predicates, subscriber.FieldGT(*i.FieldGT))
+		predicates = append(predicates, storedsubscription.FieldGT(*i.FieldGT))
 	}
 	if i.FieldGTE != nil {
-		predicates = append(predicates, subscriber.FieldGTE(*i.FieldGTE))
+		predicates = append(predicates, storedsubscription.FieldGTE(*i.FieldGTE))
 	}
 	if i.FieldLT != nil {
-		predicates = append(predicates, subscriber.FieldLT(*i.FieldLT))
+		predicates = append(predicates, storedsubscription.FieldLT(*i.FieldLT))
 	}
 	if i.FieldLTE != nil {
-		predicates = append(predicates, subscriber.FieldLTE(*i.FieldLTE))
+		predicates = append(predicates, storedsubscription.FieldLTE(*i.FieldLTE))
 	}
 	if i.FieldContains != nil {
-		predicates = append(predicates, subscriber.FieldContains(*i.FieldContains))
+		predicates = append(predicates, storedsubscription.FieldContains(*i.FieldContains))
 	}
 	if i.FieldHasPrefix != nil {
-		predicates = append(predicates, subscriber.FieldHasPrefix(*i.FieldHasPrefix))
+		predicates = append(predicates, storedsubscription.FieldHasPrefix(*i.FieldHasPrefix))
 	}
 	if i.FieldHasSuffix != nil {
-		predicates = append(predicates, subscriber.FieldHasSuffix(*i.FieldHasSuffix))
+		predicates = append(predicates, storedsubscription.FieldHasSuffix(*i.FieldHasSuffix))
 	}
 	if i.FieldEqualFold != nil {
-		predicates = append(predicates, subscriber.FieldEqualFold(*i.FieldEqualFold))
+		predicates = append(predicates, storedsubscription.FieldEqualFold(*i.FieldEqualFold))
 	}
 	if i.FieldContainsFold != nil {
-		predicates = append(predicates, subscriber.FieldContainsFold(*i.FieldContainsFold))
+		predicates = append(predicates, storedsubscription.FieldContainsFold(*i.FieldContainsFold))
 	}
 	if i.AuthorizedAt != nil {
-		predicates = append(predicates, subscriber.AuthorizedAtEQ(*i.AuthorizedAt))
+		predicates = append(predicates, storedsubscription.AuthorizedAtEQ(*i.AuthorizedAt))
 	}
 	if i.AuthorizedAtNEQ != nil {
-		predicates = append(predicates, subscriber.AuthorizedAtNEQ(*i.AuthorizedAtNEQ))
+		predicates = append(predicates, storedsubscription.AuthorizedAtNEQ(*i.AuthorizedAtNEQ))
 	}
 	if len(i.AuthorizedAtIn) > 0 {
-		predicates = append(predicates, subscriber.AuthorizedAtIn(i.AuthorizedAtIn...))
+		predicates = append(predicates, storedsubscription.AuthorizedAtIn(i.AuthorizedAtIn...))
 	}
 	if len(i.AuthorizedAtNotIn) > 0 {
-		predicates = append(predicates, subscriber.AuthorizedAtNotIn(i.AuthorizedAtNotIn...))
+		predicates = append(predicates, storedsubscription.AuthorizedAtNotIn(i.AuthorizedAtNotIn...))
 	}
 	if i.AuthorizedAtGT != nil {
-		predicates = append(predicates, subscriber.AuthorizedAtGT(*i.AuthorizedAtGT))
+		predicates = append(predicates, storedsubscription.AuthorizedAtGT(*i.AuthorizedAtGT))
 	}
 	if i.AuthorizedAtGTE != nil {
-		predicates = append(predicates, subscriber.AuthorizedAtGTE(*i.AuthorizedAtGTE))
+		predicates = append(predicates, storedsubscription.AuthorizedAtGTE(*i.AuthorizedAtGTE))
 	}
 	if i.AuthorizedAtLT != nil {
-		predicates = append(predicates, subscriber.AuthorizedAtLT(*i.AuthorizedAtLT))
+		predicates = append(predicates, storedsubscription.AuthorizedAtLT(*i.AuthorizedAtLT))
 	}
 	if i.AuthorizedAtLTE != nil {
-		predicates = append(predicates, subscriber.AuthorizedAtLTE(*i.AuthorizedAtLTE))
+		predicates = append(predicates, storedsubscription.AuthorizedAtLTE(*i.AuthorizedAtLTE))
 	}
 	if i.AuthorizedAtIsNil {
-		predicates = append(predicates, subscriber.AuthorizedAtIsNil())
+		predicates = append(predicates, storedsubscription.AuthorizedAtIsNil())
 	}
 	if i.AuthorizedAtNotNil {
-		predicates = append(predicates, subscriber.AuthorizedAtNotNil())
+		predicates = append(predicates, storedsubscription.AuthorizedAtNotNil())
 	}
 	if i.LastDeliveredAt != nil {
-		predicates = append(predicates, subscriber.LastDeliveredAtEQ(*i.LastDeliveredAt))
+		predicates = append(predicates, storedsubscription.LastDeliveredAtEQ(*i.LastDeliveredAt))
 	}
 	if i.LastDeliveredAtNEQ != nil {
-		predicates = append(predicates, subscriber.LastDeliveredAtNEQ(*i.LastDeliveredAtNEQ))
+		predicates = append(predicates, storedsubscription.LastDeliveredAtNEQ(*i.LastDeliveredAtNEQ))
 	}
 	if len(i.LastDeliveredAtIn) > 0 {
-		predicates = append(predicates, subscriber.LastDeliveredAtIn(i.LastDeliveredAtIn...))
+		predicates = append(predicates, storedsubscription.LastDeliveredAtIn(i.LastDeliveredAtIn...))
 	}
 	if len(i.LastDeliveredAtNotIn) > 0 {
-		predicates = append(predicates, subscriber.LastDeliveredAtNotIn(i.LastDeliveredAtNotIn...))
+		predicates = append(predicates, storedsubscription.LastDeliveredAtNotIn(i.LastDeliveredAtNotIn...))
 	}
 	if i.LastDeliveredAtGT != nil {
-		predicates = append(predicates, subscriber.LastDeliveredAtGT(*i.LastDeliveredAtGT))
+		predicates = append(predicates, storedsubscription.LastDeliveredAtGT(*i.LastDeliveredAtGT))
 	}
 	if i.LastDeliveredAtGTE != nil {
-		predicates = append(predicates, subscriber.LastDeliveredAtGTE(*i.LastDeliveredAtGTE))
+		predicates = append(predicates, storedsubscription.LastDeliveredAtGTE(*i.LastDeliveredAtGTE))
 	}
 	if i.LastDeliveredAtLT != nil {
-		predicates = append(predicates, subscriber.LastDeliveredAtLT(*i.LastDeliveredAtLT))
+		predicates = append(predicates, storedsubscription.LastDeliveredAtLT(*i.LastDeliveredAtLT))
 	}
 	if i.LastDeliveredAtLTE != nil {
-		predicates = append(predicates, subscriber.LastDeliveredAtLTE(*i.LastDeliveredAtLTE))
+		predicates = append(predicates, storedsubscription.LastDeliveredAtLTE(*i.LastDeliveredAtLTE))
 	}
 	if i.LastDeliveredAtIsNil {
-		predicates = append(predicates, subscriber.LastDeliveredAtIsNil())
+		predicates = append(predicates, storedsubscription.LastDeliveredAtIsNil())
 	}
 	if i.LastDeliveredAtNotNil {
-		predicates = append(predicates, subscriber.LastDeliveredAtNotNil())
+		predicates = append(predicates, storedsubscription.LastDeliveredAtNotNil())
 	}
 	if i.LastError != nil {
-		predicates = append(predicates, subscriber.LastErrorEQ(*i.LastError))
+		predicates = append(predicates, storedsubscription.LastErrorEQ(*i.LastError))
 	}
 	if i.LastErrorNEQ != nil {
-		predicates = append(predicates, subscriber.LastErrorNEQ(*i.LastErrorNEQ))
+		predicates = append(predicates, storedsubscription.LastErrorNEQ(*i.LastErrorNEQ))
 	}
 	if len(i.LastErrorIn) > 0 {
-		predicates = append(predicates, subscriber.LastErrorIn(i.LastErrorIn...))
+		predicates = append(predicates, storedsubscription.LastErrorIn(i.LastErrorIn...))
 	}
 	if len(i.LastErrorNotIn) > 0 {
-		predicates = append(predicates, subscriber.LastErrorNotIn(i.LastErrorNotIn...))
+		predicates = append(predicates, storedsubscription.LastErrorNotIn(i.LastErrorNotIn...))
 	}
 	if i.LastErrorGT != nil {
-		predicates = append(predicates, subscriber.LastErrorGT(*i.LastErrorGT))
+		predicates = append(predicates, storedsubscription.LastErrorGT(*i.LastErrorGT))
 	}
 	if i.LastErrorGTE != nil {
-		predicates = append(predicates, subscriber.LastErrorGTE(*i.LastErrorGTE))
+		predicates = append(predicates, storedsubscription.LastErrorGTE(*i.LastErrorGTE))
 	}
 	if i.LastErrorLT != nil {
-		predicates = append(predicates, subscriber.LastErrorLT(*i.LastErrorLT))
+		predicates = append(predicates, storedsubscription.LastErrorLT(*i.LastErrorLT))
 	}
 	if i.LastErrorLTE != nil {
-		predicates = append(predicates, subscriber.LastErrorLTE(*i.LastErrorLTE))
+		predicates = append(predicates, storedsubscription.LastErrorLTE(*i.LastErrorLTE))
 	}
 	if i.LastErrorContains != nil {
-		predicates = append(predicates, subscriber.LastErrorContains(*i.LastErrorContains))
+		predicates = append(predicates, storedsubscription.LastErrorContains(*i.LastErrorContains))
 	}
 	if i.LastErrorHasPrefix != nil {
-		predicates = append(predicates, subscriber.LastErrorHasPrefix(*i.LastErrorHasPrefix))
+		predicates = append(predicates, storedsubscription.LastErrorHasPrefix(*i.LastErrorHasPrefix))
 	}
 	if i.LastErrorHasSuffix != nil {
-		predicates = append(predicates, subscriber.LastErrorHasSuffix(*i.LastErrorHasSuffix))
+		predicates = append(predicates, storedsubscription.LastErrorHasSuffix(*i.LastErrorHasSuffix))
 	}
 	if i.LastErrorIsNil {
-		predicates = append(predicates, subscriber.LastErrorIsNil())
+		predicates = append(predicates, storedsubscription.LastErrorIsNil())
 	}
 	if i.LastErrorNotNil {
-		predicates = append(predicates, subscriber.LastErrorNotNil())
+		predicates = append(predicates, storedsubscription.LastErrorNotNil())
 	}
 	if i.LastErrorEqualFold != nil {
-		predicates = append(predicates, subscriber.LastErrorEqualFold(*i.LastErrorEqualFold))
+		predicates = append(predicates, storedsubscription.LastErrorEqualFold(*i.LastErrorEqualFold))
 	}
 	if i.LastErrorContainsFold != nil {
-		predicates = append(predicates, subscriber.LastErrorContainsFold(*i.LastErrorContainsFold))
+		predicates = append(predicates, storedsubscription.LastErrorContainsFold(*i.LastErrorContainsFold))
 	}
 	if i.ExpiresAt != nil {
-		predicates = append(predicates, subscriber.ExpiresAtEQ(*i.ExpiresAt))
+		predicates = append(predicates, storedsubscription.ExpiresAtEQ(*i.ExpiresAt))
 	}
 	if i.ExpiresAtNEQ != nil {
-		predicates = append(predicates, subscriber.ExpiresAtNEQ(*i.ExpiresAtNEQ))
+		predicates = append(predicates, storedsubscription.ExpiresAtNEQ(*i.ExpiresAtNEQ))
 	}
 	if len(i.ExpiresAtIn) > 0 {
-		predicates = append(predicates, subscriber.ExpiresAtIn(i.ExpiresAtIn...))
+		predicates = append(predicates, storedsubscription.ExpiresAtIn(i.ExpiresAtIn...))
 	}
 	if len(i.ExpiresAtNotIn) > 0 {
-		predicates = append(predicates, subscriber.ExpiresAtNotIn(i.ExpiresAtNotIn...))
+		predicates = append(predicates, storedsubscription.ExpiresAtNotIn(i.ExpiresAtNotIn...))
 	}
 	if i.ExpiresAtGT != nil {
-		predicates = append(predicates, subscriber.ExpiresAtGT(*i.ExpiresAtGT))
+		predicates = append(predicates, storedsubscription.ExpiresAtGT(*i.ExpiresAtGT))
 	}
 	if i.ExpiresAtGTE != nil {
-		predicates = append(predicates, subscriber.ExpiresAtGTE(*i.ExpiresAtGTE))
+		predicates = append(predicates, storedsubscription.ExpiresAtGTE(*i.ExpiresAtGTE))
 	}
 	if i.ExpiresAtLT != nil {
-		predicates = append(predicates, subscriber.ExpiresAtLT(*i.ExpiresAtLT))
+		predicates = append(predicates, storedsubscription.ExpiresAtLT(*i.ExpiresAtLT))
 	}
 	if i.ExpiresAtLTE != nil {
-		predicates = append(predicates, subscriber.ExpiresAtLTE(*i.ExpiresAtLTE))
+		predicates = append(predicates, storedsubscription.ExpiresAtLTE(*i.ExpiresAtLTE))
 	}
 	if i.ClosedAt != nil {
-		predicates = append(predicates, subscriber.ClosedAtEQ(*i.ClosedAt))
+		predicates = append(predicates, storedsubscription.ClosedAtEQ(*i.ClosedAt))
 	}
 	if i.ClosedAtNEQ != nil {
-		predicates = append(predicates, subscriber.ClosedAtNEQ(*i.ClosedAtNEQ))
+		predicates = append(predicates, storedsubscription.ClosedAtNEQ(*i.ClosedAtNEQ))
 	}
 	if len(i.ClosedAtIn) > 0 {
-		predicates = append(predicates, subscriber.ClosedAtIn(i.ClosedAtIn...))
+		predicates = append(predicates, storedsubscription.ClosedAtIn(i.ClosedAtIn...))
 	}
 	if len(i.ClosedAtNotIn) > 0 {
-		predicates = append(predicates, subscriber.ClosedAtNotIn(i.ClosedAtNotIn...))
+		predicates = append(predicates, storedsubscription.ClosedAtNotIn(i.ClosedAtNotIn...))
 	}
 	if i.ClosedAtGT != nil {
-		predicates = append(predicates, subscriber.ClosedAtGT(*i.ClosedAtGT))
+		predicates = append(predicates, storedsubscription.ClosedAtGT(*i.ClosedAtGT))
 	}
 	if i.ClosedAtGTE != nil {
-		predicates = append(predicates, subscriber.ClosedAtGTE(*i.ClosedAtGTE))
+		predicates = append(predicates, storedsubscription.ClosedAtGTE(*i.ClosedAtGTE))
 	}
 	if i.ClosedAtLT != nil {
-		predicates = append(predicates, subscriber.ClosedAtLT(*i.ClosedAtLT))
+		predicates = append(predicates, storedsubscription.ClosedAtLT(*i.ClosedAtLT))
 	}
 	if i.ClosedAtLTE != nil {
-		predicates = append(predicates, subscriber.ClosedAtLTE(*i.ClosedAtLTE))
+		predicates = append(predicates, storedsubscription.ClosedAtLTE(*i.ClosedAtLTE))
 	}
 	if i.ClosedAtIsNil {
-		predicates = append(predicates, subscriber.ClosedAtIsNil())
+		predicates = append(predicates, storedsubscription.ClosedAtIsNil())
 	}
 	if i.ClosedAtNotNil {
-		predicates = append(predicates, subscriber.ClosedAtNotNil())
+		predicates = append(predicates, storedsubscription.ClosedAtNotNil())
 	}
 	if i.ClosedReason != nil {
-		predicates = append(predicates, subscriber.ClosedReasonEQ(*i.ClosedReason))
+		predicates = append(predicates, storedsubscription.ClosedReasonEQ(*i.ClosedReason))
 	}
 	if i.ClosedReasonNEQ != nil {
-		predicates = append(predicates, subscriber.ClosedReasonNEQ(*i.ClosedReasonNEQ))
+		predicates = append(predicates, storedsubscription.ClosedReasonNEQ(*i.ClosedReasonNEQ))
 	}
 	if len(i.ClosedReasonIn) > 0 {
-		predicates = append(predicates, subscriber.ClosedReasonIn(i.ClosedReasonIn...))
+		predicates = append(predicates, storedsubscription.ClosedReasonIn(i.ClosedReasonIn...))
 	}
 	if len(i.ClosedReasonNotIn) > 0 {
-		predicates = append(predicates, subscriber.ClosedReasonNotIn(i.ClosedReasonNotIn...))
+		predicates = append(predicates, storedsubscription.ClosedReasonNotIn(i.ClosedReasonNotIn...))
 	}
 	if i.ClosedReasonGT != nil {
-		predicates = append(predicates, subscriber.ClosedReasonGT(*i.ClosedReasonGT))
+		predicates = append(predicates, storedsubscription.ClosedReasonGT(*i.ClosedReasonGT))
 	}
 	if i.ClosedReasonGTE != nil {
-		predicates = append(predicates, subscriber.ClosedReasonGTE(*i.ClosedReasonGTE))
+		predicates = append(predicates, storedsubscription.ClosedReasonGTE(*i.ClosedReasonGTE))
 	}
 	if i.ClosedReasonLT != nil {
-		predicates = append(predicates, subscriber.ClosedReasonLT(*i.ClosedReasonLT))
+		predicates = append(predicates, storedsubscription.ClosedReasonLT(*i.ClosedReasonLT))
 	}
 	if i.ClosedReasonLTE != nil {
-		predicates = append(predicates, subscriber.ClosedReasonLTE(*i.ClosedReasonLTE))
+		predicates = append(predicates, storedsubscription.ClosedReasonLTE(*i.ClosedReasonLTE))
 	}
 	if i.ClosedReasonContains != nil {
-		predicates = append(predicates, subscriber.ClosedReasonContains(*i.ClosedReasonContains))
+		predicates = append(predicates, storedsubscription.ClosedReasonContains(*i.ClosedReasonContains))
 	}
 	if i.ClosedReasonHasPrefix != nil {
-		predicates = append(predicates, subscriber.ClosedReasonHasPrefix(*i.ClosedReasonHasPrefix))
+		predicates = append(predicates, storedsubscription.ClosedReasonHasPrefix(*i.ClosedReasonHasPrefix))
 	}
 	if i.ClosedReasonHasSuffix != nil {
-		predicates = append(predicates, subscriber.ClosedReasonHasSuffix(*i.ClosedReasonHasSuffix))
+		predicates = append(predicates, storedsubscription.ClosedReasonHasSuffix(*i.ClosedReasonHasSuffix))
 	}
 	if i.ClosedReasonIsNil {
-		predicates = append(predicates, subscriber.ClosedReasonIsNil())
+		predicates = append(predicates, storedsubscription.ClosedReasonIsNil())
 	}
 	if i.ClosedReasonNotNil {
-		predicates = append(predicates, subscriber.ClosedReasonNotNil())
+		predicates = append(predicates, storedsubscription.ClosedReasonNotNil())
 	}
 	if i.ClosedReasonEqualFold != nil {
-		predicates = append(predicates, subscriber.ClosedReasonEqualFold(*i.ClosedReasonEqualFold))
+		predicates = append(predicates, storedsubscription.ClosedReasonEqualFold(*i.ClosedReasonEqualFold))
 	}
 	if i.ClosedReasonContainsFold != nil {
-		predicates = append(predicates, subscriber.ClosedReasonContainsFold(*i.ClosedReasonContainsFold))
+		predicates = append(predicates, storedsubscription.ClosedReasonContainsFold(*i.ClosedReasonContainsFold))
 	}
 
 	if i.HasUser != nil {
-		p := subscriber.HasUser()
+		p := storedsubscription.HasUser()
 		if !*i.HasUser {
-			p = subscriber.Not(p)
+			p = storedsubscription.Not(p)
 		}
 		predicates = append(predicates, p)
 	}
@@ -1975,7 +1975,7 @@ func (i *StoredSubscriptionWhereInput) P() (predicate.Subscriber, error) {
 			}
 			with = append(with, p)
 		}
-		predicates = append(predicates, subscriber.HasUserWith(with...))
+		predicates = append(predicates, storedsubscription.HasUserWith(with...))
 	}
 	switch len(predicates) {
 	case 0:
@@ -1983,7 +1983,7 @@ func (i *StoredSubscriptionWhereInput) P() (predicate.Subscriber, error) {
 	case 1:
 		return predicates[0], nil
 	default:
-		return subscriber.And(predicates...), nil
+		return storedsubscription.And(predicates...), nil
 	}
 }
 

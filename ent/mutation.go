@@ -17,7 +17,7 @@ import (
 	"lorebridge/ent/progress"
 	"lorebridge/ent/session"
 	"lorebridge/ent/setting"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 	"lorebridge/ent/user"
 	"sync"
 	"time"
@@ -35,17 +35,17 @@ const (
 	OpUpdateOne = ent.OpUpdateOne
 
 	// Node types.
-	TypeEvent            = "Event"
-	TypeKnowledge        = "Knowledge"
-	TypeKnowledgeContent = "KnowledgeContent"
-	TypeKnowledgeRequest = "KnowledgeRequest"
-	TypeKnowledgeShare   = "KnowledgeShare"
-	TypeParked           = "Parked"
-	TypeProgress         = "Progress"
-	TypeSession          = "Session"
-	TypeSetting          = "Setting"
-	TypeSubscriber       = "Subscriber"
-	TypeUser             = "User"
+	TypeEvent              = "Event"
+	TypeKnowledge          = "Knowledge"
+	TypeKnowledgeContent   = "KnowledgeContent"
+	TypeKnowledgeRequest   = "KnowledgeRequest"
+	TypeKnowledgeShare     = "KnowledgeShare"
+	TypeParked             = "Parked"
+	TypeProgress           = "Progress"
+	TypeSession            = "Session"
+	TypeSetting            = "Setting"
+	TypeStoredSubscription = "StoredSubscription"
+	TypeUser               = "User"
 )
 
 // EventMutation represents an operation that mutates the Event nodes in the graph.
@@ -6245,23 +6245,24 @@ func (m *SettingMutation) ResetEdge(name string) error {
 	return fmt.Errorf("unknown Setting edge %s", name)
 }
 
-// SubscriberMutation represents an operation that mutates the Subscriber nodes in the graph.
-type SubscriberMutation struct {
+// StoredSubscriptionMutation represents an operation that mutates the StoredSubscription nodes in the graph.
+type StoredSubscriptionMutation struct {
 	config
 	op                Op
 	typ               string
 	id                *int
 	created_at        *time.Time
 	channel           *string
-	state             *subscriber.State
+	state             *storedsubscription.State
 	session_id        *int
 	addsession_id     *int
 	topic             *string
+	shared            *bool
 	field             *string
 	operation_name    *string
 	document          *string
 	variables         *map[string]interface{}
-	protocol          *subscriber.Protocol
+	protocol          *storedsubscription.Protocol
 	compress          *bool
 	cursor            *int
 	addcursor         *int
@@ -6276,21 +6277,21 @@ type SubscriberMutation struct {
 	user              *int
 	cleareduser       bool
 	done              bool
-	oldValue          func(context.Context) (*Subscriber, error)
-	predicates        []predicate.Subscriber
+	oldValue          func(context.Context) (*StoredSubscription, error)
+	predicates        []predicate.StoredSubscription
 }
 
-var _ ent.Mutation = (*SubscriberMutation)(nil)
+var _ ent.Mutation = (*StoredSubscriptionMutation)(nil)
 
-// subscriberOption allows management of the mutation configuration using functional options.
-type subscriberOption func(*SubscriberMutation)
+// storedsubscriptionOption allows management of the mutation configuration using functional options.
+type storedsubscriptionOption func(*StoredSubscriptionMutation)
 
-// newSubscriberMutation creates new mutation for the Subscriber entity.
-func newSubscriberMutation(c config, op Op, opts ...subscriberOption) *SubscriberMutation {
-	m := &SubscriberMutation{
+// newStoredSubscriptionMutation creates new mutation for the StoredSubscription entity.
+func newStoredSubscriptionMutation(c config, op Op, opts ...storedsubscriptionOption) *StoredSubscriptionMutation {
+	m := &StoredSubscriptionMutation{
 		config:        c,
 		op:            op,
-		typ:           TypeSubscriber,
+		typ:           TypeStoredSubscription,
 		clearedFields: make(map[string]struct{}),
 	}
 	for _, opt := range opts {
@@ -6299,20 +6300,20 @@ func newSubscriberMutation(c config, op Op, opts ...subscriberOption) *Subscribe
 	return m
 }
 
-// withSubscriberID sets the ID field of the mutation.
-func withSubscriberID(id int) subscriberOption {
-	return func(m *SubscriberMutation) {
+// withStoredSubscriptionID sets the ID field of the mutation.
+func withStoredSubscriptionID(id int) storedsubscriptionOption {
+	return func(m *StoredSubscriptionMutation) {
 		var (
 			err   error
 			once  sync.Once
-			value *Subscriber
+			value *StoredSubscription
 		)
-		m.oldValue = func(ctx context.Context) (*Subscriber, error) {
+		m.oldValue = func(ctx context.Context) (*StoredSubscription, error) {
 			once.Do(func() {
 				if m.done {
 					err = errors.New("querying old values post mutation is not allowed")
 				} else {
-					value, err = m.Client().Subscriber.Get(ctx, id)
+					value, err = m.Client().StoredSubscription.Get(ctx, id)
 				}
 			})
 			return value, err
@@ -6321,10 +6322,10 @@ func withSubscriberID(id int) subscriberOption {
 	}
 }
 
-// withSubscriber sets the old Subscriber of the mutation.
-func withSubscriber(node *Subscriber) subscriberOption {
-	return func(m *SubscriberMutation) {
-		m.oldValue = func(context.Context) (*Subscriber, error) {
+// withStoredSubscription sets the old StoredSubscription of the mutation.
+func withStoredSubscription(node *StoredSubscription) storedsubscriptionOption {
+	return func(m *StoredSubscriptionMutation) {
+		m.oldValue = func(context.Context) (*StoredSubscription, error) {
 			return node, nil
 		}
 		m.id = &node.ID
@@ -6333,7 +6334,7 @@ func withSubscriber(node *Subscriber) subscriberOption {
 
 // Client returns a new `ent.Client` from the mutation. If the mutation was
 // executed in a transaction (ent.Tx), a transactional client is returned.
-func (m SubscriberMutation) Client() *Client {
+func (m StoredSubscriptionMutation) Client() *Client {
 	client := &Client{config: m.config}
 	client.init()
 	return client
@@ -6341,7 +6342,7 @@ func (m SubscriberMutation) Client() *Client {
 
 // Tx returns an `ent.Tx` for mutations that were executed in transactions;
 // it returns an error otherwise.
-func (m SubscriberMutation) Tx() (*Tx, error) {
+func (m StoredSubscriptionMutation) Tx() (*Tx, error) {
 	if _, ok := m.driver.(*txDriver); !ok {
 		return nil, errors.New("ent: mutation is not running in a transaction")
 	}
@@ -6352,7 +6353,7 @@ func (m SubscriberMutation) Tx() (*Tx, error) {
 
 // ID returns the ID value in the mutation. Note that the ID is only available
 // if it was provided to the builder or after it was returned from the database.
-func (m *SubscriberMutation) ID() (id int, exists bool) {
+func (m *StoredSubscriptionMutation) ID() (id int, exists bool) {
 	if m.id == nil {
 		return
 	}
@@ -6363,7 +6364,7 @@ func (m *SubscriberMutation) ID() (id int, exists bool) {
 // That means, if the mutation is applied within a transaction with an isolation level such
 // as sql.LevelSerializable, the returned ids match the ids of the rows that will be updated
 // or updated by the mutation.
-func (m *SubscriberMutation) IDs(ctx context.Context) ([]int, error) {
+func (m *StoredSubscriptionMutation) IDs(ctx context.Context) ([]int, error) {
 	switch {
 	case m.op.Is(OpUpdateOne | OpDeleteOne):
 		id, exists := m.ID()
@@ -6372,19 +6373,19 @@ func (m *SubscriberMutation) IDs(ctx context.Context) ([]int, error) {
 		}
 		fallthrough
 	case m.op.Is(OpUpdate | OpDelete):
-		return m.Client().Subscriber.Query().Where(m.predicates...).IDs(ctx)
+		return m.Client().StoredSubscription.Query().Where(m.predicates...).IDs(ctx)
 	default:
 		return nil, fmt.Errorf("IDs is not allowed on %s operations", m.op)
 	}
 }
 
 // SetCreatedAt sets the "created_at" field.
-func (m *SubscriberMutation) SetCreatedAt(t time.Time) {
+func (m *StoredSubscriptionMutation) SetCreatedAt(t time.Time) {
 	m.created_at = &t
 }
 
 // CreatedAt returns the value of the "created_at" field in the mutation.
-func (m *SubscriberMutation) CreatedAt() (r time.Time, exists bool) {
+func (m *StoredSubscriptionMutation) CreatedAt() (r time.Time, exists bool) {
 	v := m.created_at
 	if v == nil {
 		return
@@ -6392,10 +6393,10 @@ func (m *SubscriberMutation) CreatedAt() (r time.Time, exists bool) {
 	return *v, true
 }
 
-// OldCreatedAt returns the old "created_at" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldCreatedAt returns the old "created_at" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
+func (m *StoredSubscriptionMutation) OldCreatedAt(ctx context.Context) (v time.Time, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldCreatedAt is only allowed on UpdateOne operations")
 	}
@@ -6410,17 +6411,17 @@ func (m *SubscriberMutation) OldCreatedAt(ctx context.Context) (v time.Time, err
 }
 
 // ResetCreatedAt resets all changes to the "created_at" field.
-func (m *SubscriberMutation) ResetCreatedAt() {
+func (m *StoredSubscriptionMutation) ResetCreatedAt() {
 	m.created_at = nil
 }
 
 // SetChannel sets the "channel" field.
-func (m *SubscriberMutation) SetChannel(s string) {
+func (m *StoredSubscriptionMutation) SetChannel(s string) {
 	m.channel = &s
 }
 
 // Channel returns the value of the "channel" field in the mutation.
-func (m *SubscriberMutation) Channel() (r string, exists bool) {
+func (m *StoredSubscriptionMutation) Channel() (r string, exists bool) {
 	v := m.channel
 	if v == nil {
 		return
@@ -6428,10 +6429,10 @@ func (m *SubscriberMutation) Channel() (r string, exists bool) {
 	return *v, true
 }
 
-// OldChannel returns the old "channel" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldChannel returns the old "channel" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldChannel(ctx context.Context) (v string, err error) {
+func (m *StoredSubscriptionMutation) OldChannel(ctx context.Context) (v string, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldChannel is only allowed on UpdateOne operations")
 	}
@@ -6446,17 +6447,17 @@ func (m *SubscriberMutation) OldChannel(ctx context.Context) (v string, err erro
 }
 
 // ResetChannel resets all changes to the "channel" field.
-func (m *SubscriberMutation) ResetChannel() {
+func (m *StoredSubscriptionMutation) ResetChannel() {
 	m.channel = nil
 }
 
 // SetState sets the "state" field.
-func (m *SubscriberMutation) SetState(s subscriber.State) {
+func (m *StoredSubscriptionMutation) SetState(s storedsubscription.State) {
 	m.state = &s
 }
 
 // State returns the value of the "state" field in the mutation.
-func (m *SubscriberMutation) State() (r subscriber.State, exists bool) {
+func (m *StoredSubscriptionMutation) State() (r storedsubscription.State, exists bool) {
 	v := m.state
 	if v == nil {
 		return
@@ -6464,10 +6465,10 @@ func (m *SubscriberMutation) State() (r subscriber.State, exists bool) {
 	return *v, true
 }
 
-// OldState returns the old "state" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldState returns the old "state" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldState(ctx context.Context) (v subscriber.State, err error) {
+func (m *StoredSubscriptionMutation) OldState(ctx context.Context) (v storedsubscription.State, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldState is only allowed on UpdateOne operations")
 	}
@@ -6482,17 +6483,17 @@ func (m *SubscriberMutation) OldState(ctx context.Context) (v subscriber.State, 
 }
 
 // ResetState resets all changes to the "state" field.
-func (m *SubscriberMutation) ResetState() {
+func (m *StoredSubscriptionMutation) ResetState() {
 	m.state = nil
 }
 
 // SetUserID sets the "user_id" field.
-func (m *SubscriberMutation) SetUserID(i int) {
+func (m *StoredSubscriptionMutation) SetUserID(i int) {
 	m.user = &i
 }
 
 // UserID returns the value of the "user_id" field in the mutation.
-func (m *SubscriberMutation) UserID() (r int, exists bool) {
+func (m *StoredSubscriptionMutation) UserID() (r int, exists bool) {
 	v := m.user
 	if v == nil {
 		return
@@ -6500,10 +6501,10 @@ func (m *SubscriberMutation) UserID() (r int, exists bool) {
 	return *v, true
 }
 
-// OldUserID returns the old "user_id" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldUserID returns the old "user_id" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldUserID(ctx context.Context) (v int, err error) {
+func (m *StoredSubscriptionMutation) OldUserID(ctx context.Context) (v int, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldUserID is only allowed on UpdateOne operations")
 	}
@@ -6518,18 +6519,18 @@ func (m *SubscriberMutation) OldUserID(ctx context.Context) (v int, err error) {
 }
 
 // ResetUserID resets all changes to the "user_id" field.
-func (m *SubscriberMutation) ResetUserID() {
+func (m *StoredSubscriptionMutation) ResetUserID() {
 	m.user = nil
 }
 
 // SetSessionID sets the "session_id" field.
-func (m *SubscriberMutation) SetSessionID(i int) {
+func (m *StoredSubscriptionMutation) SetSessionID(i int) {
 	m.session_id = &i
 	m.addsession_id = nil
 }
 
 // SessionID returns the value of the "session_id" field in the mutation.
-func (m *SubscriberMutation) SessionID() (r int, exists bool) {
+func (m *StoredSubscriptionMutation) SessionID() (r int, exists bool) {
 	v := m.session_id
 	if v == nil {
 		return
@@ -6537,10 +6538,10 @@ func (m *SubscriberMutation) SessionID() (r int, exists bool) {
 	return *v, true
 }
 
-// OldSessionID returns the old "session_id" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldSessionID returns the old "session_id" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldSessionID(ctx context.Context) (v int, err error) {
+func (m *StoredSubscriptionMutation) OldSessionID(ctx context.Context) (v int, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldSessionID is only allowed on UpdateOne operations")
 	}
@@ -6555,7 +6556,7 @@ func (m *SubscriberMutation) OldSessionID(ctx context.Context) (v int, err error
 }
 
 // AddSessionID adds i to the "session_id" field.
-func (m *SubscriberMutation) AddSessionID(i int) {
+func (m *StoredSubscriptionMutation) AddSessionID(i int) {
 	if m.addsession_id != nil {
 		*m.addsession_id += i
 	} else {
@@ -6564,7 +6565,7 @@ func (m *SubscriberMutation) AddSessionID(i int) {
 }
 
 // AddedSessionID returns the value that was added to the "session_id" field in this mutation.
-func (m *SubscriberMutation) AddedSessionID() (r int, exists bool) {
+func (m *StoredSubscriptionMutation) AddedSessionID() (r int, exists bool) {
 	v := m.addsession_id
 	if v == nil {
 		return
@@ -6573,18 +6574,18 @@ func (m *SubscriberMutation) AddedSessionID() (r int, exists bool) {
 }
 
 // ResetSessionID resets all changes to the "session_id" field.
-func (m *SubscriberMutation) ResetSessionID() {
+func (m *StoredSubscriptionMutation) ResetSessionID() {
 	m.session_id = nil
 	m.addsession_id = nil
 }
 
 // SetTopic sets the "topic" field.
-func (m *SubscriberMutation) SetTopic(s string) {
+func (m *StoredSubscriptionMutation) SetTopic(s string) {
 	m.topic = &s
 }
 
 // Topic returns the value of the "topic" field in the mutation.
-func (m *SubscriberMutation) Topic() (r string, exists bool) {
+func (m *StoredSubscriptionMutation) Topic() (r string, exists bool) {
 	v := m.topic
 	if v == nil {
 		return
@@ -6592,10 +6593,10 @@ func (m *SubscriberMutation) Topic() (r string, exists bool) {
 	return *v, true
 }
 
-// OldTopic returns the old "topic" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldTopic returns the old "topic" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldTopic(ctx context.Context) (v string, err error) {
+func (m *StoredSubscriptionMutation) OldTopic(ctx context.Context) (v string, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldTopic is only allowed on UpdateOne operations")
 	}
@@ -6610,17 +6611,53 @@ func (m *SubscriberMutation) OldTopic(ctx context.Context) (v string, err error)
 }
 
 // ResetTopic resets all changes to the "topic" field.
-func (m *SubscriberMutation) ResetTopic() {
+func (m *StoredSubscriptionMutation) ResetTopic() {
 	m.topic = nil
 }
 
+// SetShared sets the "shared" field.
+func (m *StoredSubscriptionMutation) SetShared(b bool) {
+	m.shared = &b
+}
+
+// Shared returns the value of the "shared" field in the mutation.
+func (m *StoredSubscriptionMutation) Shared() (r bool, exists bool) {
+	v := m.shared
+	if v == nil {
+		return
+	}
+	return *v, true
+}
+
+// OldShared returns the old "shared" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
+// An error is returned if the mutation operation is not UpdateOne, or the database query fails.
+func (m *StoredSubscriptionMutation) OldShared(ctx context.Context) (v bool, err error) {
+	if !m.op.Is(OpUpdateOne) {
+		return v, errors.New("OldShared is only allowed on UpdateOne operations")
+	}
+	if m.id == nil || m.oldValue == nil {
+		return v, errors.New("OldShared requires an ID field in the mutation")
+	}
+	oldValue, err := m.oldValue(ctx)
+	if err != nil {
+		return v, fmt.Errorf("querying old value for OldShared: %w", err)
+	}
+	return oldValue.Shared, nil
+}
+
+// ResetShared resets all changes to the "shared" field.
+func (m *StoredSubscriptionMutation) ResetShared() {
+	m.shared = nil
+}
+
 // SetFieldField sets the "field" field.
-func (m *SubscriberMutation) SetFieldField(s string) {
+func (m *StoredSubscriptionMutation) SetFieldField(s string) {
 	m.field = &s
 }
 
 // GetField returns the value of the "field" field in the mutation.
-func (m *SubscriberMutation) GetField() (r string, exists bool) {
+func (m *StoredSubscriptionMutation) GetField() (r string, exists bool) {
 	v := m.field
 	if v == nil {
 		return
@@ -6628,10 +6665,10 @@ func (m *SubscriberMutation) GetField() (r string, exists bool) {
 	return *v, true
 }
 
-// GetOldField returns the old "field" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// GetOldField returns the old "field" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) GetOldField(ctx context.Context) (v string, err error) {
+func (m *StoredSubscriptionMutation) GetOldField(ctx context.Context) (v string, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("GetOldField is only allowed on UpdateOne operations")
 	}
@@ -6646,17 +6683,17 @@ func (m *SubscriberMutation) GetOldField(ctx context.Context) (v string, err err
 }
 
 // ResetFieldField resets all changes to the "field" field.
-func (m *SubscriberMutation) ResetFieldField() {
+func (m *StoredSubscriptionMutation) ResetFieldField() {
 	m.field = nil
 }
 
 // SetOperationName sets the "operation_name" field.
-func (m *SubscriberMutation) SetOperationName(s string) {
+func (m *StoredSubscriptionMutation) SetOperationName(s string) {
 	m.operation_name = &s
 }
 
 // OperationName returns the value of the "operation_name" field in the mutation.
-func (m *SubscriberMutation) OperationName() (r string, exists bool) {
+func (m *StoredSubscriptionMutation) OperationName() (r string, exists bool) {
 	v := m.operation_name
 	if v == nil {
 		return
@@ -6664,10 +6701,10 @@ func (m *SubscriberMutation) OperationName() (r string, exists bool) {
 	return *v, true
 }
 
-// OldOperationName returns the old "operation_name" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldOperationName returns the old "operation_name" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldOperationName(ctx context.Context) (v string, err error) {
+func (m *StoredSubscriptionMutation) OldOperationName(ctx context.Context) (v string, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldOperationName is only allowed on UpdateOne operations")
 	}
@@ -6682,30 +6719,30 @@ func (m *SubscriberMutation) OldOperationName(ctx context.Context) (v string, er
 }
 
 // ClearOperationName clears the value of the "operation_name" field.
-func (m *SubscriberMutation) ClearOperationName() {
+func (m *StoredSubscriptionMutation) ClearOperationName() {
 	m.operation_name = nil
-	m.clearedFields[subscriber.FieldOperationName] = struct{}{}
+	m.clearedFields[storedsubscription.FieldOperationName] = struct{}{}
 }
 
 // OperationNameCleared returns if the "operation_name" field was cleared in this mutation.
-func (m *SubscriberMutation) OperationNameCleared() bool {
-	_, ok := m.clearedFields[subscriber.FieldOperationName]
+func (m *StoredSubscriptionMutation) OperationNameCleared() bool {
+	_, ok := m.clearedFields[storedsubscription.FieldOperationName]
 	return ok
 }
 
 // ResetOperationName resets all changes to the "operation_name" field.
-func (m *SubscriberMutation) ResetOperationName() {
+func (m *StoredSubscriptionMutation) ResetOperationName() {
 	m.operation_name = nil
-	delete(m.clearedFields, subscriber.FieldOperationName)
+	delete(m.clearedFields, storedsubscription.FieldOperationName)
 }
 
 // SetDocument sets the "document" field.
-func (m *SubscriberMutation) SetDocument(s string) {
+func (m *StoredSubscriptionMutation) SetDocument(s string) {
 	m.document = &s
 }
 
 // Document returns the value of the "document" field in the mutation.
-func (m *SubscriberMutation) Document() (r string, exists bool) {
+func (m *StoredSubscriptionMutation) Document() (r string, exists bool) {
 	v := m.document
 	if v == nil {
 		return
@@ -6713,10 +6750,10 @@ func (m *SubscriberMutation) Document() (r string, exists bool) {
 	return *v, true
 }
 
-// OldDocument returns the old "document" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldDocument returns the old "document" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldDocument(ctx context.Context) (v string, err error) {
+func (m *StoredSubscriptionMutation) OldDocument(ctx context.Context) (v string, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldDocument is only allowed on UpdateOne operations")
 	}
@@ -6731,17 +6768,17 @@ func (m *SubscriberMutation) OldDocument(ctx context.Context) (v string, err err
 }
 
 // ResetDocument resets all changes to the "document" field.
-func (m *SubscriberMutation) ResetDocument() {
+func (m *StoredSubscriptionMutation) ResetDocument() {
 	m.document = nil
 }
 
 // SetVariables sets the "variables" field.
-func (m *SubscriberMutation) SetVariables(value map[string]interface{}) {
+func (m *StoredSubscriptionMutation) SetVariables(value map[string]interface{}) {
 	m.variables = &value
 }
 
 // Variables returns the value of the "variables" field in the mutation.
-func (m *SubscriberMutation) Variables() (r map[string]interface{}, exists bool) {
+func (m *StoredSubscriptionMutation) Variables() (r map[string]interface{}, exists bool) {
 	v := m.variables
 	if v == nil {
 		return
@@ -6749,10 +6786,10 @@ func (m *SubscriberMutation) Variables() (r map[string]interface{}, exists bool)
 	return *v, true
 }
 
-// OldVariables returns the old "variables" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldVariables returns the old "variables" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldVariables(ctx context.Context) (v map[string]interface{}, err error) {
+func (m *StoredSubscriptionMutation) OldVariables(ctx context.Context) (v map[string]interface{}, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldVariables is only allowed on UpdateOne operations")
 	}
@@ -6767,30 +6804,30 @@ func (m *SubscriberMutation) OldVariables(ctx context.Context) (v map[string]int
 }
 
 // ClearVariables clears the value of the "variables" field.
-func (m *SubscriberMutation) ClearVariables() {
+func (m *StoredSubscriptionMutation) ClearVariables() {
 	m.variables = nil
-	m.clearedFields[subscriber.FieldVariables] = struct{}{}
+	m.clearedFields[storedsubscription.FieldVariables] = struct{}{}
 }
 
 // VariablesCleared returns if the "variables" field was cleared in this mutation.
-func (m *SubscriberMutation) VariablesCleared() bool {
-	_, ok := m.clearedFields[subscriber.FieldVariables]
+func (m *StoredSubscriptionMutation) VariablesCleared() bool {
+	_, ok := m.clearedFields[storedsubscription.FieldVariables]
 	return ok
 }
 
 // ResetVariables resets all changes to the "variables" field.
-func (m *SubscriberMutation) ResetVariables() {
+func (m *StoredSubscriptionMutation) ResetVariables() {
 	m.variables = nil
-	delete(m.clearedFields, subscriber.FieldVariables)
+	delete(m.clearedFields, storedsubscription.FieldVariables)
 }
 
 // SetProtocol sets the "protocol" field.
-func (m *SubscriberMutation) SetProtocol(s subscriber.Protocol) {
+func (m *StoredSubscriptionMutation) SetProtocol(s storedsubscription.Protocol) {
 	m.protocol = &s
 }
 
 // Protocol returns the value of the "protocol" field in the mutation.
-func (m *SubscriberMutation) Protocol() (r subscriber.Protocol, exists bool) {
+func (m *StoredSubscriptionMutation) Protocol() (r storedsubscription.Protocol, exists bool) {
 	v := m.protocol
 	if v == nil {
 		return
@@ -6798,10 +6835,10 @@ func (m *SubscriberMutation) Protocol() (r subscriber.Protocol, exists bool) {
 	return *v, true
 }
 
-// OldProtocol returns the old "protocol" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldProtocol returns the old "protocol" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldProtocol(ctx context.Context) (v subscriber.Protocol, err error) {
+func (m *StoredSubscriptionMutation) OldProtocol(ctx context.Context) (v storedsubscription.Protocol, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldProtocol is only allowed on UpdateOne operations")
 	}
@@ -6816,17 +6853,17 @@ func (m *SubscriberMutation) OldProtocol(ctx context.Context) (v subscriber.Prot
 }
 
 // ResetProtocol resets all changes to the "protocol" field.
-func (m *SubscriberMutation) ResetProtocol() {
+func (m *StoredSubscriptionMutation) ResetProtocol() {
 	m.protocol = nil
 }
 
 // SetCompress sets the "compress" field.
-func (m *SubscriberMutation) SetCompress(b bool) {
+func (m *StoredSubscriptionMutation) SetCompress(b bool) {
 	m.compress = &b
 }
 
 // Compress returns the value of the "compress" field in the mutation.
-func (m *SubscriberMutation) Compress() (r bool, exists bool) {
+func (m *StoredSubscriptionMutation) Compress() (r bool, exists bool) {
 	v := m.compress
 	if v == nil {
 		return
@@ -6834,10 +6871,10 @@ func (m *SubscriberMutation) Compress() (r bool, exists bool) {
 	return *v, true
 }
 
-// OldCompress returns the old "compress" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldCompress returns the old "compress" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldCompress(ctx context.Context) (v bool, err error) {
+func (m *StoredSubscriptionMutation) OldCompress(ctx context.Context) (v bool, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldCompress is only allowed on UpdateOne operations")
 	}
@@ -6852,18 +6889,18 @@ func (m *SubscriberMutation) OldCompress(ctx context.Context) (v bool, err error
 }
 
 // ResetCompress resets all changes to the "compress" field.
-func (m *SubscriberMutation) ResetCompress() {
+func (m *StoredSubscriptionMutation) ResetCompress() {
 	m.compress = nil
 }
 
 // SetCursor sets the "cursor" field.
-func (m *SubscriberMutation) SetCursor(i int) {
+func (m *StoredSubscriptionMutation) SetCursor(i int) {
 	m.cursor = &i
 	m.addcursor = nil
 }
 
 // Cursor returns the value of the "cursor" field in the mutation.
-func (m *SubscriberMutation) Cursor() (r int, exists bool) {
+func (m *StoredSubscriptionMutation) Cursor() (r int, exists bool) {
 	v := m.cursor
 	if v == nil {
 		return
@@ -6871,10 +6908,10 @@ func (m *SubscriberMutation) Cursor() (r int, exists bool) {
 	return *v, true
 }
 
-// OldCursor returns the old "cursor" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldCursor returns the old "cursor" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldCursor(ctx context.Context) (v int, err error) {
+func (m *StoredSubscriptionMutation) OldCursor(ctx context.Context) (v int, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldCursor is only allowed on UpdateOne operations")
 	}
@@ -6889,7 +6926,7 @@ func (m *SubscriberMutation) OldCursor(ctx context.Context) (v int, err error) {
 }
 
 // AddCursor adds i to the "cursor" field.
-func (m *SubscriberMutation) AddCursor(i int) {
+func (m *StoredSubscriptionMutation) AddCursor(i int) {
 	if m.addcursor != nil {
 		*m.addcursor += i
 	} else {
@@ -6898,7 +6935,7 @@ func (m *SubscriberMutation) AddCursor(i int) {
 }
 
 // AddedCursor returns the value that was added to the "cursor" field in this mutation.
-func (m *SubscriberMutation) AddedCursor() (r int, exists bool) {
+func (m *StoredSubscriptionMutation) AddedCursor() (r int, exists bool) {
 	v := m.addcursor
 	if v == nil {
 		return
@@ -6907,18 +6944,18 @@ func (m *SubscriberMutation) AddedCursor() (r int, exists bool) {
 }
 
 // ResetCursor resets all changes to the "cursor" field.
-func (m *SubscriberMutation) ResetCursor() {
+func (m *StoredSubscriptionMutation) ResetCursor() {
 	m.cursor = nil
 	m.addcursor = nil
 }
 
 // SetAuthorizedAt sets the "authorized_at" field.
-func (m *SubscriberMutation) SetAuthorizedAt(t time.Time) {
+func (m *StoredSubscriptionMutation) SetAuthorizedAt(t time.Time) {
 	m.authorized_at = &t
 }
 
 // AuthorizedAt returns the value of the "authorized_at" field in the mutation.
-func (m *SubscriberMutation) AuthorizedAt() (r time.Time, exists bool) {
+func (m *StoredSubscriptionMutation) AuthorizedAt() (r time.Time, exists bool) {
 	v := m.authorized_at
 	if v == nil {
 		return
@@ -6926,10 +6963,10 @@ func (m *SubscriberMutation) AuthorizedAt() (r time.Time, exists bool) {
 	return *v, true
 }
 
-// OldAuthorizedAt returns the old "authorized_at" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldAuthorizedAt returns the old "authorized_at" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldAuthorizedAt(ctx context.Context) (v *time.Time, err error) {
+func (m *StoredSubscriptionMutation) OldAuthorizedAt(ctx context.Context) (v *time.Time, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldAuthorizedAt is only allowed on UpdateOne operations")
 	}
@@ -6944,30 +6981,30 @@ func (m *SubscriberMutation) OldAuthorizedAt(ctx context.Context) (v *time.Time,
 }
 
 // ClearAuthorizedAt clears the value of the "authorized_at" field.
-func (m *SubscriberMutation) ClearAuthorizedAt() {
+func (m *StoredSubscriptionMutation) ClearAuthorizedAt() {
 	m.authorized_at = nil
-	m.clearedFields[subscriber.FieldAuthorizedAt] = struct{}{}
+	m.clearedFields[storedsubscription.FieldAuthorizedAt] = struct{}{}
 }
 
 // AuthorizedAtCleared returns if the "authorized_at" field was cleared in this mutation.
-func (m *SubscriberMutation) AuthorizedAtCleared() bool {
-	_, ok := m.clearedFields[subscriber.FieldAuthorizedAt]
+func (m *StoredSubscriptionMutation) AuthorizedAtCleared() bool {
+	_, ok := m.clearedFields[storedsubscription.FieldAuthorizedAt]
 	return ok
 }
 
 // ResetAuthorizedAt resets all changes to the "authorized_at" field.
-func (m *SubscriberMutation) ResetAuthorizedAt() {
+func (m *StoredSubscriptionMutation) ResetAuthorizedAt() {
 	m.authorized_at = nil
-	delete(m.clearedFields, subscriber.FieldAuthorizedAt)
+	delete(m.clearedFields, storedsubscription.FieldAuthorizedAt)
 }
 
 // SetVacatedAt sets the "vacated_at" field.
-func (m *SubscriberMutation) SetVacatedAt(t time.Time) {
+func (m *StoredSubscriptionMutation) SetVacatedAt(t time.Time) {
 	m.vacated_at = &t
 }
 
 // VacatedAt returns the value of the "vacated_at" field in the mutation.
-func (m *SubscriberMutation) VacatedAt() (r time.Time, exists bool) {
+func (m *StoredSubscriptionMutation) VacatedAt() (r time.Time, exists bool) {
 	v := m.vacated_at
 	if v == nil {
 		return
@@ -6975,10 +7012,10 @@ func (m *SubscriberMutation) VacatedAt() (r time.Time, exists bool) {
 	return *v, true
 }
 
-// OldVacatedAt returns the old "vacated_at" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldVacatedAt returns the old "vacated_at" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldVacatedAt(ctx context.Context) (v *time.Time, err error) {
+func (m *StoredSubscriptionMutation) OldVacatedAt(ctx context.Context) (v *time.Time, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldVacatedAt is only allowed on UpdateOne operations")
 	}
@@ -6993,30 +7030,30 @@ func (m *SubscriberMutation) OldVacatedAt(ctx context.Context) (v *time.Time, er
 }
 
 // ClearVacatedAt clears the value of the "vacated_at" field.
-func (m *SubscriberMutation) ClearVacatedAt() {
+func (m *StoredSubscriptionMutation) ClearVacatedAt() {
 	m.vacated_at = nil
-	m.clearedFields[subscriber.FieldVacatedAt] = struct{}{}
+	m.clearedFields[storedsubscription.FieldVacatedAt] = struct{}{}
 }
 
 // VacatedAtCleared returns if the "vacated_at" field was cleared in this mutation.
-func (m *SubscriberMutation) VacatedAtCleared() bool {
-	_, ok := m.clearedFields[subscriber.FieldVacatedAt]
+func (m *StoredSubscriptionMutation) VacatedAtCleared() bool {
+	_, ok := m.clearedFields[storedsubscription.FieldVacatedAt]
 	return ok
 }
 
 // ResetVacatedAt resets all changes to the "vacated_at" field.
-func (m *SubscriberMutation) ResetVacatedAt() {
+func (m *StoredSubscriptionMutation) ResetVacatedAt() {
 	m.vacated_at = nil
-	delete(m.clearedFields, subscriber.FieldVacatedAt)
+	delete(m.clearedFields, storedsubscription.FieldVacatedAt)
 }
 
 // SetLastDeliveredAt sets the "last_delivered_at" field.
-func (m *SubscriberMutation) SetLastDeliveredAt(t time.Time) {
+func (m *StoredSubscriptionMutation) SetLastDeliveredAt(t time.Time) {
 	m.last_delivered_at = &t
 }
 
 // LastDeliveredAt returns the value of the "last_delivered_at" field in the mutation.
-func (m *SubscriberMutation) LastDeliveredAt() (r time.Time, exists bool) {
+func (m *StoredSubscriptionMutation) LastDeliveredAt() (r time.Time, exists bool) {
 	v := m.last_delivered_at
 	if v == nil {
 		return
@@ -7024,10 +7061,10 @@ func (m *SubscriberMutation) LastDeliveredAt() (r time.Time, exists bool) {
 	return *v, true
 }
 
-// OldLastDeliveredAt returns the old "last_delivered_at" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldLastDeliveredAt returns the old "last_delivered_at" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldLastDeliveredAt(ctx context.Context) (v *time.Time, err error) {
+func (m *StoredSubscriptionMutation) OldLastDeliveredAt(ctx context.Context) (v *time.Time, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldLastDeliveredAt is only allowed on UpdateOne operations")
 	}
@@ -7042,30 +7079,30 @@ func (m *SubscriberMutation) OldLastDeliveredAt(ctx context.Context) (v *time.Ti
 }
 
 // ClearLastDeliveredAt clears the value of the "last_delivered_at" field.
-func (m *SubscriberMutation) ClearLastDeliveredAt() {
+func (m *StoredSubscriptionMutation) ClearLastDeliveredAt() {
 	m.last_delivered_at = nil
-	m.clearedFields[subscriber.FieldLastDeliveredAt] = struct{}{}
+	m.clearedFields[storedsubscription.FieldLastDeliveredAt] = struct{}{}
 }
 
 // LastDeliveredAtCleared returns if the "last_delivered_at" field was cleared in this mutation.
-func (m *SubscriberMutation) LastDeliveredAtCleared() bool {
-	_, ok := m.clearedFields[subscriber.FieldLastDeliveredAt]
+func (m *StoredSubscriptionMutation) LastDeliveredAtCleared() bool {
+	_, ok := m.clearedFields[storedsubscription.FieldLastDeliveredAt]
 	return ok
 }
 
 // ResetLastDeliveredAt resets all changes to the "last_delivered_at" field.
-func (m *SubscriberMutation) ResetLastDeliveredAt() {
+func (m *StoredSubscriptionMutation) ResetLastDeliveredAt() {
 	m.last_delivered_at = nil
-	delete(m.clearedFields, subscriber.FieldLastDeliveredAt)
+	delete(m.clearedFields, storedsubscription.FieldLastDeliveredAt)
 }
 
 // SetLastError sets the "last_error" field.
-func (m *SubscriberMutation) SetLastError(s string) {
+func (m *StoredSubscriptionMutation) SetLastError(s string) {
 	m.last_error = &s
 }
 
 // LastError returns the value of the "last_error" field in the mutation.
-func (m *SubscriberMutation) LastError() (r string, exists bool) {
+func (m *StoredSubscriptionMutation) LastError() (r string, exists bool) {
 	v := m.last_error
 	if v == nil {
 		return
@@ -7073,10 +7110,10 @@ func (m *SubscriberMutation) LastError() (r string, exists bool) {
 	return *v, true
 }
 
-// OldLastError returns the old "last_error" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldLastError returns the old "last_error" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldLastError(ctx context.Context) (v *string, err error) {
+func (m *StoredSubscriptionMutation) OldLastError(ctx context.Context) (v *string, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldLastError is only allowed on UpdateOne operations")
 	}
@@ -7091,30 +7128,30 @@ func (m *SubscriberMutation) OldLastError(ctx context.Context) (v *string, err e
 }
 
 // ClearLastError clears the value of the "last_error" field.
-func (m *SubscriberMutation) ClearLastError() {
+func (m *StoredSubscriptionMutation) ClearLastError() {
 	m.last_error = nil
-	m.clearedFields[subscriber.FieldLastError] = struct{}{}
+	m.clearedFields[storedsubscription.FieldLastError] = struct{}{}
 }
 
 // LastErrorCleared returns if the "last_error" field was cleared in this mutation.
-func (m *SubscriberMutation) LastErrorCleared() bool {
-	_, ok := m.clearedFields[subscriber.FieldLastError]
+func (m *StoredSubscriptionMutation) LastErrorCleared() bool {
+	_, ok := m.clearedFields[storedsubscription.FieldLastError]
 	return ok
 }
 
 // ResetLastError resets all changes to the "last_error" field.
-func (m *SubscriberMutation) ResetLastError() {
+func (m *StoredSubscriptionMutation) ResetLastError() {
 	m.last_error = nil
-	delete(m.clearedFields, subscriber.FieldLastError)
+	delete(m.clearedFields, storedsubscription.FieldLastError)
 }
 
 // SetExpiresAt sets the "expires_at" field.
-func (m *SubscriberMutation) SetExpiresAt(t time.Time) {
+func (m *StoredSubscriptionMutation) SetExpiresAt(t time.Time) {
 	m.expires_at = &t
 }
 
 // ExpiresAt returns the value of the "expires_at" field in the mutation.
-func (m *SubscriberMutation) ExpiresAt() (r time.Time, exists bool) {
+func (m *StoredSubscriptionMutation) ExpiresAt() (r time.Time, exists bool) {
 	v := m.expires_at
 	if v == nil {
 		return
@@ -7122,10 +7159,10 @@ func (m *SubscriberMutation) ExpiresAt() (r time.Time, exists bool) {
 	return *v, true
 }
 
-// OldExpiresAt returns the old "expires_at" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldExpiresAt returns the old "expires_at" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldExpiresAt(ctx context.Context) (v time.Time, err error) {
+func (m *StoredSubscriptionMutation) OldExpiresAt(ctx context.Context) (v time.Time, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldExpiresAt is only allowed on UpdateOne operations")
 	}
@@ -7140,17 +7177,17 @@ func (m *SubscriberMutation) OldExpiresAt(ctx context.Context) (v time.Time, err
 }
 
 // ResetExpiresAt resets all changes to the "expires_at" field.
-func (m *SubscriberMutation) ResetExpiresAt() {
+func (m *StoredSubscriptionMutation) ResetExpiresAt() {
 	m.expires_at = nil
 }
 
 // SetClosedAt sets the "closed_at" field.
-func (m *SubscriberMutation) SetClosedAt(t time.Time) {
+func (m *StoredSubscriptionMutation) SetClosedAt(t time.Time) {
 	m.closed_at = &t
 }
 
 // ClosedAt returns the value of the "closed_at" field in the mutation.
-func (m *SubscriberMutation) ClosedAt() (r time.Time, exists bool) {
+func (m *StoredSubscriptionMutation) ClosedAt() (r time.Time, exists bool) {
 	v := m.closed_at
 	if v == nil {
 		return
@@ -7158,10 +7195,10 @@ func (m *SubscriberMutation) ClosedAt() (r time.Time, exists bool) {
 	return *v, true
 }
 
-// OldClosedAt returns the old "closed_at" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldClosedAt returns the old "closed_at" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldClosedAt(ctx context.Context) (v *time.Time, err error) {
+func (m *StoredSubscriptionMutation) OldClosedAt(ctx context.Context) (v *time.Time, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldClosedAt is only allowed on UpdateOne operations")
 	}
@@ -7176,30 +7213,30 @@ func (m *SubscriberMutation) OldClosedAt(ctx context.Context) (v *time.Time, err
 }
 
 // ClearClosedAt clears the value of the "closed_at" field.
-func (m *SubscriberMutation) ClearClosedAt() {
+func (m *StoredSubscriptionMutation) ClearClosedAt() {
 	m.closed_at = nil
-	m.clearedFields[subscriber.FieldClosedAt] = struct{}{}
+	m.clearedFields[storedsubscription.FieldClosedAt] = struct{}{}
 }
 
 // ClosedAtCleared returns if the "closed_at" field was cleared in this mutation.
-func (m *SubscriberMutation) ClosedAtCleared() bool {
-	_, ok := m.clearedFields[subscriber.FieldClosedAt]
+func (m *StoredSubscriptionMutation) ClosedAtCleared() bool {
+	_, ok := m.clearedFields[storedsubscription.FieldClosedAt]
 	return ok
 }
 
 // ResetClosedAt resets all changes to the "closed_at" field.
-func (m *SubscriberMutation) ResetClosedAt() {
+func (m *StoredSubscriptionMutation) ResetClosedAt() {
 	m.closed_at = nil
-	delete(m.clearedFields, subscriber.FieldClosedAt)
+	delete(m.clearedFields, storedsubscription.FieldClosedAt)
 }
 
 // SetClosedReason sets the "closed_reason" field.
-func (m *SubscriberMutation) SetClosedReason(s string) {
+func (m *StoredSubscriptionMutation) SetClosedReason(s string) {
 	m.closed_reason = &s
 }
 
 // ClosedReason returns the value of the "closed_reason" field in the mutation.
-func (m *SubscriberMutation) ClosedReason() (r string, exists bool) {
+func (m *StoredSubscriptionMutation) ClosedReason() (r string, exists bool) {
 	v := m.closed_reason
 	if v == nil {
 		return
@@ -7207,10 +7244,10 @@ func (m *SubscriberMutation) ClosedReason() (r string, exists bool) {
 	return *v, true
 }
 
-// OldClosedReason returns the old "closed_reason" field's value of the Subscriber entity.
-// If the Subscriber object wasn't provided to the builder, the object is fetched from the database.
+// OldClosedReason returns the old "closed_reason" field's value of the StoredSubscription entity.
+// If the StoredSubscription object wasn't provided to the builder, the object is fetched from the database.
 // An error is returned if the mutation operation is not UpdateOne, or the database query fails.
-func (m *SubscriberMutation) OldClosedReason(ctx context.Context) (v *string, err error) {
+func (m *StoredSubscriptionMutation) OldClosedReason(ctx context.Context) (v *string, err error) {
 	if !m.op.Is(OpUpdateOne) {
 		return v, errors.New("OldClosedReason is only allowed on UpdateOne operations")
 	}
@@ -7225,38 +7262,38 @@ func (m *SubscriberMutation) OldClosedReason(ctx context.Context) (v *string, er
 }
 
 // ClearClosedReason clears the value of the "closed_reason" field.
-func (m *SubscriberMutation) ClearClosedReason() {
+func (m *StoredSubscriptionMutation) ClearClosedReason() {
 	m.closed_reason = nil
-	m.clearedFields[subscriber.FieldClosedReason] = struct{}{}
+	m.clearedFields[storedsubscription.FieldClosedReason] = struct{}{}
 }
 
 // ClosedReasonCleared returns if the "closed_reason" field was cleared in this mutation.
-func (m *SubscriberMutation) ClosedReasonCleared() bool {
-	_, ok := m.clearedFields[subscriber.FieldClosedReason]
+func (m *StoredSubscriptionMutation) ClosedReasonCleared() bool {
+	_, ok := m.clearedFields[storedsubscription.FieldClosedReason]
 	return ok
 }
 
 // ResetClosedReason resets all changes to the "closed_reason" field.
-func (m *SubscriberMutation) ResetClosedReason() {
+func (m *StoredSubscriptionMutation) ResetClosedReason() {
 	m.closed_reason = nil
-	delete(m.clearedFields, subscriber.FieldClosedReason)
+	delete(m.clearedFields, storedsubscription.FieldClosedReason)
 }
 
 // ClearUser clears the "user" edge to the User entity.
-func (m *SubscriberMutation) ClearUser() {
+func (m *StoredSubscriptionMutation) ClearUser() {
 	m.cleareduser = true
-	m.clearedFields[subscriber.FieldUserID] = struct{}{}
+	m.clearedFields[storedsubscription.FieldUserID] = struct{}{}
 }
 
 // UserCleared reports if the "user" edge to the User entity was cleared.
-func (m *SubscriberMutation) UserCleared() bool {
+func (m *StoredSubscriptionMutation) UserCleared() bool {
 	return m.cleareduser
 }
 
 // UserIDs returns the "user" edge IDs in the mutation.
 // Note that IDs always returns len(IDs) <= 1 for unique edges, and you should use
 // UserID instead. It exists only for internal usage by the builders.
-func (m *SubscriberMutation) UserIDs() (ids []int) {
+func (m *StoredSubscriptionMutation) UserIDs() (ids []int) {
 	if id := m.user; id != nil {
 		ids = append(ids, *id)
 	}
@@ -7264,20 +7301,20 @@ func (m *SubscriberMutation) UserIDs() (ids []int) {
 }
 
 // ResetUser resets all changes to the "user" edge.
-func (m *SubscriberMutation) ResetUser() {
+func (m *StoredSubscriptionMutation) ResetUser() {
 	m.user = nil
 	m.cleareduser = false
 }
 
-// Where appends a list predicates to the SubscriberMutation builder.
-func (m *SubscriberMutation) Where(ps ...predicate.Subscriber) {
+// Where appends a list predicates to the StoredSubscriptionMutation builder.
+func (m *StoredSubscriptionMutation) Where(ps ...predicate.StoredSubscription) {
 	m.predicates = append(m.predicates, ps...)
 }
 
-// WhereP appends storage-level predicates to the SubscriberMutation builder. Using this method,
+// WhereP appends storage-level predicates to the StoredSubscriptionMutation builder. Using this method,
 // users can use type-assertion to append predicates that do not depend on any generated package.
-func (m *SubscriberMutation) WhereP(ps ...func(*sql.Selector)) {
-	p := make([]predicate.Subscriber, len(ps))
+func (m *StoredSubscriptionMutation) WhereP(ps ...func(*sql.Selector)) {
+	p := make([]predicate.StoredSubscription, len(ps))
 	for i := range ps {
 		p[i] = ps[i]
 	}
@@ -7285,84 +7322,87 @@ func (m *SubscriberMutation) WhereP(ps ...func(*sql.Selector)) {
 }
 
 // Op returns the operation name.
-func (m *SubscriberMutation) Op() Op {
+func (m *StoredSubscriptionMutation) Op() Op {
 	return m.op
 }
 
 // SetOp allows setting the mutation operation.
-func (m *SubscriberMutation) SetOp(op Op) {
+func (m *StoredSubscriptionMutation) SetOp(op Op) {
 	m.op = op
 }
 
-// Type returns the node type of this mutation (Subscriber).
-func (m *SubscriberMutation) Type() string {
+// Type returns the node type of this mutation (StoredSubscription).
+func (m *StoredSubscriptionMutation) Type() string {
 	return m.typ
 }
 
 // Fields returns all fields that were changed during this mutation. Note that in
 // order to get all numeric fields that were incremented/decremented, call
 // AddedFields().
-func (m *SubscriberMutation) Fields() []string {
-	fields := make([]string, 0, 20)
+func (m *StoredSubscriptionMutation) Fields() []string {
+	fields := make([]string, 0, 21)
 	if m.created_at != nil {
-		fields = append(fields, subscriber.FieldCreatedAt)
+		fields = append(fields, storedsubscription.FieldCreatedAt)
 	}
 	if m.channel != nil {
-		fields = append(fields, subscriber.FieldChannel)
+		fields = append(fields, storedsubscription.FieldChannel)
 	}
 	if m.state != nil {
-		fields = append(fields, subscriber.FieldState)
+		fields = append(fields, storedsubscription.FieldState)
 	}
 	if m.user != nil {
-		fields = append(fields, subscriber.FieldUserID)
+		fields = append(fields, storedsubscription.FieldUserID)
 	}
 	if m.session_id != nil {
-		fields = append(fields, subscriber.FieldSessionID)
+		fields = append(fields, storedsubscription.FieldSessionID)
 	}
 	if m.topic != nil {
-		fields = append(fields, subscriber.FieldTopic)
+		fields = append(fields, storedsubscription.FieldTopic)
+	}
+	if m.shared != nil {
+		fields = append(fields, storedsubscription.FieldShared)
 	}
 	if m.field != nil {
-		fields = append(fields, subscriber.FieldField)
+		fields = append(fields, storedsubscription.FieldField)
 	}
 	if m.operation_name != nil {
-		fields = append(fields, subscriber.FieldOperationName)
+		fields = append(fields, storedsubscription.FieldOperationName)
 	}
 	if m.document != nil {
-		fields = append(fields, subscriber.FieldDocument)
+		fields = append(fields, storedsubscription.FieldDocument)
 	}
 	if m.variables != nil {
-		fields = append(fields, subscriber.FieldVariables)
+		fields = append(fields, storedsubscription.FieldVariables)
 	}
 	if m.protocol != nil {
-		fields = append(fields, subscriber.FieldProtocol)
+		fields = append(fields, storedsubscription.FieldProtocol)
 	}
 	if m.compress != nil {
-		fields = append(fields, subscriber.FieldCompress)
+		fields = append(fields, storedsubscription.FieldCompress)
 	}
 	if m.cursor != nil {
-		fields = append(fields, subscriber.FieldCursor)
+		fields = append(fields, storedsubscription.FieldCursor)
 	}
 	if m.authorized_at != nil {
-		fields = append(fields, subscriber.FieldAuthorizedAt)
+		fields = append(fields, storedsubscription.FieldAuthorizedAt)
 	}
 	if m.vacated_at != nil {
-		fields = append(fields, subscriber.FieldVacatedAt)
+		fields = append(fields, storedsubscription.FieldVacatedAt)
 	}
 	if m.last_delivered_at != nil {
-		fields = append(fields, subscriber.FieldLastDeliveredAt)
+		fields = append(fields, storedsubscription.FieldLastDeliveredAt)
 	}
 	if m.last_error != nil {
-		fields = append(fields, subscriber.FieldLastError)
+		fields = append(fields, storedsubscription.FieldLastError)
 	}
 	if m.expires_at != nil {
-		fields = append(fields, subscriber.FieldExpiresAt)
+		fields = append(fields, storedsubscription.FieldExpiresAt)
 	}
 	if m.closed_at != nil {
-		fields = append(fields, subscriber.FieldClosedAt)
+		fields = append(fields, storedsubscription.FieldClosedAt)
 	}
 	if m.closed_reason != nil {
-		fields = append(fields, subscriber.FieldClosedReason)
+		fields = append(fields, storedsubscription.FieldClosedReason)
 	}
 	return fields
 }
@@ -7370,47 +7410,49 @@ func (m *SubscriberMutation) Fields() []string {
 // Field returns the value of a field with the given name. The second boolean
 // return value indicates that this field was not set, or was not defined in the
 // schema.
-func (m *SubscriberMutation) Field(name string) (ent.Value, bool) {
+func (m *StoredSubscriptionMutation) Field(name string) (ent.Value, bool) {
 	switch name {
-	case subscriber.FieldCreatedAt:
+	case storedsubscription.FieldCreatedAt:
 		return m.CreatedAt()
-	case subscriber.FieldChannel:
+	case storedsubscription.FieldChannel:
 		return m.Channel()
-	case subscriber.FieldState:
+	case storedsubscription.FieldState:
 		return m.State()
-	case subscriber.FieldUserID:
+	case storedsubscription.FieldUserID:
 		return m.UserID()
-	case subscriber.FieldSessionID:
+	case storedsubscription.FieldSessionID:
 		return m.SessionID()
-	case subscriber.FieldTopic:
+	case storedsubscription.FieldTopic:
 		return m.Topic()
-	case subscriber.FieldField:
+	case storedsubscription.FieldShared:
+		return m.Shared()
+	case storedsubscription.FieldField:
 		return m.GetField()
-	case subscriber.FieldOperationName:
+	case storedsubscription.FieldOperationName:
 		return m.OperationName()
-	case subscriber.FieldDocument:
+	case storedsubscription.FieldDocument:
 		return m.Document()
-	case subscriber.FieldVariables:
+	case storedsubscription.FieldVariables:
 		return m.Variables()
-	case subscriber.FieldProtocol:
+	case storedsubscription.FieldProtocol:
 		return m.Protocol()
-	case subscriber.FieldCompress:
+	case storedsubscription.FieldCompress:
 		return m.Compress()
-	case subscriber.FieldCursor:
+	case storedsubscription.FieldCursor:
 		return m.Cursor()
-	case subscriber.FieldAuthorizedAt:
+	case storedsubscription.FieldAuthorizedAt:
 		return m.AuthorizedAt()
-	case subscriber.FieldVacatedAt:
+	case storedsubscription.FieldVacatedAt:
 		return m.VacatedAt()
-	case subscriber.FieldLastDeliveredAt:
+	case storedsubscription.FieldLastDeliveredAt:
 		return m.LastDeliveredAt()
-	case subscriber.FieldLastError:
+	case storedsubscription.FieldLastError:
 		return m.LastError()
-	case subscriber.FieldExpiresAt:
+	case storedsubscription.FieldExpiresAt:
 		return m.ExpiresAt()
-	case subscriber.FieldClosedAt:
+	case storedsubscription.FieldClosedAt:
 		return m.ClosedAt()
-	case subscriber.FieldClosedReason:
+	case storedsubscription.FieldClosedReason:
 		return m.ClosedReason()
 	}
 	return nil, false
@@ -7419,191 +7461,200 @@ func (m *SubscriberMutation) Field(name string) (ent.Value, bool) {
 // OldField returns the old value of the field from the database. An error is
 // returned if the mutation operation is not UpdateOne, or the query to the
 // database failed.
-func (m *SubscriberMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
+func (m *StoredSubscriptionMutation) OldField(ctx context.Context, name string) (ent.Value, error) {
 	switch name {
-	case subscriber.FieldCreatedAt:
+	case storedsubscription.FieldCreatedAt:
 		return m.OldCreatedAt(ctx)
-	case subscriber.FieldChannel:
+	case storedsubscription.FieldChannel:
 		return m.OldChannel(ctx)
-	case subscriber.FieldState:
+	case storedsubscription.FieldState:
 		return m.OldState(ctx)
-	case subscriber.FieldUserID:
+	case storedsubscription.FieldUserID:
 		return m.OldUserID(ctx)
-	case subscriber.FieldSessionID:
+	case storedsubscription.FieldSessionID:
 		return m.OldSessionID(ctx)
-	case subscriber.FieldTopic:
+	case storedsubscription.FieldTopic:
 		return m.OldTopic(ctx)
-	case subscriber.FieldField:
+	case storedsubscription.FieldShared:
+		return m.OldShared(ctx)
+	case storedsubscription.FieldField:
 		return m.GetOldField(ctx)
-	case subscriber.FieldOperationName:
+	case storedsubscription.FieldOperationName:
 		return m.OldOperationName(ctx)
-	case subscriber.FieldDocument:
+	case storedsubscription.FieldDocument:
 		return m.OldDocument(ctx)
-	case subscriber.FieldVariables:
+	case storedsubscription.FieldVariables:
 		return m.OldVariables(ctx)
-	case subscriber.FieldProtocol:
+	case storedsubscription.FieldProtocol:
 		return m.OldProtocol(ctx)
-	case subscriber.FieldCompress:
+	case storedsubscription.FieldCompress:
 		return m.OldCompress(ctx)
-	case subscriber.FieldCursor:
+	case storedsubscription.FieldCursor:
 		return m.OldCursor(ctx)
-	case subscriber.FieldAuthorizedAt:
+	case storedsubscription.FieldAuthorizedAt:
 		return m.OldAuthorizedAt(ctx)
-	case subscriber.FieldVacatedAt:
+	case storedsubscription.FieldVacatedAt:
 		return m.OldVacatedAt(ctx)
-	case subscriber.FieldLastDeliveredAt:
+	case storedsubscription.FieldLastDeliveredAt:
 		return m.OldLastDeliveredAt(ctx)
-	case subscriber.FieldLastError:
+	case storedsubscription.FieldLastError:
 		return m.OldLastError(ctx)
-	case subscriber.FieldExpiresAt:
+	case storedsubscription.FieldExpiresAt:
 		return m.OldExpiresAt(ctx)
-	case subscriber.FieldClosedAt:
+	case storedsubscription.FieldClosedAt:
 		return m.OldClosedAt(ctx)
-	case subscriber.FieldClosedReason:
+	case storedsubscription.FieldClosedReason:
 		return m.OldClosedReason(ctx)
 	}
-	return nil, fmt.Errorf("unknown Subscriber field %s", name)
+	return nil, fmt.Errorf("unknown StoredSubscription field %s", name)
 }
 
 // SetField sets the value of a field with the given name. It returns an error if
 // the field is not defined in the schema, or if the type mismatched the field
 // type.
-func (m *SubscriberMutation) SetField(name string, value ent.Value) error {
+func (m *StoredSubscriptionMutation) SetField(name string, value ent.Value) error {
 	switch name {
-	case subscriber.FieldCreatedAt:
+	case storedsubscription.FieldCreatedAt:
 		v, ok := value.(time.Time)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetCreatedAt(v)
 		return nil
-	case subscriber.FieldChannel:
+	case storedsubscription.FieldChannel:
 		v, ok := value.(string)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetChannel(v)
 		return nil
-	case subscriber.FieldState:
-		v, ok := value.(subscriber.State)
+	case storedsubscription.FieldState:
+		v, ok := value.(storedsubscription.State)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetState(v)
 		return nil
-	case subscriber.FieldUserID:
+	case storedsubscription.FieldUserID:
 		v, ok := value.(int)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetUserID(v)
 		return nil
-	case subscriber.FieldSessionID:
+	case storedsubscription.FieldSessionID:
 		v, ok := value.(int)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetSessionID(v)
 		return nil
-	case subscriber.FieldTopic:
+	case storedsubscription.FieldTopic:
 		v, ok := value.(string)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetTopic(v)
 		return nil
-	case subscriber.FieldField:
+	case storedsubscription.FieldShared:
+		v, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("unexpected type %T for field %s", value, name)
+		}
+		m.SetShared(v)
+		return nil
+	case storedsubscription.FieldField:
 		v, ok := value.(string)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetFieldField(v)
 		return nil
-	case subscriber.FieldOperationName:
+	case storedsubscription.FieldOperationName:
 		v, ok := value.(string)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetOperationName(v)
 		return nil
-	case subscriber.FieldDocument:
+	case storedsubscription.FieldDocument:
 		v, ok := value.(string)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetDocument(v)
 		return nil
-	case subscriber.FieldVariables:
+	case storedsubscription.FieldVariables:
 		v, ok := value.(map[string]interface{})
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetVariables(v)
 		return nil
-	case subscriber.FieldProtocol:
-		v, ok := value.(subscriber.Protocol)
+	case storedsubscription.FieldProtocol:
+		v, ok := value.(storedsubscription.Protocol)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetProtocol(v)
 		return nil
-	case subscriber.FieldCompress:
+	case storedsubscription.FieldCompress:
 		v, ok := value.(bool)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetCompress(v)
 		return nil
-	case subscriber.FieldCursor:
+	case storedsubscription.FieldCursor:
 		v, ok := value.(int)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetCursor(v)
 		return nil
-	case subscriber.FieldAuthorizedAt:
+	case storedsubscription.FieldAuthorizedAt:
 		v, ok := value.(time.Time)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetAuthorizedAt(v)
 		return nil
-	case subscriber.FieldVacatedAt:
+	case storedsubscription.FieldVacatedAt:
 		v, ok := value.(time.Time)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetVacatedAt(v)
 		return nil
-	case subscriber.FieldLastDeliveredAt:
+	case storedsubscription.FieldLastDeliveredAt:
 		v, ok := value.(time.Time)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetLastDeliveredAt(v)
 		return nil
-	case subscriber.FieldLastError:
+	case storedsubscription.FieldLastError:
 		v, ok := value.(string)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetLastError(v)
 		return nil
-	case subscriber.FieldExpiresAt:
+	case storedsubscription.FieldExpiresAt:
 		v, ok := value.(time.Time)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetExpiresAt(v)
 		return nil
-	case subscriber.FieldClosedAt:
+	case storedsubscription.FieldClosedAt:
 		v, ok := value.(time.Time)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.SetClosedAt(v)
 		return nil
-	case subscriber.FieldClosedReason:
+	case storedsubscription.FieldClosedReason:
 		v, ok := value.(string)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
@@ -7611,18 +7662,18 @@ func (m *SubscriberMutation) SetField(name string, value ent.Value) error {
 		m.SetClosedReason(v)
 		return nil
 	}
-	return fmt.Errorf("unknown Subscriber field %s", name)
+	return fmt.Errorf("unknown StoredSubscription field %s", name)
 }
 
 // AddedFields returns all numeric fields that were incremented/decremented during
 // this mutation.
-func (m *SubscriberMutation) AddedFields() []string {
+func (m *StoredSubscriptionMutation) AddedFields() []string {
 	var fields []string
 	if m.addsession_id != nil {
-		fields = append(fields, subscriber.FieldSessionID)
+		fields = append(fields, storedsubscription.FieldSessionID)
 	}
 	if m.addcursor != nil {
-		fields = append(fields, subscriber.FieldCursor)
+		fields = append(fields, storedsubscription.FieldCursor)
 	}
 	return fields
 }
@@ -7630,11 +7681,11 @@ func (m *SubscriberMutation) AddedFields() []string {
 // AddedField returns the numeric value that was incremented/decremented on a field
 // with the given name. The second boolean return value indicates that this field
 // was not set, or was not defined in the schema.
-func (m *SubscriberMutation) AddedField(name string) (ent.Value, bool) {
+func (m *StoredSubscriptionMutation) AddedField(name string) (ent.Value, bool) {
 	switch name {
-	case subscriber.FieldSessionID:
+	case storedsubscription.FieldSessionID:
 		return m.AddedSessionID()
-	case subscriber.FieldCursor:
+	case storedsubscription.FieldCursor:
 		return m.AddedCursor()
 	}
 	return nil, false
@@ -7643,16 +7694,16 @@ func (m *SubscriberMutation) AddedField(name string) (ent.Value, bool) {
 // AddField adds the value to the field with the given name. It returns an error if
 // the field is not defined in the schema, or if the type mismatched the field
 // type.
-func (m *SubscriberMutation) AddField(name string, value ent.Value) error {
+func (m *StoredSubscriptionMutation) AddField(name string, value ent.Value) error {
 	switch name {
-	case subscriber.FieldSessionID:
+	case storedsubscription.FieldSessionID:
 		v, ok := value.(int)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
 		}
 		m.AddSessionID(v)
 		return nil
-	case subscriber.FieldCursor:
+	case storedsubscription.FieldCursor:
 		v, ok := value.(int)
 		if !ok {
 			return fmt.Errorf("unexpected type %T for field %s", value, name)
@@ -7660,161 +7711,164 @@ func (m *SubscriberMutation) AddField(name string, value ent.Value) error {
 		m.AddCursor(v)
 		return nil
 	}
-	return fmt.Errorf("unknown Subscriber numeric field %s", name)
+	return fmt.Errorf("unknown StoredSubscription numeric field %s", name)
 }
 
 // ClearedFields returns all nullable fields that were cleared during this
 // mutation.
-func (m *SubscriberMutation) ClearedFields() []string {
+func (m *StoredSubscriptionMutation) ClearedFields() []string {
 	var fields []string
-	if m.FieldCleared(subscriber.FieldOperationName) {
-		fields = append(fields, subscriber.FieldOperationName)
+	if m.FieldCleared(storedsubscription.FieldOperationName) {
+		fields = append(fields, storedsubscription.FieldOperationName)
 	}
-	if m.FieldCleared(subscriber.FieldVariables) {
-		fields = append(fields, subscriber.FieldVariables)
+	if m.FieldCleared(storedsubscription.FieldVariables) {
+		fields = append(fields, storedsubscription.FieldVariables)
 	}
-	if m.FieldCleared(subscriber.FieldAuthorizedAt) {
-		fields = append(fields, subscriber.FieldAuthorizedAt)
+	if m.FieldCleared(storedsubscription.FieldAuthorizedAt) {
+		fields = append(fields, storedsubscription.FieldAuthorizedAt)
 	}
-	if m.FieldCleared(subscriber.FieldVacatedAt) {
-		fields = append(fields, subscriber.FieldVacatedAt)
+	if m.FieldCleared(storedsubscription.FieldVacatedAt) {
+		fields = append(fields, storedsubscription.FieldVacatedAt)
 	}
-	if m.FieldCleared(subscriber.FieldLastDeliveredAt) {
-		fields = append(fields, subscriber.FieldLastDeliveredAt)
+	if m.FieldCleared(storedsubscription.FieldLastDeliveredAt) {
+		fields = append(fields, storedsubscription.FieldLastDeliveredAt)
 	}
-	if m.FieldCleared(subscriber.FieldLastError) {
-		fields = append(fields, subscriber.FieldLastError)
+	if m.FieldCleared(storedsubscription.FieldLastError) {
+		fields = append(fields, storedsubscription.FieldLastError)
 	}
-	if m.FieldCleared(subscriber.FieldClosedAt) {
-		fields = append(fields, subscriber.FieldClosedAt)
+	if m.FieldCleared(storedsubscription.FieldClosedAt) {
+		fields = append(fields, storedsubscription.FieldClosedAt)
 	}
-	if m.FieldCleared(subscriber.FieldClosedReason) {
-		fields = append(fields, subscriber.FieldClosedReason)
+	if m.FieldCleared(storedsubscription.FieldClosedReason) {
+		fields = append(fields, storedsubscription.FieldClosedReason)
 	}
 	return fields
 }
 
 // FieldCleared returns a boolean indicating if a field with the given name was
 // cleared in this mutation.
-func (m *SubscriberMutation) FieldCleared(name string) bool {
+func (m *StoredSubscriptionMutation) FieldCleared(name string) bool {
 	_, ok := m.clearedFields[name]
 	return ok
 }
 
 // ClearField clears the value of the field with the given name. It returns an
 // error if the field is not defined in the schema.
-func (m *SubscriberMutation) ClearField(name string) error {
+func (m *StoredSubscriptionMutation) ClearField(name string) error {
 	switch name {
-	case subscriber.FieldOperationName:
+	case storedsubscription.FieldOperationName:
 		m.ClearOperationName()
 		return nil
-	case subscriber.FieldVariables:
+	case storedsubscription.FieldVariables:
 		m.ClearVariables()
 		return nil
-	case subscriber.FieldAuthorizedAt:
+	case storedsubscription.FieldAuthorizedAt:
 		m.ClearAuthorizedAt()
 		return nil
-	case subscriber.FieldVacatedAt:
+	case storedsubscription.FieldVacatedAt:
 		m.ClearVacatedAt()
 		return nil
-	case subscriber.FieldLastDeliveredAt:
+	case storedsubscription.FieldLastDeliveredAt:
 		m.ClearLastDeliveredAt()
 		return nil
-	case subscriber.FieldLastError:
+	case storedsubscription.FieldLastError:
 		m.ClearLastError()
 		return nil
-	case subscriber.FieldClosedAt:
+	case storedsubscription.FieldClosedAt:
 		m.ClearClosedAt()
 		return nil
-	case subscriber.FieldClosedReason:
+	case storedsubscription.FieldClosedReason:
 		m.ClearClosedReason()
 		return nil
 	}
-	return fmt.Errorf("unknown Subscriber nullable field %s", name)
+	return fmt.Errorf("unknown StoredSubscription nullable field %s", name)
 }
 
 // ResetField resets all changes in the mutation for the field with the given name.
 // It returns an error if the field is not defined in the schema.
-func (m *SubscriberMutation) ResetField(name string) error {
+func (m *StoredSubscriptionMutation) ResetField(name string) error {
 	switch name {
-	case subscriber.FieldCreatedAt:
+	case storedsubscription.FieldCreatedAt:
 		m.ResetCreatedAt()
 		return nil
-	case subscriber.FieldChannel:
+	case storedsubscription.FieldChannel:
 		m.ResetChannel()
 		return nil
-	case subscriber.FieldState:
+	case storedsubscription.FieldState:
 		m.ResetState()
 		return nil
-	case subscriber.FieldUserID:
+	case storedsubscription.FieldUserID:
 		m.ResetUserID()
 		return nil
-	case subscriber.FieldSessionID:
+	case storedsubscription.FieldSessionID:
 		m.ResetSessionID()
 		return nil
-	case subscriber.FieldTopic:
+	case storedsubscription.FieldTopic:
 		m.ResetTopic()
 		return nil
-	case subscriber.FieldField:
+	case storedsubscription.FieldShared:
+		m.ResetShared()
+		return nil
+	case storedsubscription.FieldField:
 		m.ResetFieldField()
 		return nil
-	case subscriber.FieldOperationName:
+	case storedsubscription.FieldOperationName:
 		m.ResetOperationName()
 		return nil
-	case subscriber.FieldDocument:
+	case storedsubscription.FieldDocument:
 		m.ResetDocument()
 		return nil
-	case subscriber.FieldVariables:
+	case storedsubscription.FieldVariables:
 		m.ResetVariables()
 		return nil
-	case subscriber.FieldProtocol:
+	case storedsubscription.FieldProtocol:
 		m.ResetProtocol()
 		return nil
-	case subscriber.FieldCompress:
+	case storedsubscription.FieldCompress:
 		m.ResetCompress()
 		return nil
-	case subscriber.FieldCursor:
+	case storedsubscription.FieldCursor:
 		m.ResetCursor()
 		return nil
-	case subscriber.FieldAuthorizedAt:
+	case storedsubscription.FieldAuthorizedAt:
 		m.ResetAuthorizedAt()
 		return nil
-	case subscriber.FieldVacatedAt:
+	case storedsubscription.FieldVacatedAt:
 		m.ResetVacatedAt()
 		return nil
-	case subscriber.FieldLastDeliveredAt:
+	case storedsubscription.FieldLastDeliveredAt:
 		m.ResetLastDeliveredAt()
 		return nil
-	case subscriber.FieldLastError:
+	case storedsubscription.FieldLastError:
 		m.ResetLastError()
 		return nil
-	case subscriber.FieldExpiresAt:
+	case storedsubscription.FieldExpiresAt:
 		m.ResetExpiresAt()
 		return nil
-	case subscriber.FieldClosedAt:
+	case storedsubscription.FieldClosedAt:
 		m.ResetClosedAt()
 		return nil
-	case subscriber.FieldClosedReason:
+	case storedsubscription.FieldClosedReason:
 		m.ResetClosedReason()
 		return nil
 	}
-	return fmt.Errorf("unknown Subscriber field %s", name)
+	return fmt.Errorf("unknown StoredSubscription field %s", name)
 }
 
 // AddedEdges returns all edge names that were set/added in this mutation.
-func (m *SubscriberMutation) AddedEdges() []string {
+func (m *StoredSubscriptionMutation) AddedEdges() []string {
 	edges := make([]string, 0, 1)
 	if m.user != nil {
-		edges = append(edges, subscriber.EdgeUser)
+		edges = append(edges, storedsubscription.EdgeUser)
 	}
 	return edges
 }
 
 // AddedIDs returns all IDs (to other nodes) that were added for the given edge
 // name in this mutation.
-func (m *SubscriberMutation) AddedIDs(name string) []ent.Value {
+func (m *StoredSubscriptionMutation) AddedIDs(name string) []ent.Value {
 	switch name {
-	case subscriber.EdgeUser:
+	case storedsubscription.EdgeUser:
 		if id := m.user; id != nil {
 			return []ent.Value{*id}
 		}
@@ -7823,31 +7877,31 @@ func (m *SubscriberMutation) AddedIDs(name string) []ent.Value {
 }
 
 // RemovedEdges returns all edge names that were removed in this mutation.
-func (m *SubscriberMutation) RemovedEdges() []string {
+func (m *StoredSubscriptionMutation) RemovedEdges() []string {
 	edges := make([]string, 0, 1)
 	return edges
 }
 
 // RemovedIDs returns all IDs (to other nodes) that were removed for the edge with
 // the given name in this mutation.
-func (m *SubscriberMutation) RemovedIDs(name string) []ent.Value {
+func (m *StoredSubscriptionMutation) RemovedIDs(name string) []ent.Value {
 	return nil
 }
 
 // ClearedEdges returns all edge names that were cleared in this mutation.
-func (m *SubscriberMutation) ClearedEdges() []string {
+func (m *StoredSubscriptionMutation) ClearedEdges() []string {
 	edges := make([]string, 0, 1)
 	if m.cleareduser {
-		edges = append(edges, subscriber.EdgeUser)
+		edges = append(edges, storedsubscription.EdgeUser)
 	}
 	return edges
 }
 
 // EdgeCleared returns a boolean which indicates if the edge with the given name
 // was cleared in this mutation.
-func (m *SubscriberMutation) EdgeCleared(name string) bool {
+func (m *StoredSubscriptionMutation) EdgeCleared(name string) bool {
 	switch name {
-	case subscriber.EdgeUser:
+	case storedsubscription.EdgeUser:
 		return m.cleareduser
 	}
 	return false
@@ -7855,24 +7909,24 @@ func (m *SubscriberMutation) EdgeCleared(name string) bool {
 
 // ClearEdge clears the value of the edge with the given name. It returns an error
 // if that edge is not defined in the schema.
-func (m *SubscriberMutation) ClearEdge(name string) error {
+func (m *StoredSubscriptionMutation) ClearEdge(name string) error {
 	switch name {
-	case subscriber.EdgeUser:
+	case storedsubscription.EdgeUser:
 		m.ClearUser()
 		return nil
 	}
-	return fmt.Errorf("unknown Subscriber unique edge %s", name)
+	return fmt.Errorf("unknown StoredSubscription unique edge %s", name)
 }
 
 // ResetEdge resets all changes to the edge with the given name in this mutation.
 // It returns an error if the edge is not defined in the schema.
-func (m *SubscriberMutation) ResetEdge(name string) error {
+func (m *StoredSubscriptionMutation) ResetEdge(name string) error {
 	switch name {
-	case subscriber.EdgeUser:
+	case storedsubscription.EdgeUser:
 		m.ResetUser()
 		return nil
 	}
-	return fmt.Errorf("unknown Subscriber edge %s", name)
+	return fmt.Errorf("unknown StoredSubscription edge %s", name)
 }
 
 // UserMutation represents an operation that mutates the User nodes in the graph.

@@ -75,7 +75,7 @@ func (m SettingMutation) InTx() bool {
 }
 
 // InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
-func (m SubscriberMutation) InTx() bool {
+func (m StoredSubscriptionMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }

@@ -32,8 +32,8 @@ type Tx struct {
 	Session *SessionClient
 	// Setting is the client for interacting with the Setting builders.
 	Setting *SettingClient
-	// Subscriber is the client for interacting with the Subscriber builders.
-	Subscriber *SubscriberClient
+	// StoredSubscription is the client for interacting with the StoredSubscription builders.
+	StoredSubscription *StoredSubscriptionClient
 	// User is the client for interacting with the User builders.
 	User *UserClient
 
@@ -176,7 +176,7 @@ func (tx *Tx) init() {
 	tx.Progress = NewProgressClient(tx.config)
 	tx.Session = NewSessionClient(tx.config)
 	tx.Setting = NewSettingClient(tx.config)
-	tx.Subscriber = NewSubscriberClient(tx.config)
+	tx.StoredSubscription = NewStoredSubscriptionClient(tx.config)
 	tx.User = NewUserClient(tx.config)
 }
 

@@ -73,10 +73,10 @@ func TestAliasesAndFragmentsChangeNoValue(t *testing.T) {
 		}
 	})
 	s := h.set()
-	must(t, h.client.Subscriber.Create().SetChannel("private-1").SetUserID(s.owner.id).SetSessionID(1).SetTopic("KNOWLEDGE_PUBLISHED").
+	must(t, h.client.StoredSubscription.Create().SetChannel("private-1").SetUserID(s.owner.id).SetSessionID(1).SetTopic("KNOWLEDGE_PUBLISHED").
 		SetField("knowledgePublished").SetDocument("").SetCursor(0).SetAuthorizedAt(time.Now().UTC()).SetLastDeliveredAt(time.Now().UTC()).
 		SetLastError("none").SetClosedAt(time.Now().UTC()).SetClosedReason("over").SetExpiresAt(time.Now().UTC()).Exec(h.system()))
-	stored, err := h.client.Subscriber.Query().OnlyID(h.system())
+	stored, err := h.client.StoredSubscription.Query().OnlyID(h.system())
 	must(t, err)
 	s.ids["stored"] = stored
 	s.perform(s.owner, `mutation { markNotificationsRead(input: {ids: [$asked1]}) { marked } }`).into(&struct{}{})

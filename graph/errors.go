@@ -45,8 +45,10 @@ var codes = []struct {
 }{
 	{auth.ErrUnauthenticated, codeUnauthenticated},
 	{rule.ErrForbidden, codeForbidden},
+	{bridge.ErrForbidden, codeForbidden},
 	{errAdministrators, codeForbidden},
 	{rule.ErrNotFound, codeNotFound},
+	{bridge.ErrNotFound, codeNotFound},
 	{rule.ErrOwnKnowledge, codeOwnKnowledge},
 	{rule.ErrAlreadyShared, codeAlreadyShared},
 	{rule.ErrAlreadyAnswered, codeAlreadyAnswered},
@@ -82,7 +84,9 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 func classify(ctx context.Context, told *gqlerror.Error) (message string, extensions map[string]any) {
 	err := told.Unwrap()
 	var input *rule.InputError
+	var wrong *bridge.InputError
 	var limited *auth.RateLimitError
+	var taken *bridge.LimitError
 	var unavailable *rule.UnavailableError
 	switch {
 	case errors.As(err, &unavailable):
@@ -91,6 +95,10 @@ func classify(ctx context.Context, told *gqlerror.Error) (message string, extens
 		return auth.ErrSessionEnded.Error(), map[string]any{"code": codeUnauthenticated}
 	case errors.As(err, &input):
 		return input.Error(), map[string]any{"code": codeBadUserInput, "field": input.Field}
+	case errors.As(err, &wrong):
+		return wrong.Error(), map[string]any{"code": codeBadUserInput, "field": wrong.Input}
+	case errors.As(err, &taken):
+		return taken.Error(), map[string]any{"code": codeRateLimited, "retryAfter": taken.Seconds()}
 	case errors.As(err, &limited):
 		return limited.Error(), map[string]any{"code": codeRateLimited, "retryAfter": limited.Seconds()}
 	case errors.Is(err, context.DeadlineExceeded):

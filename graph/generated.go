@@ -10,7 +10,7 @@ import (
 	"lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 	"math"
 	"strconv"
 	"sync/atomic"
@@ -158,7 +158,7 @@ type ComplexityRoot struct {
 		Node                func(childComplexity int, id int) int
 		Notifications       func(childComplexity int, unreadOnly bool, first *int, after *Cursor, last *int, before *Cursor, orderBy *NotificationOrder) int
 		Realtime            func(childComplexity int) int
-		StoredSubscriptions func(childComplexity int, state *subscriber.State, topic *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *StoredSubscriptionOrder) int
+		StoredSubscriptions func(childComplexity int, state *storedsubscription.State, topic *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *StoredSubscriptionOrder) int
 		Users               func(childComplexity int, search *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *UserOrder) int
 		Viewer              func(childComplexity int) int
 	}
@@ -291,7 +291,7 @@ type QueryResolver interface {
 	Realtime(ctx context.Context) (*Realtime, error)
 	Viewer(ctx context.Context) (*Viewer, error)
 	Me(ctx context.Context) (*ent.User, error)
-	StoredSubscriptions(ctx context.Context, state *subscriber.State, topic *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *StoredSubscriptionOrder) (*Connection[ent.Subscriber], error)
+	StoredSubscriptions(ctx context.Context, state *storedsubscription.State, topic *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *StoredSubscriptionOrder) (*Connection[ent.StoredSubscription], error)
 }
 type SubscriptionResolver interface {
 	KnowledgeRequestReceived(ctx context.Context) (<-chan *ent.KnowledgeRequest, error)
@@ -804,7 +804,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.StoredSubscriptions(childComplexity, args["state"].(*subscriber.State), args["topic"].(*string), args["first"].(*int), args["after"].(*Cursor), args["last"].(*int), args["before"].(*Cursor), args["orderBy"].(*StoredSubscriptionOrder)), true
+		return e.ComplexityRoot.Query.StoredSubscriptions(childComplexity, args["state"].(*storedsubscription.State), args["topic"].(*string), args["first"].(*int), args["after"].(*Cursor), args["last"].(*int), args["before"].(*Cursor), args["orderBy"].(*StoredSubscriptionOrder)), true
 	case "Query.users":
 		if e.ComplexityRoot.Query.Users == nil {
 			break
@@ -2916,8 +2916,8 @@ func (ec *executionContext) field_Query_storedSubscriptions_args(ctx context.Con
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "state",
-		func(ctx context.Context, v any) (*subscriber.State, error) {
-			return ec.unmarshalOStoredSubscriptionState2ᚖlorebridgeᚋentᚋsubscriberᚐState(ctx, v)
+		func(ctx context.Context, v any) (*storedsubscription.State, error) {
+			return ec.unmarshalOStoredSubscriptionState2ᚖlorebridgeᚋentᚋstoredsubscriptionᚐState(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4775,10 +4775,10 @@ func (ec *executionContext) _Query_storedSubscriptions(ctx context.Context, fiel
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().StoredSubscriptions(ctx, fc.Args["state"].(*subscriber.State), fc.Args["topic"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*Cursor), fc.Args["last"].(*int), fc.Args["before"].(*Cursor), fc.Args["orderBy"].(*StoredSubscriptionOrder))
+			return ec.Resolvers.Query().StoredSubscriptions(ctx, fc.Args["state"].(*storedsubscription.State), fc.Args["topic"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*Cursor), fc.Args["last"].(*int), fc.Args["before"].(*Cursor), fc.Args["orderBy"].(*StoredSubscriptionOrder))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *Connection[ent.Subscriber]) graphql.Marshaler {
+		func(ctx context.Context, selections ast.SelectionSet, v *Connection[ent.StoredSubscription]) graphql.Marshaler {
 			return ec.marshalOStoredSubscriptionConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx, selections, v)
 		},
 		true,
@@ -5232,14 +5232,14 @@ func (ec *executionContext) fieldContext_SignUpPayload_expiresAt(_ context.Conte
 	return graphql.NewScalarFieldContext("SignUpPayload", field, false, false, "Time")
 }
 
-func (ec *executionContext) _StoredSubscription_id(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscription_id(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) graphql.Marshaler {
 	return ec.marshalNID2int(ctx, field.Selections, obj.ID)
 }
 func (ec *executionContext) fieldContext_StoredSubscription_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "ID")
 }
 
-func (ec *executionContext) _StoredSubscription_user(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscription_user(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5271,42 +5271,42 @@ func (ec *executionContext) fieldContext_StoredSubscription_user(_ context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _StoredSubscription_state(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) graphql.Marshaler {
-	return ec.marshalNStoredSubscriptionState2lorebridgeᚋentᚋsubscriberᚐState(ctx, field.Selections, obj.State)
+func (ec *executionContext) _StoredSubscription_state(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) graphql.Marshaler {
+	return ec.marshalNStoredSubscriptionState2lorebridgeᚋentᚋstoredsubscriptionᚐState(ctx, field.Selections, obj.State)
 }
 func (ec *executionContext) fieldContext_StoredSubscription_state(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "StoredSubscriptionState")
 }
 
-func (ec *executionContext) _StoredSubscription_topic(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscription_topic(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) graphql.Marshaler {
 	return ec.marshalNString2string(ctx, field.Selections, obj.Topic)
 }
 func (ec *executionContext) fieldContext_StoredSubscription_topic(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
 }
 
-func (ec *executionContext) _StoredSubscription_field(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscription_field(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) graphql.Marshaler {
 	return ec.marshalNString2string(ctx, field.Selections, obj.Field)
 }
 func (ec *executionContext) fieldContext_StoredSubscription_field(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
 }
 
-func (ec *executionContext) _StoredSubscription_channel(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscription_channel(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) graphql.Marshaler {
 	return ec.marshalNString2string(ctx, field.Selections, obj.Channel)
 }
 func (ec *executionContext) fieldContext_StoredSubscription_channel(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
 }
 
-func (ec *executionContext) _StoredSubscription_createdAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscription_createdAt(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) graphql.Marshaler {
 	return ec.marshalNTime2timeᚐTime(ctx, field.Selections, obj.CreatedAt)
 }
 func (ec *executionContext) fieldContext_StoredSubscription_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "Time")
 }
 
-func (ec *executionContext) _StoredSubscription_authorizedAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscription_authorizedAt(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5329,7 +5329,7 @@ func (ec *executionContext) fieldContext_StoredSubscription_authorizedAt(_ conte
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "Time")
 }
 
-func (ec *executionContext) _StoredSubscription_lastDeliveredAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscription_lastDeliveredAt(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5352,7 +5352,7 @@ func (ec *executionContext) fieldContext_StoredSubscription_lastDeliveredAt(_ co
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "Time")
 }
 
-func (ec *executionContext) _StoredSubscription_lastError(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscription_lastError(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5375,14 +5375,14 @@ func (ec *executionContext) fieldContext_StoredSubscription_lastError(_ context.
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
 }
 
-func (ec *executionContext) _StoredSubscription_expiresAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscription_expiresAt(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) graphql.Marshaler {
 	return ec.marshalNTime2timeᚐTime(ctx, field.Selections, obj.ExpiresAt)
 }
 func (ec *executionContext) fieldContext_StoredSubscription_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "Time")
 }
 
-func (ec *executionContext) _StoredSubscription_closedAt(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscription_closedAt(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5405,7 +5405,7 @@ func (ec *executionContext) fieldContext_StoredSubscription_closedAt(_ context.C
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "Time")
 }
 
-func (ec *executionContext) _StoredSubscription_closedReason(ctx context.Context, field graphql.CollectedField, obj *ent.Subscriber) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscription_closedReason(ctx context.Context, field graphql.CollectedField, obj *ent.StoredSubscription) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5428,7 +5428,7 @@ func (ec *executionContext) fieldContext_StoredSubscription_closedReason(_ conte
 	return graphql.NewScalarFieldContext("StoredSubscription", field, false, false, "String")
 }
 
-func (ec *executionContext) _StoredSubscriptionConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Subscriber]) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.StoredSubscription]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5440,7 +5440,7 @@ func (ec *executionContext) _StoredSubscriptionConnection_edges(ctx context.Cont
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*Edge[ent.Subscriber]) graphql.Marshaler {
+		func(ctx context.Context, selections ast.SelectionSet, v []*Edge[ent.StoredSubscription]) graphql.Marshaler {
 			return ec.marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
@@ -5460,7 +5460,7 @@ func (ec *executionContext) fieldContext_StoredSubscriptionConnection_edges(_ co
 	return fc, nil
 }
 
-func (ec *executionContext) _StoredSubscriptionConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Subscriber]) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.StoredSubscription]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5492,14 +5492,14 @@ func (ec *executionContext) fieldContext_StoredSubscriptionConnection_pageInfo(_
 	return fc, nil
 }
 
-func (ec *executionContext) _StoredSubscriptionConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.Subscriber]) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscriptionConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *Connection[ent.StoredSubscription]) graphql.Marshaler {
 	return ec.marshalNInt2int(ctx, field.Selections, obj.TotalCount)
 }
 func (ec *executionContext) fieldContext_StoredSubscriptionConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("StoredSubscriptionConnection", field, false, false, "Int")
 }
 
-func (ec *executionContext) _StoredSubscriptionEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.Subscriber]) (ret graphql.Marshaler) {
+func (ec *executionContext) _StoredSubscriptionEdge_node(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.StoredSubscription]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5511,8 +5511,8 @@ func (ec *executionContext) _StoredSubscriptionEdge_node(ctx context.Context, fi
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *ent.Subscriber) graphql.Marshaler {
-			return ec.marshalNStoredSubscription2ᚖlorebridgeᚋentᚐSubscriber(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *ent.StoredSubscription) graphql.Marshaler {
+			return ec.marshalNStoredSubscription2ᚖlorebridgeᚋentᚐStoredSubscription(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5531,7 +5531,7 @@ func (ec *executionContext) fieldContext_StoredSubscriptionEdge_node(_ context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _StoredSubscriptionEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.Subscriber]) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscriptionEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *Edge[ent.StoredSubscription]) graphql.Marshaler {
 	return ec.marshalNCursor2lorebridgeᚋgraphᚐCursor(ctx, field.Selections, obj.Cursor)
 }
 func (ec *executionContext) fieldContext_StoredSubscriptionEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
@@ -7821,7 +7821,7 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._User(ctx, sel, obj)
-	case *ent.Subscriber:
+	case *ent.StoredSubscription:
 		if obj == nil {
 			return graphql.Null
 		}
@@ -8968,7 +8968,7 @@ func (ec *executionContext) _SignUpPayload(ctx context.Context, sel ast.Selectio
 
 var storedSubscriptionImplementors = []string{"StoredSubscription", "Node"}
 
-func (ec *executionContext) _StoredSubscription(ctx context.Context, sel ast.SelectionSet, obj *ent.Subscriber) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscription(ctx context.Context, sel ast.SelectionSet, obj *ent.StoredSubscription) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, storedSubscriptionImplementors)
 
 	out := newFieldSet(fields)
@@ -9062,7 +9062,7 @@ func (ec *executionContext) _StoredSubscription(ctx context.Context, sel ast.Sel
 
 var storedSubscriptionConnectionImplementors = []string{"StoredSubscriptionConnection"}
 
-func (ec *executionContext) _StoredSubscriptionConnection(ctx context.Context, sel ast.SelectionSet, obj *Connection[ent.Subscriber]) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscriptionConnection(ctx context.Context, sel ast.SelectionSet, obj *Connection[ent.StoredSubscription]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, storedSubscriptionConnectionImplementors)
 
 	out := newFieldSet(fields)
@@ -9105,7 +9105,7 @@ func (ec *executionContext) _StoredSubscriptionConnection(ctx context.Context, s
 
 var storedSubscriptionEdgeImplementors = []string{"StoredSubscriptionEdge"}
 
-func (ec *executionContext) _StoredSubscriptionEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[ent.Subscriber]) graphql.Marshaler {
+func (ec *executionContext) _StoredSubscriptionEdge(ctx context.Context, sel ast.SelectionSet, obj *Edge[ent.StoredSubscription]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, storedSubscriptionEdgeImplementors)
 
 	out := newFieldSet(fields)
@@ -10009,7 +10009,7 @@ func (ec *executionContext) unmarshalNSignUpInput2lorebridgeᚋgraphᚐSignUpInp
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNStoredSubscription2ᚖlorebridgeᚋentᚐSubscriber(ctx context.Context, sel ast.SelectionSet, v *ent.Subscriber) graphql.Marshaler {
+func (ec *executionContext) marshalNStoredSubscription2ᚖlorebridgeᚋentᚐStoredSubscription(ctx context.Context, sel ast.SelectionSet, v *ent.StoredSubscription) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "StoredSubscription!")
 		return graphql.Null
@@ -10017,7 +10017,7 @@ func (ec *executionContext) marshalNStoredSubscription2ᚖlorebridgeᚋentᚐSub
 	return ec._StoredSubscription(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*Edge[ent.Subscriber]) graphql.Marshaler {
+func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋgraphᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*Edge[ent.StoredSubscription]) graphql.Marshaler {
 	ret := marshalList(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -10033,7 +10033,7 @@ func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚕᚖlorebridgeᚋgr
 	return ret
 }
 
-func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v *Edge[ent.Subscriber]) graphql.Marshaler {
+func (ec *executionContext) marshalNStoredSubscriptionEdge2ᚖlorebridgeᚋgraphᚐEdge(ctx context.Context, sel ast.SelectionSet, v *Edge[ent.StoredSubscription]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "StoredSubscriptionEdge!")
 		return graphql.Null
@@ -10051,13 +10051,13 @@ func (ec *executionContext) marshalNStoredSubscriptionOrderField2lorebridgeᚋgr
 	return v
 }
 
-func (ec *executionContext) unmarshalNStoredSubscriptionState2lorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, v any) (subscriber.State, error) {
-	var res subscriber.State
+func (ec *executionContext) unmarshalNStoredSubscriptionState2lorebridgeᚋentᚋstoredsubscriptionᚐState(ctx context.Context, v any) (storedsubscription.State, error) {
+	var res storedsubscription.State
 	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNStoredSubscriptionState2lorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, sel ast.SelectionSet, v subscriber.State) graphql.Marshaler {
+func (ec *executionContext) marshalNStoredSubscriptionState2lorebridgeᚋentᚋstoredsubscriptionᚐState(ctx context.Context, sel ast.SelectionSet, v storedsubscription.State) graphql.Marshaler {
 	return v
 }
 
@@ -10604,7 +10604,7 @@ func (ec *executionContext) marshalOSignUpPayload2ᚖlorebridgeᚋgraphᚐSignUp
 	return ec._SignUpPayload(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOStoredSubscriptionConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx context.Context, sel ast.SelectionSet, v *Connection[ent.Subscriber]) graphql.Marshaler {
+func (ec *executionContext) marshalOStoredSubscriptionConnection2ᚖlorebridgeᚋgraphᚐConnection(ctx context.Context, sel ast.SelectionSet, v *Connection[ent.StoredSubscription]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -10619,16 +10619,16 @@ func (ec *executionContext) unmarshalOStoredSubscriptionOrder2ᚖlorebridgeᚋgr
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOStoredSubscriptionState2ᚖlorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, v any) (*subscriber.State, error) {
+func (ec *executionContext) unmarshalOStoredSubscriptionState2ᚖlorebridgeᚋentᚋstoredsubscriptionᚐState(ctx context.Context, v any) (*storedsubscription.State, error) {
 	if v == nil {
 		return nil, nil
 	}
-	var res = new(subscriber.State)
+	var res = new(storedsubscription.State)
 	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOStoredSubscriptionState2ᚖlorebridgeᚋentᚋsubscriberᚐState(ctx context.Context, sel ast.SelectionSet, v *subscriber.State) graphql.Marshaler {
+func (ec *executionContext) marshalOStoredSubscriptionState2ᚖlorebridgeᚋentᚋstoredsubscriptionᚐState(ctx context.Context, sel ast.SelectionSet, v *storedsubscription.State) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -10,7 +10,7 @@ import (
 
 	"lorebridge/ent"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 )
 
 // Handler is the handler of /graphql. It must stand behind auth.Middleware, which finds out who is asking and refuses
@@ -118,7 +118,7 @@ func config(r *Resolver) Config {
 	weights.Query.Notifications = func(child int, _ bool, first *int, _ *Cursor, last *int, _ *Cursor, _ *NotificationOrder) int {
 		return list(child, first, last, nil)
 	}
-	weights.Query.StoredSubscriptions = func(child int, _ *subscriber.State, _ *string, first *int, _ *Cursor, last *int, _ *Cursor,
+	weights.Query.StoredSubscriptions = func(child int, _ *storedsubscription.State, _ *string, first *int, _ *Cursor, last *int, _ *Cursor,
 		_ *StoredSubscriptionOrder,
 	) int {
 		return list(child, first, last, nil)

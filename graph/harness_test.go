@@ -30,6 +30,7 @@ import (
 	"lorebridge/graph"
 	"lorebridge/outbox"
 	"lorebridge/pusherapi"
+	"lorebridge/realtime"
 	"lorebridge/web"
 )
 
@@ -51,7 +52,7 @@ type house struct {
 	t             testing.TB
 	client        *ent.Client
 	log           *outbox.Log
-	subscriptions *bridge.Subscriptions
+	subscriptions *realtime.Subscriptions
 	accounts      *auth.Accounts
 	installation  auth.Installation
 	db            *sql.DB // the same file, past ent: for what must not have been written
@@ -71,8 +72,8 @@ func build(t testing.TB, change ...func(*plan)) *house {
 		Database: database.Config{URL: "sqlite:" + path},
 		Auth:     auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10},
 		Graph:    graph.Settings{RequestsPerMinute: 1000},
-		Pusher:   bridge.Config{AppID: "lorebridge", Key: "key", Secret: "secret", Scheme: "https"},
-		Subscriptions: bridge.SubscriptionsConfig{
+		Pusher:   realtime.Config{AppID: "lorebridge", Key: "key", Secret: "secret", Scheme: "https"},
+		Subscriptions: realtime.SubscriptionsConfig{
 			PerPerson: 100, Grace: time.Minute, Lifetime: time.Hour, Sweep: time.Minute,
 			Oversize: bridge.OversizeError, PayloadLimit: pusherapi.DefaultPayloadLimit,
 		},

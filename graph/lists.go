@@ -108,7 +108,7 @@ func (r *Resolver) node(ctx context.Context, id int) (ent.Noder, error) {
 	}
 	found, err := r.Client.Noder(ctx, id)
 	if ent.IsNotFound(err) {
-		return r.storedSubscription(ctx, id) // the rule of Subscriber hides other people's
+		return r.storedSubscription(ctx, id) // the rule of StoredSubscription hides other people's
 	}
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (r *Resolver) node(ctx context.Context, id int) (ent.Noder, error) {
 	switch found.(type) {
 	case *ent.User, *ent.Knowledge, *ent.KnowledgeRequest, *ent.Event:
 		return found, nil
-	case *ent.Subscriber:
+	case *ent.StoredSubscription:
 		return r.storedSubscription(ctx, id)
 	}
 	return nil, rule.ErrNotFound

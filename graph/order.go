@@ -9,7 +9,7 @@ import (
 	"lorebridge/ent/event"
 	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgerequest"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 	"lorebridge/ent/user"
 	"lorebridge/rule"
 )
@@ -84,9 +84,9 @@ var notificationOrders = map[NotificationOrderField]order[ent.Event]{
 		func(e *ent.Event) (time.Time, int) { return e.CreatedAt, e.ID }),
 }
 
-var storedSubscriptionOrders = map[StoredSubscriptionOrderField]order[ent.Subscriber]{
-	StoredSubscriptionOrderFieldCreatedAt: byMoment(subscriber.Table, subscriber.FieldCreatedAt,
-		func(s *ent.Subscriber) (time.Time, int) { return s.CreatedAt, s.ID }),
+var storedSubscriptionOrders = map[StoredSubscriptionOrderField]order[ent.StoredSubscription]{
+	StoredSubscriptionOrderFieldCreatedAt: byMoment(storedsubscription.Table, storedsubscription.FieldCreatedAt,
+		func(s *ent.StoredSubscription) (time.Time, int) { return s.CreatedAt, s.ID }),
 }
 
 // The orders of the lists whose edges mutations return, if none is asked for.

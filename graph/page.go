@@ -43,9 +43,9 @@ type (
 	// NotificationEdge is one of them.
 	NotificationEdge = Edge[ent.Event]
 	// StoredSubscriptionConnection is a page of stored subscriptions.
-	StoredSubscriptionConnection = Connection[ent.Subscriber]
+	StoredSubscriptionConnection = Connection[ent.StoredSubscription]
 	// StoredSubscriptionEdge is one of them.
-	StoredSubscriptionEdge = Edge[ent.Subscriber]
+	StoredSubscriptionEdge = Edge[ent.StoredSubscription]
 )
 
 // bounds are the Relay arguments of a list.

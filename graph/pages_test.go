@@ -58,7 +58,7 @@ func pagedHouse(t *testing.T) (*scene, person) {
 		}
 		s.request(reader, "", "other", "Question")
 		s.request(reader, "", "other", "Another")
-		must(t, h.client.Subscriber.Create().SetChannel(name+strconv.Itoa(i)).SetUserID(p.id).SetSessionID(1).SetTopic("KNOWLEDGE_PUBLISHED").
+		must(t, h.client.StoredSubscription.Create().SetChannel(name+strconv.Itoa(i)).SetUserID(p.id).SetSessionID(1).SetTopic("KNOWLEDGE_PUBLISHED").
 			SetField("knowledgePublished").SetDocument("").SetCursor(0).SetExpiresAt(time.Now().UTC()).Exec(h.system()))
 	}
 	for _, table := range []string{"users", "knowledge", "knowledge_requests", "events", "subscribers"} {

@@ -209,7 +209,7 @@ func TestAStoredSubscriptionIsANodeForAdministratorsAlone(t *testing.T) {
 	})
 	admin, ada, bob := h.person("Admin"), h.person("Ada"), h.person("Bob")
 	h.ask(ada, `subscription { knowledgePublished { id } }`)
-	id, err := h.client.Subscriber.Query().OnlyID(h.system())
+	id, err := h.client.StoredSubscription.Query().OnlyID(h.system())
 	must(t, err)
 	const selection = ` { __typename id ... on StoredSubscription { field state user { name email } } } }`
 	want := `{"node":{"__typename":"StoredSubscription","id":"` + strconv.Itoa(id) +

@@ -7,7 +7,7 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 	"lorebridge/rule"
 )
 
@@ -30,7 +30,7 @@ func (r *Resolver) administers(ctx context.Context) error {
 	return nil
 }
 
-func (r *Resolver) storedSubscriptions(ctx context.Context, state *subscriber.State, topic *string, b bounds,
+func (r *Resolver) storedSubscriptions(ctx context.Context, state *storedsubscription.State, topic *string, b bounds,
 	order *StoredSubscriptionOrder,
 ) (*StoredSubscriptionConnection, error) {
 	if err := r.administers(ctx); err != nil {
@@ -40,18 +40,18 @@ func (r *Resolver) storedSubscriptions(ctx context.Context, state *subscriber.St
 	if err != nil {
 		return nil, err
 	}
-	query := r.Client.Subscriber.Query()
+	query := r.Client.StoredSubscription.Query()
 	if state != nil {
-		query.Where(subscriber.StateEQ(*state))
+		query.Where(storedsubscription.StateEQ(*state))
 	}
 	if topic != nil {
-		query.Where(subscriber.Topic(*topic))
+		query.Where(storedsubscription.Topic(*topic))
 	}
 	by := storedSubscriptionOrders[StoredSubscriptionOrderFieldCreatedAt]
 	if order != nil {
 		by = storedSubscriptionOrders[order.Field].towards(order.Direction)
 	}
-	// The rule of Subscriber shows people their own; administrators see everybody's.
+	// The rule of StoredSubscription shows people their own; administrators see everybody's.
 	return connect(auth.AsSystem(ctx), query, b, by)
 }
 
@@ -64,7 +64,7 @@ func (r *Resolver) storedSubscription(ctx context.Context, id int) (ent.Noder, e
 	if err != nil {
 		return nil, err
 	}
-	query, err := r.Client.Subscriber.Query().Where(subscriber.ID(id)).CollectFields(ctx)
+	query, err := r.Client.StoredSubscription.Query().Where(storedsubscription.ID(id)).CollectFields(ctx)
 	if err != nil {
 		return nil, err
 	}

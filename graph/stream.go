@@ -76,8 +76,9 @@ func (s streamed) last(ctx context.Context, subscribes bool, why <-chan error) *
 
 type endKey struct{}
 
-// endStream tells a stream why it ends; it is called before the channel of the subscription field is closed.
-func endStream(ctx context.Context, err error) {
+// EndStream gives a stream the error that it ends with. It is called before the channel of the subscription field is
+// closed.
+func EndStream(ctx context.Context, err error) {
 	if why, ok := ctx.Value(endKey{}).(chan error); ok {
 		select {
 		case why <- err:

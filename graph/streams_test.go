@@ -17,7 +17,6 @@ import (
 	"github.com/coder/websocket"
 
 	"lorebridge/bridge"
-	"lorebridge/ent"
 	"lorebridge/graph"
 	"lorebridge/outbox"
 )
@@ -40,9 +39,13 @@ func tapped() (*tap, func(*plan)) {
 	}
 }
 
-func (t *tap) Subscribe(ctx context.Context, topic outbox.Topic) (bridge.Feed, error) {
-	feed, err := t.Subscriptions.Subscribe(ctx, topic)
+func (t *tap) Subscribe(ctx context.Context, in bridge.Interest) (bridge.Feed, error) {
+	feed, err := t.Subscriptions.Subscribe(ctx, in)
 	if err == nil {
+		topic, err := outbox.ParseTopic(string(in.Topic))
+		if err != nil {
+			return feed, err
+		}
 		context.AfterFunc(ctx, func() { t.ended <- topic })
 		t.begun <- topic
 	}
@@ -387,10 +390,13 @@ func TestASubscriptionThatEndsSaysSo(t *testing.T) {
 // gapped gives feeds whose reader was too slow.
 type gapped struct{ graph.Subscriptions }
 
-func (gapped) Subscribe(context.Context, outbox.Topic) (bridge.Feed, error) {
-	events := make(chan *ent.Event)
+func (gapped) Subscribe(ctx context.Context, _ bridge.Interest) (bridge.Feed, error) {
+	events := make(chan *bridge.Event)
 	close(events)
-	return bridge.Feed{Fresh: true, Events: events, Err: func() error { return bridge.ErrGap }, End: func() {}}, nil
+	return bridge.Feed{
+		Fresh: true, Events: events, Err: func() error { return bridge.ErrGap }, End: func() {},
+		Fail: func(err error) { graph.EndStream(ctx, err) },
+	}, nil
 }
 
 func TestAStreamThatMissedUpdatesSaysSo(t *testing.T) {

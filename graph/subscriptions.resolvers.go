@@ -8,14 +8,14 @@ package graph
 import (
 	"context"
 	"lorebridge/ent"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 )
 
 func (r *mutationResolver) EndSubscription(ctx context.Context, input EndSubscriptionInput) (*EndSubscriptionPayload, error) {
 	return r.endSubscription(ctx, input)
 }
 
-func (r *queryResolver) StoredSubscriptions(ctx context.Context, state *subscriber.State, topic *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *StoredSubscriptionOrder) (*Connection[ent.Subscriber], error) {
+func (r *queryResolver) StoredSubscriptions(ctx context.Context, state *storedsubscription.State, topic *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *StoredSubscriptionOrder) (*Connection[ent.StoredSubscription], error) {
 	return r.storedSubscriptions(ctx, state, topic, bounds{first, last, after, before}, orderBy)
 }
 

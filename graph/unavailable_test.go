@@ -37,7 +37,7 @@ func (o *outage) of(client *ent.Client) {
 	client.Use(func(next ent.Mutator) ent.Mutator {
 		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
 			_, nobody := auth.FromContext(ctx) // who writes the progress of the log's readers
-			if o.writes.Load() && (nobody == nil || m.Type() == ent.TypeSubscriber) {
+			if o.writes.Load() && (nobody == nil || m.Type() == ent.TypeStoredSubscription) {
 				return nil, errOutage
 			}
 			return next.Mutate(ctx, m)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lorebridge/ent"
+	"lorebridge/pusherapi/outage"
 	"lorebridge/ent/event"
 )
 
@@ -48,7 +49,7 @@ type run struct {
 	trying  int // of those, suspects
 	results chan result
 	checked chan error
-	outage  Outage
+	outage  outage.Outage
 	lastErr error
 	ended   bool // nothing is read any more
 }
@@ -386,13 +387,13 @@ func (r *run) remove(q *queue, now time.Time) {
 // block lets one recipient wait, in the log, while the others go on.
 func (r *run) block(ctx context.Context, q *queue, err error, now time.Time) {
 	q.attempts++
-	pause := max(Backoff(q.attempts, r.jitter()), RetryAfter(err))
+	pause := max(outage.Backoff(q.attempts, r.jitter()), outage.RetryAfter(err))
 	r.leaveInLog(q, now.Add(pause))
 	r.progress.note(q.key, q.attempts, now.Add(pause), err.Error())
 	r.lastErr = err
-	r.logger.Log(ctx, LogLevel(err), "sending failed; the events of this recipient wait",
+	r.logger.Log(ctx, outage.LogLevel(err), "sending failed; the events of this recipient wait",
 		slog.Int("recipient", q.recipient), slog.Duration("next_attempt", pause), slog.Any("error", err))
-	if r.outage.Failed(q.recipient, RetryAfter(err), r.jitter(), now) {
+	if r.outage.Failed(q.recipient, outage.RetryAfter(err), r.jitter(), now) {
 		go func() { r.checked <- r.sender.Check(ctx) }()
 	}
 }

@@ -3,8 +3,6 @@ package outbox
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"time"
 
 	"lorebridge/ent"
 )
@@ -16,34 +14,6 @@ func (e *RefusedError) Error() string { return "refused for good: " + e.Reason }
 
 // ErrUntried is a Sender's verdict on an event that it did not get to. Nobody is at fault.
 var ErrUntried = errors.New("not tried")
-
-// Delayed is a Sender's error that says how long to wait before the next attempt.
-type Delayed interface {
-	error
-	RetryAfter() time.Duration
-}
-
-// RetryAfter returns how long err asks to wait; zero if it does not.
-func RetryAfter(err error) time.Duration {
-	if delayed, ok := errors.AsType[Delayed](err); ok {
-		return delayed.RetryAfter()
-	}
-	return 0
-}
-
-// Leveled is a Sender's error that says how loud it is to be logged.
-type Leveled interface {
-	error
-	LogLevel() slog.Level
-}
-
-// LogLevel is how loud err is to be logged: as a warning, unless it says otherwise.
-func LogLevel(err error) slog.Level {
-	if leveled, ok := errors.AsType[Leveled](err); ok {
-		return leveled.LogLevel()
-	}
-	return slog.LevelWarn
-}
 
 // Sender sends events to their recipients.
 type Sender interface {

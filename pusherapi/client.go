@@ -1,7 +1,11 @@
 package pusherapi
 
 import (
+	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,6 +51,7 @@ type Deps struct {
 // Client calls one app's HTTP API. It may be used concurrently.
 type Client struct {
 	pusher       pusher.Client
+	limit        int // bytes of data in one event
 	transport    http.RoundTripper
 	log          *slog.Logger
 	health       health
@@ -68,7 +73,7 @@ func New(c Config, deps Deps) (*Client, error) {
 	case c.PayloadLimit < 0:
 		return nil, errors.New("pusherapi: PayloadLimit must not be negative")
 	}
-	client := &Client{transport: deps.Transport, log: deps.Logger}
+	client := &Client{limit: cmp.Or(c.PayloadLimit, DefaultPayloadLimit), transport: deps.Transport, log: deps.Logger}
 	if client.transport == nil {
 		client.transport = newTransport()
 	}
@@ -151,6 +156,30 @@ func (c *Client) Authorize(socketID, channel string) ([]byte, error) {
 	client := c.pusher // a copy: the library writes to it
 	form := url.Values{"socket_id": {socketID}, "channel_name": {channel}}
 	return client.AuthorizePrivateChannel([]byte(form.Encode()))
+}
+
+// PayloadLimit is how many bytes of data one event may have on its way.
+func (c *Client) PayloadLimit() int { return c.limit }
+
+// Encrypts reports whether there is a key for channels whose names begin with private-encrypted-.
+func (c *Client) Encrypts() bool { return c.pusher.EncryptionMasterKeyBase64 != "" }
+
+// Signs reports whether a key and a signature are those of the app, for a body such as a webhook's. It compares in
+// constant time.
+func (c *Client) Signs(key string, body []byte, signature string) bool {
+	return key == c.pusher.Key && SignedWith(c.pusher.Secret, body, signature)
+}
+
+// SignedWith reports whether a signature, in hexadecimal, is that of a body with a secret. It compares in constant
+// time.
+func SignedWith(secret string, body []byte, signature string) bool {
+	given, err := hex.DecodeString(signature)
+	if err != nil {
+		return false
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	return hmac.Equal(given, mac.Sum(nil))
 }
 
 // WireSize is how many bytes n bytes of data become on their way, which must not be more than the payload limit.

@@ -116,16 +116,16 @@ func (f SettingFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, err
 	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.SettingMutation", m)
 }
 
-// The SubscriberFunc type is an adapter to allow the use of ordinary
-// function as Subscriber mutator.
-type SubscriberFunc func(context.Context, *ent.SubscriberMutation) (ent.Value, error)
+// The StoredSubscriptionFunc type is an adapter to allow the use of ordinary
+// function as StoredSubscription mutator.
+type StoredSubscriptionFunc func(context.Context, *ent.StoredSubscriptionMutation) (ent.Value, error)
 
 // Mutate calls f(ctx, m).
-func (f SubscriberFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-	if mv, ok := m.(*ent.SubscriberMutation); ok {
+func (f StoredSubscriptionFunc) Mutate(ctx context.Context, m ent.Mutation) (ent.Value, error) {
+	if mv, ok := m.(*ent.StoredSubscriptionMutation); ok {
 		return f(ctx, mv)
 	}
-	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.SubscriberMutation", m)
+	return nil, fmt.Errorf("unexpected mutation type %T. expect *ent.StoredSubscriptionMutation", m)
 }
 
 // The UserFunc type is an adapter to allow the use of ordinary

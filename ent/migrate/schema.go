@@ -388,6 +388,7 @@ var (
 		{Name: "state", Type: field.TypeEnum, Enums: []string{"PENDING", "JOINING", "LIVE", "VACATED", "AWAY", "CLOSED"}, Default: "PENDING"},
 		{Name: "session_id", Type: field.TypeInt},
 		{Name: "topic", Type: field.TypeString},
+		{Name: "shared", Type: field.TypeBool, Default: false},
 		{Name: "field", Type: field.TypeString},
 		{Name: "operation_name", Type: field.TypeString, Nullable: true},
 		{Name: "document", Type: field.TypeString, Size: 2147483647},
@@ -412,7 +413,7 @@ var (
 		ForeignKeys: []*schema.ForeignKey{
 			{
 				Symbol:     "subscribers_users_user",
-				Columns:    []*schema.Column{SubscribersColumns[20]},
+				Columns:    []*schema.Column{SubscribersColumns[21]},
 				RefColumns: []*schema.Column{UsersColumns[0]},
 				OnDelete:   schema.Cascade,
 			},
@@ -426,7 +427,7 @@ var (
 			{
 				Name:    "subscriber_user_id",
 				Unique:  false,
-				Columns: []*schema.Column{SubscribersColumns[20]},
+				Columns: []*schema.Column{SubscribersColumns[21]},
 			},
 			{
 				Name:    "subscriber_state_created_at",
@@ -446,7 +447,7 @@ var (
 			{
 				Name:    "subscriber_closed_at",
 				Unique:  false,
-				Columns: []*schema.Column{SubscribersColumns[18]},
+				Columns: []*schema.Column{SubscribersColumns[19]},
 				Annotation: &entsql.IndexAnnotation{
 					Where: "closed_at IS NOT NULL",
 				},
@@ -540,6 +541,7 @@ func init() {
 	}
 	SubscribersTable.ForeignKeys[0].RefTable = UsersTable
 	SubscribersTable.Annotation = &entsql.Annotation{
+		Table:          "subscribers",
 		IncrementStart: func(i int) *int { return &i }(30064771072),
 	}
 	UsersTable.Annotation = &entsql.Annotation{

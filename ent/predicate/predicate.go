@@ -33,8 +33,8 @@ type Session func(*sql.Selector)
 // Setting is the predicate function for setting builders.
 type Setting func(*sql.Selector)
 
-// Subscriber is the predicate function for subscriber builders.
-type Subscriber func(*sql.Selector)
+// StoredSubscription is the predicate function for storedsubscription builders.
+type StoredSubscription func(*sql.Selector)
 
 // User is the predicate function for user builders.
 type User func(*sql.Selector)

@@ -326,28 +326,28 @@ func (f SettingMutationRuleFunc) EvalMutation(ctx context.Context, m ent.Mutatio
 	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.SettingMutation", m)
 }
 
-// The SubscriberQueryRuleFunc type is an adapter to allow the use of ordinary
+// The StoredSubscriptionQueryRuleFunc type is an adapter to allow the use of ordinary
 // functions as a query rule.
-type SubscriberQueryRuleFunc func(context.Context, *ent.SubscriberQuery) error
+type StoredSubscriptionQueryRuleFunc func(context.Context, *ent.StoredSubscriptionQuery) error
 
 // EvalQuery return f(ctx, q).
-func (f SubscriberQueryRuleFunc) EvalQuery(ctx context.Context, q ent.Query) error {
-	if q, ok := q.(*ent.SubscriberQuery); ok {
+func (f StoredSubscriptionQueryRuleFunc) EvalQuery(ctx context.Context, q ent.Query) error {
+	if q, ok := q.(*ent.StoredSubscriptionQuery); ok {
 		return f(ctx, q)
 	}
-	return Denyf("ent/privacy: unexpected query type %T, expect *ent.SubscriberQuery", q)
+	return Denyf("ent/privacy: unexpected query type %T, expect *ent.StoredSubscriptionQuery", q)
 }
 
-// The SubscriberMutationRuleFunc type is an adapter to allow the use of ordinary
+// The StoredSubscriptionMutationRuleFunc type is an adapter to allow the use of ordinary
 // functions as a mutation rule.
-type SubscriberMutationRuleFunc func(context.Context, *ent.SubscriberMutation) error
+type StoredSubscriptionMutationRuleFunc func(context.Context, *ent.StoredSubscriptionMutation) error
 
 // EvalMutation calls f(ctx, m).
-func (f SubscriberMutationRuleFunc) EvalMutation(ctx context.Context, m ent.Mutation) error {
-	if m, ok := m.(*ent.SubscriberMutation); ok {
+func (f StoredSubscriptionMutationRuleFunc) EvalMutation(ctx context.Context, m ent.Mutation) error {
+	if m, ok := m.(*ent.StoredSubscriptionMutation); ok {
 		return f(ctx, m)
 	}
-	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.SubscriberMutation", m)
+	return Denyf("ent/privacy: unexpected mutation type %T, expect *ent.StoredSubscriptionMutation", m)
 }
 
 // The UserQueryRuleFunc type is an adapter to allow the use of ordinary

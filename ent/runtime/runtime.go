@@ -14,7 +14,7 @@ import (
 	"lorebridge/ent/schema"
 	"lorebridge/ent/session"
 	"lorebridge/ent/setting"
-	"lorebridge/ent/subscriber"
+	"lorebridge/ent/storedsubscription"
 	"lorebridge/ent/user"
 	"time"
 
@@ -209,28 +209,32 @@ func init() {
 	settingDescCreatedAt := settingMixinFields0[0].Descriptor()
 	// setting.DefaultCreatedAt holds the default value on creation for the created_at field.
 	setting.DefaultCreatedAt = settingDescCreatedAt.Default.(func() time.Time)
-	subscriberMixin := schema.Subscriber{}.Mixin()
-	subscriber.Policy = privacy.NewPolicies(schema.Subscriber{})
-	subscriber.Hooks[0] = func(next ent.Mutator) ent.Mutator {
+	storedsubscriptionMixin := schema.StoredSubscription{}.Mixin()
+	storedsubscription.Policy = privacy.NewPolicies(schema.StoredSubscription{})
+	storedsubscription.Hooks[0] = func(next ent.Mutator) ent.Mutator {
 		return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-			if err := subscriber.Policy.EvalMutation(ctx, m); err != nil {
+			if err := storedsubscription.Policy.EvalMutation(ctx, m); err != nil {
 				return nil, err
 			}
 			return next.Mutate(ctx, m)
 		})
 	}
-	subscriberMixinFields0 := subscriberMixin[0].Fields()
-	_ = subscriberMixinFields0
-	subscriberFields := schema.Subscriber{}.Fields()
-	_ = subscriberFields
-	// subscriberDescCreatedAt is the schema descriptor for created_at field.
-	subscriberDescCreatedAt := subscriberMixinFields0[0].Descriptor()
-	// subscriber.DefaultCreatedAt holds the default value on creation for the created_at field.
-	subscriber.DefaultCreatedAt = subscriberDescCreatedAt.Default.(func() time.Time)
-	// subscriberDescCompress is the schema descriptor for compress field.
-	subscriberDescCompress := subscriberFields[10].Descriptor()
-	// subscriber.DefaultCompress holds the default value on creation for the compress field.
-	subscriber.DefaultCompress = subscriberDescCompress.Default.(bool)
+	storedsubscriptionMixinFields0 := storedsubscriptionMixin[0].Fields()
+	_ = storedsubscriptionMixinFields0
+	storedsubscriptionFields := schema.StoredSubscription{}.Fields()
+	_ = storedsubscriptionFields
+	// storedsubscriptionDescCreatedAt is the schema descriptor for created_at field.
+	storedsubscriptionDescCreatedAt := storedsubscriptionMixinFields0[0].Descriptor()
+	// storedsubscription.DefaultCreatedAt holds the default value on creation for the created_at field.
+	storedsubscription.DefaultCreatedAt = storedsubscriptionDescCreatedAt.Default.(func() time.Time)
+	// storedsubscriptionDescShared is the schema descriptor for shared field.
+	storedsubscriptionDescShared := storedsubscriptionFields[5].Descriptor()
+	// storedsubscription.DefaultShared holds the default value on creation for the shared field.
+	storedsubscription.DefaultShared = storedsubscriptionDescShared.Default.(bool)
+	// storedsubscriptionDescCompress is the schema descriptor for compress field.
+	storedsubscriptionDescCompress := storedsubscriptionFields[11].Descriptor()
+	// storedsubscription.DefaultCompress holds the default value on creation for the compress field.
+	storedsubscription.DefaultCompress = storedsubscriptionDescCompress.Default.(bool)
 	userMixin := schema.User{}.Mixin()
 	user.Policy = privacy.NewPolicies(schema.User{})
 	user.Hooks[0] = func(next ent.Mutator) ent.Mutator {

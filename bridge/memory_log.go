@@ -1,0 +1,88 @@
+package bridge
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// MemoryLog is a Log in memory, for applications without a database of events, for examples and for tests. It may be
+// used concurrently. It keeps the last events of each topic, and no longer than the process lives.
+type MemoryLog struct {
+	keep int
+
+	// topicsMu guards what follows.
+	topicsMu sync.Mutex
+	newest   Seq
+	topics   map[Topic][]*Event // the oldest first
+}
+
+var _ Log = (*MemoryLog)(nil)
+
+// NewMemoryLog returns a log that keeps so many events of each topic, and at least one.
+func NewMemoryLog(keep int) *MemoryLog {
+	return &MemoryLog{keep: max(1, keep), topics: make(map[Topic][]*Event)}
+}
+
+// Append adds an event on some topics, and returns it with its place. The caller hands it to Bridge.Publish and
+// Bridge.Stream, in the order of the places.
+func (l *MemoryLog) Append(value any, topics ...Topic) *Event {
+	l.topicsMu.Lock()
+	defer l.topicsMu.Unlock()
+	l.newest++
+	e := &Event{Seq: l.newest, At: time.Now(), Value: value}
+	for _, t := range topics {
+		events := append(l.topics[t], e)
+		if over := len(events) - l.keep; over > 0 {
+			events = slices.Delete(events, 0, over)
+		}
+		l.topics[t] = events
+	}
+	return e
+}
+
+// Newest implements Log.
+func (l *MemoryLog) Newest(context.Context) (Seq, error) {
+	l.topicsMu.Lock()
+	defer l.topicsMu.Unlock()
+	return l.newest, nil
+}
+
+// End implements Log.
+func (l *MemoryLog) End(ctx context.Context) (Seq, error) { return l.Newest(ctx) }
+
+// After implements Log.
+func (l *MemoryLog) After(_ context.Context, t Topic, after Seq, limit int) ([]*Event, error) {
+	l.topicsMu.Lock()
+	defer l.topicsMu.Unlock()
+	events := l.topics[t]
+	first := slices.IndexFunc(events, func(e *Event) bool { return e.Seq > after })
+	if first < 0 {
+		return nil, nil
+	}
+	events = events[first:]
+	return slices.Clone(events[:min(limit, len(events))]), nil
+}
+
+// Last implements Log.
+func (l *MemoryLog) Last(_ context.Context, t Topic) (*Event, error) {
+	l.topicsMu.Lock()
+	defer l.topicsMu.Unlock()
+	if events := l.topics[t]; len(events) > 0 {
+		return events[len(events)-1], nil
+	}
+	return nil, nil //nolint:nilnil // as Log has it
+}
+
+// Get implements Log.
+func (l *MemoryLog) Get(_ context.Context, t Topic, at Seq) (*Event, error) {
+	l.topicsMu.Lock()
+	defer l.topicsMu.Unlock()
+	for _, e := range l.topics[t] {
+		if e.Seq == at {
+			return e, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // as Log has it
+}

@@ -1,0 +1,112 @@
+package realtime
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"lorebridge/bridge"
+)
+
+// Config says which Pusher to use: hosted with Cluster, another server with Host, the embedded one with neither.
+type Config struct {
+	AppID      string `env:"PUSHER_APP_ID" help:"the app at Pusher; with KEY and SECRET"`
+	Key        string `env:"PUSHER_KEY" help:"its key"`
+	Secret     string `env:"PUSHER_SECRET" help:"its secret"`
+	Cluster    string `env:"PUSHER_CLUSTER" help:"the cluster of hosted Pusher, such as eu"`
+	Host       string `env:"PUSHER_HOST" help:"another server that speaks the protocol, host:port; with neither this nor a cluster the embedded one serves"`
+	Scheme     string `env:"PUSHER_SCHEME" envDefault:"https" help:"http or https, for PUSHER_HOST"`
+	PublicHost string `env:"PUSHER_PUBLIC_HOST" help:"how browsers reach PUSHER_HOST, if by another name"`
+	// PublicScheme is by default that of PUBLIC_URL if PublicHost is set, and else Scheme.
+	PublicScheme string `env:"PUSHER_PUBLIC_SCHEME" help:"http or https, for PUSHER_PUBLIC_HOST; unset, as PUBLIC_URL"`
+	// Namespace keeps apart the channels of installations that share one app.
+	Namespace string `env:"PUSHER_CHANNEL_NAMESPACE" help:"letters, digits, - and _: part of the names of all private channels, for several servers with one app"`
+	// MasterKey turns on end-to-end encryption: 32 bytes in base64.
+	MasterKey string `env:"PUSHER_ENCRYPTION_MASTER_KEY" help:"32 bytes in base64: turns end-to-end encryption on"`
+}
+
+// Embedded says that the server's own pusherserver is the Pusher.
+func (c Config) Embedded() bool { return c.Cluster == "" && c.Host == "" }
+
+// secure says that Pusher's HTTP API and its WebSockets are reached over TLS; the embedded server is reached as we are.
+func (c Config) secure() bool { return c.Cluster != "" || (c.Host != "" && c.Scheme == "https") }
+
+// HasApp says that the app's credentials are configured.
+func (c Config) HasApp() bool { return c.AppID != "" }
+
+// Validate names the variable that is wrong or missing and what it may be.
+func (c Config) Validate() error {
+	if err := c.validateApp(); err != nil {
+		return err
+	}
+	if c.Cluster != "" && c.Host != "" {
+		return errors.New("PUSHER_CLUSTER and PUSHER_HOST are both set: hosted Pusher has a cluster, another server a host; unset one")
+	}
+	if c.PublicHost != "" && c.Host == "" {
+		return errors.New("PUSHER_PUBLIC_HOST is set without PUSHER_HOST: set both or neither")
+	}
+	if c.Cluster != "" && !clusterName.MatchString(c.Cluster) {
+		return fmt.Errorf("PUSHER_CLUSTER is %q: it must be a cluster's name, such as eu", c.Cluster)
+	}
+	if c.Scheme != "http" && c.Scheme != "https" {
+		return fmt.Errorf("PUSHER_SCHEME is %q: it must be http or https", c.Scheme)
+	}
+	if c.PublicScheme != "" {
+		if c.PublicScheme != "http" && c.PublicScheme != "https" {
+			return fmt.Errorf("PUSHER_PUBLIC_SCHEME is %q: it must be http or https", c.PublicScheme)
+		}
+		if c.Host == "" {
+			return errors.New("PUSHER_PUBLIC_SCHEME is set without PUSHER_HOST: set both or neither")
+		}
+	}
+	if err := (bridge.Config{Namespace: c.Namespace}).Validate(); err != nil {
+		return inVariables(err)
+	}
+	if c.Host != "" {
+		if _, _, err := splitAddress(c.Host, c.secure()); err != nil {
+			return fmt.Errorf("PUSHER_HOST is %q: it must be host:port, such as pusher.internal:6001: %w", c.Host, err)
+		}
+	}
+	if c.PublicHost != "" {
+		if _, _, err := splitAddress(c.PublicHost, c.secure()); err != nil {
+			return fmt.Errorf("PUSHER_PUBLIC_HOST is %q: it must be host or host:port, such as ws.example.com: %w", c.PublicHost, err)
+		}
+	}
+	if c.MasterKey != "" {
+		if key, err := base64.StdEncoding.DecodeString(c.MasterKey); err != nil || len(key) != 32 {
+			return errors.New("PUSHER_ENCRYPTION_MASTER_KEY is not 32 bytes in base64: make one with `openssl rand -base64 32`")
+		}
+	}
+	return nil
+}
+
+var (
+	clusterName = regexp.MustCompile(`^[a-z0-9-]+$`)
+	appID       = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+)
+
+func (c Config) validateApp() error {
+	var missing []string
+	for _, v := range []struct{ name, value string }{
+		{"PUSHER_APP_ID", c.AppID}, {"PUSHER_KEY", c.Key}, {"PUSHER_SECRET", c.Secret},
+	} {
+		if v.value == "" {
+			missing = append(missing, v.name)
+		}
+	}
+	switch {
+	case len(missing) == 3 && c.Embedded():
+		return nil // the embedded server makes its own app
+	case len(missing) > 0:
+		return fmt.Errorf("%s must be set too: PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET belong together, and to PUSHER_CLUSTER or PUSHER_HOST",
+			strings.Join(missing, " and "))
+	}
+	for name, value := range map[string]string{"PUSHER_APP_ID": c.AppID, "PUSHER_KEY": c.Key} {
+		if !appID.MatchString(value) {
+			return fmt.Errorf("%s is %q: it must be letters, digits, - and _", name, value)
+		}
+	}
+	return nil
+}

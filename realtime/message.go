@@ -1,0 +1,75 @@
+package realtime
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"lorebridge/ent"
+	"lorebridge/outbox"
+	"lorebridge/pusherapi"
+)
+
+// message is an event as browsers get it. Its keys are a contract.
+type message struct {
+	outbox.Payload
+	EventID string `json:"eventId"`
+}
+
+// newMessage makes the Pusher event of a row. Texts that would not fit through Pusher are left out: the client
+// reads them over GraphQL.
+func (p *People) newMessage(e *ent.Event) (pusherapi.Message, error) {
+	if e.RecipientID == nil {
+		return pusherapi.Message{}, fmt.Errorf("event %d is for nobody", e.ID)
+	}
+	name, data, err := encodeMessage(e)
+	if err != nil {
+		return pusherapi.Message{}, err
+	}
+	m := pusherapi.Message{Event: pusherapi.Event{Channel: p.Channel(*e.RecipientID), Name: name, Data: data}}
+	m.Shorten = func() (string, bool) { return withoutTexts(e) }
+	if pusherapi.WireSize(len(data), p.config.encrypts()) > p.pusher.PayloadLimit() {
+		if short, ok := m.Shorten(); ok {
+			m.Data, m.Shorten = short, nil
+		}
+	}
+	return m, nil
+}
+
+// encodeMessage returns the name of an event and what browsers get of it. A payload is stored as it is sent, except for
+// escapes: the database's JSON has some that events do not have.
+func encodeMessage(e *ent.Event) (name, data string, err error) {
+	if head, found := bytes.CutPrefix(e.Payload, []byte(`{"type":"`)); found && !bytes.Contains(e.Payload, []byte(`\u`)) {
+		name, _, named := bytes.Cut(head, []byte(`"`))
+		members, whole := bytes.CutSuffix(e.Payload, []byte("}"))
+		if named && whole {
+			return string(name), string(members) + `,"eventId":"` + strconv.Itoa(e.ID) + `"}`, nil
+		}
+	}
+	m, err := decodeMessage(e)
+	if err != nil {
+		return "", "", err
+	}
+	encoded, err := outbox.EncodeJSON(m)
+	return m.Type, string(encoded), err
+}
+
+func decodeMessage(e *ent.Event) (message, error) {
+	m := message{EventID: strconv.Itoa(e.ID)}
+	if err := json.Unmarshal(e.Payload, &m.Payload); err != nil {
+		return message{}, fmt.Errorf("read the payload of event %d: %w", e.ID, err)
+	}
+	return m, nil
+}
+
+// withoutTexts is the message of an event without its texts. It reports false if there are none.
+func withoutTexts(e *ent.Event) (short string, ok bool) {
+	m, err := decodeMessage(e)
+	if err != nil || m.Question == "" && m.ResponseContent == "" {
+		return "", false
+	}
+	m.Question, m.ResponseContent = "", ""
+	encoded, err := outbox.EncodeJSON(m)
+	return string(encoded), err == nil
+}

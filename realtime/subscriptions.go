@@ -1,0 +1,188 @@
+package realtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"lorebridge/auth"
+	"lorebridge/bridge"
+	"lorebridge/ent"
+	"lorebridge/outbox"
+	"lorebridge/pusherapi"
+)
+
+const (
+	// streamPage is how many events streams get at once.
+	streamPage = 100
+	// streamPause is the wait after the database failed.
+	streamPause = time.Second
+	// registrationsPerPlace is how often a minute a person may use each of their places: every registration is a row.
+	registrationsPerPlace = 5
+)
+
+// SubscriptionsDeps is what Subscriptions work with.
+type SubscriptionsDeps struct {
+	Client *ent.Client
+	Log    *outbox.Log
+	Pusher *pusherapi.Client
+	Logger *slog.Logger
+	// Sockets is the embedded server; nil where Pusher is another.
+	Sockets bridge.Sockets
+	// Executor returns what runs the operations. It is called by Load for the first time.
+	Executor func() graphql.GraphExecutor
+	// StreamError gives a stream the error that it ends with.
+	StreamError func(ctx context.Context, err error)
+}
+
+// Subscriptions is the bridge over our log, our table and our accounts. Two readers of the log feed it: one for the
+// stored subscriptions, whose progress is kept, and one for the streams. It may be used concurrently, except Load and
+// Run, which come in this order, once.
+type Subscriptions struct {
+	*bridge.Bridge
+	log      *slog.Logger
+	follower *outbox.Follower
+	streams  *outbox.Reader
+}
+
+// NewSubscriptions returns the subscriptions of the app that pusher names in its channels. Streams get what commits
+// from now on.
+func NewSubscriptions(ctx context.Context, pusher Config, c SubscriptionsConfig, deps SubscriptionsDeps) (*Subscriptions, error) {
+	config, err := c.forBridge(pusher.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	limiter, err := auth.NewLimiter[string](registrationsPerPlace * c.PerPerson)
+	if err != nil {
+		return nil, err
+	}
+	s := &Subscriptions{log: deps.Logger}
+	if s.follower, err = outbox.NewFollower(outbox.FollowerConfig{
+		Log: deps.Log, Logger: deps.Logger, Reader: outbox.Subscriptions, Publish: s.publish, Resume: s.resume,
+	}); err != nil {
+		return nil, err
+	}
+	s.Bridge, err = bridge.New(config, bridge.Deps{
+		Pusher: deps.Pusher, Log: NewLog(deps.Log), Store: NewStore(deps.Client, deps.Log), Identity: NewIdentity(deps.Client),
+		Logger: deps.Logger, Executor: deps.Executor, Sockets: deps.Sockets, StreamError: deps.StreamError,
+		CheckTopic: checkTopic,
+		Register:   func(v bridge.Viewer) error { return allow(limiter, v, c.PerPerson) },
+		Lagging: func(t bridge.Topic, attempts int, until time.Time, why string) {
+			s.follower.Note(string(t), attempts, until, why)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	end, err := deps.Log.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.streams = deps.Log.Read(end)
+	return s, nil
+}
+
+// checkTopic returns an error for what is not the text of an outbox.Topic.
+func checkTopic(t bridge.Topic) error {
+	_, err := outbox.ParseTopic(string(t))
+	return err
+}
+
+// allow counts one new subscription of a person, or returns an *auth.RateLimitError that names the limit.
+func allow(limiter *auth.Limiter[string], v bridge.Viewer, places int) error {
+	err := limiter.Allow(v.User)
+	if limited, ok := errors.AsType[*auth.RateLimitError](err); ok {
+		return &auth.RateLimitError{RetryAfter: limited.RetryAfter, Limit: fmt.Sprintf(
+			"a person may begin %d subscriptions a minute (%d times %s): keep those that you have",
+			registrationsPerPlace*places, registrationsPerPlace, perPerson)}
+	}
+	return err
+}
+
+// Run delivers until ctx ends, then what has committed by then, for at most outbox.DefaultDrain, and at last writes
+// down what it knows. It returns an error only if it cannot read where to begin; it must be called once, after Load.
+func (s *Subscriptions) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ctx, end := context.WithCancel(ctx) // the others end with the follower, also if it could not begin
+	defer end()
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := s.Bridge.Run(work); err != nil {
+			s.log.ErrorContext(work, "the last state of subscriptions could not be written", slog.Any("error", err))
+		}
+	})
+	group.Go(func() { s.feedStreams(ctx) })
+	late, endDrain := context.WithCancel(work)
+	defer endDrain()
+	drains := context.AfterFunc(ctx, func() { time.AfterFunc(outbox.DefaultDrain, endDrain) })
+	defer drains()
+	err := s.follower.Run(ctx, late)
+	end()
+	stop()
+	group.Wait()
+	return err
+}
+
+// publish gives bridge the next event for the stored subscriptions. It returns the topics that bridge is not done with,
+// which outbox calls recipients.
+func (s *Subscriptions) publish(entry outbox.Entry, done func()) (recipients []string) {
+	for _, t := range s.Publish(newEvent(entry.Event, entry.Answered), done, topicsOf(entry.Event)...) {
+		recipients = append(recipients, string(t))
+	}
+	return recipients
+}
+
+// resume takes up a topic that an earlier process left behind.
+func (s *Subscriptions) resume(topic string, _ outbox.Cursor, done func()) {
+	if err := checkTopic(bridge.Topic(topic)); err != nil {
+		s.log.Error("a topic that is parked cannot be read; it is given up", slog.Any("error", err))
+		done()
+		return
+	}
+	s.Resume(bridge.Topic(topic), done)
+}
+
+// Retry has the subscriptions to a topic that lag tried now, or those to all topics if it is empty, and returns
+// how many there are.
+func (s *Subscriptions) Retry(topic string) int { return s.Bridge.Retry(bridge.Topic(topic)) }
+
+// feedStreams gives streams each event as it comes, until ctx ends. Nothing else delays them.
+func (s *Subscriptions) feedStreams(ctx context.Context) {
+	defer s.streams.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.streams.Ready():
+		}
+		entries, err := s.streams.Next(ctx, streamPage)
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "events could not be read for streams; trying again", slog.Any("error", err))
+			if !pause(ctx, streamPause) {
+				return
+			}
+			s.streams.Again()
+		}
+		for _, entry := range entries {
+			s.Stream(newEvent(entry.Event, nil), topicsOf(entry.Event)...)
+		}
+	}
+}
+
+// pause waits, and reports false if ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
