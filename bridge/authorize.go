@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -14,6 +13,8 @@ import (
 	"strings"
 
 	strictjson "github.com/go-json-experiment/json"
+
+	"lorebridge/pusherapi"
 )
 
 const (
@@ -28,12 +29,6 @@ var (
 	socketIDs    = regexp.MustCompile(`^\d+\.\d+$`)
 	channelNames = regexp.MustCompile(`^[-a-zA-Z0-9_=@,.;]+$`)
 )
-
-// rejection is an answer in JSON with the reason why a request is rejected.
-type rejection struct {
-	status int
-	reason string
-}
 
 // lighthouseAuth is where Lighthouse's clients ask. All others ask at /pusher/auth.
 const lighthouseAuth = "/graphql/subscriptions/auth"
@@ -50,13 +45,16 @@ func (b *Bridge) AuthorizeHandler(owner Owner) http.Handler {
 	if owner == nil {
 		owner = func(context.Context, Viewer, string) (bool, error) { return false, nil }
 	}
-	return authorizer{b, owner}
+	return authorizer{b.replies, b.admission, b.deps.Pusher, b.deps.Sockets, owner}
 }
 
 // authorizer grants channels.
 type authorizer struct {
-	*Bridge
-	owner Owner
+	replies
+	*admission
+	pusher  *pusherapi.Client
+	sockets Sockets // nil where Pusher is another
+	owner   Owner
 }
 
 func (a authorizer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -161,11 +159,11 @@ func sessionTag(session string) string { return sessionTagPrefix + session }
 // socket may be of several sessions, because a client gets a new token while it is connected, but of one person
 // alone. An anonymous viewer claims none.
 func (a authorizer) claim(r *http.Request, socketID string, viewer Viewer) *rejection {
-	if a.deps.Sockets == nil || viewer.anonymous() {
+	if a.sockets == nil || viewer.anonymous() {
 		return nil
 	}
 	owner := ownerTagPrefix + viewer.User
-	switch holder := a.deps.Sockets.Tag(socketID, owner, sessionTag(viewer.Session)); holder {
+	switch holder := a.sockets.Tag(socketID, owner, sessionTag(viewer.Session)); holder {
 	case owner:
 		return nil
 	case "":
@@ -191,25 +189,6 @@ func (a authorizer) grants(ctx context.Context, channel string, viewer Viewer) (
 
 // errSessionEnded is for a viewer whose session ended during the request.
 var errSessionEnded = errors.New("your session has ended: sign in again")
-
-func (b *Bridge) rejectionOf(w http.ResponseWriter, r *http.Request, err error) *rejection {
-	if cause := context.Cause(r.Context()); cause != nil && b.identity.Unauthenticated(cause) {
-		err = cause // whatever went wrong on the way
-	}
-	var unavailable Unavailable
-	switch {
-	case errors.As(err, &unavailable):
-		b.log.WarnContext(r.Context(), "a request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
-		w.Header().Set("Retry-After", strconv.Itoa(unavailable.Seconds()))
-		return &rejection{http.StatusServiceUnavailable, unavailable.Message()}
-	case errors.Is(err, errSessionEnded), b.identity.Unauthenticated(err):
-		return &rejection{http.StatusUnauthorized, err.Error()}
-	case errors.Is(err, ErrForbidden): // it ended at this moment
-		return &rejection{http.StatusForbidden, "this subscription has ended"}
-	}
-	b.log.ErrorContext(r.Context(), "a request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
-	return &rejection{http.StatusInternalServerError, "internal error"}
-}
 
 // readAuthRequest reads and validates socket_id and channel_name.
 func readAuthRequest(w http.ResponseWriter, r *http.Request) (socketID, channel string, _ *rejection) {
@@ -250,21 +229,4 @@ func readAuthRequest(w http.ResponseWriter, r *http.Request) (socketID, channel 
 		return "", "", &rejection{http.StatusForbidden, "channel_name must be 1 to 164 of the characters a-z A-Z 0-9 _ - = @ , . ;"}
 	}
 	return socketID, channel, nil
-}
-
-func (b *Bridge) reject(w http.ResponseWriter, r rejection) {
-	answer, err := json.Marshal(map[string]string{"error": r.reason})
-	if err != nil {
-		answer = []byte(`{}`) // cannot be: a map of strings
-	}
-	b.answer(w, r.status, answer)
-}
-
-func (b *Bridge) answer(w http.ResponseWriter, status int, answer []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	if _, err := w.Write(answer); err != nil { //nolint:gosec // JSON, and not to be sniffed
-		b.log.Debug("the client is gone before its answer", slog.Any("error", err))
-	}
 }

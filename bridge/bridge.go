@@ -2,13 +2,11 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime"
 	"sync"
 	"time"
-
-	"github.com/99designs/gqlgen/graphql/handler/transport"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/pusherapi"
 )
@@ -19,42 +17,27 @@ const (
 	forChannels pusherapi.Purpose = "the list of channels"
 )
 
+const (
+	persistInterval = 5 * time.Second // how often what changed is written down
+	databaseTimeout = 10 * time.Second
+)
+
 // networkWorkers is how many deliveries may wait for a Pusher elsewhere at a time.
 const networkWorkers = 8
 
 // Bridge carries the GraphQL subscriptions of everybody: those whose results travel over Pusher, and the streams. It
 // may be used concurrently, except as Load and Run say.
 type Bridge struct {
-	config   Config
-	deps     Deps
-	pusher   *pusherapi.Client
-	eventLog Log
-	rows     Store
-	identity Identity
-	log      *slog.Logger
-	workers  int
-	running  chan struct{} // as many executions as may run at a time
-	gate     gate          // closed while Pusher is down
-
-	// persisting is held while records are written, so that the older state of one never follows the newer.
-	persisting sync.Mutex
-
-	// mu guards everything below. It is never held while Pusher, the Log, the Store or a resolver is called.
-	mu        sync.Mutex
-	byID      map[int]*subscription
-	byChannel map[string]*subscription
-	topics    map[Topic]*topic
-	perUser   map[string]int // places that subscriptions and streams take
-	dirty     map[*subscription]struct{}
-	unwritten map[string]*subscription // by channel: ended or gone away, which the store does not know yet
-	parting   map[string]*subscription // by channel: ended ones whose former owners were granted the channel
-	wentAway  map[string]struct{}      // people of whom a subscription went away lately
-	backlog   backlog
-	queued    int        // events that wait for groups
-	arrived   *sync.Cond // a task came, or the end
-	ended     bool
-	answering sync.WaitGroup // what waits for the requests behind events to be answered
-	stats     Stats
+	*registry
+	*streams
+	*recovery // and delivery, and publisher
+	*presence
+	*keeper
+	*admission
+	*ender
+	config  Config
+	deps    Deps
+	workers int
 }
 
 // Stats is a snapshot. Open and Waiting are gauges; the others count since the start.
@@ -78,46 +61,41 @@ func New(c Config, deps Deps) (*Bridge, error) {
 	if deps.Pusher.PayloadLimit() < MinPayloadLimit {
 		return nil, &ConfigError{"Pusher", "takes fewer bytes in an event than MinPayloadLimit"}
 	}
-	if deps.Register == nil {
-		deps.Register = func(Viewer) error { return nil }
-	}
-	if deps.CheckTopic == nil {
-		deps.CheckTopic = func(Topic) error { return nil }
-	}
-	if deps.Ended == nil {
-		deps.Ended = func(code any) bool { return revoking[code] }
-	}
-	if deps.Lagging == nil {
-		deps.Lagging = func(Topic, int, time.Time, string) {}
-	}
-	if deps.StreamError == nil {
-		deps.StreamError = func(ctx context.Context, err error) { transport.AddSubscriptionError(ctx, gqlerror.Wrap(err)) }
-	}
+	c, deps = c.withDefaults(), deps.withDefaults()
 	half := max(1, runtime.GOMAXPROCS(0)/2) // the other half is for those who ask
 	workers := networkWorkers
 	if deps.Sockets != nil {
 		workers = half // sending is computing, too
 	}
-	b := &Bridge{
-		config: c.withDefaults(), deps: deps, pusher: deps.Pusher, eventLog: deps.Log, rows: deps.Store, identity: deps.Identity,
-		log: deps.Logger, workers: workers, running: make(chan struct{}, half),
-		byID: make(map[int]*subscription), byChannel: make(map[string]*subscription), topics: make(map[Topic]*topic),
-		perUser: make(map[string]int), backlog: backlog{lines: make(map[string][]task)},
-		dirty: make(map[*subscription]struct{}), unwritten: make(map[string]*subscription),
-		parting: make(map[string]*subscription), wentAway: make(map[string]struct{}),
+	names := naming{namespace: c.Namespace, encrypts: deps.Pusher.Encrypts()}
+	r := newRegistry(c, deps.Sockets != nil)
+	sender := newSender(r, deps.Pusher, deps.Logger)
+	keeper := &keeper{
+		registry: r, rows: deps.Store, eventLog: deps.Log, identity: deps.Identity, executor: deps.Executor,
+		checkTopic: deps.CheckTopic, prefix: names.prefix(names.encrypts), log: deps.Logger,
 	}
-	b.arrived = sync.NewCond(&b.mu)
-	b.gate = gate{check: b.check, changed: make(chan struct{})}
-	return b, nil
-}
-
-// embedded says that the server is in this process, and reports each change of its channels.
-func (b *Bridge) embedded() bool { return b.deps.Sockets != nil }
-
-// check asks for channels that nobody has.
-func (b *Bridge) check(ctx context.Context) error {
-	_, err := b.pusher.Channels(ctx, forChannels, "private-check-")
-	return err
+	delivery := &delivery{
+		publisher: &publisher{registry: r, log: deps.Logger},
+		executor: &executor{
+			registry: r, log: deps.Logger, identity: deps.Identity, executor: deps.Executor, revokes: deps.Ended,
+			running: make(chan struct{}, half),
+		},
+		renderer: &renderer{limit: deps.Pusher.PayloadLimit(), policy: c.Oversize, resultPath: c.ResultPath},
+		sender:   sender, lagging: deps.Lagging,
+	}
+	return &Bridge{
+		registry: r,
+		streams:  &streams{registry: r, eventLog: deps.Log, fail: deps.StreamError},
+		recovery: &recovery{delivery: delivery, eventLog: deps.Log},
+		presence: &presence{
+			registry: r, replies: replies{deps.Identity, deps.Logger}, pusher: deps.Pusher, prefixes: names.prefixes(),
+			tokens: c.WebhookTokens, log: deps.Logger,
+		},
+		keeper:    keeper,
+		admission: &admission{registry: r, keeper: keeper, encrypts: names.encrypts},
+		ender:     &ender{registry: r, keeper: keeper, sender: sender, sockets: deps.Sockets, log: deps.Logger},
+		config:    c, deps: deps, workers: workers,
+	}, nil
 }
 
 // Stats returns the counters.
@@ -125,7 +103,7 @@ func (b *Bridge) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	stats := b.stats
-	stats.Open, stats.Waiting = len(b.byID), b.backlog.size
+	stats.Open, stats.Waiting = len(b.byID), b.tasks.size
 	return stats
 }
 
@@ -135,17 +113,56 @@ func (b *Bridge) Stats() Stats {
 func (b *Bridge) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	for range b.workers {
-		group.Go(func() { b.work(ctx) })
+		group.Go(func() { b.tasks.work(func(tasks []task) { b.do(ctx, tasks) }) })
 	}
-	group.Go(func() { b.sweepUntil(ctx) })
+	group.Go(func() { b.tasks.watch(ctx) })
+	group.Go(func() { b.every(ctx, persistInterval, b.persist) })
+	group.Go(func() { b.every(ctx, b.config.Sweep, b.sweepAll) })
 	<-ctx.Done()
-	b.mu.Lock()
-	b.ended = true
-	b.arrived.Broadcast()
-	b.mu.Unlock()
+	b.tasks.close()
 	group.Wait()
 	b.answering.Wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
 	defer cancel()
 	return b.Persist(ctx)
+}
+
+// do is one turn of a worker.
+func (b *Bridge) do(ctx context.Context, tasks []task) {
+	switch first := tasks[0]; {
+	case first.group != nil:
+		b.deliver(ctx, tasks)
+	case first.catchUp != nil:
+		b.catchUp(ctx, first.catchUp)
+	case first.end != nil:
+		b.sendEnd(ctx, first.end)
+	case first.poll != nil:
+		b.ask(ctx, first.poll, first.joins)
+	}
+}
+
+// every calls do again and again, until ctx ends.
+func (b *Bridge) every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			do(ctx)
+		}
+	}
+}
+
+func (b *Bridge) persist(ctx context.Context) {
+	if err := errors.Join(b.Persist(ctx), b.trimAway(ctx)); err != nil && ctx.Err() == nil {
+		b.deps.Logger.ErrorContext(ctx, "the state of subscriptions could not be written; trying again", slog.Any("error", err))
+	}
+}
+
+func (b *Bridge) sweepAll(ctx context.Context) {
+	if err := errors.Join(b.sweep(ctx, b.config.Sweep), b.sweepAway(ctx)); err != nil && ctx.Err() == nil {
+		b.deps.Logger.WarnContext(ctx, "subscriptions could not be looked through; trying again", slog.Any("error", err))
+	}
 }

@@ -15,28 +15,34 @@ const (
 	subscriptionPart = "gql-"
 )
 
-// prefix is the beginning of the names of subscriptions' channels, encrypted or not.
-func (b *Bridge) prefix(encrypted bool) string {
+// naming names the channels of an installation's subscriptions.
+type naming struct {
+	namespace string
+	encrypts  bool
+}
+
+// prefix is the beginning of the names, encrypted or not.
+func (n naming) prefix(encrypted bool) string {
 	prefix := privatePrefix
 	if encrypted {
 		prefix = encryptedPrefix
 	}
-	if b.config.Namespace != "" {
-		prefix += b.config.Namespace + "."
+	if n.namespace != "" {
+		prefix += n.namespace + "."
 	}
 	return prefix + subscriptionPart
 }
 
 // newChannel names the channel of a new subscription. Its prefix lets Pusher list it, and the rest cannot be guessed.
-func (b *Bridge) newChannel() string {
+func newChannel(prefix string) string {
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // never fails, by its contract
-	return b.prefix(b.pusher.Encrypts()) + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret[:]))
+	return prefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret[:]))
 }
 
 // prefixes are the beginnings of the names of subscriptions' channels, also of those from before encryption was turned
 // on or off.
-func (b *Bridge) prefixes() []string { return []string{b.prefix(false), b.prefix(true)} }
+func (n naming) prefixes() []string { return []string{n.prefix(false), n.prefix(true)} }
 
 // subscriptionChannels are the names that a subscription's channel can have, with whatever namespace, encrypted or not.
 var subscriptionChannels = regexp.MustCompile(`^private-(encrypted-)?([A-Za-z0-9_-]+\.)?gql-`)
@@ -44,11 +50,6 @@ var subscriptionChannels = regexp.MustCompile(`^private-(encrypted-)?([A-Za-z0-9
 // isSubscriptionChannel says that a channel can be a subscription's of this installation, also one from before a
 // setting changed. Whether it is, only the store knows.
 func isSubscriptionChannel(channel string) bool { return subscriptionChannels.MatchString(channel) }
-
-// isCurrent says that the channel of a subscription is named as a new one's would be.
-func (b *Bridge) isCurrent(channel string) bool {
-	return strings.HasPrefix(channel, b.prefix(b.pusher.Encrypts()))
-}
 
 // encrypted says that what is sent on a channel is encrypted end to end.
 func encrypted(channel string) bool { return strings.HasPrefix(channel, encryptedPrefix) }

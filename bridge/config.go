@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/pusherapi"
 )
@@ -147,4 +149,24 @@ func (d Deps) validate() error {
 		return errors.New("bridge: Deps needs Pusher, Log, Store, Identity, Logger and Executor")
 	}
 	return nil
+}
+
+// withDefaults fills in what may be nil.
+func (d Deps) withDefaults() Deps {
+	if d.Register == nil {
+		d.Register = func(Viewer) error { return nil }
+	}
+	if d.CheckTopic == nil {
+		d.CheckTopic = func(Topic) error { return nil }
+	}
+	if d.Ended == nil {
+		d.Ended = func(code any) bool { return revoking[code] }
+	}
+	if d.Lagging == nil {
+		d.Lagging = func(Topic, int, time.Time, string) {}
+	}
+	if d.StreamError == nil {
+		d.StreamError = func(ctx context.Context, err error) { transport.AddSubscriptionError(ctx, gqlerror.Wrap(err)) }
+	}
+	return d
 }

@@ -18,6 +18,16 @@ import (
 // executionTimeout is how long one execution may take.
 const executionTimeout = 10 * time.Second
 
+// executor runs the operations of subscriptions. It may be used concurrently.
+type executor struct {
+	*registry
+	log      *slog.Logger
+	identity Identity
+	executor func() graphql.GraphExecutor
+	revokes  func(code any) bool // an error with this code ends a subscription
+	running  chan struct{}       // as many executions as may run at a time
+}
+
 // outcome is what an execution gave.
 type outcome struct {
 	at      Seq       // the event's place
@@ -49,32 +59,32 @@ const (
 var revoking = map[any]bool{"UNAUTHENTICATED": true, "FORBIDDEN": true, "NOT_FOUND": true}
 
 // execute runs a stored operation for one event as soon as one more may run.
-func (b *Bridge) execute(ctx context.Context, op operation, viewer Viewer, t Topic, e *Event) outcome {
+func (x *executor) execute(ctx context.Context, op operation, viewer Viewer, t Topic, e *Event) outcome {
 	select {
-	case b.running <- struct{}{}:
-		defer func() { <-b.running }()
+	case x.running <- struct{}{}:
+		defer func() { <-x.running }()
 	case <-ctx.Done():
 		return outcome{at: e.Seq, when: e.At, failure: "the server is stopping"}
 	}
-	return b.run(ctx, op, viewer, t, e)
+	return x.run(ctx, op, viewer, t, e)
 }
 
 // run runs a stored operation for one event with the rights of now. Whatever happens in it, only its outcome suffers.
-func (b *Bridge) run(ctx context.Context, op operation, viewer Viewer, t Topic, e *Event) (o outcome) {
-	b.mu.Lock()
-	b.stats.Executions++
-	b.mu.Unlock()
+func (x *executor) run(ctx context.Context, op operation, viewer Viewer, t Topic, e *Event) (o outcome) {
+	x.mu.Lock()
+	x.stats.Executions++
+	x.mu.Unlock()
 	defer func() {
 		if reason := recover(); reason != nil {
-			b.log.ErrorContext(ctx, "a subscription panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
-			o = b.newOutcome(e, &graphql.Response{Errors: gqlerror.List{{
+			x.log.ErrorContext(ctx, "a subscription panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
+			o = x.newOutcome(e, &graphql.Response{Errors: gqlerror.List{{
 				Message: "internal error", Extensions: map[string]any{"code": "INTERNAL"},
 			}}}, false)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(b.identity.With(ctx, viewer), executionTimeout)
+	ctx, cancel := context.WithTimeout(x.identity.With(ctx, viewer), executionTimeout)
 	defer cancel()
-	exec := b.deps.Executor()
+	exec := x.executor()
 	call := &delivering{topic: t, event: e}
 	ctx = graphql.StartOperationTrace(context.WithValue(ctx, callKey{}, call))
 	oc, errs := exec.CreateOperationContext(ctx, &graphql.RawParams{
@@ -88,7 +98,7 @@ func (b *Bridge) run(ctx context.Context, op operation, viewer Viewer, t Topic, 
 	if response == nil && ctx.Err() != nil { // not that there is nothing to tell: it came to no end
 		response = exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(ctx.Err())})
 	}
-	o = b.newOutcome(e, response, call.last)
+	o = x.newOutcome(e, response, call.last)
 	o.allow = call.allow
 	return o
 }
@@ -96,11 +106,11 @@ func (b *Bridge) run(ctx context.Context, op operation, viewer Viewer, t Topic, 
 // newOutcome reads a response. Without one there is nothing to tell. Errors beside data are sent as GraphQL has them;
 // where there is no data they say that the subscription has ended, or are sent, for they stand for an update that its
 // client would else miss.
-func (b *Bridge) newOutcome(e *Event, response *graphql.Response, last bool) outcome {
-	return b.outcomeOf(e.Seq, e.At, response, last)
+func (x *executor) newOutcome(e *Event, response *graphql.Response, last bool) outcome {
+	return x.outcomeOf(e.Seq, e.At, response, last)
 }
 
-func (b *Bridge) outcomeOf(at Seq, when time.Time, response *graphql.Response, last bool) outcome {
+func (x *executor) outcomeOf(at Seq, when time.Time, response *graphql.Response, last bool) outcome {
 	o := outcome{at: at, when: when}
 	if last {
 		o.end = reasonCompleted
@@ -110,7 +120,7 @@ func (b *Bridge) outcomeOf(at Seq, when time.Time, response *graphql.Response, l
 	}
 	if len(response.Errors) > 0 {
 		o.failure = response.Errors.Error()
-		if code := response.Errors[0].Extensions["code"]; len(response.Data) == 0 && b.deps.Ended(code) {
+		if code := response.Errors[0].Extensions["code"]; len(response.Data) == 0 && x.revokes(code) {
 			o.end = reasonRevoked + response.Errors[0].Message
 			return o
 		}
@@ -148,36 +158,36 @@ func encodeResult(at Seq, when time.Time, data []byte, errs gqlerror.List) ([]by
 // formatTime is a moment as clients read it: in UTC, with milliseconds.
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// mailTo is what a subscription is sent of an outcome, if its viewer may have it now.
-func (b *Bridge) mailTo(ctx context.Context, o *outcome, sub *subscription, protocol Protocol) mail {
-	if o.allow != nil {
-		if err := b.allow(ctx, o.allow, sub.viewer); err != nil {
-			return b.denied(ctx, o, sub, protocol, err)
-		}
-	}
-	return mail{sub: sub, rendering: b.render(o, sub, protocol)}
-}
-
 // allow asks whether a viewer may have a result.
-func (b *Bridge) allow(ctx context.Context, ask func(context.Context) error, viewer Viewer) (err error) {
+func (x *executor) allow(ctx context.Context, ask func(context.Context) error, viewer Viewer) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			b.log.ErrorContext(ctx, "an Allow panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
+			x.log.ErrorContext(ctx, "an Allow panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
 			err = errors.New("internal error")
 		}
 	}()
-	ctx, cancel := context.WithTimeout(b.identity.With(ctx, viewer), executionTimeout)
+	ctx, cancel := context.WithTimeout(x.identity.With(ctx, viewer), executionTimeout)
 	defer cancel()
 	return ask(ctx)
 }
 
-// denied is what becomes of a result that a viewer may not have. The subscription ends if the error says so. Otherwise
-// it is asked again later.
-func (b *Bridge) denied(ctx context.Context, o *outcome, sub *subscription, protocol Protocol, err error) mail {
-	response := b.deps.Executor().DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})
-	if len(response.Errors) == 0 || !b.deps.Ended(response.Errors[0].Extensions["code"]) && !errors.Is(err, ErrForbidden) {
-		return mail{sub: sub, failed: fmt.Errorf("ask whether the viewer may have a result: %w", err)}
+// ask asks whether a viewer may have an outcome, and returns what ends the subscription if the answer is a clear no. An
+// error is no answer: it is asked again later.
+func (x *executor) ask(ctx context.Context, o *outcome, viewer Viewer) (end *outcome, err error) {
+	err = x.allow(ctx, o.allow, viewer)
+	if err == nil {
+		return nil, nil
 	}
-	end := outcome{at: o.at, when: o.when, failure: err.Error(), end: reasonRevoked + response.Errors[0].Message}
-	return mail{sub: sub, rendering: b.render(&end, sub, protocol)}
+	response := x.executor().DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})
+	if len(response.Errors) == 0 || !x.revokes(response.Errors[0].Extensions["code"]) && !errors.Is(err, ErrForbidden) {
+		return nil, fmt.Errorf("ask whether the viewer may have a result: %w", err)
+	}
+	return &outcome{at: o.at, when: o.when, failure: err.Error(), end: reasonRevoked + response.Errors[0].Message}, nil
+}
+
+// gap is the result that says that a client missed more than can be sent again, up to a place.
+func (x *executor) gap(at Seq, when time.Time) outcome {
+	return x.outcomeOf(at, when, &graphql.Response{Errors: gqlerror.List{{
+		Message: ErrGap.Error(), Extensions: map[string]any{"code": "SUBSCRIPTION_GAP"},
+	}}}, false)
 }

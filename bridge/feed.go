@@ -1,8 +1,6 @@
 package bridge
 
-import (
-	"context"
-)
+import "context"
 
 // Interest is what a resolver listens to.
 type Interest struct {
@@ -30,9 +28,6 @@ type Feed struct {
 	End func()
 }
 
-// maxFeedQueue is how many events may wait for the reader of a stream, which is cut off beyond that.
-const maxFeedQueue = 64
-
 // callKey is the key of what a run of a subscription field is for. A context without one streams.
 type callKey struct{}
 
@@ -54,22 +49,13 @@ type delivering struct {
 	last  bool                        // nothing follows
 }
 
-// feed is the events of a stream: a subscription over WebSocket or server-sent events. Guarded by Bridge.mu, except its
-// channel.
-type feed struct {
-	after  Seq // what is not behind it was committed before
-	events chan *Event
-	closed bool
-	err    error
-}
-
 // Subscribe gives a resolver its feed. Whether it registers, delivers or streams, it finds out from the context. Too
 // many subscriptions of one viewer are a *LimitError, a topic that is not the registered one is ErrForbidden.
 func (b *Bridge) Subscribe(ctx context.Context, in Interest) (Feed, error) {
 	if call, ok := ctx.Value(callKey{}).(*delivering); ok {
 		return call.feed(in)
 	}
-	viewer, err := b.identity.Viewer(ctx)
+	viewer, err := b.deps.Identity.Viewer(ctx)
 	if err != nil {
 		return Feed{}, err
 	}
@@ -81,7 +67,7 @@ func (b *Bridge) Subscribe(ctx context.Context, in Interest) (Feed, error) {
 	if call, ok := ctx.Value(callKey{}).(*registering); ok {
 		return b.register(ctx, in, viewer, call)
 	}
-	return b.stream(ctx, in.Topic, viewer)
+	return b.streams.begin(ctx, in.Topic, viewer)
 }
 
 // register takes a place for a subscription that came by POST.
@@ -96,7 +82,7 @@ func (b *Bridge) register(ctx context.Context, in Interest, viewer Viewer, call 
 	// Before the resolver reads its first value: an event that the value does not show is for the subscription. And
 	// after its place was taken: what is published from now on is noted.
 	var err error
-	if call.cursor, err = b.eventLog.Newest(ctx); err != nil {
+	if call.cursor, err = b.deps.Log.Newest(ctx); err != nil {
 		return Feed{}, err
 	}
 	return Feed{Fresh: true, End: func() { call.ended = true }}, nil
@@ -110,89 +96,4 @@ func (call *delivering) feed(in Interest) (Feed, error) {
 	}
 	call.allow = in.Allow
 	return Feed{Event: call.event, End: func() { call.last = true }}, nil
-}
-
-// stream is what is published from now on, until ctx ends.
-func (b *Bridge) stream(ctx context.Context, t Topic, viewer Viewer) (Feed, error) {
-	if err := b.reserve(t, viewer.User); err != nil {
-		return Feed{}, err
-	}
-	f := &feed{events: make(chan *Event, maxFeedQueue)}
-	b.mu.Lock()
-	b.topics[t].feeds[f] = struct{}{}
-	b.mu.Unlock()
-	end := func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.closeFeed(t, f, nil)
-		b.release(t, viewer.User)
-	}
-	newest, err := b.eventLog.Newest(ctx)
-	if err != nil {
-		end()
-		return Feed{}, err
-	}
-	b.mu.Lock()
-	f.skip(newest)
-	b.mu.Unlock()
-	context.AfterFunc(ctx, end)
-	return Feed{
-		Fresh: true, Events: f.events, End: func() {},
-		Fail: func(err error) { b.deps.StreamError(ctx, err) },
-		Err: func() error {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			return f.err
-		},
-	}, nil
-}
-
-// skip leaves out the events that were committed before the stream began. Bridge.mu is held, and nobody reads yet.
-func (f *feed) skip(after Seq) {
-	f.after = after
-	if f.closed {
-		return
-	}
-	for range len(f.events) {
-		if e := <-f.events; e.Seq > after {
-			f.events <- e
-		}
-	}
-}
-
-// offer hands an event to a stream, or cuts it off: it never waits for one. b.mu is held.
-func (b *Bridge) offer(t Topic, f *feed, e *Event) {
-	if e.Seq <= f.after {
-		return
-	}
-	select {
-	case f.events <- e:
-	default:
-		b.closeFeed(t, f, ErrGap)
-	}
-}
-
-// closeFeed ends a stream, once. b.mu is held.
-func (b *Bridge) closeFeed(t Topic, f *feed, err error) {
-	if f.closed {
-		return
-	}
-	f.closed, f.err = true, err
-	close(f.events)
-	if listeners := b.topics[t]; listeners != nil {
-		delete(listeners.feeds, f)
-	}
-}
-
-// Stream gives the next event of the log to the streams on its topics. It waits for none of them.
-func (b *Bridge) Stream(e *Event, topics ...Topic) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, t := range topics {
-		if listeners := b.topics[t]; listeners != nil {
-			for f := range listeners.feeds {
-				b.offer(t, f, e)
-			}
-		}
-	}
 }

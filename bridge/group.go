@@ -23,7 +23,7 @@ type groupKey struct {
 }
 
 // group is the subscriptions that share one execution per event. Its events are delivered one after the other.
-// Guarded by Bridge.mu.
+// Guarded by registry.mu.
 type group struct {
 	key       groupKey
 	operation operation
@@ -38,8 +38,8 @@ type group struct {
 // keepSent is how many stamps a group keeps: as many events as a client can catch up with, and then some.
 const keepSent = 64
 
-// person is whose subscriptions these are, or empty where they are several people's.
-func (g *group) person() string {
+// user is whose subscriptions these are, or empty if they are several users'.
+func (g *group) user() string {
 	only := g.key.user
 	for sub := range g.members {
 		switch {
@@ -70,23 +70,6 @@ func (g *group) sentBy(to time.Time) Seq {
 		}
 	}
 	return last
-}
-
-// publication is an event on its way to the groups of its topics. Guarded by Bridge.mu.
-type publication struct {
-	event    *Event
-	open     int      // groups that are not done with it, and members of theirs that lag
-	done     func()   // whoever published it
-	answered bool     // the request behind it, or it took too long
-	waiting  []*group // for that
-}
-
-// topic is everybody who listens to an Topic. It exists while somebody does. Guarded by Bridge.mu.
-type topic struct {
-	groups map[groupKey]*group
-	feeds  map[*feed]struct{}
-	users  int // subscriptions and feeds, also those that are about to be
-	last   Seq // the last event that was published to it
 }
 
 // keyOf returns the group of an operation. The name of the operation does not count, nor do blanks and comments. Only

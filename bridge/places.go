@@ -1,66 +1,66 @@
 package bridge
 
-// reserve takes one of a person's places for a subscription to a topic, or returns a *LimitError. From now on the topic
+// reserve takes one of a user's places for a subscription to a topic, or returns a *LimitError. From now on the topic
 // notes what is published. Who is anonymous needs no place.
-func (b *Bridge) reserve(t Topic, user string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if user != "" && b.perUser[user] >= b.config.PerViewer {
-		return &LimitError{Limit: b.config.PerViewer, Setting: b.config.PerViewerSetting, RetryAfter: joinTimeout}
+func (r *registry) reserve(t Topic, user string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if user != "" && r.perUser[user] >= r.config.PerViewer {
+		return &LimitError{Limit: r.config.PerViewer, Setting: r.config.PerViewerSetting, RetryAfter: joinTimeout}
 	}
-	b.perUser[user]++
-	b.hold(t)
+	r.perUser[user]++
+	r.hold(t)
 	return nil
 }
 
-// release gives back what reserve took. b.mu is held.
-func (b *Bridge) release(t Topic, user string) {
-	b.free(user)
-	b.drop(t)
+// release gives back what reserve took. mu is held.
+func (r *registry) release(t Topic, user string) {
+	r.free(user)
+	r.drop(t)
 }
 
-// place gives a subscription whose client is there, or about to be, a place of its person's. Without force it reports
-// false where none is left. b.mu is held.
-func (b *Bridge) place(sub *subscription, force bool) bool {
+// place gives a subscription whose client is there, or about to be, a place of its user's. Without force it reports
+// false if none is left. mu is held.
+func (r *registry) place(sub *subscription, force bool) bool {
 	switch {
 	case sub.placed:
 		return true
-	case !force && !sub.viewer.anonymous() && b.perUser[sub.viewer.User] >= b.config.PerViewer:
+	case !force && !sub.viewer.anonymous() && r.perUser[sub.viewer.User] >= r.config.PerViewer:
 		return false
 	}
-	b.perUser[sub.viewer.User]++
+	r.perUser[sub.viewer.User]++
 	sub.placed = true
 	return true
 }
 
-// unplace takes a subscription's place away, if it has one. b.mu is held.
-func (b *Bridge) unplace(sub *subscription) {
+// unplace takes a subscription's place away, if it has one. mu is held.
+func (r *registry) unplace(sub *subscription) {
 	if sub.placed {
 		sub.placed = false
-		b.free(sub.viewer.User)
+		r.free(sub.viewer.User)
 	}
 }
 
-// free gives a place back. b.mu is held.
-func (b *Bridge) free(user string) {
-	b.perUser[user]--
-	if b.perUser[user] == 0 {
-		delete(b.perUser, user)
+// free gives a place back. mu is held.
+func (r *registry) free(user string) {
+	r.perUser[user]--
+	if r.perUser[user] == 0 {
+		delete(r.perUser, user)
 	}
 }
 
-// hold keeps a topic while one more listens. b.mu is held.
-func (b *Bridge) hold(t Topic) {
-	if b.topics[t] == nil {
-		b.topics[t] = &topic{groups: make(map[groupKey]*group), feeds: make(map[*feed]struct{})}
+// hold keeps a topic while one more listens. mu is held.
+func (r *registry) hold(t Topic) {
+	if r.topics[t] == nil {
+		r.topics[t] = &topic{groups: make(map[groupKey]*group), feeds: make(map[*feed]struct{})}
 	}
-	b.topics[t].users++
+	r.topics[t].users++
 }
 
-// drop lets go of a topic, which is forgotten with its last listener. b.mu is held.
-func (b *Bridge) drop(t Topic) {
-	b.topics[t].users--
-	if b.topics[t].users == 0 {
-		delete(b.topics, t)
+// drop lets go of a topic, which is forgotten with its last listener. mu is held.
+func (r *registry) drop(t Topic) {
+	r.topics[t].users--
+	if r.topics[t].users == 0 {
+		delete(r.topics, t)
 	}
 }

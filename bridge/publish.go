@@ -1,25 +1,70 @@
 package bridge
 
 import (
-	"context"
-	"strings"
+	"log/slog"
+	"sync"
 	"time"
-
-	"lorebridge/pusherapi"
 )
 
-// maxAnswering is how long deliveries wait for the request that made the event to be answered.
-const maxAnswering = 100 * time.Millisecond
+const (
+	// maxAnswering is how long deliveries wait for the request that made the event to be answered.
+	maxAnswering = 100 * time.Millisecond
+	// maxGroupQueue is how many events may wait for one group.
+	maxGroupQueue = 1_000
+	// maxQueued is how many events may wait for all groups together, before each group may have no more than fewQueued.
+	maxQueued = 10_000
+	fewQueued = 50
+)
+
+// publisher brings events to the groups that listen.
+type publisher struct {
+	*registry
+	log       *slog.Logger
+	queued    int            // events that wait for groups; guarded by registry.mu
+	answering sync.WaitGroup // what waits for the requests behind events to be answered
+}
+
+// publication is an event on its way to the groups of its topics. Guarded by registry.mu.
+type publication struct {
+	event    *Event
+	open     int      // groups that are not done with it, and members of theirs that lag
+	done     func()   // whoever published it wants to know
+	answered bool     // the request behind it, or it took too long
+	waiting  []*group // for that
+}
+
+// less notes that one who had the event before them is done with it. registry.mu is held.
+func (p *publication) less() {
+	p.open--
+	if p.open == 0 {
+		p.done() // only notes it
+	}
+}
+
+// owe keeps an event from being settled before the subscription has caught up. registry.mu is held.
+func (s *subscription) owe(p *publication) {
+	p.open++
+	s.owed = append(s.owed, p)
+}
+
+// settle notes that the subscription has what it lacked, or that its client does not wait for it any more. registry.mu
+// is held.
+func (s *subscription) settle() {
+	for _, p := range s.owed {
+		p.less()
+	}
+	s.owed = nil
+}
 
 // Publish takes the next event of the log. Stored subscriptions get it in the order of the log, after its request was
 // answered; those that nobody listens to now read it from the log later. It returns those of the topics that it is not
 // done with yet; done is called once it is, from any goroutine. It does not block.
-func (b *Bridge) Publish(e *Event, done func(), topics ...Topic) (open []Topic) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := &publication{event: e, done: done, answered: isClosed(e.Answered), open: 1} // until all groups have it
+func (p *publisher) Publish(e *Event, done func(), topics ...Topic) (open []Topic) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	publication := &publication{event: e, done: done, answered: isClosed(e.Answered), open: 1} // until all groups have it
 	for _, t := range topics {
-		listeners := b.topics[t]
+		listeners := p.topics[t]
 		if listeners == nil {
 			continue
 		}
@@ -28,50 +73,73 @@ func (b *Bridge) Publish(e *Event, done func(), topics ...Topic) (open []Topic) 
 			open = append(open, t)
 		}
 		for _, g := range listeners.groups {
-			p.open++
-			b.queued++
-			if g.queue = append(g.queue, p); len(g.queue) == 1 {
-				b.advance(g)
-			}
-			if len(g.queue) > b.groupLimit() {
-				b.cutOff(g)
-			}
+			p.enqueue(g, publication)
 		}
 	}
-	if p.open > 1 && !p.answered {
-		b.answering.Go(func() { b.awaitAnswer(p) })
+	if publication.open > 1 && !publication.answered {
+		p.answering.Go(func() { p.awaitAnswer(publication) })
 	}
 	if len(open) > 0 {
-		p.less()
+		publication.less()
 	}
 	return open
 }
 
-// advance has the group's next event delivered, once its request has been answered. b.mu is held.
-func (b *Bridge) advance(g *group) {
-	p := g.queue[0]
-	if !p.answered {
-		p.waiting = append(p.waiting, g)
+// enqueue gives a group one more event. mu is held.
+func (p *publisher) enqueue(g *group, one *publication) {
+	one.open++
+	p.queued++
+	if g.queue = append(g.queue, one); len(g.queue) == 1 {
+		p.advance(g)
+	}
+	limit := maxGroupQueue
+	if p.queued > maxQueued {
+		limit = fewQueued
+	}
+	if len(g.queue) > limit {
+		p.cutOff(g)
+	}
+}
+
+// advance has the group's next event delivered, once its request has been answered. mu is held.
+func (p *publisher) advance(g *group) {
+	first := g.queue[0]
+	if !first.answered {
+		first.waiting = append(first.waiting, g)
 		return
 	}
-	b.enqueue(task{group: g})
+	p.tasks.add(task{group: g})
+}
+
+// dequeue drops the group's first event, with which it is done, and goes on with the next one. mu is held.
+func (p *publisher) dequeue(g *group) {
+	first := g.queue[0]
+	g.queue[0] = nil
+	g.queue = g.queue[1:]
+	p.queued--
+	first.less()
+	if len(g.queue) > 0 {
+		p.advance(g)
+	} else {
+		g.queue = nil // let go of the array behind it
+	}
 }
 
 // awaitAnswer lets the groups go on that wait for the answer to the request behind an event.
-func (b *Bridge) awaitAnswer(p *publication) {
+func (p *publisher) awaitAnswer(one *publication) {
 	timer := time.NewTimer(maxAnswering)
 	defer timer.Stop()
 	select {
-	case <-p.event.Answered:
+	case <-one.event.Answered:
 	case <-timer.C:
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p.answered = true
-	for _, g := range p.waiting {
-		b.advance(g)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one.answered = true
+	for _, g := range one.waiting {
+		p.advance(g)
 	}
-	p.waiting = nil
+	one.waiting = nil
 }
 
 // isClosed says that there is nothing to wait for.
@@ -84,158 +152,68 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// delivery is one event for the members of one group that listen now.
-type delivery struct {
-	group   *group
-	event   *Event
-	viewer  Viewer
-	members []member
-	outcome outcome
-	over    chan struct{} // closed when it is
-}
-
-// member is a subscription as it was when the delivery began.
-type member struct {
-	sub      *subscription
-	protocol Protocol
-	joins    int
-}
-
-// deliver runs each group's operation once for its next event and sends the results to the members, those of all
-// groups together. A group goes on when its members have the event, or are to read it from the log.
-func (b *Bridge) deliver(ctx context.Context, tasks []task) {
-	deliveries := make([]*delivery, len(tasks))
-	recipients := 0
-	for i, t := range tasks {
-		deliveries[i] = b.begin(t.group)
-		recipients += len(deliveries[i].members)
-	}
-	mails := make([]mail, 0, recipients)
-	for _, d := range deliveries {
-		if len(d.members) == 0 {
-			continue
-		}
-		d.outcome = b.execute(ctx, d.group.operation, d.viewer, d.group.key.topic, d.event)
-		for _, m := range d.members {
-			mails = append(mails, b.mailTo(ctx, &d.outcome, m.sub, m.protocol))
-		}
-	}
-	verdicts := b.push(ctx, mails)
-	if ctx.Err() != nil {
-		return // what was not sent is not settled: it is published after the next start
-	}
-	for _, d := range deliveries {
-		n := len(d.members)
-		b.finish(d, mails[:n], verdicts[:n])
-		mails, verdicts = mails[n:], verdicts[n:]
-	}
-}
-
-// begin notes who is to get the group's next event: those who listen, need it, and whose session still holds.
-func (b *Bridge) begin(g *group) *delivery {
-	now := time.Now()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	d := &delivery{group: g, event: g.queue[0].event, members: make([]member, 0, len(g.members)), over: make(chan struct{})}
+// cutOff lets a group forget the events that wait for it, except the first, which a worker may have: it is too slow.
+// Its members read them from the log, page by page. mu is held.
+func (p *publisher) cutOff(g *group) {
+	p.log.Warn("a subscription is too slow; it goes on from the log",
+		slog.String("topic", string(g.key.topic)), slog.Int("events", len(g.queue)))
+	dropped := g.queue[1:]
 	for sub := range g.members {
-		switch {
-		case !sub.alive(now):
-			b.close(sub, reasonExpired, true)
-		case sub.cursor >= d.event.Seq || !sub.live(): // whoever joins reads it from the log
-		case sub.gap == gapRefused:
-			sub.gap = gapOwed
-			b.lag(sub, d.event, g.queue[0])
-		default:
-			sub.sending = d.over
-			d.members = append(d.members, member{sub, sub.protocol, sub.joins})
+		if sub.live() {
+			p.lag(sub, g.queue[0].event, dropped[0])
 		}
 	}
-	if len(d.members) > 0 && g.key.user != "" {
-		d.viewer = d.members[0].sub.viewer // all are the same person's
+	for i, one := range dropped {
+		p.queued--
+		one.less()
+		dropped[i] = nil
 	}
-	return d
+	g.queue = g.queue[:1]
 }
 
-// finish notes what became of a delivery and lets the group go on.
-func (b *Bridge) finish(d *delivery, mails []mail, verdicts []error) {
-	now := time.Now()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	close(d.over)
-	if len(d.members) > 0 {
-		d.group.remember(d.event.Seq, now) // not earlier: whoever left before now may have missed it
-	}
-	p := d.group.queue[0]
-	for i, m := range d.members {
-		m.sub.sending = nil
-		b.settle(mails[i], verdicts[i], d.event.Seq, m.joins, now)
-		if isLater(verdicts[i]) && !m.sub.gone() && m.sub.joins == m.joins {
-			b.failed(m.sub, verdicts[i])
-			b.lag(m.sub, d.event, p)
-		} else if m.sub.gap == gapOwed && !m.sub.gone() {
-			b.lag(m.sub, d.event, p) // its client is owed a gap, also after a crash
-		}
-		if m.sub.catching != 0 {
-			b.enqueue(task{catchUp: m.sub})
-		}
-	}
-	d.group.queue[0] = nil
-	d.group.queue = d.group.queue[1:]
-	b.queued--
-	p.less()
-	if len(d.group.queue) > 0 {
-		b.advance(d.group)
-	} else {
-		d.group.queue = nil // let go of the array behind it
-	}
+// lag has a live subscription read from the log what it lacks: an event and all that follow. Until it has them, one of
+// them is not settled. mu is held.
+func (p *publisher) lag(sub *subscription, first *Event, owed *publication) {
+	sub.owe(owed)
+	h := p.doubt(sub, lagged, time.Now().Add(-catchUpWindow))
+	h.first = first.Seq
+	p.apply(sub, h)
 }
 
-// settle notes what became of one result for one subscription. b.mu is held.
-func (b *Bridge) settle(m mail, verdict error, at Seq, joins int, now time.Time) {
-	sub := m.sub
-	if sub.gone() {
+// Resume takes up a topic that an earlier process left behind: those who listen now catch up as if they had joined
+// again, each from where its own record is. What came before may have been settled while one of them was not yet live.
+// It calls done once nobody lags any more.
+func (p *publisher) Resume(t Topic, done func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := &publication{done: done, open: 1}
+	defer one.less()
+	listeners := p.topics[t]
+	if listeners == nil {
 		return
 	}
-	b.dirty[sub] = struct{}{}
-	if m.failure != "" {
-		sub.lastError = short(m.failure)
-		if m.size > 0 {
-			b.stats.Oversized++
-		} else {
-			b.stats.Failed++
+	for _, g := range listeners.groups {
+		for sub := range g.members {
+			if !sub.authorizedAt.IsZero() && (sub.live() || sub.state == StateJoining) {
+				sub.owe(one)
+				p.apply(sub, happening{event: interrupted})
+			}
 		}
-	}
-	switch {
-	case verdict != nil && pusherapi.IsFinal(verdict):
-		sub.lastError = short(verdict.Error())
-		if sub.gap == gapNone {
-			sub.gapFrom = sub.cursor
-		}
-		sub.gap = gapOwed
-	case verdict != nil: // it is due all the same
-		sub.lastError = short(verdict.Error())
-		return
-	}
-	if sub.joins == joins {
-		sub.cursor = max(sub.cursor, at)
-	}
-	if len(m.packets) > 0 && verdict == nil {
-		b.stats.Updates++
-		sub.deliveredAt, sub.failures, sub.retryAt = now, 0, time.Time{}
-	}
-	if m.end != "" {
-		sub.readable = m.size > 0
-		b.close(sub, m.end, verdict != nil) // its end was behind the packet that was refused, or sent
-	} else if verdict != nil {
-		b.again(sub)
 	}
 }
 
-// short cuts what is kept of an error: a result can have hundreds.
-func short(words string) string {
-	const most = 500 // bytes
-	if len(words) <= most {
-		return words
+// Retry has the subscriptions to a topic that lag tried now, or those to all topics if it is empty, and returns how
+// many there are.
+func (p *publisher) Retry(t Topic) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, sub := range p.byID {
+		if len(sub.owed) > 0 && (t == "" || sub.topic == t) {
+			sub.retryAt = time.Time{}
+			p.tasks.add(task{catchUp: sub})
+			p.schedule(sub)
+			n++
+		}
 	}
-	return strings.ToValidUTF8(words[:most], "") + "…"
+	return n
 }

@@ -129,9 +129,10 @@ func (b *Bridge) store(ctx context.Context, d draft, call *registering, oc *grap
 	}
 	now := time.Now().UTC()
 	sub := &subscription{
-		channel: b.newChannel(), topic: call.topic, viewer: call.viewer, compress: d.compress, createdAt: now,
+		channel: newChannel(b.prefix), topic: call.topic, viewer: call.viewer, compress: d.compress,
 		operation: operation{document: oc.RawQuery, name: oc.Operation.Name, field: d.field, variables: oc.Variables},
-		state:     StatePending, protocol: d.protocol, cursor: call.cursor, placed: true,
+		protocol:  d.protocol, placed: true,
+		machine: machine{state: StatePending, createdAt: now, expiresAt: call.viewer.ExpiresAt, cursor: call.cursor},
 	}
 	expires := now.Add(b.config.Lifetime)
 	if end := call.viewer.ExpiresAt; !end.IsZero() && end.Before(expires) {
@@ -149,18 +150,4 @@ func (b *Bridge) store(ctx context.Context, d draft, call *registering, oc *grap
 	defer b.mu.Unlock()
 	b.enter(sub, key)
 	return sub, nil
-}
-
-// enter adds a subscription, whose topic is held, to those that events are delivered to. b.mu is held.
-func (b *Bridge) enter(sub *subscription, key groupKey) {
-	b.byID[sub.id] = sub
-	b.byChannel[sub.channel] = sub
-	groups := b.topics[sub.topic].groups
-	g, ok := groups[key]
-	if !ok {
-		g = &group{key: key, operation: sub.operation, members: make(map[*subscription]struct{})}
-		groups[key] = g
-	}
-	g.members[sub] = struct{}{}
-	sub.group = g
 }

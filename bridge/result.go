@@ -20,7 +20,7 @@ func (b *Bridge) serveResult(w http.ResponseWriter, r *http.Request) {
 		b.reject(w, rejection{http.StatusMethodNotAllowed, "use GET"})
 		return
 	}
-	viewer, err := b.identity.Viewer(r.Context())
+	viewer, err := b.deps.Identity.Viewer(r.Context())
 	if err != nil {
 		b.reject(w, *b.rejectionOf(w, r, err))
 		return
@@ -56,13 +56,13 @@ func (b *Bridge) result(ctx context.Context, channel string, seq Seq, viewer Vie
 	if row.Document == "" { // it has ended
 		return nil, nil
 	}
-	e, err := b.eventLog.Get(ctx, row.Topic, seq)
+	e, err := b.deps.Log.Get(ctx, row.Topic, seq)
 	if e == nil || err != nil {
 		return nil, err
 	}
-	o := b.run(ctx, operationOf(row), viewer, row.Topic, e) // in the viewer's own time: deliveries do not wait for it
+	o := b.recovery.executor.run(ctx, operationOf(row), viewer, row.Topic, e) // in the viewer's own time: deliveries do not wait for it
 	if o.allow != nil {
-		if err := b.allow(ctx, o.allow, viewer); err != nil {
+		if err := b.recovery.executor.allow(ctx, o.allow, viewer); err != nil {
 			return nil, err
 		}
 	}

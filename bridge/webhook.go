@@ -27,68 +27,68 @@ type webhook struct {
 // WebhookHandler returns the route POST /pusher/webhooks, where Pusher reports which channels are occupied. What is not
 // signed by one of our tokens is answered 401; what is late, repeated or about other channels changes nothing. Nothing
 // in it is decrypted, because nothing needs to be.
-func (b *Bridge) WebhookHandler() http.Handler { return http.HandlerFunc(b.serveWebhook) }
+func (p *presence) WebhookHandler() http.Handler { return http.HandlerFunc(p.serveWebhook) }
 
-func (b *Bridge) serveWebhook(w http.ResponseWriter, r *http.Request) {
+func (p *presence) serveWebhook(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		b.reject(w, rejection{http.StatusMethodNotAllowed, "use POST"})
+		p.reject(w, rejection{http.StatusMethodNotAllowed, "use POST"})
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxWebhook))
 	if err != nil {
-		b.reject(w, rejection{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d bytes, or could not be read", maxWebhook)})
+		p.reject(w, rejection{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d bytes, or could not be read", maxWebhook)})
 		return
 	}
-	if !b.signed(r.Header.Get("X-Pusher-Key"), body, r.Header.Get("X-Pusher-Signature")) {
-		b.reject(w, rejection{http.StatusUnauthorized, "X-Pusher-Key and X-Pusher-Signature are not those of a token of this app"})
+	if !p.signed(r.Header.Get("X-Pusher-Key"), body, r.Header.Get("X-Pusher-Signature")) {
+		p.reject(w, rejection{http.StatusUnauthorized, "X-Pusher-Key and X-Pusher-Signature are not those of a token of this app"})
 		return
 	}
 	var hook webhook
 	if err := json.Unmarshal(body, &hook); err != nil {
-		b.reject(w, rejection{http.StatusBadRequest, "the body is not a webhook of Pusher Channels"})
+		p.reject(w, rejection{http.StatusBadRequest, "the body is not a webhook of Pusher Channels"})
 		return
 	}
 	at, now := time.UnixMilli(hook.TimeMS), time.Now()
 	switch {
 	case now.Sub(at) > maxWebhookAge:
-		b.reject(w, rejection{http.StatusBadRequest, "the webhook is too old: time_ms is over ten minutes ago"})
+		p.reject(w, rejection{http.StatusBadRequest, "the webhook is too old: time_ms is over ten minutes ago"})
 		return
 	case at.Sub(now) > maxWebhookAge:
-		b.reject(w, rejection{http.StatusBadRequest, "the webhook is from the future: time_ms is over ten minutes ahead; check both clocks"})
+		p.reject(w, rejection{http.StatusBadRequest, "the webhook is from the future: time_ms is over ten minutes ahead; check both clocks"})
 		return
 	case at.After(now): // by another clock: later webhooks, with a right one, must not count as older
 		at = now
 	}
 	for _, e := range hook.Events {
-		b.hooked(e.Name, e.Channel, at)
+		p.hooked(e.Name, e.Channel, at)
 	}
-	b.answer(w, http.StatusOK, []byte(`{"message":"okay"}`))
+	p.answer(w, http.StatusOK, []byte(`{"message":"okay"}`))
 }
 
 // hooked takes in one event of a webhook. It may have been said before, or be overtaken by a newer one: then it says
 // nothing. What is older than the last authorization is about an earlier stay.
-func (b *Bridge) hooked(name, channel string, at time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	sub := b.known(channel)
+func (p *presence) hooked(name, channel string, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sub := p.known(channel)
 	if sub == nil || at.Before(sub.authorizedAt.Truncate(time.Millisecond)) || at.Before(sub.hookedAt) {
 		return
 	}
 	sub.hookedAt = at
 	switch name {
 	case "channel_occupied":
-		b.occupiedNow(sub)
-	case "channel_vacated": // said some time after the client left, and later still where it vanished
-		b.vacate(sub, at.Add(-catchUpWindow), false)
+		p.occupied(sub, occupied)
+	case "channel_vacated": // sent some time after the client left, and later still if it vanished
+		p.vacate(sub, at.Add(-catchUpWindow), false)
 	}
 }
 
 // signed says that a webhook is signed with a token of the app.
-func (b *Bridge) signed(key string, body []byte, signature string) bool {
-	if b.pusher.Signs(key, body, signature) {
+func (p *presence) signed(key string, body []byte, signature string) bool {
+	if p.pusher.Signs(key, body, signature) {
 		return true
 	}
-	secret, known := b.config.WebhookTokens[key]
+	secret, known := p.tokens[key]
 	return known && pusherapi.SignedWith(secret, body, signature)
 }

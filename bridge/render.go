@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"time"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/pusherapi"
@@ -52,6 +50,13 @@ const MinPayloadLimit = 2 << 10
 // compressFrom is the size in bytes from which it is worth it.
 const compressFrom = 2 << 10
 
+// renderer makes of outcomes what clients read. It changes nothing, and may be used concurrently.
+type renderer struct {
+	limit      int // bytes of data that Pusher takes in an event
+	policy     Oversize
+	resultPath string
+}
+
 // rendering is an outcome in the form of one variant.
 type rendering struct {
 	packets []packet
@@ -63,7 +68,7 @@ type rendering struct {
 // render returns what to send to a subscription for an outcome: the result in the form that its client reads, and
 // where the subscription ends, the end in packets of its own, for not every client takes both from one. What is the
 // same for many is made once.
-func (b *Bridge) render(o *outcome, sub *subscription, protocol Protocol) rendering {
+func (f *renderer) render(o *outcome, sub *subscription, protocol Protocol) rendering {
 	v := variant{protocol, sub.compress, encrypted(sub.channel)}
 	made, ok := o.variants[v]
 	if !ok {
@@ -71,7 +76,7 @@ func (b *Bridge) render(o *outcome, sub *subscription, protocol Protocol) render
 		if protocol == ProtocolLighthouseEcho { // its packets name the channel
 			channel = sub.channel
 		}
-		made = b.encode(o, v, channel)
+		made = f.encode(o, v, channel)
 		if o.variants == nil {
 			o.variants = make(map[variant]rendering)
 		}
@@ -80,28 +85,22 @@ func (b *Bridge) render(o *outcome, sub *subscription, protocol Protocol) render
 		}
 	}
 	if made.size > 0 { // what stands for the result names the channel
-		b.replace(&made, o, v, sub.channel)
+		f.replace(&made, o, v, sub.channel)
 	}
 	return made
 }
 
-func (b *Bridge) protocolOf(sub *subscription) Protocol {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return sub.protocol
-}
-
-func (b *Bridge) encode(o *outcome, v variant, channel string) rendering {
+func (f *renderer) encode(o *outcome, v variant, channel string) rendering {
 	r := rendering{end: o.end, failure: o.failure}
 	if o.result != nil {
-		r.packets = b.envelopes(o.result, v, channel)
-		r.size = b.oversize(r.packets, v.encrypted)
+		r.packets = f.envelopes(o.result, v, channel)
+		r.size = f.oversize(r.packets, v.encrypted)
 	}
 	if r.size > 0 {
 		r.packets = nil
 		r.failure = fmt.Sprintf("event %d: the result has %d bytes, Pusher takes %d: %s",
-			o.at, r.size, b.pusher.PayloadLimit(), b.config.Oversize)
-		if b.config.Oversize == OversizeTerminate {
+			o.at, r.size, f.limit, f.policy)
+		if f.policy == OversizeTerminate {
 			r.end = reasonTooLarge
 		}
 		return r
@@ -113,9 +112,9 @@ func (b *Bridge) encode(o *outcome, v variant, channel string) rendering {
 }
 
 // oversize is the size of the first packet that Pusher would not take, and 0 if it takes them all.
-func (b *Bridge) oversize(packets []packet, encrypted bool) int {
+func (f *renderer) oversize(packets []packet, encrypted bool) int {
 	for _, p := range packets {
-		if size := pusherapi.WireSize(len(p.data), encrypted); size > b.pusher.PayloadLimit() {
+		if size := pusherapi.WireSize(len(p.data), encrypted); size > f.limit {
 			return size
 		}
 	}
@@ -123,7 +122,7 @@ func (b *Bridge) oversize(packets []packet, encrypted bool) int {
 }
 
 // envelopes wraps a result for each client that may listen.
-func (b *Bridge) envelopes(result []byte, v variant, channel string) []packet {
+func (f *renderer) envelopes(result []byte, v variant, channel string) []packet {
 	text := string(result)
 	lighthouse := `{"more":true,"result":` + text
 	switch v.protocol {
@@ -133,7 +132,7 @@ func (b *Bridge) envelopes(result []byte, v variant, channel string) []packet {
 		return []packet{{eventLighthouse, lighthouse + "}"}}
 	case ProtocolLighthouseGuessed: // thekonz's link reads data
 		both := lighthouse + `,"data":` + text + "}"
-		if pusherapi.WireSize(len(both), v.encrypted) > b.pusher.PayloadLimit() {
+		if pusherapi.WireSize(len(both), v.encrypted) > f.limit {
 			return []packet{{eventLighthouse, lighthouse + "}"}}
 		}
 		return []packet{{eventLighthouse, both}}
@@ -181,26 +180,26 @@ func compressed(result string) string {
 }
 
 // replace puts what is sent instead of a result that Pusher would not take into r, for the subscription of one channel.
-func (b *Bridge) replace(r *rendering, o *outcome, v variant, channel string) {
+func (f *renderer) replace(r *rendering, o *outcome, v variant, channel string) {
 	r.packets = nil
-	fetch := b.config.ResultPath + "?" + url.Values{"channel": {channel}, "seq": {strconv.FormatInt(int64(o.at), 10)}}.Encode()
+	fetch := f.resultPath + "?" + url.Values{"channel": {channel}, "seq": {strconv.FormatInt(int64(o.at), 10)}}.Encode()
 	instead, err := encodeResult(o.at, o.when, nil, gqlerror.List{{
 		Message: fmt.Sprintf("the result has %d bytes, more than the %d that can be sent: read it from %s, or select less",
-			r.size, b.pusher.PayloadLimit(), fetch),
+			r.size, f.limit, fetch),
 		Extensions: map[string]any{
-			"code": "SUBSCRIPTION_PAYLOAD_TOO_LARGE", "limit": b.pusher.PayloadLimit(), "size": r.size, "seq": o.at, "fetch": fetch,
+			"code": "SUBSCRIPTION_PAYLOAD_TOO_LARGE", "limit": f.limit, "size": r.size, "seq": o.at, "fetch": fetch,
 		},
 	}})
 	if err != nil { // cannot be: numbers and strings
 		r.failure = err.Error()
 		return
 	}
-	switch b.config.Oversize {
+	switch f.policy {
 	case OversizeFetch:
 		r.packets = stubs(fmt.Sprintf(`{"more":true,"fetch":{"url":%q,"seq":%d,"size":%d}`, fetch, o.at, r.size), instead, v)
 	case OversizeError, OversizeTerminate:
 		v.compress = false
-		r.packets = b.envelopes(instead, v, channel)
+		r.packets = f.envelopes(instead, v, channel)
 	case OversizeDrop:
 	}
 	if r.end != "" {
@@ -218,11 +217,4 @@ func stubs(stub string, instead []byte, v variant) (packets []packet) {
 		packets = append(packets, packet{end.name, text + "}"})
 	}
 	return packets
-}
-
-// gap is the result that says that a client missed more than can be sent again, up to a place.
-func (b *Bridge) gap(at Seq, when time.Time) outcome {
-	return b.outcomeOf(at, when, &graphql.Response{Errors: gqlerror.List{{
-		Message: ErrGap.Error(), Extensions: map[string]any{"code": "SUBSCRIPTION_GAP"},
-	}}}, false)
 }

@@ -1,0 +1,440 @@
+package bridge
+
+import "time"
+
+const (
+	// joinTimeout is how long a registered subscription may take to join its channel.
+	joinTimeout = time.Minute
+	// leftStays is how long a channel that its client left on purpose can be joined again. Laravel Echo leaves and
+	// joins in a row.
+	leftStays = 10 * time.Second
+	// catchUpWindow is how far back a client can catch up. It is also what a client is sent again that came back without
+	// a sign of when it left.
+	catchUpWindow = 2 * time.Minute
+	// joinPatience is how long the embedded server may take to report a join, while a former connection may be listening.
+	joinPatience = 10 * time.Second
+
+	// A Pusher elsewhere is asked for a channel after firstPoll, and then after twice as long each time, up to lastPoll
+	// after the authorization. Then whoever was authorized counts as joined.
+	firstPoll = 100 * time.Millisecond
+	lastPoll  = 5 * time.Second
+	// rejoinPoll is the first one for a client that comes back. Its channel may still look occupied by its former
+	// connection.
+	rejoinPoll = time.Second
+
+	// absentSweeps is how many sweeps in a row must not find a live subscription's channel before it counts as vacated.
+	absentSweeps = 2
+	// recheck is when a deadline is looked at again that came while something was being sent.
+	recheck = time.Second
+)
+
+// rules are what all machines have in common.
+type rules struct {
+	embedded        bool // the server reports each join and leave
+	grace, lifetime time.Duration
+}
+
+// machine is the state of one subscription, as a function of events and time. It does nothing itself: on returns what is
+// to be done. doc.go has a picture of it.
+type machine struct {
+	state     State
+	createdAt time.Time
+	expiresAt time.Time // the end of its viewer's session; zero if there is none
+
+	// cursor is the last event that the subscription needs no more: it was sent, or came before the subscription. Of a
+	// live one it is a promise of Pusher's, which believed takes back.
+	cursor     Seq
+	joinCursor Seq       // cursor when the last catching up began
+	liveCursor Seq       // cursor when it last became live
+	liveAt     time.Time // when that was
+
+	authorizedAt time.Time
+	vacatedAt    time.Time
+	awaySince    time.Time // when its client left, if it was revived
+	closedAt     time.Time
+	closedReason string
+
+	joins    int  // counts joins and leaves, so that what began before the last one does not move the cursor
+	catching int  // the join that it is caught up for; 0: none
+	occupied bool // somebody listens, as far as is known
+	left     bool // its client left on purpose: it is hardly expected back
+	restored bool // made of its record: events before that are not in memory
+	lagging  bool // its client is there, and reads from the log what it lacks, without a limit
+
+	gap     gapState
+	gapFrom Seq // before the first result that Pusher refused; a restart goes on from there
+	absent  int // sweeps in a row that did not find its channel
+
+	failures int       // how often in a row it could not be sent what it lacks
+	retryAt  time.Time // before that it is not tried; zero: at once
+
+	// wakeAt is when Pusher is asked for the channel, or, with the embedded server, when a join is not waited for any
+	// longer; zero: never. pollWait is the last pause between two questions.
+	wakeAt   time.Time
+	pollWait time.Duration
+}
+
+// gapState is whether a client must still be sent that Pusher refused a result of its subscription.
+type gapState int
+
+const (
+	gapNone    gapState = iota
+	gapOwed             // it is sent next
+	gapRefused          // Pusher refused even that: it is tried with the next event
+)
+
+// event is something that happens to a subscription.
+type event int
+
+const (
+	authorized  event = iota // its client was granted the channel, and is about to join
+	answered                 // the grant is on its way: from now on the join is looked for
+	occupied                 // somebody listens
+	joinedAgain              // one more client joined, or the same one once more
+	interrupted              // a live one is to be caught up from its cursor
+	vacated                  // nobody listens any more
+	unoccupied               // Pusher was asked, and nobody listens yet
+	found                    // a sweep has found its channel
+	notFound                 // a sweep has not
+	caughtUp                 // it has been sent all that there is
+	lagged                   // it could not be sent an event, or too many waited for it
+	failed                   // what it lacks could not be sent
+	refused                  // Pusher will never take one of its results
+	timedOut                 // its deadline has come
+	ended                    // it is over
+	eventCount
+)
+
+// happening is an event with what is known of it.
+type happening struct {
+	event
+	now time.Time
+	// sent is the last event that went out to its group by the moment to. It is for events which make the machine doubt
+	// what its client has received.
+	to   time.Time
+	sent Seq
+	// busy says of timedOut that something is being sent: what is under way would be sent again.
+	busy   bool
+	left   bool          // of vacated: on purpose
+	first  Seq           // of lagged: the first event that it lacks
+	wait   time.Duration // of failed: until another attempt
+	reason string        // of ended
+	silent bool          // of ended: its client is not sent the end
+}
+
+// action is what is to be done after an event.
+type action uint
+
+const (
+	actWrite   action = 1 << iota // its record is to change
+	actCatchUp                    // send what it missed
+	actPoll                       // ask Pusher whether somebody listens
+	actSettle                     // what waits for it is not owed any more
+	actPlace                      // it takes one of its viewer's places
+	actUnplace                    // it gives the place back
+	actForget                     // memory lets go of it
+	actSendEnd                    // send its client the end
+)
+
+// on returns the state after something has happened, and what is to be done. In a state in which an event means nothing
+// it changes nothing.
+func (m machine) on(h happening, r rules) (machine, action) {
+	if m.over() {
+		return m, 0
+	}
+	switch h.event {
+	case authorized:
+		return m.onAuthorized(h, r)
+	case answered:
+		return m.onAnswered(h, r)
+	case occupied:
+		return m.onOccupied()
+	case joinedAgain:
+		return m.onJoinedAgain(h)
+	case interrupted:
+		if m.live() {
+			return m.rejoin().onOccupied()
+		}
+		return m, 0
+	case vacated:
+		return m.onVacated(h)
+	case unoccupied:
+		return m.onUnoccupied(h)
+	case found:
+		m.absent = 0
+		return m.onOccupied()
+	case notFound:
+		if m.state == StateLive {
+			m.absent++
+		}
+		return m, 0
+	case caughtUp:
+		return m.onCaughtUp(h)
+	case lagged:
+		return m.onLagged(h)
+	case failed:
+		m.failures++
+		m.retryAt = h.now.Add(h.wait)
+		return m, actWrite
+	case refused:
+		return m.onRefused()
+	case timedOut:
+		return m.onTimedOut(h, r)
+	case ended:
+		return m.end(h.reason, h.now, !h.silent)
+	case eventCount:
+	}
+	return m, 0
+}
+
+// over says that memory has let go of it: it has ended, or is away.
+func (m machine) over() bool { return m.state == StateClosed || m.state == StateAway }
+
+// live says that a delivery reaches it.
+func (m machine) live() bool { return m.state == StateLive }
+
+// alive says that the session for which it acts has not expired.
+func (m machine) alive(now time.Time) bool { return m.expiresAt.IsZero() || now.Before(m.expiresAt) }
+
+// believed is the last event that the client can be believed to have received by the moment to, if sent was the last
+// one that went out by then. What was sent while it caught up counts only if it was live by then.
+func (m machine) believed(to time.Time, sent Seq) Seq {
+	switch {
+	case m.live() && !to.Before(m.liveAt):
+		return min(m.cursor, max(m.liveCursor, sent))
+	case m.live(), m.state == StateJoining:
+		return min(m.cursor, m.joinCursor)
+	}
+	return m.cursor
+}
+
+// onAuthorized does not know whether the client was there before, and since when it is not. It is sent again what it may
+// have missed.
+func (m machine) onAuthorized(h happening, r rules) (machine, action) {
+	if !m.authorizedAt.IsZero() {
+		m.cursor = m.believed(h.to, h.sent)
+	}
+	m.pollWait = firstPoll
+	if !m.authorizedAt.IsZero() {
+		m.pollWait = rejoinPoll
+	}
+	m = m.settled().rejoin()
+	m.authorizedAt, m.absent = h.now, 0
+	if !r.embedded {
+		m.occupied = false // as far as this connection goes; the embedded server knows
+	}
+	return m, actSettle | actWrite
+}
+
+// onAnswered waits for the client to join. A Pusher elsewhere is asked. The embedded server reports it, and if it does
+// not, whoever was listening before goes on.
+func (m machine) onAnswered(h happening, r rules) (machine, action) {
+	if m.state != StateJoining {
+		return m, 0
+	}
+	if r.embedded {
+		m.wakeAt = h.now.Add(joinPatience)
+	} else {
+		m.wakeAt = h.now.Add(m.pollWait)
+	}
+	return m, 0
+}
+
+func (m machine) onUnoccupied(h happening) (machine, action) {
+	switch {
+	case m.state != StateJoining || m.occupied:
+		return m, 0
+	case h.now.Sub(m.authorizedAt) > lastPoll:
+		return m.onOccupied() // a Pusher that does not know leaves it at the authorization
+	}
+	m.pollWait = min(2*m.pollWait, lastPoll)
+	m.wakeAt = h.now.Add(m.pollWait)
+	return m, 0
+}
+
+func (m machine) onOccupied() (machine, action) {
+	m.occupied, m.wakeAt = true, time.Time{}
+	if m.state == StateVacated { // it was its former connection that left, after this one was authorized
+		m = m.rejoin()
+	}
+	if m.state != StateJoining || m.catching == m.joins {
+		return m, actPlace
+	}
+	m.catching = m.joins
+	return m, actPlace | actCatchUp | actWrite
+}
+
+// onJoinedAgain has a live one caught up: whoever else is there has been sent what this client may have missed.
+func (m machine) onJoinedAgain(h happening) (machine, action) {
+	if !m.live() {
+		return m.onOccupied()
+	}
+	m.cursor = m.believed(h.to, h.sent)
+	return m.rejoin().onOccupied()
+}
+
+func (m machine) onVacated(h happening) (machine, action) {
+	if !m.occupied {
+		return m, 0 // it has left, or only its former connection has
+	}
+	m.occupied = false
+	m.cursor = m.believed(h.to, h.sent)
+	m = m.settled()
+	m.state, m.vacatedAt, m.left, m.absent = StateVacated, h.now, h.left, 0
+	m.joins++
+	return m, actSettle | actUnplace | actWrite
+}
+
+func (m machine) onCaughtUp(h happening) (machine, action) {
+	if m.state != StateJoining || m.catching != m.joins {
+		return m, 0
+	}
+	m = m.settled()
+	m.state, m.catching = StateLive, 0
+	m.liveAt, m.liveCursor = h.now, m.cursor
+	return m, actSettle | actWrite
+}
+
+func (m machine) onLagged(h happening) (machine, action) {
+	believed := m.believed(h.to, h.sent) // if its client turns out to have been away
+	m.lagging = true
+	m.cursor = max(m.cursor, h.first-1) // its record may be far behind
+	acts := actWrite
+	if m.live() {
+		m, acts = m.rejoin().onOccupied()
+	}
+	m.joinCursor = min(m.joinCursor, believed)
+	return m, acts
+}
+
+func (m machine) onRefused() (machine, action) {
+	if m.gap == gapNone {
+		m.gapFrom = m.cursor
+	}
+	m.gap = gapOwed
+	return m, actWrite
+}
+
+// onTimedOut looks at all that has a time.
+func (m machine) onTimedOut(h happening, r rules) (machine, action) {
+	now := h.now
+	switch {
+	case !m.alive(now):
+		return m.end(reasonExpired, now, true)
+	case now.Sub(m.createdAt) > r.lifetime:
+		return m.end(reasonLifetime, now, true)
+	case m.left && now.Sub(m.vacatedAt) > leftStays:
+		return m.end(reasonLeft, now, false)
+	case reached(m.wakeAt, now):
+		m.wakeAt = time.Time{}
+		switch {
+		case m.state != StateJoining:
+			return m, 0
+		case !r.embedded && !m.occupied:
+			return m, actPoll
+		case r.embedded && m.occupied:
+			return m.onOccupied()
+		}
+		return m, 0
+	case m.state == StateJoining && m.catching == m.joins && reached(m.retryAt, now):
+		m.retryAt = time.Time{}
+		return m, actCatchUp
+	case h.busy || m.gap == gapOwed: // what is under way would be sent again, and what it is owed forgotten
+		return m, 0
+	case m.outlasted(now, r):
+		return m.away(now, r)
+	}
+	return m, 0
+}
+
+// outlasted says that its client has been waited for long enough. Elsewhere one that is authorized counts as joined
+// until a sweep does not find it.
+func (m machine) outlasted(now time.Time, r rules) bool {
+	at := m.goneAt(r)
+	return !at.IsZero() && now.After(at)
+}
+
+// goneAt is when its client has been waited for long enough; zero if it is there.
+func (m machine) goneAt(r rules) time.Time {
+	switch {
+	case m.state == StatePending:
+		return m.createdAt.Add(joinTimeout)
+	case m.state == StateJoining && r.embedded && !m.occupied:
+		return m.authorizedAt.Add(joinTimeout)
+	case m.state == StateVacated:
+		return m.vacatedAt.Add(r.grace)
+	}
+	return time.Time{}
+}
+
+// away lets go of one whose client has been gone for too long.
+func (m machine) away(now time.Time, r rules) (machine, action) {
+	if m.vacatedAt.IsZero() { // it was never there
+		m.vacatedAt = now
+	}
+	m = m.settled()
+	m.state = StateAway
+	m.joins++
+	acts := actSettle | actUnplace | actForget | actWrite
+	if !r.embedded && !m.authorizedAt.IsZero() {
+		acts |= actSendEnd // for whoever is there although Pusher reported that nobody is
+	}
+	return m, acts
+}
+
+func (m machine) end(reason string, now time.Time, send bool) (machine, action) {
+	m = m.settled()
+	m.state, m.closedReason, m.closedAt = StateClosed, short(reason), now
+	m.joins++
+	acts := actSettle | actUnplace | actForget | actWrite
+	if send && !m.authorizedAt.IsZero() {
+		acts |= actSendEnd
+	}
+	return m, acts
+}
+
+// rejoin begins anew after the cursor.
+func (m machine) rejoin() machine {
+	m.state, m.vacatedAt, m.left, m.wakeAt = StateJoining, time.Time{}, false, time.Time{}
+	m.joins++
+	m.joinCursor = m.cursor
+	return m
+}
+
+// settled has nothing to make up for.
+func (m machine) settled() machine {
+	m.lagging, m.failures, m.retryAt = false, 0, time.Time{}
+	return m
+}
+
+// reached says that a time is set and has come.
+func reached(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
+
+// deadline is when timedOut is to happen, at the earliest; zero: never.
+func (m machine) deadline(now time.Time, busy bool, r rules) time.Time {
+	if m.over() {
+		return time.Time{}
+	}
+	const moment = time.Nanosecond // the limits are for what is longer
+	next := m.createdAt.Add(r.lifetime + moment)
+	consider := func(at time.Time) {
+		if !at.IsZero() && at.Before(next) {
+			next = at
+		}
+	}
+	consider(m.expiresAt)
+	consider(m.wakeAt)
+	if m.left {
+		consider(m.vacatedAt.Add(leftStays + moment))
+	}
+	if m.state == StateJoining && m.catching == m.joins {
+		consider(m.retryAt)
+	}
+	if at := m.goneAt(r); !at.IsZero() {
+		if at = at.Add(moment); (busy || m.gap == gapOwed) && !at.After(now) {
+			at = now.Add(recheck)
+		}
+		consider(at)
+	}
+	return next
+}
