@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint'
 import rooms from './eslint/rooms.js'
 
 export default defineConfig([
-  globalIgnores(['dist', 'src/gql/operations.ts']),
+  globalIgnores(['dist', 'packages/*/dist', 'src/gql/operations.ts']),
   tseslint.configs.strictTypeChecked,
   hooks.configs.flat['recommended-latest'],
   {
@@ -22,7 +22,7 @@ export default defineConfig([
   },
   { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
   {
-    files: ['src/**', 'playground/**'],
+    files: ['src/**', 'packages/**', 'testing/**', 'playground/**'],
     plugins: { lorebridge: { rules: { rooms } } },
     rules: { 'lorebridge/rooms': 'error' },
   },

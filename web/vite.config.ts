@@ -1,5 +1,6 @@
 /// <reference types="vitest/config" />
 import react from '@vitejs/plugin-react'
+import { fileURLToPath } from 'node:url'
 import { defineConfig, type ProxyOptions } from 'vite'
 
 import { mantineStyles } from './mantine-styles.ts'
@@ -8,10 +9,13 @@ import { trim, withoutDiffEditor, withoutPrettier } from './playground/trim.ts'
 const server = process.env.LOREBRIDGE_URL ?? 'http://127.0.0.1:8080'
 const toServer: ProxyOptions = { target: server, ws: true }
 
+/** The app is built from the package's sources, as it is checked with them: tsconfig.app.json. */
+const ours = { '@lorebridge/realtime': fileURLToPath(new URL('packages/realtime/src', import.meta.url)) }
+
 /** Names carry no hash: the build is committed, the server answers by ETag, and a change shows where it is. */
 export default defineConfig({
   plugins: [react(), mantineStyles(), withoutDiffEditor()],
-  resolve: { alias: trim },
+  resolve: { alias: { ...ours, ...trim } },
   build: {
     target: 'es2022',
     modulePreload: { polyfill: false },
@@ -49,9 +53,9 @@ export default defineConfig({
   },
   test: {
     environment: 'jsdom',
-    include: ['src/**/*.test.{ts,tsx}'],
-    globalSetup: 'src/realtime/testing/global-setup.ts',
-    setupFiles: 'src/realtime/testing/setup.ts',
+    include: ['src/**/*.test.{ts,tsx}', 'packages/*/src/**/*.test.{ts,tsx}'],
+    globalSetup: 'testing/global-setup.ts',
+    setupFiles: 'testing/setup.ts',
     testTimeout: 20_000,
     restoreMocks: true,
   },

@@ -8,27 +8,28 @@ const rooms = [
   {
     name: 'main',
     holds: /^src\/main\b/,
-    may: ['app', 'setup', 'realtime', 'ui', 'gql'],
+    may: ['app', 'setup', 'realtime', 'ui', 'gql', '@lorebridge/realtime'],
     instead: 'Pages and features are joined in App, SignedIn or Shell.',
   },
   {
     name: 'app', // App, SignedIn, Shell and the pages beside them
     holds: /^src\/[A-Z][^/]*$/,
-    may: ['setup', 'features', 'realtime', 'ui', 'gql'],
+    may: ['setup', 'features', 'realtime', 'ui', 'gql', '@lorebridge/realtime'],
     instead: 'What it needs of main.tsx it gets as a prop or from a context.',
   },
   {
     name: 'features',
     holds: /^src\/features(?:\/([^/]+)|$)/,
-    may: ['realtime', 'ui', 'gql'],
+    may: ['realtime', 'ui', 'gql', '@lorebridge/realtime'],
     tests: ['setup'],
     instead: 'What two features need belongs to ui, gql or realtime; App, SignedIn and Shell join them, by props, links and routes.',
   },
   {
     name: 'realtime',
     holds: /^src\/realtime(?=\/|$)/,
-    may: [],
-    instead: 'It can be copied into another app as it stands: let the caller hand in what it needs.',
+    may: ['@lorebridge/realtime'],
+    tests: ['testing'],
+    instead: 'Let the caller hand in what it needs.',
   },
   {
     name: 'ui',
@@ -47,8 +48,26 @@ const rooms = [
   {
     name: 'setup', // client, cache, theme
     holds: /^src\/[^/]*$/,
-    may: ['realtime', 'ui', 'gql'],
+    may: ['realtime', 'ui', 'gql', '@lorebridge/realtime'],
     instead: 'What it needs of pages or features is handed to it as an argument.',
+  },
+  {
+    name: 'packages',
+    holds: /^packages(?:\/([^/]+)|$)/,
+    may: [],
+    tests: ['testing'],
+    instead: 'Other apps have it without ours: let the caller hand in what it needs.',
+  },
+  {
+    name: '@lorebridge/realtime', // by its name, and only what it exports
+    holds: /^@lorebridge\/realtime(?=\/|$)/,
+    may: [],
+  },
+  {
+    name: 'testing', // the server and the people that tests run with
+    holds: /^testing(?=\/|$)/,
+    may: ['@lorebridge/realtime'],
+    instead: 'It knows the server, and nothing of the app.',
   },
   {
     name: 'playground',
@@ -58,8 +77,8 @@ const rooms = [
   },
 ]
 
-/** The packages that one room hides from the others. The playground shares no code with the app: one file of it has its own use of them. */
-const hidden = { 'pusher-js': 'realtime' }
+/** The packages that some rooms hide from the others. The playground shares no code with the app: one file of it has its own use of them. */
+const hidden = { 'pusher-js': ['realtime', 'packages'] }
 const ofPlayground = 'playground/pusher.ts'
 
 const web = path.dirname(import.meta.dirname)
@@ -72,8 +91,9 @@ function roomOf(file) {
   return row && { ...row, door: part ? `${row.name}/${part}` : row.name }
 }
 
-/** pathOf returns the file that a specifier means, as seen from web/, or undefined where it is a package. Vite takes / as web/. */
+/** pathOf returns the file that a specifier means, as seen from web/, or undefined where it is a package of others. Vite takes / as web/. */
 function pathOf(specifier, file) {
+  if (specifier.startsWith('@lorebridge/')) return specifier
   if (!/^\.{0,2}\//.test(`${specifier}/`)) return undefined
   const found = specifier.startsWith('/') ? specifier.slice(1) : path.posix.join(path.posix.dirname(file), specifier)
   return path.posix.normalize(found).replace(/\/$/, '')
@@ -99,8 +119,8 @@ export default {
     const refuse = (node, messageId, data) => context.report({ node, messageId, data: { from: from.door, ...data } })
 
     function checkPackage(node, specifier) {
-      const [target, owner] = Object.entries(hidden).find(([name]) => `${specifier}/`.startsWith(`${name}/`)) ?? []
-      if (target && owner !== from.name && file !== ofPlayground) refuse(node, 'hidden', { target, owner })
+      const [target, owners] = Object.entries(hidden).find(([name]) => `${specifier}/`.startsWith(`${name}/`)) ?? []
+      if (target && !owners.includes(from.name) && file !== ofPlayground) refuse(node, 'hidden', { target, owner: owners[0] })
     }
 
     function check(node) {

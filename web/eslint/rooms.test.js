@@ -19,12 +19,17 @@ const feature = 'src/features/requests/InboxPage.tsx'
 
 tester.run('rooms', rule, {
   valid: [
-    ['src/main.tsx', './App', './client', './theme.css', './realtime/tabs', './ui/mantine'],
+    ['src/main.tsx', './App', './client', './theme.css', './realtime/tabs', './ui/mantine', '@lorebridge/realtime/core'],
     ['src/App.tsx', './Broken', './features/session/SignInPage', './Shell.module.css', './ui/errors', 'react'],
-    ['src/client.ts', './cache', './gql/operations', './realtime/context', './ui/errors'],
-    [feature, './Answer', '../requests/Answer', './parts/Part', '../../ui/Card.module.css', '../../gql/operations.ts', '../../realtime/use-pusher'],
+    ['src/client.ts', './cache', './gql/operations', './realtime/context', './ui/errors', '@lorebridge/realtime/apollo'],
+    [feature, './Answer', '../requests/Answer', './parts/Part', '../../ui/Card.module.css', '../../gql/operations.ts', '../../realtime/context'],
+    [feature, '@lorebridge/realtime', '@lorebridge/realtime/apollo-react'],
     ['src/features/requests/InboxPage.test.tsx', './InboxPage', '../../cache', '../../theme'],
-    ['src/realtime/use-pusher.ts', './gunzip', './testing/person', 'pusher-js', 'pusher-js/with-encryption'],
+    ['src/realtime/use-personal-channel.ts', './events', '@lorebridge/realtime', 'pusher-js', 'pusher-js/with-encryption'],
+    ['src/realtime/use-personal-channel.test.tsx', './events', '../../testing/person'],
+    ['packages/realtime/src/live.ts', './connection.js', 'pusher-js', 'react'],
+    ['packages/realtime/src/use-pusher.test.tsx', './use-pusher.js', '../../../testing/person'],
+    ['testing/person.ts', './server', '@lorebridge/realtime/core'],
     ['playground/pusher.ts', './http', 'pusher-js/with-encryption'],
     ['src/ui/StatusBadge.tsx', './States', '../gql/operations', '@mantine/core'],
     ['src/gql/request-cache.ts', './operations', '@apollo/client'],
@@ -67,30 +72,44 @@ tester.run('rooms', rule, {
     walled('src/ui/Page.tsx', '../App'),
     walled('src/ui/Page.tsx', '../client'),
     walled('src/ui/Page.tsx', '../features/library/Gone'),
-    walled('src/ui/Page.tsx', '../realtime/use-pusher'),
+    walled('src/ui/Page.tsx', '../realtime/context'),
+    walled('src/ui/Page.tsx', '@lorebridge/realtime'),
     walled('src/gql/request-cache.ts', '../App'),
     walled('src/gql/request-cache.ts', '../cache'),
     walled('src/gql/request-cache.ts', '../ui/Page'),
-    walled('src/gql/request-cache.ts', '../realtime/use-pusher'),
+    walled('src/gql/request-cache.ts', '../realtime/context'),
+    walled('src/gql/request-cache.ts', '@lorebridge/realtime/core'),
     walled('src/gql/request-cache.test.ts', '../App'),
-    walled('src/realtime/use-pusher.ts', '../client'),
-    walled('src/realtime/use-pusher.ts', '../gql/operations'),
-    walled('src/realtime/use-pusher.ts', '../ui/errors'),
-    walled('src/realtime/use-pusher.test.tsx', '../cache'),
+    walled('src/realtime/context.ts', '../client'),
+    walled('src/realtime/context.ts', '../gql/operations'),
+    walled('src/realtime/context.ts', '../ui/errors'),
+    walled('src/realtime/tabs.test.ts', '../cache'),
+
+    // The package is others' as well: it knows nothing of ours, and is imported by its name.
+    walled('packages/realtime/src/live.ts', '../../../src/realtime/events'),
+    walled('packages/realtime/src/live.ts', '../../../testing/person'),
+    walled('packages/realtime/src/use-pusher.test.tsx', '../../../src/realtime/events'),
+    walled('packages/realtime/src/live.ts', '@lorebridge/realtime/core'),
+    walled('src/realtime/context.ts', '../../packages/realtime/src/live'),
+    walled(feature, '../../../packages/realtime/src/use-pusher'),
+    walled(feature, '@lorebridge/other'),
+    walled('src/realtime/context.ts', '../../testing/person'),
+    walled('testing/person.ts', '../src/realtime/events'),
 
     // The app and the playground are two pages.
     walled('src/App.tsx', '../playground/http'),
     walled(feature, '../../../playground/http'),
-    walled('src/realtime/use-pusher.ts', '../../playground/http'),
+    walled('src/realtime/context.ts', '../../playground/http'),
     walled('playground/stream.ts', '../src/App'),
     walled('playground/stream.ts', '../src/ui/Page'),
+    walled('playground/stream.ts', '@lorebridge/realtime/core'),
 
     // Nothing reaches out of the house.
     walled(feature, '../../../node_modules/pusher-js'),
     walled('src/App.tsx', '../vite.config.ts'),
     walled('src/App.tsx', './util/strings'),
 
-    // Only realtime knows Pusher.
+    // Only realtime and the package know Pusher.
     ...[feature, 'src/App.tsx', 'src/client.ts', 'src/main.tsx', 'src/ui/Page.tsx', 'src/gql/request-cache.ts', 'playground/stream.ts'].flatMap(
       (file) => [
         refused('hidden', file, "import Pusher from 'pusher-js'"),
@@ -123,7 +142,7 @@ tester.run('rooms', rule, {
       ...importing(feature, "import { Gone } from '../library/Gone'"),
       errors: [
         'features/requests may not import src/features/library/Gone, which is in features/library. ' +
-          'It may import its own files, realtime, ui, gql. ' +
+          'It may import its own files, realtime, ui, gql, @lorebridge/realtime. ' +
           'What two features need belongs to ui, gql or realtime; App, SignedIn and Shell join them, by props, links and routes.',
       ],
     },
@@ -136,7 +155,7 @@ tester.run('rooms', rule, {
 
 test('The rule is an error in every room', async () => {
   const eslint = new ESLint({ cwd: web })
-  for (const file of [feature, 'src/App.tsx', 'src/main.tsx', 'src/realtime/testing/person.ts', 'src/util/new.ts', 'playground/trim.ts']) {
+  for (const file of [feature, 'src/App.tsx', 'src/main.tsx', 'packages/realtime/src/live.ts', 'testing/person.ts', 'src/util/new.ts', 'playground/trim.ts']) {
     const { rules } = await eslint.calculateConfigForFile(file)
     assert.equal(rules['lorebridge/rooms'][0], 2, file)
   }

@@ -1,14 +1,14 @@
 import { ApolloClient, ApolloLink, HttpLink } from '@apollo/client'
 import { ErrorLink } from '@apollo/client/link/error'
 import { RetryLink } from '@apollo/client/link/retry'
+import type { ChannelsLink } from '@lorebridge/realtime/apollo'
+import type { PusherSource } from '@lorebridge/realtime/core'
 import { OperationTypeNode } from 'graphql'
 import { from, switchMap } from 'rxjs'
 
 import { newCache } from './cache'
 import { MeDocument } from './gql/operations'
 import type { Realtime } from './realtime/context'
-import type { PusherLink } from './realtime/pusher-link'
-import type { PusherSource } from './realtime/pusher-source'
 import { codeOf } from './ui/errors'
 
 /**
@@ -36,12 +36,12 @@ export function newClient({ pusherSource, settings, tabs }: Realtime): ApolloCli
   })
 }
 
-/** overPusher is a PusherLink, loaded with the first subscription: who has to sign in first does not wait for Pusher. */
+/** overPusher is a ChannelsLink, loaded with the first subscription: who signs in first does not wait for Pusher. */
 function overPusher(source: PusherSource): ApolloLink {
-  let link: Promise<PusherLink> | undefined
+  let link: Promise<ChannelsLink> | undefined
   const load = async () => {
-    const { PusherLink } = await import('./realtime/pusher-link')
-    return new PusherLink({ pusher: source.get })
+    const { ChannelsLink } = await import('@lorebridge/realtime/apollo')
+    return new ChannelsLink({ pusher: source.get })
   }
   return new ApolloLink((operation, forward) => {
     if (operation.operationType !== OperationTypeNode.SUBSCRIPTION) return forward(operation)

@@ -1,6 +1,6 @@
+import type { PusherSource } from '@lorebridge/realtime/core'
 import { createContext, useContext } from 'react'
 
-import type { PusherSource } from './pusher-source'
 import type { Settings } from './settings'
 import type { Tabs } from './tabs'
 

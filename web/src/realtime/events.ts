@@ -17,19 +17,10 @@ export interface KnowledgeResponseEvent {
   eventId: string
 }
 
-/** How many events are known at a time. Repeats come within minutes, and a page of notifications has at most 100. */
-export const KNOWN_EVENTS = 1000
-
-/** onlyOnce returns a function that is true the first time that it is given an id. It knows the last so many. */
-export function onlyOnce(known: number): (id: string) => boolean {
-  const ids = new Set<string>()
-  return (id) => {
-    if (ids.has(id)) return false
-    const [oldest] = ids
-    if (oldest !== undefined && ids.size >= known) ids.delete(oldest)
-    ids.add(id)
-    return true
-  }
+/** What the server sends on a person's channel, by the names of the events. */
+export interface PersonalEvents {
+  'knowledge-request': KnowledgeRequestEvent
+  'knowledge-response': KnowledgeResponseEvent
 }
 
 export function isRequest(data: unknown): data is KnowledgeRequestEvent {
@@ -58,6 +49,6 @@ function isTextOrAbsent(value: unknown): boolean {
   return value === undefined || typeof value === 'string'
 }
 
-export function isObject(value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }

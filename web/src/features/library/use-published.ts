@@ -1,9 +1,9 @@
 import { useApolloClient } from '@apollo/client/react'
+import { useLasting } from '@lorebridge/realtime/apollo-react'
 import { useState } from 'react'
 
 import { KnowledgePublishedDocument, LibraryDocument, type KnowledgeFieldsFragment } from '../../gql/operations'
 import { readAgain } from '../../gql/read-again'
-import { useLasting } from '../../realtime/use-lasting'
 import { fits, listOf, putOnTop } from './library-cache'
 
 /**

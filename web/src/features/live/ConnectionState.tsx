@@ -1,4 +1,5 @@
-import type { LiveState } from '../../realtime/use-pusher'
+import type { LiveState } from '@lorebridge/realtime'
+
 import classes from './ConnectionState.module.css'
 
 const meanings: Record<LiveState, string> = {

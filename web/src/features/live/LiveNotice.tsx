@@ -1,7 +1,7 @@
+import type { LiveProblem } from '@lorebridge/realtime'
 import { Button } from '@mantine/core'
 import { IconPlugConnectedX } from '@tabler/icons-react'
 
-import type { LiveProblem } from '../../realtime/use-pusher'
 import classes from './LiveNotice.module.css'
 
 const notices: Record<LiveProblem, { text: string; action: string }> = {

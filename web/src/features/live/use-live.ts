@@ -1,10 +1,11 @@
 import { useApolloClient } from '@apollo/client/react'
+import type { UsePusherResult } from '@lorebridge/realtime'
+import { useLasting } from '@lorebridge/realtime/apollo-react'
 import { useCallback, useEffect, useState } from 'react'
 
 import { RealtimeDocument, ViewerActedDocument } from '../../gql/operations'
 import { useRealtime } from '../../realtime/context'
-import { useLasting } from '../../realtime/use-lasting'
-import { usePusher, type UsePusherResult } from '../../realtime/use-pusher'
+import { usePersonalChannel } from '../../realtime/use-personal-channel'
 import { handledElsewhere } from '../../ui/errors'
 import { Refresher } from './refresh'
 import { useEvents } from './use-events'
@@ -31,11 +32,13 @@ export function useLive(viewerId: string): UsePusherResult {
     return data.realtime
   }
 
-  const live = usePusher({
+  const live = usePersonalChannel({
     person: viewerId,
     read,
-    onRequest: (event) => void events.onRequest(event).catch(handledElsewhere),
-    onResponse: (event) => void events.onResponse(event).catch(handledElsewhere),
+    on: {
+      'knowledge-request': (event) => void events.onRequest(event).catch(handledElsewhere),
+      'knowledge-response': (event) => void events.onResponse(event).catch(handledElsewhere),
+    },
     onResync: (claim) => events.onResync(claim),
   })
   const { pusher, check } = live

@@ -1,10 +1,10 @@
 import { useApolloClient, useQuery } from '@apollo/client/react'
+import { RefusedError } from '@lorebridge/realtime/apollo'
+import { useLasting } from '@lorebridge/realtime/apollo-react'
 
 import { RequestChangedDocument, RequestDocument } from '../../gql/operations'
 import { readAgain } from '../../gql/read-again'
 import { putRequest } from '../../gql/request-cache'
-import { useLasting } from '../../realtime/use-lasting'
-import { RefusedError } from '../../realtime/use-pusher'
 import { handledElsewhere, isMissing, PlainError } from '../../ui/errors'
 import { requestIn } from './request-in'
 import { useViewerId } from './use-viewer-id'

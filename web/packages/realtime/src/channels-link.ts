@@ -1,11 +1,11 @@
 import { ApolloLink, Observable } from '@apollo/client'
 import { OperationTypeNode } from 'graphql'
-import type Pusher from 'pusher-js/with-encryption'
 
-import { canGunzip } from './gunzip'
-import { PusherSubscription } from './pusher-subscription'
+import { canGunzip } from './gunzip.js'
+import { PusherSubscription } from './pusher-subscription.js'
+import type { Pusher } from './pusher.js'
 
-export interface PusherLinkOptions {
+export interface ChannelsLinkOptions {
   /**
    * The connection to listen with. It is asked for each subscription before that is sent, and once more if the
    * connection ends for good: another one is gone on with. Give that of `usePusher`, which asks again if an
@@ -16,8 +16,8 @@ export interface PusherLinkOptions {
 }
 
 /**
- * PusherLink lets GraphQL subscriptions travel over Pusher, as docs/protocol.md says ("Subscriptions over Pusher"). It
- * stands before an HttpLink; queries and mutations pass through.
+ * ChannelsLink lets GraphQL subscriptions travel over Pusher Channels. It stands before an HttpLink; queries and
+ * mutations pass through.
  *
  * - What the subscription begins with is told where there is something, and then each update, in order, once: repeats
  *   are dropped by `extensions.subscription.seq`. Compressed results are unpacked. What was too large for Pusher is
@@ -26,19 +26,19 @@ export interface PusherLinkOptions {
  *   gives no other one, as after a sign-out. It fails with what the HttpLink fails with, and with a RefusedError where
  *   the server does not let it join or ends the connection for good and `pusher` gives no other one. An answer that has
  *   no channel is all there is: it is told, errors included, and the subscription completes.
- * - A subscription that the server no longer knows, or that goes on with another connection, is subscribed anew, followed
- *   by one result with the error `SUBSCRIPTION_GAP`, which the server sends as well to whoever missed too much: read the
- *   present state with a query then. The same stands for a result that came and could not be read.
+ * - A subscription that the server no longer knows, or that goes on with another connection, is subscribed anew. One
+ *   result with the error `SUBSCRIPTION_GAP` follows: read the present state with a query then. The server sends it as
+ *   well to whoever missed too much, and it stands for a result that came and could not be read.
  * - Unsubscribing aborts what is under way and leaves the channel, also where the server has not answered or the
  *   channel is not joined yet.
  *
  * Two equal subscriptions are independent for this link; Apollo Client makes one of them before they come here, and
  * gives what it begins with to the first only, unless `context: { queryDeduplication: false }` is given.
  */
-export class PusherLink extends ApolloLink {
-  readonly #pusher: PusherLinkOptions['pusher']
+export class ChannelsLink extends ApolloLink {
+  readonly #pusher: ChannelsLinkOptions['pusher']
 
-  constructor({ pusher }: PusherLinkOptions) {
+  constructor({ pusher }: ChannelsLinkOptions) {
     super()
     this.#pusher = pusher
   }

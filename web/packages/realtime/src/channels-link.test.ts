@@ -4,12 +4,14 @@ import Pusher from 'pusher-js/with-encryption'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
-import { PusherLink, type PusherLinkOptions } from './pusher-link'
-import { PusherSource } from './pusher-source'
-import { Person } from './testing/person'
-import { openGate, openLine, sharedServer, startServer, until } from './testing/run'
-import type { Server } from './testing/server'
-import { type PusherConnectionOptions, RefusedError, usePusher } from './use-pusher'
+import { ChannelsLink, type ChannelsLinkOptions } from './channels-link.js'
+import type { PusherConnectionOptions } from './options.js'
+import { PusherSource } from './pusher-source.js'
+import { RefusedError } from './refused-error.js'
+import { Person } from '../../../testing/person'
+import { openGate, openLine, sharedServer, startServer, until } from '../../../testing/run'
+import type { Server } from '../../../testing/server'
+import { usePusher } from './use-pusher.js'
 
 const published = gql`subscription { knowledgePublished { id title content } }`
 const changed = gql`subscription ($id: ID!) { knowledgeRequestChanged(id: $id) { id status responseContent } }`
@@ -27,7 +29,7 @@ function openPusher({ realtime, headers }: Pick<Person, 'realtime' | 'headers'>,
   return pusher
 }
 
-interface Connection<P = PusherLinkOptions['pusher']> {
+interface Connection<P = ChannelsLinkOptions['pusher']> {
   pusher?: P
   url?: string // of the GraphQL server
 }
@@ -95,7 +97,7 @@ function linkOf(
       operation.setContext({ headers })
       return forward(operation)
     }),
-    new PusherLink({ pusher }),
+    new ChannelsLink({ pusher }),
     new HttpLink({
       uri: `${url}/graphql`,
       fetch: async (input, init = {}) => {
@@ -132,7 +134,7 @@ function update(seq: number, title: string, more = true) {
   return { result: { data: { knowledgePublished: { title } }, extensions: { subscription: { seq } } }, more }
 }
 
-describe('PusherLink', () => {
+describe('ChannelsLink', () => {
   it('lets queries and mutations through', async () => {
     const ada = await signUp()
     const client = new ApolloClient({ link: linkOf(ada, {}), cache: new InMemoryCache() })
@@ -443,11 +445,10 @@ describe('PusherLink', () => {
   it('ends with the usePusher whose connection it shares', async () => {
     const server = await startServer()
     const ada = await signUp(server)
-    const ignore = () => {}
     const { result, unmount } = renderHook(() =>
       usePusher({
-        person: ada.id, read: () => Promise.resolve(ada.realtime), headers: ada.headers,
-        onRequest: ignore, onResponse: ignore, onResync: ignore,
+        Pusher, person: ada.id, read: () => Promise.resolve(ada.realtime), headers: ada.headers,
+        events: {}, on: {}, onResync: () => {},
       }),
     )
     await until(() => expect(result.current.pusher).not.toBeNull())

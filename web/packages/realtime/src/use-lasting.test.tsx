@@ -6,7 +6,7 @@ import { GraphQLError } from 'graphql'
 import { Observable, type Observer } from 'rxjs'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 
-import { useLasting } from './use-lasting'
+import { useLasting } from './use-lasting.js'
 
 const document = gql`subscription { told }` as TypedDocumentNode<{ told: number }, Record<string, never>>
 

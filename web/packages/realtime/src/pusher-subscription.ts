@@ -1,10 +1,12 @@
 import type { ApolloLink } from '@apollo/client'
-import type { Channel, default as Pusher } from 'pusher-js/with-encryption'
+import type { Channel } from 'pusher-js'
 import type { Subscriber, Subscription } from 'rxjs'
 
-import { isObject, onlyOnce } from './events'
-import { gunzip } from './gunzip'
-import { refusalOf, RefusedError } from './use-pusher'
+import { gunzip } from './gunzip.js'
+import { isObject } from './json.js'
+import { onlyOnce } from './only-once.js'
+import type { Pusher } from './pusher.js'
+import { refusalOf, RefusedError } from './refused-error.js'
 
 type Result = ApolloLink.Result
 
@@ -27,7 +29,7 @@ const KNOWN_RESULTS = 1000 // repeats come from the last minutes: the server sen
 const JOIN_WITHIN = 50_000 // ms from the answer; the server waits for a minute
 const FETCH_WITHIN = 30_000 // ms; what follows waits for it
 
-/** PusherSubscription is one subscription of a PusherLink, from its request to its end. */
+/** PusherSubscription is one subscription of a ChannelsLink, from its request to its end. */
 export class PusherSubscription {
   readonly #getPusher: () => Pusher | Promise<Pusher>
   readonly #operation: ApolloLink.Operation
@@ -204,7 +206,8 @@ export class PusherSubscription {
     url.searchParams.set('seq', String(seq))
     const { headers: given, credentials = 'same-origin' } = this.#operation.getContext() as RequestInit
     const headers = new Headers(given)
-    headers.set('Apollo-Require-Preflight', 'true') // without it a cookie counts only where the browser says whose page asks
+    // Without it a cookie counts only where the browser says whose page asks.
+    headers.set('Apollo-Require-Preflight', 'true')
     const response = await fetch(url, {
       headers,
       credentials,

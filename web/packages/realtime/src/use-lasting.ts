@@ -1,9 +1,9 @@
 import type { ErrorLike, OperationVariables, TypedDocumentNode } from '@apollo/client'
 import { CombinedGraphQLErrors } from '@apollo/client/errors'
 import { skipToken, useSubscription } from '@apollo/client/react'
-import { useEffect, useEffectEvent, useRef, useState } from 'react'
+import { useEffect, useInsertionEffect, useRef, useState } from 'react'
 
-interface UseLastingOptions<TData, TVariables> {
+export interface UseLastingOptions<TData, TVariables> {
   variables?: TVariables
   /** Nothing is subscribed to while this is true. */
   skip?: boolean
@@ -59,10 +59,13 @@ export function useLasting<TData, TVariables extends OperationVariables>(
     restart()
   }
 
-  const beginAnew = useEffectEvent(() => {
-    failures.current.begun = performance.now()
-    begin()
-    onGap()
+  const beginAnew = useRef(() => {})
+  useInsertionEffect(() => {
+    beginAnew.current = () => {
+      failures.current.begun = performance.now()
+      begin()
+      onGap()
+    }
   })
   const isFinal = final.has(codeOf(error) ?? '')
   useEffect(() => {
@@ -70,7 +73,7 @@ export function useLasting<TData, TVariables extends OperationVariables>(
     const { current } = failures
     current.count = performance.now() - current.begun > SETTLED ? 0 : current.count + 1
     const wait = Math.min(FIRST_WAIT * 2 ** current.count, SLOWEST_WAIT) * (0.75 + Math.random() / 4)
-    const timer = setTimeout(beginAnew, wait)
+    const timer = setTimeout(() => beginAnew.current(), wait)
     return () => clearTimeout(timer)
   }, [skip, hasEnded, isFinal])
 

@@ -1,4 +1,4 @@
-import type { PusherConnectionOptions } from '../use-pusher'
+import type { PusherConnectionOptions } from '@lorebridge/realtime/core'
 
 import type { Server } from './server'
 

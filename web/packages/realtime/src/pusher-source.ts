@@ -1,6 +1,6 @@
-import type Pusher from 'pusher-js/with-encryption'
+import type { Pusher } from './pusher.js'
 
-/** PusherSource is where a PusherLink, made once, finds the connection of whoever is signed in. */
+/** PusherSource is where a ChannelsLink, made once, finds the connection of whoever is signed in. */
 export class PusherSource {
   #pusher: Pusher | null = null
   #waiting: ((pusher: Pusher) => void)[] = []

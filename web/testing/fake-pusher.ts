@@ -1,10 +1,17 @@
 type Callback = (data: unknown) => void
+type GlobalCallback = (event: string, data: unknown) => void
 
 class Emitter {
   #callbacks = new Map<string, Set<Callback>>()
+  #global = new Set<GlobalCallback>()
 
   bind(event: string, callback: Callback): this {
     this.#callbacks.set(event, (this.#callbacks.get(event) ?? new Set()).add(callback))
+    return this
+  }
+
+  bind_global(callback: GlobalCallback): this {
+    this.#global.add(callback)
     return this
   }
 
@@ -15,9 +22,11 @@ class Emitter {
 
   unbind_all(): void {
     this.#callbacks.clear()
+    this.#global.clear()
   }
 
   emit(event: string, data?: unknown): void {
+    this.#global.forEach((callback) => callback(event, data))
     this.#callbacks.get(event)?.forEach((callback) => callback(data))
   }
 }

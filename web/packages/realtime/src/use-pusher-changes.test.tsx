@@ -1,10 +1,14 @@
 import { act, renderHook } from '@testing-library/react'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
-import { FakePusher } from './testing/fake-pusher'
-import { type PusherConnectionOptions, usePusher, type UsePusherOptions } from './use-pusher'
+import { FakePusher } from '../../../testing/fake-pusher'
+import type { PusherConnectionOptions } from './options.js'
+import type { PusherClass } from './pusher.js'
+import { usePusher, type UsePusherOptions } from './use-pusher.js'
 
-vi.mock('pusher-js/with-encryption', async () => ({ default: (await import('./testing/fake-pusher')).FakePusher }))
+const Pusher = FakePusher as unknown as PusherClass
+
+type Options = UsePusherOptions<object>
 
 const first: PusherConnectionOptions = {
   key: 'first', cluster: null, host: 'pusher.example', port: 443, tls: true, channel: 'private-user-1',
@@ -12,8 +16,8 @@ const first: PusherConnectionOptions = {
 }
 const second = { ...first, key: 'second' }
 
-const read = vi.fn<UsePusherOptions['read']>()
-const onResync = vi.fn<UsePusherOptions['onResync']>()
+const read = vi.fn<Options['read']>()
+const onResync = vi.fn<Options['onResync']>()
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -27,8 +31,7 @@ afterEach(() => vi.useRealTimers())
 
 /** listen mounts the hook, and lets it make its connection. */
 async function listen() {
-  const ignore = () => {}
-  const hook = renderHook(() => usePusher({ person: '1', read, onRequest: ignore, onResponse: ignore, onResync }))
+  const hook = renderHook(() => usePusher({ Pusher, person: '1', read, events: {}, on: {}, onResync }))
   await pass(0)
   return { ...hook, live: () => hook.result.current }
 }
