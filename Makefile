@@ -49,6 +49,8 @@ test: setup ## set up, then run all tests: vet, Go with the race detector, the a
 	go build -race -o bin/race/ . ./pusherserver/cmd/pusherserver
 	$(call say,the app: types, rules and units)
 	cd web && npm run check && LOREBRIDGE_BIN='$(CURDIR)/bin/race/lorebridge' npm test
+	$(call say,the package: packed, installed outside of this tree, type-checked and rendered)
+	cd web && npm run check:package
 	$(call say,end-to-end tests: real clients in Node.js and a browser against the real binary)
 	cd e2e && GORACE=halt_on_error=1 \
 		LOREBRIDGE_BIN='$(CURDIR)/bin/race/lorebridge' PUSHERSERVER_BIN='$(CURDIR)/bin/race/pusherserver' node --test

@@ -14,7 +14,7 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 /** tour returns the code of the README's tour by its language, in order. */
 async function tour() {
   const readme = await readFile(here('../README.md'), 'utf8');
-  const section = readme.slice(readme.indexOf('\n## The same from a terminal\n'), readme.indexOf('\n## Subscriptions\n'));
+  const section = readme.slice(readme.indexOf('\n## The same from a terminal\n'), readme.indexOf('\n## In your own application\n'));
   const blocks = [...section.matchAll(/```(\w*)\n([^]*?)```/g)].map(([, language, code]) => ({ language, code }));
   return (language) => blocks.filter((block) => block.language === language).map((block) => block.code);
 }

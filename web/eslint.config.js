@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint'
 import rooms from './eslint/rooms.js'
 
 export default defineConfig([
-  globalIgnores(['dist', 'packages/*/dist', 'src/gql/operations.ts']),
+  globalIgnores(['dist', 'packages/*/dist', 'packages/*/consumer', 'src/gql/operations.ts']),
   tseslint.configs.strictTypeChecked,
   hooks.configs.flat['recommended-latest'],
   {
