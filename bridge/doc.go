@@ -1,36 +1,52 @@
-// Package bridge is our side of Pusher: which channels there are, what travels over them, and who may join.
+// Package bridge carries the GraphQL subscriptions of any gqlgen server over Pusher Channels: pusher.com, any server
+// that speaks its protocol, or package pusherserver in the same process.
 //
-// A person's channel is private-user-{id}, or private-encrypted-user-{id} where end-to-end encryption is configured.
-// Send triggers on it what package outbox gives it: the events knowledge-request and knowledge-response, in batches, by
-// pusher-http-go. ServeHTTP is the route /pusher/auth, the only place that grants a channel, and only to its owner.
+//	log, store := bridge.NewMemoryLog(100), bridge.NewMemoryStore()      // or yours
+//	b, err := bridge.New(bridge.Config{}, bridge.Deps{Pusher: client, Log: log, Store: store, Identity: identity, …})
+//	srv.AddTransport(b.Transport(transport.POST{}))                      // a subscription by POST gets a channel
+//	mux.Handle("/pusher/auth", b.AuthorizeHandler(owner))                // owner grants the application's own channels
+//	err = b.Load(ctx)                                                    // then serve, and
+//	err = b.Run(ctx)
 //
-// Subscriptions are GraphQL's. One that comes by POST is stored and gets a channel of its own:
+//	func (r *subscriptionResolver) MessageAdded(ctx context.Context, room string) (<-chan *Message, error) {
+//		return bridge.Resolve(ctx, r.Bridge, bridge.Source[Message]{Topic: bridge.Topic("room:" + room), Of: …})
+//	}
 //
-//	graph ── Register ──► row + group in memory         outbox.Follower ── Publish ──► groups of the event's topics
-//	pusher-js ── ServeHTTP ──► Authorize: it joins                                       │ workers: execute once,
-//	Pusher ── Changed, ServeWebhook, poll ──► catchUp, live                              ▼ render, push to each channel
-//	graph ── Subscribe, without POST ──► feed           outbox.Reader ── Stream ──► feeds of the event's topics
+//	e := log.Append(message, "room:1")                                   // after the commit, in the order of the log:
+//	b.Publish(e, func() {}, "room:1")                                    // to subscriptions over Pusher
+//	b.Stream(e, "room:1")                                                // to those over WebSocket and event streams
 //
-// What it guarantees:
+// A subscription is a machine, which waits for events and for its one deadline:
 //
-//   - Results come in the order of the log, and are run with the subscriber's rights of now.
+//	          authorized            occupied, then caughtUp
+//	PENDING ────────────► JOINING ─────────────────────────► LIVE
+//	   │                   ▲  │ ▲                              │ │
+//	   │ joinTimeout       │  │ └── joinedAgain, interrupted, ─┘ │ vacated
+//	   ▼      authorized,  │  │     lagged, authorized           ▼
+//	  AWAY      occupied   │  └───────── vacated ────────────► VACATED ──► after leftStays, if on purpose: CLOSED
+//	   ▲                   └───────────────────────────────────┘ │
+//	   └──────────────────────── after the grace ◄───────────────┘      any ── ended, expired, too old ──► CLOSED
+//
+// One that is AWAY is a record alone; when its client asks for the channel, it is VACATED again.
+//
+// What holds what: registry (who listens to what, with the one mutex), scheduler (a queue for each user, workers,
+// deadlines), publisher and delivery (execute once for a group, render, send), recovery (from the log), presence (joins
+// and leaves), keeper (the store), admission (who may join), ender, streams.
+//
+// Guarantees:
+//
+//   - Results come in the order of the log, and are run with the subscriber's rights of now. Source.Allow is asked for
+//     each member of a group before each delivery.
 //   - What happened before the channel was joined, or while its client was away, is sent after the join, or one gap
-//     instead. Whoever was away when the subscription ended is sent the end. A repeat carries the same sequence number.
-//   - What Pusher does not take is sent again, however long that takes. A subscription whose client stayed reads from
+//     instead. Whoever was away when the subscription ended is sent the end. A repeat carries the same seq.
+//   - What Pusher does not take is sent later, however long that takes. A subscription whose client stayed reads from
 //     the log, page by page, what it lacks. Only while Pusher as a whole is down do all wait.
-//   - A subscription that fails, is slow, or has results that are too large costs only itself. A group for which too
-//     many events wait is cut off, and goes on from the log.
-//   - Streams, which package graph carries, wait for no stored subscription. One that is read too slowly ends with
-//     ErrGap.
+//   - A subscription that fails, is slow, or has results that are too large costs only itself.
+//   - Streams wait for no stored subscription. One that is read too slowly ends with ErrGap.
 //   - No answer counts unless it is Pusher's. No error that leaves this package holds a key, a secret or a signature.
 //
-// Pusher is pusher.com, any server that speaks its protocol, or our own in the same process, which Parts.Transport
-// then reaches. Where it is our own, a socket is tied to the session that authorized it, and EndSession closes it.
+// Everything may be called concurrently, except Load and Run, which come in this order, once.
 //
-// The same resolvers register, deliver and stream: Subscribe finds out from the context which of it is wanted.
-//
-// Everything here may be called concurrently, except NewSubscriptions, Load and Run, which come in this order, once.
-//
-// Non-goals: queues and pauses of people's own events (outbox), the protocol itself (pusherserver), WebSocket and
-// server-sent events (graph), and more than one server on one database.
+// Non-goals: the application's events and their transactions, people's own channels, the Pusher protocol itself, and
+// WebSocket and server-sent events, for which gqlgen has transports.
 package bridge

@@ -32,7 +32,8 @@ const (
 	rowsAtOnce = 500
 	// maxAway is how many subscriptions of one user may be away: those that left first are ended.
 	maxAway = 200
-	// keptMargin is how much earlier than Config.Kept an event counts as removed: what removes them may run once an hour.
+	// keptMargin is how much earlier than Config.Kept an event counts as removed: what removes them may run once an
+	// hour.
 	keptMargin = time.Hour
 )
 

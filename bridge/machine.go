@@ -8,10 +8,11 @@ const (
 	// leftStays is how long a channel that its client left on purpose can be joined again. Laravel Echo leaves and
 	// joins in a row.
 	leftStays = 10 * time.Second
-	// catchUpWindow is how far back a client can catch up. It is also what a client is sent again that came back without
-	// a sign of when it left.
+	// catchUpWindow is how far back a client can catch up. It is also what a client is sent again that came back
+	// without a sign of when it left.
 	catchUpWindow = 2 * time.Minute
-	// joinPatience is how long the embedded server may take to report a join, while a former connection may be listening.
+	// joinPatience is how long the embedded server may take to report a join, while a former connection may be
+	// listening.
 	joinPatience = 10 * time.Second
 
 	// A Pusher elsewhere is asked for a channel after firstPoll, and then after twice as long each time, up to lastPoll
@@ -34,8 +35,8 @@ type rules struct {
 	grace, lifetime time.Duration
 }
 
-// machine is the state of one subscription, as a function of events and time. It does nothing itself: on returns what is
-// to be done. doc.go has a picture of it.
+// machine is the state of one subscription, as a function of events and time. It does nothing itself: on returns what
+// is to be done. doc.go has a picture of it.
 type machine struct {
 	state     State
 	createdAt time.Time
@@ -208,8 +209,8 @@ func (m machine) believed(to time.Time, sent Seq) Seq {
 	return m.cursor
 }
 
-// onAuthorized does not know whether the client was there before, and since when it is not. It is sent again what it may
-// have missed.
+// onAuthorized does not know whether the client was there before, and since when it is not. It is sent again what it
+// may have missed.
 func (m machine) onAuthorized(h happening, r rules) (machine, action) {
 	if !m.authorizedAt.IsZero() {
 		m.cursor = m.believed(h.to, h.sent)

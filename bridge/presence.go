@@ -23,8 +23,8 @@ type Change struct {
 	Heard time.Time
 }
 
-// presence knows which clients are there: the embedded server reports each change. Another Pusher sends webhooks, and is
-// asked.
+// presence knows which clients are there: the embedded server reports each change. Another Pusher sends webhooks, and
+// is asked.
 type presence struct {
 	*registry
 	replies
@@ -88,8 +88,8 @@ func (p *presence) ask(ctx context.Context, sub *subscription, joins int) {
 }
 
 // sweep compares what is taken for live with what Pusher knows, so that a client's leave and return are noticed even if
-// no webhook ever comes. The embedded server reports each change itself, so there nothing can differ. Every is how often
-// it is called.
+// no webhook ever comes. The embedded server reports each change itself, so there nothing can differ. Every is how
+// often it is called.
 func (p *presence) sweep(ctx context.Context, every time.Duration) error {
 	if p.rules.embedded {
 		return nil

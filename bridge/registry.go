@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// registry knows who listens to what. Its mutex guards all that changes in this package, except what is within one call.
+// registry knows who listens to what. Its mutex guards all that changes in this package, except what is within one
+// call.
 type registry struct {
 	rules  rules
 	config Config

@@ -5,8 +5,8 @@ import "context"
 // maxFeedQueue is how many events may wait for the reader of a stream, which is cut off beyond that.
 const maxFeedQueue = 64
 
-// feed is the events of a stream: a subscription over WebSocket or server-sent events. Guarded by registry.mu, except its
-// channel.
+// feed is the events of a stream: a subscription over WebSocket or server-sent events. Guarded by registry.mu, except
+// its channel.
 type feed struct {
 	after  Seq // what is not behind it was committed before
 	events chan *Event
