@@ -1,14 +1,18 @@
-// Package pusherservertest gives tests a real server of the Pusher Channels protocol, in place of an account at
+// Package pusherservertest starts a real server of the Pusher Channels protocol for a test, in place of an account at
 // pusher.com.
 //
-//	p := pusherservertest.Start(t)
-//	client := pusher.Client{AppID: p.App.ID, Key: p.App.Key, Secret: p.App.Secret, Host: p.Host()} // publishes
-//	// new Pusher(p.App.Key, {cluster: "", wsHost: …, wsPort: …, forceTLS: false})                  // listens
+//	func TestNews(t *testing.T) {
+//		p := pusherservertest.Start(t)
+//		client := pusher.Client{AppID: p.App.ID, Key: p.App.Key, Secret: p.App.Secret, Host: p.Host()} // publishes
+//		// new Pusher(p.App.Key, {cluster: "", wsHost: …, wsPort: …, forceTLS: false})                  // subscribes
+//	}
 //
-// Each server listens on an address of its own on loopback, keeps nothing, and ends with its test, after every
-// goroutine of its own: goleak finds none. Start may be called by many tests at a time.
+// Guarantees: each server has its own address on loopback and keeps nothing on disk. It ends with its test, and leaves
+// no goroutine behind.
 //
-// Non-goals: a fake that records calls. Subscribe, and look at what arrives.
+// Concurrency: Start may be called by several tests at the same time, and the methods of a Pusher from any goroutine.
+//
+// Non-goals: a fake that records calls. Subscribe, and compare the messages that arrive.
 package pusherservertest
 
 import (
@@ -21,23 +25,24 @@ import (
 	"lorebridge/pusherserver"
 )
 
-// Pusher is a server that runs.
+// Pusher is a running server.
 type Pusher struct {
 	*pusherserver.Server
-	App pusherserver.App // the first one of its configuration
-	URL string           // of the HTTP API and, with ws in place of http, of WebSockets
+	App pusherserver.App // the first app of its Config
+	URL string           // of the HTTP API; with ws in place of http, of the WebSockets
 
 	stop func()
 }
 
-// Host is the host and the port of URL.
+// Host returns the host and the port of URL, as host:port.
 func (p *Pusher) Host() string { return strings.TrimPrefix(p.URL, "http://") }
 
-// Stop ends the server before the test ends: its sockets are closed as those of a server that is restarted.
+// Stop ends the server before the test ends. It closes the sockets as a restart does: pusher-js connects again. A second
+// call does nothing.
 func (p *Pusher) Stop() { p.stop() }
 
-// Start starts a server with one app, which ends with the test. change alters its configuration before it begins; it is
-// called in order. What cannot start fails the test.
+// Start starts a server with one app, and ends it with the test. Each function in change may alter the Config before
+// the server is made; they are called in order. If the Config is not valid, the test fails at once.
 func Start(tb testing.TB, change ...func(*pusherserver.Config)) *Pusher {
 	tb.Helper()
 	c := pusherserver.Config{Apps: []pusherserver.App{{ID: "1", Key: "key", Secret: "secret"}}}
@@ -53,7 +58,7 @@ func Start(tb testing.TB, change ...func(*pusherserver.Config)) *Pusher {
 	go func() { stopped <- server.Run(ctx) }()
 	listener := httptest.NewServer(server)
 	stop := sync.OnceFunc(func() {
-		cancel() // and so the WebSockets end, for which the listener would not wait
+		cancel() // ends the WebSockets, because listener.Close does not wait for them
 		if err := <-stopped; err != nil {
 			tb.Error(err)
 		}

@@ -2,6 +2,7 @@ package pusherservertest_test
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -22,14 +23,21 @@ func TestWhatIsTriggeredArrives(t *testing.T) {
 	p := pusherservertest.Start(t, func(c *pusherserver.Config) { c.Apps[0].Key = "another" })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	conn, _, _, err := ws.Dial(ctx, "ws://"+p.Host()+"/app/"+p.App.Key+"?protocol=7")
+	conn, early, _, err := ws.Dial(ctx, "ws://"+p.Host()+"/app/"+p.App.Key+"?protocol=7")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	var source io.Reader = conn
+	if early != nil {
+		source = early // the first message came together with the response
+	}
 	read := func(want string) {
 		t.Helper()
-		text, err := wsutil.ReadServerText(conn)
+		text, err := wsutil.ReadServerText(struct {
+			io.Reader
+			io.Writer
+		}{source, conn})
 		if err != nil || !strings.Contains(string(text), want) {
 			t.Fatalf("got %s, %v; want %s", text, err, want)
 		}
