@@ -9,16 +9,17 @@ import (
 	"strings"
 )
 
-// apiRequest is a request to the HTTP API that a publisher of the app has signed.
+// apiRequest is a request to the HTTP API with a valid signature.
 type apiRequest struct {
 	app    *app
 	params requestSignature // the whole query, with its keys in lower case
 	body   []byte
 
-	channel string // in the path, if it is about one
+	channel string // from the path; empty if the path has none
 }
 
-// signed is the door of the HTTP API: it calls serve with requests of this method that a publisher has signed.
+// signed returns a handler that calls serve with each request of this method whose signature is valid. It answers all
+// other requests with an error.
 func (s *Server) signed(method string, serve func(http.ResponseWriter, apiRequest)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !allowMethod(w, r, method) {
@@ -38,10 +39,9 @@ func (s *Server) signed(method string, serve func(http.ResponseWriter, apiReques
 	}
 }
 
-// readSigned looks at the signature before it reads, so that a stranger cannot make it hold a body.
+// readSigned checks the signature before it reads the body. So a stranger cannot make the server hold a body.
 func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, a *app) (requestSignature, []byte, error) {
-	// To url.ParseQuery a semicolon is an error. But pusher-http-go does not escape it, and it may be part of a
-	// channel.
+	// url.ParseQuery rejects a semicolon. But it may be part of a channel, and pusher-http-go does not escape it.
 	values, err := url.ParseQuery(strings.ReplaceAll(r.URL.RawQuery, ";", "%3B"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse query: %w", err)
@@ -57,7 +57,7 @@ func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, a *app) (req
 	return signature, body, err
 }
 
-// readBody returns the body if it is the one that was signed.
+// readBody returns the body if the signature covers it.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, signature requestSignature) ([]byte, error) {
 	limit := largestBody(s.config.MaxEventDataBytes)
 	var body bytes.Buffer
@@ -75,7 +75,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, signature requ
 	return body.Bytes(), nil
 }
 
-// serveEvents is POST /apps/{id}/events: one event for up to maxEventChannels channels.
+// serveEvents serves POST /apps/{id}/events: one event for up to maxEventChannels channels.
 func (s *Server) serveEvents(w http.ResponseWriter, r apiRequest) {
 	e, err := s.parseEvent(r.body)
 	if err != nil {
@@ -96,8 +96,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, r apiRequest) {
 	}{channels})
 }
 
-// serveBatch is POST /apps/{id}/batch_events: up to maxBatchEvents events for one channel each. The answer lists
-// information in the order of the events, if any of them asks for it.
+// serveBatch serves POST /apps/{id}/batch_events: up to maxBatchEvents events for one channel each. If any event asks
+// for information, the answer lists it in the order of the events.
 func (s *Server) serveBatch(w http.ResponseWriter, r apiRequest) {
 	batch, err := s.parseBatch(r.body)
 	if err != nil {
@@ -122,13 +122,13 @@ func (s *Server) serveBatch(w http.ResponseWriter, r apiRequest) {
 	}{infos})
 }
 
-// channelInfo holds the attributes of a channel that a publisher asked for. What was not asked for is absent.
+// channelInfo holds the attributes of a channel that a publisher asked for. All other attributes are absent.
 type channelInfo struct {
 	SubscriptionCount *int `json:"subscription_count,omitempty"`
 }
 
-// publish queues e for everybody it concerns and returns the number of subscribers of each of its channels. When it
-// returns, every queue holds the event: this is the order that answered requests promise.
+// publish queues e for the subscribers of its channels, and returns how many subscribers each channel has. When it
+// returns, every queue holds the event. So an event comes before all events that are requested after the answer.
 func (s *Server) publish(a *app, e event) []int {
 	counts := make([]int, len(e.channels))
 	encoder := newEventEncoder(e.name, e.data)
@@ -141,7 +141,7 @@ func (s *Server) publish(a *app, e event) []int {
 	return counts
 }
 
-// apiError is a failure of an HTTP API request that its sender can do something about.
+// apiError is a failure of an HTTP API request that its sender can correct.
 type apiError struct {
 	status int
 	reason string
@@ -149,8 +149,8 @@ type apiError struct {
 
 func (e *apiError) Error() string { return e.reason }
 
-// writeFailure is the one place where errors become statuses. What is not an *apiError is about the content of the
-// request, and was written for its sender.
+// writeFailure is the only place where errors become statuses. An error that is not an *apiError is about the content
+// of the request, and gets status 400. Its text is for the sender.
 func writeFailure(w http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	if e := new(apiError); errors.As(err, &e) {

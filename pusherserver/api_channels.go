@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// serveChannels is GET /apps/{id}/channels: the occupied channels, all or those with the prefix filter_by_prefix.
+// serveChannels serves GET /apps/{id}/channels: all occupied channels, or those with the prefix filter_by_prefix.
 func (s *Server) serveChannels(w http.ResponseWriter, r apiRequest) {
 	prefix := r.params["filter_by_prefix"]
 	if info, ok := r.params["info"]; ok {
@@ -26,7 +26,8 @@ func (s *Server) serveChannels(w http.ResponseWriter, r apiRequest) {
 	}{channels})
 }
 
-// checkChannelsInfo lets user_count pass where it is allowed, with a prefix of presence channels. There are none here.
+// checkChannelsInfo accepts user_count if the prefix is one of presence channels, as the service does. The list is then
+// empty, because this server has no presence channels.
 func checkChannelsInfo(info, prefix string) error {
 	for attribute := range strings.SplitSeq(info, ",") {
 		switch {
@@ -40,19 +41,19 @@ func checkChannelsInfo(info, prefix string) error {
 	return nil
 }
 
-// channelState is the answer about one channel. What was not asked for is absent.
+// channelState is the answer about one channel. Attributes that the publisher did not ask for are absent.
 type channelState struct {
 	Occupied          bool `json:"occupied"`
 	SubscriptionCount *int `json:"subscription_count,omitempty"`
-	Cache             any  `json:"cache,omitempty"` // *cacheState, which is null if nothing is cached
+	Cache             any  `json:"cache,omitempty"` // *cacheState; null if nothing is cached
 }
 
 type cacheState struct {
 	Data string `json:"data"`
-	TTL  int    `json:"ttl"` // seconds left, at least 1
+	TTL  int    `json:"ttl"` // remaining seconds, at least 1
 }
 
-// serveChannel is GET /apps/{id}/channels/{channel}: whether it is occupied and what else info asks for.
+// serveChannel serves GET /apps/{id}/channels/{channel}: whether the channel is occupied, and the attributes in info.
 func (s *Server) serveChannel(w http.ResponseWriter, r apiRequest) {
 	wantsCount, wantsCache, err := s.checkChannelQuery(r)
 	if err != nil {
@@ -75,7 +76,7 @@ func (s *Server) serveChannel(w http.ResponseWriter, r apiRequest) {
 	writeJSON(w, http.StatusOK, state)
 }
 
-// checkChannelQuery returns which attributes info asks for, if the channel has them.
+// checkChannelQuery returns which attributes info asks for. It returns an error if the channel does not have them.
 func (s *Server) checkChannelQuery(r apiRequest) (wantsCount, wantsCache bool, err error) {
 	if err := checkChannel(r.channel, s.config.MaxChannelNameLength); err != nil {
 		return false, false, err
@@ -102,7 +103,8 @@ func (s *Server) checkChannelQuery(r apiRequest) (wantsCount, wantsCache bool, e
 	return wantsCount, wantsCache, nil
 }
 
-// serveUsers is GET /apps/{id}/channels/{channel}/users, which has no right answer without presence channels.
+// serveUsers serves GET /apps/{id}/channels/{channel}/users. It always fails, because only presence channels have
+// users.
 func (s *Server) serveUsers(w http.ResponseWriter, r apiRequest) {
 	err := checkChannel(r.channel, s.config.MaxChannelNameLength)
 	if err == nil {

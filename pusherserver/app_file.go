@@ -79,7 +79,7 @@ func withoutPath(err error) error {
 
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)
-	rand.Read(b) // never fails: crypto/rand ends the program instead
+	rand.Read(b) // never fails: on an error crypto/rand ends the program
 	return hex.EncodeToString(b)
 }
 
@@ -93,7 +93,7 @@ func createAppFile(path string, app App) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name())
+	defer func() { _ = os.Remove(temporary.Name()) }() // if it fails, a file remains that nothing reads
 	_, err = temporary.Write(append(text, '\n'))
 	// Without Sync, a power failure could leave the name of a file without its content.
 	err = errors.Join(err, temporary.Sync(), temporary.Close())

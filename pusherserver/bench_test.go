@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// BenchmarkPublishTo1000 measures one event of 512 bytes until all of 1000 subscribers on TCP have it, the HTTP request
-// without TCP and the reading clients included.
+// BenchmarkPublishTo1000 measures one event of 512 bytes until all of 1000 subscribers on TCP have it. It includes the
+// HTTP request, without TCP, and the reading clients.
 func BenchmarkPublishTo1000(b *testing.B) {
 	const subscribers = 1000
 	s := start(b, nil)
@@ -25,7 +25,7 @@ func BenchmarkPublishTo1000(b *testing.B) {
 		c := s.connect()
 		clients[i] = c
 		c.subscribe("news")
-		c.conn.SetReadDeadline(time.Time{}) // the measurement may outlast the patience of subscribe
+		c.conn.SetReadDeadline(time.Time{}) // the measurement may take longer than patience
 		go func() {
 			buffer := make([]byte, 4<<10)
 			for {
@@ -55,7 +55,7 @@ func BenchmarkPublishTo1000(b *testing.B) {
 	}
 }
 
-// BenchmarkTrigger measures the HTTP API alone: signature, checks and encoding, with nobody listening.
+// BenchmarkTrigger measures the HTTP API alone, without subscribers: signature, checks and encoding.
 func BenchmarkTrigger(b *testing.B) {
 	s := newServer(b, nil)
 	r := &running{Server: s, t: b}
@@ -75,9 +75,9 @@ func BenchmarkConnect(b *testing.B) {
 	}
 }
 
-// BenchmarkFanOut measures one event for 2000 channels with one subscriber each: 20 requests for 100 channels, as one
-// event of a GraphQL subscription is for everybody who has one. It ends when all sockets have it; the requests come
-// without TCP, and the reading clients are in the figures.
+// BenchmarkFanOut measures one event for 2000 channels with one subscriber each, in 20 requests for 100 channels. A
+// GraphQL subscription with 2000 subscribers causes such requests. It ends when all sockets have the event. It includes
+// the requests, without TCP, and the reading clients.
 func BenchmarkFanOut(b *testing.B) {
 	const subscribers = 2000
 	s := start(b, nil)
@@ -92,7 +92,7 @@ func BenchmarkFanOut(b *testing.B) {
 		c.subscribe(channel)
 		requests[i/100].channels = append(requests[i/100].channels, channel)
 		frame := len(fmt.Sprintf(`{"event":"edited","channel":%q,"data":%q}`, channel, data)) + 4
-		c.conn.SetReadDeadline(time.Time{}) // the measurement may outlast the patience of subscribe
+		c.conn.SetReadDeadline(time.Time{}) // the measurement may take longer than patience
 		go func() {
 			buffer := make([]byte, frame)
 			for {
@@ -129,7 +129,7 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 }
 
-// BenchmarkFanOutToNobody measures what one request for 100 channels costs before any subscriber comes into it.
+// BenchmarkFanOutToNobody measures one request for 100 channels without subscribers.
 func BenchmarkFanOutToNobody(b *testing.B) {
 	s := newServer(b, nil)
 	var request fanOutRequest
@@ -144,7 +144,7 @@ func BenchmarkFanOutToNobody(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/channel")
 }
 
-// fanOutRequest is one event for many channels, signed once: what a publisher spends is not measured.
+// fanOutRequest is one event for many channels. It is signed once, because the publisher is not measured.
 type fanOutRequest struct {
 	channels []string
 	url      string

@@ -10,25 +10,25 @@ import (
 )
 
 const (
-	// fixedReserve and one in reserveShare are the descriptors that sockets and streams leave to HTTP, the database and
-	// outgoing calls.
+	// fixedReserve and reserveShare set how many descriptors sockets and streams leave to everything else: HTTP, files
+	// and outgoing calls. It is fixedReserve, and one descriptor in reserveShare.
 	fixedReserve = 64
 	reserveShare = 10
-	// ownDescriptors are those that no connection of a client may use: the database, the log, outgoing calls.
+	// ownDescriptors is how many descriptors no connection of a client may use. They are for files and outgoing calls.
 	ownDescriptors = 32
 )
 
-// Capacity is how many connections a process can hold with the descriptors that it may open.
+// Capacity is how many connections a process can hold with its file descriptors.
 type Capacity struct {
 	Descriptors int // RLIMIT_NOFILE; 0 if there is none
 	Sockets     int // of Pusher clients
-	Streams     int // other connections that last
-	Refused     int // sockets held open only for their refusal
+	Streams     int // other long-lived connections, such as event streams
+	Refused     int // sockets that stay open only until their client has the reason of the rejection
 	Connections int // of all kinds; 0 is unlimited
 }
 
-// FitCapacity divides the descriptors of this process, if sockets and streams together leave too few. It takes what
-// it can from both.
+// FitCapacity returns how many of the wanted sockets and streams the descriptors of this process allow. If they do not
+// suffice for both, both get fewer.
 func FitCapacity(sockets, streams int) Capacity {
 	return fitCapacity(descriptorLimit(), sockets, streams)
 }
@@ -49,18 +49,18 @@ func fitCapacity(descriptors, sockets, streams int) Capacity {
 	return c
 }
 
-// Warn logs which limit does not fit, and what to do. It says nothing if all that was asked for fits.
+// Warn logs which limit does not fit, and what to do. It logs nothing if maxSockets fits.
 func (c Capacity) Warn(ctx context.Context, log *slog.Logger, maxSockets int) {
 	if c.Sockets < maxSockets {
-		log.WarnContext(ctx, "MAX_SOCKETS does not fit into the descriptors of this process (RLIMIT_NOFILE): fewer sockets are let in; "+
+		log.WarnContext(ctx, "MAX_SOCKETS does not fit into the descriptors of this process (RLIMIT_NOFILE): fewer sockets are accepted; "+
 			"raise the limit, for example with ulimit -n or LimitNOFILE, or lower MAX_SOCKETS",
 			slog.Int("max_sockets", maxSockets), slog.Int("descriptors", c.Descriptors), slog.Int("sockets", c.Sockets))
 	}
 }
 
-// Listen returns a listener for web that holds no more connections than the capacity allows: what comes above is
-// closed at once, so that accepting never fails for want of a descriptor. Before that, connections that wait for
-// another request are closed.
+// Listen returns a listener for web that holds at most c.Connections connections. It closes every further connection
+// at once: so Accept never fails because there is no descriptor. When seven eighths are in use, it closes connections
+// that wait for another request.
 func (c Capacity) Listen(l net.Listener, web *http.Server) net.Listener {
 	if c.Connections == 0 {
 		return l
@@ -68,13 +68,13 @@ func (c Capacity) Listen(l net.Listener, web *http.Server) net.Listener {
 	return &boundedListener{Listener: l, web: web, capacity: int64(c.Connections)}
 }
 
-// boundedListener counts the connections that are open.
+// boundedListener counts the open connections.
 type boundedListener struct {
 	net.Listener
 	web      *http.Server
 	capacity int64
 	open     atomic.Int64
-	crowded  atomic.Bool
+	scarce   atomic.Bool // more than seven eighths of capacity are in use: keep-alive is off
 }
 
 // Accept implements net.Listener.
@@ -85,8 +85,8 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		open := l.open.Add(1)
-		if open > l.capacity-l.capacity/8 && !l.crowded.Swap(true) {
-			l.web.SetKeepAlivesEnabled(false) // closes those that are idle, too
+		if open > l.capacity-l.capacity/8 && !l.scarce.Swap(true) {
+			l.web.SetKeepAlivesEnabled(false) // closes idle connections, too
 		}
 		if open > l.capacity {
 			l.release()
@@ -102,12 +102,13 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 }
 
 func (l *boundedListener) release() {
-	if open := l.open.Add(-1); open < l.capacity-l.capacity/4 && l.crowded.Swap(false) {
+	if open := l.open.Add(-1); open < l.capacity-l.capacity/4 && l.scarce.Swap(false) {
 		l.web.SetKeepAlivesEnabled(true)
 	}
 }
 
-// boundedTCP keeps all that a TCP connection can do, such as closing one direction and writing several buffers at once.
+// boundedTCP keeps the special methods of a TCP connection, such as those that close one direction or write several
+// buffers at once.
 type boundedTCP struct {
 	*net.TCPConn
 	leave func()

@@ -36,7 +36,7 @@ func TestSocketsAndStreamsLeaveDescriptorsToTheRest(t *testing.T) {
 		var log strings.Builder
 		got.Warn(t.Context(), slog.New(slog.NewTextHandler(&log, nil)), test.sockets)
 		if warned := strings.Contains(log.String(), "MAX_SOCKETS") && strings.Contains(log.String(), "RLIMIT_NOFILE"); warned != test.warns {
-			t.Errorf("%d descriptors: the log says %q", test.descriptors, log.String())
+			t.Errorf("%d descriptors: the log is %q", test.descriptors, log.String())
 		}
 	}
 	if got := FitCapacity(1, 1); got.Descriptors == 0 || got.Sockets != 1 {
@@ -44,7 +44,7 @@ func TestSocketsAndStreamsLeaveDescriptorsToTheRest(t *testing.T) {
 	}
 }
 
-// Connections above the capacity are closed at once, and each that ends makes room for another.
+// Connections above the capacity are closed at once. Each connection that ends makes room for another one.
 func TestAListenerHoldsNoMoreConnectionsThanItsCapacity(t *testing.T) {
 	web := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Minute}
 	inner, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -71,7 +71,7 @@ func TestAListenerHoldsNoMoreConnectionsThanItsCapacity(t *testing.T) {
 		_, readErr := io.ReadFull(c, head)
 		return err == nil && readErr == nil && string(head) == "HTTP/1.1 404"
 	}
-	var half []net.Conn // requests that do not come to an end
+	var half []net.Conn // requests that never end
 	for range 8 {
 		c := dial()
 		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\n"); err != nil {
@@ -83,14 +83,14 @@ func TestAListenerHoldsNoMoreConnectionsThanItsCapacity(t *testing.T) {
 		t.Error("a ninth connection is answered")
 	}
 	_ = half[0].Close()
-	for !answered(dial()) { // until the server has seen that
+	for !answered(dial()) { // until the server has noticed the end
 		if t.Context().Err() != nil {
 			t.Fatal("there is no room for another")
 		}
 	}
 }
 
-// Whoever only waits for another request makes room for those who come.
+// Idle connections are closed to make room for new ones.
 func TestIdleConnectionsMakeRoom(t *testing.T) {
 	web := httptest.NewUnstartedServer(http.NotFoundHandler())
 	web.Listener = Capacity{Connections: 8}.Listen(web.Listener, web.Config)

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// maxChannelNameLength is what the client libraries accept; the document of the service says 164.
+// maxChannelNameLength is the limit of the client libraries. The document of the service has 164.
 const maxChannelNameLength = 200
 
-// Prefixes that change what a subscription needs. An encrypted channel is a private one whose data the server cannot
+// Prefixes of channels that need a signature. An encrypted channel is a private channel whose data the server cannot
 // read.
 const (
 	privatePrefix   = "private-"
@@ -17,15 +17,15 @@ const (
 	cachePart       = "cache-" // after the prefix of the kind
 )
 
-// channelError tells why a channel cannot be used. reason is written for the developer of the client.
+// channelError is why a channel cannot be used. reason is for the developer of the client.
 type channelError struct {
-	unsupported bool // the protocol knows such channels, this server does not
+	unsupported bool // the protocol has such channels, but this server has not
 	reason      string
 }
 
 func (e *channelError) Error() string { return e.reason }
 
-// checkChannel returns a *channelError unless name is a channel that this server serves. longest is in bytes.
+// checkChannel returns a *channelError unless name is a channel of this server. longest is in bytes.
 func checkChannel(name string, longest int) error {
 	switch {
 	case name == "":
@@ -48,8 +48,8 @@ func checkChannel(name string, longest int) error {
 	return nil
 }
 
-// isChannelByte follows the pattern in the document of the service ("Channel naming conventions"). All of it is
-// ASCII, so that bytes and characters of a valid name are the same.
+// isChannelByte follows the pattern in the document of the service ("Channel naming conventions"). The pattern is ASCII
+// only. So a valid name has as many bytes as characters.
 func isChannelByte(b byte) bool {
 	switch b {
 	case '-', '_', '=', '@', ',', '.', ';':
@@ -58,12 +58,12 @@ func isChannelByte(b byte) bool {
 	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9'
 }
 
-// isPrivate holds for encrypted channels too: to the server both are alike.
+// isPrivate reports whether channel needs a signature. Encrypted channels are private, too.
 func isPrivate(channel string) bool { return strings.HasPrefix(channel, privatePrefix) }
 
 func isEncrypted(channel string) bool { return strings.HasPrefix(channel, encryptedPrefix) }
 
-// isCache reports whether the last event of channel is kept for those who come after it.
+// isCache reports whether the last event of channel is kept for later subscribers.
 func isCache(channel string) bool {
 	name, ok := strings.CutPrefix(channel, encryptedPrefix)
 	if !ok {

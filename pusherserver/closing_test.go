@@ -27,7 +27,7 @@ func TestSlowReaderIsCutOffWhileTheOthersGetEverything(t *testing.T) {
 	sent := 0
 	for ; s.Stats().SlowReaders == 0; sent++ {
 		if sent == 5000 {
-			t.Fatal("50 MB were sent and nobody was cut off")
+			t.Fatal("50 MB were sent and no client was cut off")
 		}
 		s.trigger("a", fmt.Sprint(sent), data)
 		quick.want(fmt.Sprint(sent))
@@ -46,7 +46,7 @@ func TestQueueIsBoundedInFramesToo(t *testing.T) {
 		c := s.connect()
 		c.subscribe("a")
 		for i := range 11 {
-			// The writer takes the first and then hangs on the pipe; ten more fit.
+			// The writer takes the first frame and blocks on the pipe. Ten more frames fit.
 			s.trigger("a", fmt.Sprint(i), "{}")
 			synctest.Wait()
 		}
@@ -100,7 +100,7 @@ func TestShutdownDoesNotWaitForClientsThatHang(t *testing.T) {
 		stuck.subscribe("a")
 		s.trigger("a", "never read", "{}")
 		slow := s.connect()
-		slow.write(ws.NewBinaryFrame(nil)) // is closing already, with its own timeout
+		slow.write(ws.NewBinaryFrame(nil)) // the server closes it already, with another timeout
 		synctest.Wait()
 		began := time.Now()
 		s.stop()
@@ -122,7 +122,7 @@ func TestCloseTaggedEndsTheSocketsOfATagForGood(t *testing.T) {
 	s := start(t, nil)
 	first, second, other := s.connect(), s.connect(), s.connect()
 	for c, tag := range map[*client]string{first: "session 1", second: "session 1", other: "session 2"} {
-		for range 2 { // as with each channel that it joins
+		for range 2 { // a client is tagged with each channel that it joins
 			if holder := s.Tag(c.socketID, "ada", tag); holder != "ada" {
 				t.Errorf("socket %s is %q's", c.socketID, holder)
 			}
@@ -132,7 +132,7 @@ func TestCloseTaggedEndsTheSocketsOfATagForGood(t *testing.T) {
 		t.Errorf("closed %d sockets, want 2", n)
 	}
 	if n := s.CloseTagged("session 1"); n != 0 {
-		t.Errorf("closed %d sockets again", n)
+		t.Errorf("closed %d sockets a second time", n)
 	}
 	for _, c := range []*client{first, second} {
 		if data := string(c.want("pusher:error").Data); data != `{"code":4009,"message":"Unauthorized"}` {
@@ -143,8 +143,8 @@ func TestCloseTaggedEndsTheSocketsOfATagForGood(t *testing.T) {
 	other.roundtrip()
 }
 
-// A socket with several tags is its owner's all the same: the end of any of them ends it, and its client comes back
-// with another.
+// A socket with several tags has one owner. CloseTagged closes it for each of the tags, and its client connects again
+// with the remaining tags.
 func TestASocketWithSeveralTagsIsClosedWithEachAndComesBack(t *testing.T) {
 	for _, ended := range []string{"session 1", "session 2"} {
 		s := start(t, nil)
@@ -206,7 +206,7 @@ func TestTagsOfSocketsThatAreGoneAreForgotten(t *testing.T) {
 	}
 }
 
-func TestOverCapacityIsToldAfterADelay(t *testing.T) {
+func TestOverCapacityIsSentAfterADelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startInBubble(t, func(c *pusherserver.Config) {
 			c.MaxConnections, c.MaxRefused = 1, 1
@@ -222,14 +222,14 @@ func TestOverCapacityIsToldAfterADelay(t *testing.T) {
 		}
 		held.want("pusher:error")
 		if took := time.Since(began); took != 3*time.Second {
-			t.Errorf("refused after %v, want 3 s", took)
+			t.Errorf("rejected after %v, want 3 s", took)
 		}
 		held.wantClose(4100)
 		first.conn.Close()
 		synctest.Wait()
 		s.connect()
 		if stats := s.Stats(); stats.Refused != 2 || stats.Refusing != 0 || stats.Connections != 1 {
-			t.Errorf("got %+v, want two refused", stats)
+			t.Errorf("got %+v, want two rejected", stats)
 		}
 	})
 }
@@ -253,11 +253,11 @@ func TestHeldSocketsDoNotDelayShutdown(t *testing.T) {
 	})
 }
 
-func TestNothingRemainsOfClientsThatCameAndWentWhileEventsWerePublished(t *testing.T) {
+func TestNothingRemainsOfClientsThatLeftWhileEventsWerePublished(t *testing.T) {
 	s := start(t, nil)
-	const rounds, crowd = 20, 8
+	const rounds, clients = 20, 8
 	left := make(chan bool)
-	for range crowd {
+	for range clients {
 		go func() {
 			defer func() { left <- true }()
 			for i := range rounds {
@@ -272,7 +272,7 @@ func TestNothingRemainsOfClientsThatCameAndWentWhileEventsWerePublished(t *testi
 			}
 		}()
 	}
-	for gone := 0; gone < crowd; {
+	for gone := 0; gone < clients; {
 		s.trigger("a", "edited", "{}")
 		select {
 		case <-left:
@@ -316,7 +316,7 @@ func TestQueueIsBoundedInBytesToo(t *testing.T) {
 		c.subscribe("a")
 		data := strings.Repeat("x", 1000)
 		for range 10 {
-			// The writer takes the first and then hangs on the pipe; nine of 1044 bytes fit.
+			// The writer takes the first frame and blocks on the pipe. Nine more of 1044 bytes fit.
 			s.trigger("a", "edited", data)
 			synctest.Wait()
 		}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Defaults of Config, where zero asks for them.
+// Defaults of Config: a zero field has this value.
 const (
 	DefaultActivityTimeout      = 30 * time.Second
 	DefaultPongTimeout          = 60 * time.Second
@@ -36,63 +36,62 @@ const (
 	DefaultMaxQueuedWebhookEvents = 50_000
 )
 
-// App is one tenant: what is published in it is heard only in it. Key is public, Secret signs requests and
-// subscriptions.
+// App is one tenant: its events reach only its own subscribers. Key is public. Secret signs requests and subscriptions.
 type App struct {
 	ID     string // in the paths of the HTTP API: letters, digits, '-' and '_'
 	Key    string // in the path of the WebSocket: as ID
 	Secret string
 
-	Webhooks []Webhook // each gets those of all channels; none is usual
+	Webhooks []Webhook // each gets the events of all channels; usually there are none
 }
 
-// Config is the input of New. The zero of every field but Apps is usable.
+// Config is the input of New. Apps is required. A zero in any other field means its default.
 type Config struct {
 	Apps   []App        // at least one; ids and keys are unique
-	Logger *slog.Logger // nil discards
+	Logger *slog.Logger // nil discards all records
 
-	ActivityTimeout time.Duration // silence after which a client is pinged; at least 1 s, announced in whole seconds
-	PongTimeout     time.Duration // further silence after which it is closed with 4201
-	WriteTimeout    time.Duration // how long a socket may take no byte of at most 64 KiB
+	ActivityTimeout time.Duration // silence after which a client is pinged; at least 1 s, sent to it in whole seconds
+	PongTimeout     time.Duration // further silence after which its connection is closed with 4201
+	WriteTimeout    time.Duration // how long one write to a socket, of at most 64 KiB or one frame, may take
 	ShutdownTimeout time.Duration // how long the end of Run may take to flush and close the sockets
 
-	MaxConnections       int // 0 is unlimited; whoever comes too much gets 4100 after a random delay
-	MaxRefused           int // sockets held open only to tell them why they are refused; above, they are cut
+	MaxConnections       int // 0 is unlimited; further clients get 4100 after a random delay
+	MaxRefused           int // sockets that stay open only to send the reason of the rejection; others are closed at once
 	MaxSubscriptions     int // per connection
-	MaxMessageBytes      int // of one message from a client, all its fragments together
+	MaxMessageBytes      int // of one message from a client, with all its fragments
 	MaxChannelNameLength int // in bytes, with the prefix; at most 200
 	MaxEventDataBytes    int // of the data of one published event
-	MaxQueuedFrames      int // waiting for one connection, above which it is closed as too slow
+	MaxQueuedFrames      int // that wait for one connection; with more it is closed as too slow
 	MaxQueuedBytes       int // as MaxQueuedFrames; room for at least one event of MaxEventDataBytes
 
-	CacheTTL        time.Duration // how long a cache channel keeps its last event; 30 min is the most that the service does
-	MaxCachedEvents int           // per app; above, the oldest are forgotten
+	CacheTTL        time.Duration // how long a cache channel keeps its last event; the service keeps it 30 min at most
+	MaxCachedEvents int           // per app; with more, the oldest are removed
 	MaxCachedBytes  int           // as MaxCachedEvents; room for at least one event of MaxEventDataBytes
 
-	VacatedDelay           time.Duration // how long a channel must stay empty before a webhook says so
-	WebhookDelay           time.Duration // how long an event of a webhook waits for others to be sent along
+	VacatedDelay           time.Duration // how long a channel must stay empty before channel_vacated is sent
+	WebhookDelay           time.Duration // how long a webhook event waits for others, to share a request with them
 	MaxWebhookEvents       int           // in one request
-	MaxQueuedWebhookEvents int           // waiting for one URL, above which the oldest are dropped; also those in VacatedDelay
+	MaxQueuedWebhookEvents int           // that wait for one URL, also during VacatedDelay; with more, the oldest are dropped
 
-	// WebhookTransport carries the requests of webhooks; redirects are not followed. Nil is a transport of its own,
-	// which goes through the proxy of the environment, if any, as http.DefaultTransport does.
+	// WebhookTransport carries the requests of webhooks; redirects are not followed. Nil means a transport of the
+	// server. That one uses the proxy of HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as http.DefaultTransport does.
 	WebhookTransport http.RoundTripper
 
-	// OnSubscription, if not nil, is called for every subscription that begins or ends, of all apps, in the order in
-	// which it happens on that channel. It is called with a lock of the server held, from several goroutines at once:
-	// it must return at once and call no method of Server.
+	// OnSubscription, if not nil, is called for every subscription that begins or ends, of all apps. The calls for one
+	// channel come in the order of its changes. Calls for several channels may be concurrent. The server holds a lock
+	// during the call: OnSubscription must return at once and call no method of Server.
 	OnSubscription func(SubscriptionChange)
 
-	// Now is the clock for liveness and for the timestamps of requests. Nil is time.Now. Socket deadlines always
+	// Now is the clock for liveness and for the timestamps of requests. Nil means time.Now. Socket deadlines always
 	// follow the system clock.
 	Now func() time.Time
 
-	// Uint64 is the source of socket ids and delays. It must be unpredictable and safe for concurrent use. Nil reads
+	// Uint64 is the source of socket ids and delays. It must be unpredictable and safe for concurrent use. Nil means
 	// crypto/rand.
 	Uint64 func() uint64
 }
 
-// ConfigError names the field of a Config that New did not accept.
+// ConfigError is the error of New. It names the field of Config that is not valid.
 type ConfigError struct {
 	Field  string // as in Go: "MaxQueuedBytes", "Apps[0].Key"
 	Reason string // what is allowed
@@ -100,7 +99,7 @@ type ConfigError struct {
 
 func (e *ConfigError) Error() string { return e.Field + " " + e.Reason }
 
-// withDefaults returns c with every zero replaced that is not a value of its own.
+// withDefaults returns c with its defaults in place of zeros. The zero of MaxConnections stays: it means unlimited.
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -132,7 +131,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate returns the first *ConfigError of c, which has its defaults.
+// validate returns the first *ConfigError of c, or nil. c must have its defaults.
 func (c Config) validate() error {
 	if err := validateApps(c.Apps); err != nil {
 		return err
@@ -214,7 +213,7 @@ func validateApps(apps []App) error {
 	return nil
 }
 
-// isPathSegment reports whether s is the same in a URL, escaped or not, and in the string that a publisher signs.
+// isPathSegment reports whether s needs no escape in a URL. So it is the same in the text that a publisher signs.
 func isPathSegment(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
@@ -223,6 +222,6 @@ func isPathSegment(s string) bool {
 
 func secureUint64() uint64 {
 	var b [8]byte
-	rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	rand.Read(b[:]) // never fails: on an error crypto/rand ends the program
 	return binary.NativeEndian.Uint64(b[:])
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// connection is one client after its handshake. Its fields say which goroutine may touch them; those without a word
-// never change once it is registered.
+// connection is one client after its handshake. A comment at a field names the goroutine that may use it. The other
+// fields do not change once the connection is registered.
 type connection struct {
 	server   *Server
 	app      *app
@@ -20,16 +20,17 @@ type connection struct {
 	socket   net.Conn
 	messages *messageReader
 	queue    sendQueue
-	owner    string   // guarded by registry.socketsMu, as tags
-	tags     []string // those of its owner that CloseTagged finds it by
+	owner    string   // guarded by registry.socketsMu
+	tags     []string // for CloseTagged; guarded by registry.socketsMu
 
-	subscriptions map[string]struct{} // only run
+	subscriptions map[string]struct{} // used by run only
 
-	lastSeen atomic.Int64 // Server.uptime of the last message, whatever it was
-	pingedAt int64        // Server.uptime of a ping not answered yet, or 0; only Server.sweep
+	lastSeen atomic.Int64 // Server.uptime of the last message of any kind
+	pingedAt int64        // Server.uptime of a ping without an answer, or 0; used by Server.sweepUntil only
 }
 
-// newConnection reads from source, which is the socket and what was read from it before. It does nothing until run.
+// newConnection returns a connection that does nothing until run. It reads from source: bytes that were read from
+// socket already, and then socket itself.
 func newConnection(s *Server, a *app, socket net.Conn, source io.Reader) *connection {
 	c := &connection{
 		server:        s,
@@ -43,11 +44,12 @@ func newConnection(s *Server, a *app, socket net.Conn, source io.Reader) *connec
 	return c
 }
 
-// run reads until the client is gone. It closes the socket, and is the only one to undo what the connection registered.
+// run reads until the client is gone. Then it closes the socket, and removes the connection from hub and registry. No
+// other code does that.
 func (c *connection) run() {
 	c.queue.send(establishedFrame(c.socketID, c.server.config.ActivityTimeout))
 	err := c.read()
-	// Asked before the queue is abandoned, for after that the server would have closed it in any case.
+	// This must come before abandon, because after it the queue is closed in any case.
 	inGoodOrder := c.leftInGoodOrder(err)
 	c.queue.abandon()
 	var heard time.Time
@@ -61,13 +63,14 @@ func (c *connection) run() {
 	c.logEnd(err)
 }
 
-// read returns what ended the connection from the side of the client: nil for a close handshake.
+// read reads and handles messages until the connection ends. It returns nil after a close frame of the client, and
+// otherwise why the client can send no more.
 func (c *connection) read() error {
 	for {
 		op, payload, err := c.messages.next()
 		if breach := new(violation); errors.As(err, &breach) {
-			c.queue.close(farewell{code: breach.code, reason: breach.reason, flush: true, within: closeTimeout})
-			// The client may still be sending; to close now would answer that with a reset, ahead of our close frame.
+			c.queue.close(closeRequest{code: breach.code, reason: breach.reason, flush: true, within: closeTimeout})
+			// If the client still sends, a close now would cause a reset, which can overtake our close frame.
 			_, _ = io.Copy(io.Discard, c.socket)
 			return err
 		}
@@ -83,14 +86,14 @@ func (c *connection) read() error {
 		case ws.OpClose:
 			// RFC 6455 section 5.5.1: the answer echoes the code.
 			code, _ := ws.ParseCloseFrameData(payload)
-			c.queue.close(farewell{code: code, fromClient: true, within: closeTimeout})
+			c.queue.close(closeRequest{code: code, fromClient: true, within: closeTimeout})
 			c.queue.flushed()
 			return nil
 		}
 	}
 }
 
-// leftInGoodOrder reports whether it was the client who ended the connection, with err from read.
+// leftInGoodOrder reports whether the client ended the connection. err is from read.
 func (c *connection) leftInGoodOrder(err error) bool {
 	if err == nil {
 		return c.queue.ending().fromClient
@@ -99,7 +102,8 @@ func (c *connection) leftInGoodOrder(err error) bool {
 	return atEnd && !c.queue.isClosed()
 }
 
-// lastHeard is SubscriptionChange.Heard where the client did not leave in good order. The queue must be abandoned.
+// lastHeard returns SubscriptionChange.Heard for a client that did not leave in good order. The queue must be
+// abandoned.
 func (c *connection) lastHeard() time.Time {
 	heard := c.lastSeen.Load()
 	if since, lost := c.queue.lostSince(); lost {
@@ -108,22 +112,22 @@ func (c *connection) lastHeard() time.Time {
 	return c.server.started.Add(time.Duration(heard))
 }
 
-// checkAlive pings a client that was silent for ActivityTimeout and closes it PongTimeout later. It is called by
-// Server.sweep only.
+// checkAlive pings a client that was silent for ActivityTimeout, and closes its connection PongTimeout later. Only
+// Server.sweepUntil calls it.
 func (c *connection) checkAlive(now int64) {
 	lastSeen := c.lastSeen.Load()
 	switch config := &c.server.config; {
 	case c.pingedAt != 0 && lastSeen >= c.pingedAt:
 		c.pingedAt = 0
 	case c.pingedAt != 0 && time.Duration(now-c.pingedAt) >= config.PongTimeout:
-		c.queue.close(farewell{code: codePongMissing, reason: "no answer to ping", flush: true, within: closeTimeout})
+		c.queue.close(closeRequest{code: codePongMissing, reason: "no answer to ping", flush: true, within: closeTimeout})
 	case c.pingedAt == 0 && time.Duration(now-lastSeen) >= config.ActivityTimeout:
 		c.pingedAt = now
 		c.queue.send(ws.CompiledPing)
 	}
 }
 
-// logEnd tells the operator which side ended the connection: the code is zero if it was the client.
+// logEnd logs which side ended the connection. The code is zero if it was the client.
 func (c *connection) logEnd(err error) {
 	last := c.queue.ending()
 	c.server.config.Logger.Debug("pusher connection closed", "socket_id", c.socketID, "app", c.app.ID,

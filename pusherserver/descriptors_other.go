@@ -2,5 +2,5 @@
 
 package pusherserver
 
-// descriptorLimit is 0: there is no such limit.
+// descriptorLimit returns 0, because there is no such limit.
 func descriptorLimit() int { return 0 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// descriptorLimit is RLIMIT_NOFILE, which Go has raised as far as it may; 0 if there is none.
+// descriptorLimit returns RLIMIT_NOFILE, or 0 if there is no limit. Go has raised it to the hard limit at the start.
 func descriptorLimit() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > math.MaxInt32 {

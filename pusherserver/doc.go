@@ -1,4 +1,4 @@
-// Package pusherserver is a server for the Pusher Channels protocol, version 7, inside your program: the application
+// Package pusherserver is a server for the Pusher Channels protocol, version 7, inside your program. The application
 // needs no account, and its tests use the real protocol. Browsers connect with pusher-js. Back ends publish with any
 // library for Pusher's HTTP API.
 //
@@ -11,9 +11,10 @@
 //		HTTPClient: &http.Client{Transport: server.RoundTripper()}} // publishes without the network
 //	err = publisher.Trigger("news", "edited", map[string]string{"title": "Hello"})
 //
-// It serves public, private and private-encrypted channels and the cache- kinds of all three, single and batched
-// events, socket exclusion, subscription counts and queries for channels. It sends the webhooks channel_occupied,
-// channel_vacated and cache_miss. Everything else of the protocol is rejected with an error that names it.
+// It serves public, private and private-encrypted channels, and the cache- kinds of all three. Publishers have single
+// and batched events, socket exclusion, subscription counts and queries for channels. The webhooks are
+// channel_occupied, channel_vacated and cache_miss. Everything else of the protocol is rejected with an error that
+// names it.
 //
 // Guarantees:
 //   - An event reaches each subscriber of its channel at most once. All subscribers get the events of a channel in the

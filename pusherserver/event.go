@@ -10,23 +10,23 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of the HTTP API, where the document of the service sets them and no one configures others.
+// Limits of the HTTP API from the document of the service. They cannot be configured.
 const (
 	maxEventChannels   = 100
 	maxBatchEvents     = 10
 	maxEventNameLength = 200 // in characters
 )
 
-// event is what a publisher sends, after all checks.
+// event is a published event after all checks.
 type event struct {
 	name       string
 	channels   []string // distinct, at least one
 	data       string
-	except     string // the socket that does not get it, if any
-	wantsCount bool   // the answer tells how many are subscribed
+	except     string // the socket that does not get the event; empty for none
+	wantsCount bool   // the answer has the number of subscribers
 }
 
-// eventBody is an event as it comes. Pointers tell what is absent from what is empty.
+// eventBody is an event in the body of a request. A nil pointer is an absent field, which differs from an empty one.
 type eventBody struct {
 	Name     *string  `json:"name"`
 	Data     *string  `json:"data"`
@@ -36,12 +36,13 @@ type eventBody struct {
 	Info     *string  `json:"info"`
 }
 
-// batchBody is the body of batch_events; its events have one channel each.
+// batchBody is the body of batch_events. Each of its events has one channel.
 type batchBody struct {
 	Batch []eventBody `json:"batch"`
 }
 
-// parseEvent returns the event of a body, or an error for its publisher: an *apiError if the status is not 400.
+// parseEvent returns the event of a body, or an error for the publisher. The error is an *apiError if its status is not
+// 400.
 func (s *Server) parseEvent(body []byte) (event, error) {
 	var b eventBody
 	if err := decodeBody(body, &b); err != nil {
@@ -50,7 +51,8 @@ func (s *Server) parseEvent(body []byte) (event, error) {
 	return s.checkEvent(b)
 }
 
-// parseBatch returns all events of a batch, or an error that tells which of them is wrong.
+// parseBatch returns all events of a batch, or an error that names the first invalid event. Errors are as of
+// parseEvent.
 func (s *Server) parseBatch(body []byte) ([]event, error) {
 	var b batchBody
 	if err := decodeBody(body, &b); err != nil {
@@ -111,7 +113,7 @@ func (s *Server) checkEvent(b eventBody) (event, error) {
 	return e, err
 }
 
-// checkChannels returns the channels of an event without repetitions: whoever is named twice still gets it once.
+// checkChannels returns the distinct channels of an event: a channel that is named twice gets the event once.
 func (s *Server) checkChannels(b eventBody) ([]string, error) {
 	channels := b.Channels
 	switch {
@@ -133,7 +135,7 @@ func (s *Server) checkChannels(b eventBody) ([]string, error) {
 		if isEncrypted(channel) && len(channels) > 1 {
 			return nil, errors.New("an event for a private-encrypted- channel can have no other channel: each has its own key")
 		}
-		if _, again := seen[channel]; !again {
+		if _, repeated := seen[channel]; !repeated {
 			seen[channel] = struct{}{}
 			distinct = append(distinct, channel)
 		}
@@ -141,7 +143,7 @@ func (s *Server) checkChannels(b eventBody) ([]string, error) {
 	return distinct, nil
 }
 
-// checkInfo reports whether info asks for subscription_count, the only attribute that the channels here have.
+// checkInfo reports whether info asks for subscription_count. It returns an error for every other attribute.
 func checkInfo(info string) (wantsCount bool, err error) {
 	for attribute := range strings.SplitSeq(info, ",") {
 		switch attribute {
@@ -166,7 +168,7 @@ func isNumber(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 }
 
-// decodeBody names the field that has the wrong type.
+// decodeBody decodes body into v. Its error names the field that has the wrong type.
 func decodeBody(body []byte, v any) error {
 	err := json.Unmarshal(body, v)
 	if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
@@ -181,7 +183,7 @@ func decodeBody(body []byte, v any) error {
 	return nil
 }
 
-// jsonType is the word for a Go type in the language of the publisher.
+// jsonType returns the JSON name of the Go type in err, because the publisher may use another language.
 func jsonType(err *json.UnmarshalTypeError) string {
 	switch err.Type.Kind() {
 	case reflect.Slice:

@@ -10,29 +10,29 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// cachedEventOverhead is about what an entry needs beside its name and frame.
+// cachedEventOverhead is about how many bytes an entry needs in addition to its name and frame.
 const cachedEventOverhead = 256
 
-// eventCache keeps the last event of each cache channel of one app. Its lock comes after that of a hubShard: what is
-// put and got with the channel locked agrees with what its subscribers get.
+// eventCache keeps the last event of each cache channel of one app. Its lock is taken after that of a hubShard. So a
+// caller that holds the lock of a channel sees the same last event as its subscribers.
 type eventCache struct {
 	ttl      time.Duration
 	maxBytes int
 	now      func() time.Time
 
 	eventsMu sync.Mutex
-	events   *simplelru.LRU[string, cachedEvent] // in the order of put, for nothing else moves an entry
+	events   *simplelru.LRU[string, cachedEvent] // in the order of put, because only put moves an entry
 	bytes    int                                 // of all events
-	missed   *simplelru.LRU[string, struct{}]    // channels that were found empty, and nothing was put since
+	missed   *simplelru.LRU[string, struct{}]    // channels that had a miss since their last put
 }
 
-// cachedEvent is a frame as the subscribers got it.
+// cachedEvent is the frame that the subscribers got.
 type cachedEvent struct {
 	frame   []byte
 	expires time.Time
 }
 
-// newEventCache needs the limits of a valid config.
+// newEventCache returns an empty cache. config must be valid.
 func newEventCache(config *Config) *eventCache {
 	c := &eventCache{ttl: config.CacheTTL, maxBytes: config.MaxCachedBytes, now: config.Now}
 	// The only error is a size below 1, which Config excludes.
@@ -45,7 +45,7 @@ func (e cachedEvent) size(channel string) int {
 	return len(channel) + len(e.frame) + cachedEventOverhead
 }
 
-// put replaces the event of channel. For its room the oldest events of other channels go, if they must.
+// put replaces the event of channel. If there is no room, it removes the oldest events of other channels.
 func (c *eventCache) put(channel string, frame []byte) {
 	c.eventsMu.Lock()
 	defer c.eventsMu.Unlock()
@@ -67,8 +67,8 @@ func (c *eventCache) get(channel string) (cachedEvent, bool) {
 	return c.events.Peek(channel)
 }
 
-// miss reports whether this is the first miss of channel since something was put. It forgets the oldest of the misses
-// rather than keep more than there may be events: strangers choose the names.
+// miss reports whether this is the first miss of channel since its last put. It keeps no more misses than events, and
+// removes the oldest, because strangers choose the names.
 func (c *eventCache) miss(channel string) (first bool) {
 	c.eventsMu.Lock()
 	defer c.eventsMu.Unlock()
@@ -86,7 +86,7 @@ func (c *eventCache) sweep() {
 	c.expire()
 }
 
-// expire needs eventsMu.
+// expire removes the events that have expired. The caller must hold eventsMu.
 func (c *eventCache) expire() {
 	now := c.now()
 	for {
@@ -103,7 +103,7 @@ func (c *eventCache) count() int {
 	return c.events.Len()
 }
 
-// data returns what was published. It is read back from the frame, for it is asked for far less often than kept.
+// data returns the published data. It decodes the frame, because data is needed far less often than the frame.
 func (e cachedEvent) data() string {
 	source := bytes.NewReader(e.frame)
 	var published struct {

@@ -13,7 +13,7 @@ import (
 
 var cacheChannels = []string{"cache-a", "private-cache-a", "private-encrypted-cache-a"}
 
-// wantMiss has no data at all, as on the wire of the service.
+// wantMiss wants a cache miss without the field data, as the service sends it.
 func (c *client) wantMiss(channel string) {
 	c.t.Helper()
 	if m := c.want("pusher:cache_miss"); m.Channel != channel || m.Data != nil {
@@ -35,7 +35,7 @@ func TestNewSubscribersOfCacheChannelsGetTheLastEvent(t *testing.T) {
 		if m := second.want("second"); m.Channel != channel || m.text(t) != "<2>" {
 			t.Errorf("got %+v", m)
 		}
-		first.subscribe(channel) // again: it has the event already
+		first.subscribe(channel) // a second time: it has the event already
 		first.roundtrip()
 		first.send("pusher:unsubscribe", map[string]string{"channel": channel})
 		second.send("pusher:unsubscribe", map[string]string{"channel": channel})
@@ -153,8 +153,8 @@ func TestCacheIsBoundedInEventsAndBytes(t *testing.T) {
 	}
 }
 
-// TestSubscribingToACacheChannelNeitherLosesNorDoublesAnEvent has clients join in the middle of a stream of numbers:
-// from the first that it gets on, each must get all.
+// TestSubscribingToACacheChannelNeitherLosesNorDoublesAnEvent has clients join during a stream of numbers. Each client
+// must get all numbers after the first one that it gets.
 func TestSubscribingToACacheChannelNeitherLosesNorDoublesAnEvent(t *testing.T) {
 	s := start(t, nil)
 	const joins, more = 100, 20

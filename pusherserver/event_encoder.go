@@ -6,8 +6,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// eventEncoder makes the frames of one event. Name and data are encoded once, however many channels there are, and each
-// frame is shared by all subscribers of its channel.
+// eventEncoder makes the frames of one event. It encodes name and data once for all channels. All subscribers of a
+// channel share one frame.
 type eventEncoder struct {
 	beforeChannel []byte
 	afterChannel  []byte
@@ -20,8 +20,8 @@ func newEventEncoder(name, data string) eventEncoder {
 	}
 }
 
-// frame needs a channel that passed checkChannel: such a name has nothing to escape. It allocates once, for an event
-// may have a frame for each of its subscribers.
+// frame returns the frame for channel, which must have passed checkChannel: such a name needs no escape in JSON. It
+// allocates once, because an event may have as many frames as subscribers.
 func (e eventEncoder) frame(channel string) []byte {
 	frame := newTextFrame(len(e.beforeChannel) + len(channel) + len(e.afterChannel))
 	frame = append(frame, e.beforeChannel...)
@@ -30,16 +30,16 @@ func (e eventEncoder) frame(channel string) []byte {
 }
 
 const (
-	// jsonExpansion is how many bytes JSON needs for one: "\u0000" for a NUL.
+	// jsonExpansion is how many bytes of JSON one byte of text needs at most: "\u0000" for a NUL.
 	jsonExpansion = 6
-	// eventOverhead covers all of an event but its data: frame header, braces, a name and a channel at their longest.
+	// eventOverhead is the size of a frame without its data: the header, the braces, and the longest name and channel.
 	eventOverhead = ws.MaxHeaderSize + 64 + jsonExpansion*maxEventNameLength + maxChannelNameLength
 )
 
-// largestEvent is the size of the largest frame of an event with at most dataBytes of data.
+// largestEvent returns the size of the largest frame of an event with at most dataBytes of data, in bytes.
 func largestEvent(dataBytes int) int { return jsonExpansion*dataBytes + eventOverhead }
 
-// largestBody is more than any valid request needs.
+// largestBody returns a size in bytes that no valid request exceeds.
 func largestBody(dataBytes int) int64 {
 	channels := maxEventChannels * (maxChannelNameLength + 16)
 	return int64(maxBatchEvents*(largestEvent(dataBytes)+1<<10) + channels)

@@ -138,7 +138,7 @@ func ExampleLoadOrCreateApp() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	path := filepath.Join(folder, "app.json")
 
 	first, err := pusherserver.LoadOrCreateApp(path)

@@ -24,7 +24,7 @@ func newFuzzServer(f *testing.F) *Server {
 	return s
 }
 
-// nowhere takes everything at once.
+// nowhere is a connection that accepts every write at once, and discards it.
 type nowhere struct{ net.Conn }
 
 func (nowhere) Write(p []byte) (int, error)      { return len(p), nil }

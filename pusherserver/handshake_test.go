@@ -48,7 +48,7 @@ func TestSocketIDsAreNeverGivenTwiceAtATime(t *testing.T) {
 	}
 }
 
-func TestRefusalsComeAfterTheUpgradeAsErrorAndClose(t *testing.T) {
+func TestRejectionsComeAfterTheUpgradeAsErrorAndClose(t *testing.T) {
 	s := start(t, nil)
 	for path, code := range map[string]ws.StatusCode{
 		"/app/nobody?protocol=7":           4001,
@@ -76,7 +76,7 @@ func TestRefusalsComeAfterTheUpgradeAsErrorAndClose(t *testing.T) {
 	}
 	s.stop()
 	if stats := s.Stats(); stats.Refused != 9 || stats.Refusing != 0 {
-		t.Errorf("got %+v, want 9 refused and none left", stats)
+		t.Errorf("got %+v, want 9 rejected and none left", stats)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestOlderLibrariesMayConnect(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoUpgradeGetsAnHTTPStatus(t *testing.T) {
+func TestRequestsThatAreNoUpgradeGetAnHTTPStatus(t *testing.T) {
 	s := start(t, nil)
 	for _, test := range []struct {
 		method, path string

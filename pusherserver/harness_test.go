@@ -32,22 +32,22 @@ const (
 	appSecret = "7ad3773142a6692b25b8"
 )
 
-// patience bounds how long a test waits for something that happens at once when the code is right.
+// patience is how long a test waits at most for something that happens at once if the code is right.
 const patience = 10 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// running is a server in use: Run is on, and ends with the test or with stop.
+// running is a server whose Run has begun. Run ends with the test, or with stop.
 type running struct {
 	*pusherserver.Server
 	t    testing.TB
-	url  string // of the HTTP side
+	url  string // http://host:port
 	dial func(context.Context, string, string) (net.Conn, error)
 	http *http.Client
 	stop func() // ends Run and waits for it
 }
 
-// start serves over TCP. change may be nil.
+// start starts a server on TCP. change may be nil.
 func start(t testing.TB, change func(*pusherserver.Config)) *running {
 	t.Helper()
 	s := newServer(t, change)
@@ -91,7 +91,7 @@ func run(t testing.TB, s *pusherserver.Server) *running {
 	return &running{Server: s, t: t, stop: stop}
 }
 
-// pipeListener connects by net.Pipe, whose deadlines follow the clock of a synctest bubble.
+// pipeListener connects with net.Pipe, because the deadlines of a pipe follow the clock of a synctest bubble.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -109,7 +109,7 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 func (l *pipeListener) Close() error   { close(l.closed); return nil }
 func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-// startInBubble serves over pipes. It must be called inside synctest.Test.
+// startInBubble starts a server on pipes. It must be called inside synctest.Test.
 func startInBubble(t *testing.T, change func(*pusherserver.Config)) *running {
 	t.Helper()
 	s := newServer(t, change)
@@ -149,7 +149,7 @@ func (w wire) text(t testing.TB) string {
 	return s
 }
 
-// client speaks WebSocket by hand, so that it can also speak it badly.
+// client is a WebSocket client that can also violate the protocol.
 type client struct {
 	t        testing.TB
 	conn     net.Conn
@@ -157,7 +157,7 @@ type client struct {
 	socketID string
 }
 
-// open upgrades at path, "/app/{key}?..." and reads nothing of what follows.
+// open upgrades at path, "/app/{key}?...", and reads nothing after the response.
 func (r *running) open(path string) *client {
 	r.t.Helper()
 	dialer := ws.Dialer{NetDial: r.dial}
@@ -258,7 +258,7 @@ func (c *client) wantEOF() {
 	}
 }
 
-// write sends a frame as a client must: masked. A server that has closed already is no failure.
+// write sends a masked frame, as a client must. It ignores that the server has closed the connection.
 func (c *client) write(f ws.Frame) {
 	c.conn.SetWriteDeadline(time.Now().Add(patience))
 	_, _ = c.conn.Write(ws.MustCompileFrame(ws.MaskFrame(f)))
@@ -289,7 +289,7 @@ func (c *client) subscribe(channels ...string) {
 	}
 }
 
-// roundtrip proves that the server has handled everything that was sent before.
+// roundtrip waits until the server has handled all messages that were sent before.
 func (c *client) roundtrip() {
 	c.t.Helper()
 	c.send("pusher:ping", struct{}{})
@@ -336,8 +336,8 @@ func get(t testing.TB, transport http.RoundTripper, base, path string, extra ...
 	return do(t, transport, request)
 }
 
-// signedQuery signs a POST by the document, independently of the server. extra are further pairs that sort after
-// "body_md5".
+// signedQuery signs a POST as the document describes, without code of the server. extra are further pairs that sort
+// after "body_md5".
 func signedQuery(path, body string, at time.Time, extra ...string) string {
 	return signedQueryOf(http.MethodPost, path, body, at, extra...)
 }
@@ -368,7 +368,7 @@ func isReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// dialRaw connects without a word.
+// dialRaw connects and sends nothing.
 func (r *running) dialRaw() net.Conn {
 	r.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
@@ -379,7 +379,7 @@ func (r *running) dialRaw() net.Conn {
 	return conn
 }
 
-// readResponse reads the answer to an upgrade that the test wrote itself.
+// readResponse reads the response to an upgrade that the test has written.
 func readResponse(t testing.TB, conn net.Conn) *client {
 	t.Helper()
 	reader := bufio.NewReader(conn)

@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// shardCount lets subscriptions to one channel go on while an event is handed to a crowd on another.
+// shardCount is how many locks a hub has. A channel with many subscribers blocks only its own shard during a publish.
 const shardCount = 32
 
 // hub knows who is subscribed to which channel of one app. A channel exists while it has subscribers.
 type hub struct {
 	appID    string
-	notify   func(SubscriptionChange) // nil if nobody wants to know; called with channelsMu of the channel
+	notify   func(SubscriptionChange) // Config.OnSubscription; called with channelsMu of the channel
 	now      func() time.Time         // for notify
-	webhooks *webhooks                // nil if the app has none; told with channelsMu of the channel
+	webhooks *webhooks                // nil if the app has none; called with channelsMu of the channel
 	cache    *eventCache
 	seed     maphash.Seed
 	shards   [shardCount]hubShard
 }
 
-// hubShard holds the channels whose names hash to it. Its lock comes before those of send queues, of the webhooks and
-// of the cache, never after.
+// hubShard holds the channels whose names hash to it. Its lock is taken before the locks of send queues, webhooks and
+// cache, never after them.
 type hubShard struct {
 	channelsMu    sync.Mutex
 	channels      map[string]map[*connection]struct{}
 	subscriptions int
 }
 
-// newHub takes nil for webhooks if the app has none.
+// newHub returns a hub without subscribers. w is nil if the app has no webhooks.
 func newHub(appID string, config *Config, w *webhooks) *hub {
 	h := &hub{
 		appID:    appID,
@@ -49,8 +49,9 @@ func (h *hub) shard(channel string) *hubShard {
 	return &h.shards[maphash.String(h.seed, channel)%shardCount]
 }
 
-// subscribe sends confirmation to c and makes it a subscriber in one step: no event of channel comes before it and none
-// after it is missed. On a cache channel the cached event belongs to that step. Doing so again only confirms again.
+// subscribe sends confirmation to c and makes it a subscriber, in one step. So c gets no event of channel before the
+// confirmation, and all events after it. On a cache channel the cached event is part of that step. If c is a subscriber
+// already, it only gets the confirmation.
 func (h *hub) subscribe(channel string, c *connection, confirmation []byte) {
 	s := h.shard(channel)
 	s.channelsMu.Lock()
@@ -63,9 +64,9 @@ func (h *hub) subscribe(channel string, c *connection, confirmation []byte) {
 			h.webhooks.occupied(channel)
 		}
 	}
-	_, again := subscribers[c]
+	_, repeated := subscribers[c]
 	c.queue.send(confirmation)
-	if !again {
+	if !repeated {
 		subscribers[c] = struct{}{}
 		s.subscriptions++
 		if isCache(channel) {
@@ -80,7 +81,7 @@ func (h *hub) subscribe(channel string, c *connection, confirmation []byte) {
 	}
 }
 
-// sendCached sends what c finds on a cache channel. The lock of the channel must be held.
+// sendCached sends c the cached event of channel, or a cache miss. The caller must hold the lock of the channel.
 func (h *hub) sendCached(channel string, c *connection) {
 	cached, ok := h.cache.get(channel)
 	if ok {
@@ -93,10 +94,11 @@ func (h *hub) sendCached(channel string, c *connection) {
 	}
 }
 
-// unsubscribe makes c leave a channel because its client asked for it.
+// unsubscribe removes c from channel because its client asked for it.
 func (h *hub) unsubscribe(channel string, c *connection) { h.leave(channel, c, time.Time{}, true) }
 
-// leave ignores what c is not subscribed to. heard and unsubscribed are for SubscriptionChange; a zero heard is now.
+// leave removes c from channel. It does nothing if c is not subscribed. heard and unsubscribed are for
+// SubscriptionChange; a zero heard means now.
 func (h *hub) leave(channel string, c *connection, heard time.Time, unsubscribed bool) {
 	s := h.shard(channel)
 	s.channelsMu.Lock()
@@ -125,8 +127,9 @@ func (h *hub) leave(channel string, c *connection, heard time.Time, unsubscribed
 	}
 }
 
-// publish queues event for every subscriber of channel but the socket called except. The lock is held throughout: that
-// is what gives all subscribers the same order. It returns how many got the event and how many are subscribed.
+// publish queues event for every subscriber of channel except the socket with the id except. It holds the lock until
+// all have it, so that all subscribers get the same order. It returns how many queues took the event, and how many
+// subscribers there are.
 func (h *hub) publish(channel string, event eventEncoder, except string) (delivered uint64, subscribed int) {
 	s := h.shard(channel)
 	s.channelsMu.Lock()
@@ -147,8 +150,7 @@ func (h *hub) publish(channel string, event eventEncoder, except string) (delive
 	return delivered, len(subscribers)
 }
 
-// occupied returns the channels whose names start with prefix. It takes the shards one after the other, each for no
-// longer than it takes to look at its names.
+// occupied returns the channels whose names start with prefix. It locks one shard at a time.
 func (h *hub) occupied(prefix string) []string {
 	var names []string
 	for i := range h.shards {
@@ -164,7 +166,8 @@ func (h *hub) occupied(prefix string) []string {
 	return names
 }
 
-// look returns how many are subscribed to channel and what the next of them would find, if anything, at one moment.
+// look returns, from one moment, how many subscribers channel has and its cached event. ok is false if there is no such
+// event.
 func (h *hub) look(channel string) (subscribers int, cached cachedEvent, ok bool) {
 	s := h.shard(channel)
 	s.channelsMu.Lock()
@@ -175,7 +178,7 @@ func (h *hub) look(channel string) (subscribers int, cached cachedEvent, ok bool
 	return len(s.channels[channel]), cached, ok
 }
 
-// count takes the shards one after the other: it is exact only while nobody comes or goes.
+// count locks one shard at a time. So its result is exact only if no subscription begins or ends during the call.
 func (h *hub) count() (channels, subscriptions int) {
 	for i := range h.shards {
 		s := &h.shards[i]

@@ -11,7 +11,7 @@ import (
 	"lorebridge/pusherserver"
 )
 
-// frameAfter returns the next frame, however long that takes, and how long it took.
+// frameAfter returns the next frame and how long it took, without a limit.
 func (c *client) frameAfter() (ws.Frame, time.Duration) {
 	c.t.Helper()
 	asked := time.Now()

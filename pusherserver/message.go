@@ -27,18 +27,18 @@ const (
 	eventCacheMiss         = "pusher:cache_miss"
 )
 
-// message is an event on its way to a client. Data is JSON within a string, as the stricter client libraries demand;
-// only pusher:error carries an object, in the document of the protocol as on the wire of the service.
+// message is an event for a client. Data is a string that holds JSON, because strict client libraries need that. Only
+// pusher:error has an object, both in the document of the protocol and on the wire of the service.
 type message struct {
 	Event   string `json:"event"`
 	Channel string `json:"channel,omitempty"`
 	Data    any    `json:"data,omitempty"` // absent if nil
 }
 
-// frame returns m ready for the socket.
+// frame returns m as a WebSocket frame.
 func (m message) frame() []byte { return textFrame(encode(m)) }
 
-// establishedFrame is the handshake. pusher-js throws on an activity timeout of zero; Config excludes it.
+// establishedFrame returns the handshake. pusher-js throws on an activity timeout of zero, so Config does not allow it.
 func establishedFrame(socketID string, activityTimeout time.Duration) []byte {
 	return message{Event: eventEstablished, Data: string(encode(struct {
 		SocketID        string `json:"socket_id"`
@@ -52,13 +52,13 @@ func subscribedFrame(channel string) []byte {
 	return message{Event: eventSubscribed, Channel: channel, Data: "{}"}.frame()
 }
 
-// cacheMissFrame says that a cache channel has no event to begin with.
+// cacheMissFrame returns the message that a cache channel has no cached event.
 func cacheMissFrame(channel string) []byte {
 	return message{Event: eventCacheMiss, Channel: channel}.frame()
 }
 
-// subscriptionErrorFrame has the form in which pusher-js reports a failing authorization endpoint, so that clients bind
-// only once. status follows HTTP.
+// subscriptionErrorFrame returns a pusher:subscription_error. Its form is that of pusher-js for a failed authorization
+// request, so a client needs one handler for both. status is an HTTP status.
 func subscriptionErrorFrame(channel, kind string, status int, reason string) []byte {
 	return message{Event: eventSubscriptionError, Channel: channel, Data: string(encode(struct {
 		Type   string `json:"type"`
@@ -67,7 +67,7 @@ func subscriptionErrorFrame(channel, kind string, status int, reason string) []b
 	}{kind, reason, status}))}.frame()
 }
 
-// errorFrame is a pusher:error. A zero code becomes null: the connection stays and nothing is wrong with it.
+// errorFrame returns a pusher:error. A zero code becomes null, which means that the connection stays open.
 func errorFrame(code ws.StatusCode, reason string) []byte {
 	var nullable *ws.StatusCode
 	if code != 0 {
@@ -79,15 +79,15 @@ func errorFrame(code ws.StatusCode, reason string) []byte {
 	}{nullable, reason}}.frame()
 }
 
-// closeFrame cuts reason to what a control frame holds.
+// closeFrame returns a close frame. It cuts reason to the length that a control frame allows.
 func closeFrame(code ws.StatusCode, reason string) []byte {
 	return ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(code, reason)))
 }
 
-// textFrame returns payload as one unmasked frame, ready for any number of sockets.
+// textFrame returns payload as one unmasked frame. Any number of sockets may share it.
 func textFrame(payload []byte) []byte { return append(newTextFrame(len(payload)), payload...) }
 
-// newTextFrame returns the header of an unmasked text frame (RFC 6455 section 5.2), with room for its payload.
+// newTextFrame returns the header of an unmasked text frame (RFC 6455 section 5.2), with capacity for its payload.
 func newTextFrame(payloadLength int) []byte {
 	const final, lengthIn2Bytes, lengthIn8Bytes = 0x80, 126, 127
 	frame := append(make([]byte, 0, ws.MaxHeaderSize+payloadLength), final|byte(ws.OpText))
@@ -100,8 +100,8 @@ func newTextFrame(payloadLength int) []byte {
 	return binary.BigEndian.AppendUint64(append(frame, lengthIn8Bytes), uint64(payloadLength))
 }
 
-// encode leaves '<' and its like as they are: data goes to clients byte for byte. It cannot fail, for v is always one
-// of our own types and they hold strings and numbers.
+// encode returns v as JSON. It does not escape '<' and similar characters, because clients get the data byte for byte.
+// It cannot fail: v is always a type of this package that holds strings and numbers only.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -112,7 +112,7 @@ func encode(v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// isReserved reports whether a publisher may not use the name: clients take such events for the voice of the server.
+// isReserved reports whether publishers may not use the name. Clients believe that such events come from the server.
 func isReserved(event string) bool {
 	return strings.HasPrefix(event, reservedPrefix) || strings.HasPrefix(event, internalPrefix)
 }

@@ -11,13 +11,15 @@ import (
 )
 
 const (
-	// readBufferSize holds a ping or a signed subscription whole, and is all that an idle connection keeps for reading.
+	// readBufferSize is the size of the only read buffer that an idle connection keeps. A ping or a signed subscription
+	// fits into it.
 	readBufferSize = 256
-	// readChunk is how much memory a client gets on its word alone; the rest comes as its bytes arrive.
+	// readChunk is how many bytes are allocated at a time. So a frame header alone cannot make the server allocate the
+	// length that it names.
 	readChunk = 4 << 10
 )
 
-// violation is a breach of RFC 6455 by the client, and the code that the RFC wants it closed with.
+// violation is a violation of RFC 6455 by the client, with the close code that the RFC requires.
 type violation struct {
 	code   ws.StatusCode
 	reason string
@@ -31,18 +33,18 @@ type messageReader struct {
 	limit  int // bytes of one message
 
 	header     [ws.MaxHeaderSize]byte
-	fragments  []byte // of the message that has begun but not ended
+	fragments  []byte // of a message whose end has not arrived
 	fragmented bool
 }
 
-// newMessageReader reads from source, after the upgrade. limit is in bytes.
+// newMessageReader returns a reader of the messages in source, which begins after the upgrade. limit is in bytes.
 func newMessageReader(source io.Reader, limit int) *messageReader {
 	return &messageReader{source: bufio.NewReaderSize(source, readBufferSize), limit: limit}
 }
 
-// next returns the next message: OpText with valid UTF-8, OpPing, OpPong, or OpClose with a payload as RFC 6455
-// section 5.5.1 allows it. Control frames between fragments come first. The payload is the caller's. After an error,
-// a *violation or what the source returned, the position in the stream is lost.
+// next returns the next message: OpText with valid UTF-8, OpPing, OpPong, or OpClose with a payload that RFC 6455
+// section 5.5.1 allows. Control frames between fragments come first. The caller may keep the payload. An error is a
+// *violation or an error of the source. After an error next must not be called.
 func (r *messageReader) next() (ws.OpCode, []byte, error) {
 	for {
 		header, err := ws.ReadHeaderBuffer(r.source, r.header[:])
@@ -79,7 +81,7 @@ func (r *messageReader) next() (ws.OpCode, []byte, error) {
 	}
 }
 
-// check looks at everything that the header tells, so that no payload is read in vain.
+// check validates the header before its payload is read.
 func (r *messageReader) check(header ws.Header) error {
 	state := ws.StateServerSide
 	if r.fragmented {
@@ -97,7 +99,7 @@ func (r *messageReader) check(header ws.Header) error {
 	return nil
 }
 
-// appendPayload reads the payload behind header, unmasks it and appends it to buffer.
+// appendPayload reads the payload of header, unmasks it and appends it to buffer.
 func (r *messageReader) appendPayload(buffer []byte, header ws.Header) ([]byte, error) {
 	for offset := 0; offset < int(header.Length); {
 		n := min(int(header.Length)-offset, readChunk)

@@ -16,7 +16,7 @@ import (
 	"lorebridge/pusherserver"
 )
 
-// publishers returns the real client library, over TCP and without.
+// publishers returns clients of the real library: one over TCP and one without.
 func publishers(s *running) map[string]*pusher.Client {
 	return map[string]*pusher.Client{
 		"TCP": {AppID: appID, Key: appKey, Secret: appSecret, Host: strings.TrimPrefix(s.url, "http://"), HTTPClient: s.http},
@@ -187,7 +187,7 @@ func TestConcurrentEventsArriveInOneOrderForEverybody(t *testing.T) {
 	}
 }
 
-func TestInvalidEventsAreRefusedByName(t *testing.T) {
+func TestInvalidEventsAreRejectedByName(t *testing.T) {
 	s := start(t, nil)
 	long, tooLong := strings.Repeat("x", 201), strings.Repeat("x", 10241)
 	hundredAndOne := `"a` + strings.Repeat(`","a`, 100) + `"`
@@ -290,7 +290,7 @@ func TestChannelsNamedTwiceGetTheEventOnce(t *testing.T) {
 	c.roundtrip()
 }
 
-func TestUnsignedRequestsAreRefused(t *testing.T) {
+func TestUnsignedRequestsAreRejected(t *testing.T) {
 	const path, body = "/apps/3/events", `{"name":"e","channel":"a","data":""}`
 	s := start(t, nil)
 	now := time.Now()

@@ -14,29 +14,29 @@ var (
 
 // registry knows every open connection of all apps, by socket id and by tag.
 type registry struct {
-	goroutines *sync.WaitGroup // counts what enter and refuse admit
-	capacity   int             // 0 is unlimited
-	refusable  int
+	goroutines  *sync.WaitGroup // those of connections and rejections
+	capacity    int             // of sockets; 0 is unlimited
+	maxRejected int
 
 	socketsMu sync.Mutex
 	sockets   map[string]*connection
 	tagged    map[string]map[*connection]struct{}
-	refused   map[*refusal]struct{}
+	rejected  map[*rejection]struct{}
 	draining  bool
 }
 
-func newRegistry(goroutines *sync.WaitGroup, capacity, refusable int) *registry {
+func newRegistry(goroutines *sync.WaitGroup, capacity, maxRejected int) *registry {
 	return &registry{
-		goroutines: goroutines,
-		capacity:   capacity,
-		refusable:  refusable,
-		sockets:    make(map[string]*connection),
-		tagged:     make(map[string]map[*connection]struct{}),
-		refused:    make(map[*refusal]struct{}),
+		goroutines:  goroutines,
+		capacity:    capacity,
+		maxRejected: maxRejected,
+		sockets:     make(map[string]*connection),
+		tagged:      make(map[string]map[*connection]struct{}),
+		rejected:    make(map[*rejection]struct{}),
 	}
 }
 
-// enter admits c and runs it, or returns errFull or errDraining. newID is called until it returns an id that is free.
+// enter registers c and runs it, or returns errFull or errDraining. It calls newID until the id is free.
 func (r *registry) enter(c *connection, newID func() string) error {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
@@ -54,7 +54,7 @@ func (r *registry) enter(c *connection, newID func() string) error {
 	return nil
 }
 
-// leave frees the socket id and the place of c.
+// leave removes c and frees its socket id.
 func (r *registry) leave(c *connection) {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
@@ -64,27 +64,26 @@ func (r *registry) leave(c *connection) {
 	}
 }
 
-// refuse runs f, or reports false if too many sockets are being refused already.
-func (r *registry) refuse(f *refusal) bool {
+// reject runs j. It reports false, and does nothing, if there are too many rejections already.
+func (r *registry) reject(j *rejection) bool {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
-	if r.draining || len(r.refused) >= r.refusable {
+	if r.draining || len(r.rejected) >= r.maxRejected {
 		return false
 	}
-	r.refused[f] = struct{}{}
-	r.goroutines.Go(f.run)
+	r.rejected[j] = struct{}{}
+	r.goroutines.Go(j.run)
 	return true
 }
 
-// forget frees the place of f.
-func (r *registry) forget(f *refusal) {
+// forget removes j.
+func (r *registry) forget(j *rejection) {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
-	delete(r.refused, f)
+	delete(r.rejected, j)
 }
 
-// tag gives a socket to its owner, for good, and adds a tag to it. It returns whose the socket is; empty if there is
-// none.
+// tag does what Server.Tag documents.
 func (r *registry) tag(socketID, owner, tag string) (holder string) {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
@@ -106,7 +105,7 @@ func (r *registry) tag(socketID, owner, tag string) (holder string) {
 	return owner
 }
 
-// untag takes a tag from a connection and reports whether it has others left. It needs socketsMu.
+// untag removes a tag from c, and reports whether c has others. The caller must hold socketsMu.
 func (r *registry) untag(c *connection, tag string) (more bool) {
 	delete(r.tagged[tag], c)
 	if len(r.tagged[tag]) == 0 {
@@ -116,8 +115,8 @@ func (r *registry) untag(c *connection, tag string) (more bool) {
 	return len(c.tags) > 0
 }
 
-// takeTagged takes a tag away and returns the connections that had it, each with whether it has others: to act on
-// after the lock is released, because closing one takes the lock of its queue.
+// takeTagged removes a tag and returns the connections that had it, each with whether it has other tags. The caller
+// closes them after the lock is released, because that takes the lock of a queue.
 func (r *registry) takeTagged(tag string) map[*connection]bool {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
@@ -128,14 +127,14 @@ func (r *registry) takeTagged(tag string) map[*connection]bool {
 	return found
 }
 
-// tags returns those that connections have.
+// tags returns the tags of all connections, in no order.
 func (r *registry) tags() []string {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
 	return slices.Collect(maps.Keys(r.tagged))
 }
 
-// appendAll appends every connection to buffer, for work that is too long for the lock.
+// appendAll appends every connection to buffer. So the caller can do slow work without the lock.
 func (r *registry) appendAll(buffer []*connection) []*connection {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
@@ -145,27 +144,24 @@ func (r *registry) appendAll(buffer []*connection) []*connection {
 	return buffer
 }
 
-// drain lets nobody in any more and returns who is there.
-func (r *registry) drain() ([]*connection, []*refusal) {
+// drain makes enter and reject fail from now on, and returns all connections and rejections.
+func (r *registry) drain() ([]*connection, []*rejection) {
 	r.socketsMu.Lock()
 	r.draining = true
-	refused := make([]*refusal, 0, len(r.refused))
-	for f := range r.refused {
-		refused = append(refused, f)
-	}
+	rejected := slices.Collect(maps.Keys(r.rejected))
 	r.socketsMu.Unlock()
-	return r.appendAll(nil), refused
+	return r.appendAll(nil), rejected
 }
 
-// isDraining is for refusing before the upgrade. What slips through meets enter, which is exact.
+// isDraining reports whether drain was called. It is for an early answer before the upgrade; enter checks once more.
 func (r *registry) isDraining() bool {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
 	return r.draining
 }
 
-func (r *registry) count() (connections, refused int) {
+func (r *registry) count() (connections, rejections int) {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()
-	return len(r.sockets), len(r.refused)
+	return len(r.sockets), len(r.rejected)
 }

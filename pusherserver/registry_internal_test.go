@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestRegistryKeepsNothingOfThoseWhoLeft(t *testing.T) {
+func TestRegistryKeepsNothingOfClosedConnections(t *testing.T) {
 	s, err := New(Config{Apps: []App{published}})
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestRegistryKeepsNothingOfThoseWhoLeft(t *testing.T) {
 	}
 }
 
-func TestRegistryLetsNobodyInAfterDrain(t *testing.T) {
+func TestRegistryAcceptsNobodyAfterDrain(t *testing.T) {
 	s, err := New(Config{Apps: []App{published}})
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestRegistryLetsNobodyInAfterDrain(t *testing.T) {
 	if err := s.registry.enter(newConnection(s, s.appsByID["3"], nowhere{}, nil), s.newSocketID); !errors.Is(err, errDraining) {
 		t.Errorf("got error %v, want errDraining", err)
 	}
-	if s.registry.refuse(&refusal{}) {
-		t.Error("refusal was let in")
+	if s.registry.reject(&rejection{}) {
+		t.Error("a rejection was accepted")
 	}
 }

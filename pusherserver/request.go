@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// request is what a client sends. Data is an object, or the same as JSON within a string.
+// request is a message from a client. Data is an object, or a string that holds the object as JSON.
 type request struct {
 	Event string          `json:"event"`
 	Data  json.RawMessage `json:"data"`
 }
 
-// subscriptionRequest is the data of pusher:subscribe, and with Channel alone that of pusher:unsubscribe.
+// subscriptionRequest is the data of pusher:subscribe and pusher:unsubscribe. The latter has only Channel.
 type subscriptionRequest struct {
 	Channel     string `json:"channel"`
 	Auth        string `json:"auth"`
 	ChannelData string `json:"channel_data"`
 }
 
-// handle answers one message of the client. Nothing in it, however wrong, ends the connection.
+// handle answers one message of the client. An invalid message does not end the connection.
 func (c *connection) handle(text []byte) {
 	var r request
 	if err := json.Unmarshal(text, &r); err != nil {
@@ -32,7 +32,7 @@ func (c *connection) handle(text []byte) {
 	case r.Event == eventPing:
 		c.queue.send(pongFrame())
 	case r.Event == eventPong:
-		// It counted as life; that is all a pong is for.
+		// read has set lastSeen, and a pong needs no more.
 	case r.Event == eventSubscribe:
 		c.withSubscriptionData(r, c.subscribe)
 	case r.Event == eventUnsubscribe:
@@ -44,7 +44,7 @@ func (c *connection) handle(text []byte) {
 	}
 }
 
-// withSubscriptionData calls act with the data of r in either of its forms.
+// withSubscriptionData calls act with the data of r, which may have either form. It rejects invalid data.
 func (c *connection) withSubscriptionData(r request, act func(subscriptionRequest)) {
 	data := []byte(r.Data)
 	var inner string
@@ -59,8 +59,7 @@ func (c *connection) withSubscriptionData(r request, act func(subscriptionReques
 	act(s)
 }
 
-// subscribe answers with success or with the reason against it, always on the channel: pusher-js hands both to whoever
-// subscribed there.
+// subscribe sends a confirmation or a subscription error. Both name the channel, because pusher-js emits them on it.
 func (c *connection) subscribe(s subscriptionRequest) {
 	config := &c.server.config
 	if err := checkChannel(s.Channel, config.MaxChannelNameLength); err != nil {
@@ -86,11 +85,11 @@ func (c *connection) subscribe(s subscriptionRequest) {
 	c.app.hub.subscribe(s.Channel, c, subscribedFrame(s.Channel))
 }
 
-// unsubscribe has no answer in the protocol, not even for a channel that c is not subscribed to.
+// unsubscribe sends nothing, because the protocol has no answer. It ignores a channel that c is not subscribed to.
 func (c *connection) unsubscribe(s subscriptionRequest) {
 	delete(c.subscriptions, s.Channel)
 	c.app.hub.unsubscribe(s.Channel, c)
 }
 
-// reject tells the client what was wrong with its message, in the way of the service: with a null code.
+// reject sends the client the reason why its message is invalid. The code is null, as that of the service.
 func (c *connection) reject(reason string) { c.queue.send(errorFrame(0, reason)) }

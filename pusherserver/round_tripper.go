@@ -8,15 +8,15 @@ import (
 	"strconv"
 )
 
-// RoundTripper returns a transport for publishers in the same process: it calls the server without TCP, whatever host
-// the URL names. It answers in the goroutine of the caller, and a context that ends interrupts the reading of the
-// body. It serves the HTTP API only: there is no WebSocket through it. It may be used concurrently.
+// RoundTripper returns a transport for publishers in the same process. It calls the server without TCP, and ignores the
+// host of the URL. It runs in the goroutine of the caller. If the context ends, the server stops reading the body. It
+// serves the HTTP API, but no WebSockets. It may be used concurrently.
 func (s *Server) RoundTripper() http.RoundTripper { return loopback{s} }
 
 type loopback struct{ handler http.Handler }
 
-// RoundTrip implements http.RoundTripper. It closes the body. An error of the context does not tell whether the event
-// was published, as it does not over TCP.
+// RoundTrip implements http.RoundTripper. It closes the body. After an error of the context, the event may have been
+// published or not, as over TCP.
 func (l loopback) RoundTrip(r *http.Request) (*http.Response, error) {
 	body := r.Body
 	if body == nil {
@@ -60,7 +60,7 @@ func (w *responseRecorder) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// response is complete: its body is in memory and need not be closed.
+// response returns the recorded response. Its body is in memory and need not be closed.
 func (w *responseRecorder) response(r *http.Request) *http.Response {
 	w.WriteHeader(http.StatusOK)
 	return &http.Response{

@@ -24,7 +24,7 @@ func TestRoundTripperKeepsToTheContext(t *testing.T) {
 		_, err := s.RoundTripper().RoundTrip(request)
 		failed <- err
 	}()
-	if _, err := writer.Write([]byte("x")); err != nil { // returns once the server reads
+	if _, err := writer.Write([]byte("x")); err != nil { // returns when the server reads
 		t.Fatal(err)
 	}
 	cancel()

@@ -12,28 +12,28 @@ import (
 )
 
 const (
-	// A batch is what one writev takes at most. It is also the unit of progress: a socket that takes a batch within
-	// WriteTimeout is healthy, however far behind it is.
+	// maxBatchFrames and maxBatchBytes limit one writev. Each such batch has WriteTimeout: a socket that takes it in
+	// time is healthy, even if its queue is long.
 	maxBatchFrames = 64
 	maxBatchBytes  = 64 << 10
 
-	// closeTimeout is for our last frames and for the client to answer them.
+	// closeTimeout is how long sending the last frames and waiting for the answer of the client may take together.
 	closeTimeout = 5 * time.Second
 )
 
-// farewell says how the server ends a connection.
-type farewell struct {
-	code     ws.StatusCode // zero, only in answer to a close frame without one, sends none
+// closeRequest is how the server ends a connection.
+type closeRequest struct {
+	code     ws.StatusCode // zero sends none; only to answer a close frame that has none
 	reason   string
-	announce bool          // with a pusher:error before the close frame
-	flush    bool          // after what is queued; else that is dropped
-	within   time.Duration // for all of it, the answer of the client included
+	announce bool          // send a pusher:error before the close frame
+	flush    bool          // send the queued frames first; otherwise they are dropped
+	within   time.Duration // time for all of it, including the answer of the client
 
 	fromClient bool // it answers the close frame of the client
 }
 
-// sendQueue holds the frames that wait for one socket and writes them in order, with a goroutine that exists only while
-// there is something to write and a little longer. Neither send nor close ever waits for the socket.
+// sendQueue holds the frames that wait for one socket, and writes them in order. Its writer is a goroutine that starts
+// with a frame and ends after a time without frames. Neither send nor close ever waits for the socket.
 type sendQueue struct {
 	server  *Server
 	socket  net.Conn
@@ -41,26 +41,26 @@ type sendQueue struct {
 
 	queueMu  sync.Mutex
 	frames   [][]byte
-	bytes    int       // in frames
-	writing  bool      // the writer exists
-	parked   bool      // the writer waits for frames
-	idle     bool      // the writer was parked at the last sweep and ever since
-	retiring bool      // the writer is told to end
-	closed   bool      // nothing is accepted any more
-	deadline time.Time // of all writes, once closed
-	last     farewell  // what closed the queue; zero if that was the network of the client
-	behind   int64     // Server.uptime at which everything before was written; kept only for Config.OnSubscription
-	lost     bool      // frames that were queued after behind were not written
+	bytes    int          // in frames
+	writing  bool         // the writer exists
+	parked   bool         // the writer waits for frames
+	idle     bool         // the writer has been parked since the last sweep
+	retiring bool         // the writer must end
+	closed   bool         // send fails from now on
+	deadline time.Time    // of all writes, once closed
+	last     closeRequest // the one that closed the queue; zero if the network failed
+	behind   int64        // Server.uptime; all frames queued before were written; kept for Config.OnSubscription only
+	lost     bool         // frames queued after behind were not written
 }
 
-// init must come before anything else; a sendQueue is part of its connection and never copied.
+// init must be called before any other method. A sendQueue must not be copied.
 func (q *sendQueue) init(server *Server, socket net.Conn) {
 	q.server, q.socket = server, socket
 	q.changed.L = &q.queueMu
 }
 
-// send queues frame, which nobody may change any more. A queue that is full closes the connection with 4100 instead.
-// It reports whether the frame was queued.
+// send queues frame, and reports whether it did. Nobody may change frame after that. If the queue is full, send closes
+// the connection with 4100.
 func (q *sendQueue) send(frame []byte) bool {
 	q.queueMu.Lock()
 	defer q.queueMu.Unlock()
@@ -70,54 +70,55 @@ func (q *sendQueue) send(frame []byte) bool {
 	if len(q.frames) == q.server.config.MaxQueuedFrames || q.bytes+len(frame) > q.server.config.MaxQueuedBytes {
 		q.server.counters.slowReaders.Add(1)
 		q.lost = true
-		q.beginClose(farewell{code: codeOverCapacity, reason: "too slow to receive its events", within: closeTimeout})
+		q.beginClose(closeRequest{code: codeOverCapacity, reason: "too slow to receive its events", within: closeTimeout})
 		return false
 	}
 	q.push(frame)
 	return true
 }
 
-// close queues the last frames and returns true. If the queue is closed already it returns false, and can only shorten
-// the time that was given then.
-func (q *sendQueue) close(f farewell) bool {
+// close queues the last frames and returns true. If the queue is closed already, it returns false, and only shortens
+// the remaining time to request.within if that is less.
+func (q *sendQueue) close(request closeRequest) bool {
 	q.queueMu.Lock()
 	defer q.queueMu.Unlock()
 	if !q.closed {
-		q.beginClose(f)
+		q.beginClose(request)
 		return true
 	}
-	if deadline := time.Now().Add(f.within); deadline.Before(q.deadline) {
+	if deadline := time.Now().Add(request.within); deadline.Before(q.deadline) {
 		q.deadline = deadline
 		q.socket.SetDeadline(deadline)
 	}
 	return false
 }
 
-// beginClose needs queueMu. Its deadlines end a write that is stuck and a client that never answers.
-func (q *sendQueue) beginClose(f farewell) {
-	q.deadline = time.Now().Add(f.within)
+// beginClose queues the last frames. Its deadline ends a blocked write, and the wait for a client that never answers.
+// The caller must hold queueMu.
+func (q *sendQueue) beginClose(request closeRequest) {
+	q.deadline = time.Now().Add(request.within)
 	q.socket.SetDeadline(q.deadline)
-	if !f.flush {
+	if !request.flush {
 		q.drop()
 	}
-	if f.announce {
-		q.push(errorFrame(f.code, f.reason))
+	if request.announce {
+		q.push(errorFrame(request.code, request.reason))
 	}
-	if f.code == 0 {
+	if request.code == 0 {
 		q.push(ws.CompiledClose)
 	} else {
-		q.push(closeFrame(f.code, f.reason))
+		q.push(closeFrame(request.code, request.reason))
 	}
-	q.closed, q.last = true, f
+	q.closed, q.last = true, request
 }
 
-// drop needs queueMu.
+// drop removes all frames. The caller must hold queueMu.
 func (q *sendQueue) drop() {
 	q.lost = q.lost || len(q.frames) > 0
 	q.frames, q.bytes = nil, 0
 }
 
-// push needs queueMu.
+// push appends frame and wakes or starts the writer. The caller must hold queueMu.
 func (q *sendQueue) push(frame []byte) {
 	if q.server.config.OnSubscription != nil && (!q.writing || q.parked) {
 		q.behind = q.server.uptime()
@@ -133,8 +134,7 @@ func (q *sendQueue) push(frame []byte) {
 	}
 }
 
-// abandon drops everything and closes the socket at once. Only that may take a moment, on TLS, and so it is done
-// without the lock.
+// abandon drops all frames and closes the socket at once. It closes without the lock, because that can block with TLS.
 func (q *sendQueue) abandon() {
 	q.queueMu.Lock()
 	q.closed = true
@@ -145,7 +145,7 @@ func (q *sendQueue) abandon() {
 	q.socket.Close()
 }
 
-// flushed waits until everything is written, or given up. It may be called only after close.
+// flushed waits until all frames are written or dropped. It may be called only after close.
 func (q *sendQueue) flushed() {
 	q.queueMu.Lock()
 	defer q.queueMu.Unlock()
@@ -154,23 +154,23 @@ func (q *sendQueue) flushed() {
 	}
 }
 
-// lostSince returns the Server.uptime before which everything that was queued was written. It reports false if nothing
-// was lost at all. The queue must be abandoned.
+// lostSince returns a Server.uptime: all frames that were queued before it were written. It reports false if no frame
+// was lost. The queue must be abandoned.
 func (q *sendQueue) lostSince() (uptime int64, lost bool) {
 	q.queueMu.Lock()
 	defer q.queueMu.Unlock()
 	return q.behind, q.lost
 }
 
-// ending returns what closed the queue.
-func (q *sendQueue) ending() farewell {
+// ending returns the request that closed the queue.
+func (q *sendQueue) ending() closeRequest {
 	q.queueMu.Lock()
 	defer q.queueMu.Unlock()
 	return q.last
 }
 
-// retireWriter ends a writer that had nothing to do since the last call. Until then it stays parked: a goroutine
-// started for every single event of a busy connection would grow its stack every time.
+// retireWriter ends a writer that had no frame since the last call. A writer stays parked until then, because a new
+// goroutine for every event of a busy connection would grow its stack every time.
 func (q *sendQueue) retireWriter() {
 	q.queueMu.Lock()
 	defer q.queueMu.Unlock()
@@ -209,17 +209,17 @@ func (q *sendQueue) writeBatch(batch net.Buffers) error {
 		return err
 	}
 	if _, vectored := q.socket.(*net.TCPConn); !vectored {
-		// There is no writev on TLS: each frame would be a record and a system call of its own.
+		// TLS has no writev: each frame would be its own record and system call.
 		_, err := q.socket.Write(slices.Concat(batch...))
 		return err
 	}
-	unwritten := batch // a copy, for WriteTo lets it escape
+	unwritten := batch // a copy, because WriteTo makes its receiver escape
 	_, err := unwritten.WriteTo(q.socket)
 	return err
 }
 
-// nextBatch moves frames from the front of the queue to batch. It parks while there are none, and returns none when the
-// writer must end.
+// nextBatch moves frames from the front of the queue to batch. It parks while there are none. It returns an empty batch
+// when the writer must end.
 func (q *sendQueue) nextBatch(batch net.Buffers) net.Buffers {
 	q.queueMu.Lock()
 	defer q.queueMu.Unlock()
@@ -257,21 +257,21 @@ func (q *sendQueue) isClosed() bool {
 	return q.closed
 }
 
-// writeFailed is the end of the writer, with a socket that is broken or took nothing for too long.
+// writeFailed ends the writer after a failed or timed out write.
 func (q *sendQueue) writeFailed(err error) {
 	q.queueMu.Lock()
 	if !q.closed && errors.Is(err, os.ErrDeadlineExceeded) {
 		q.server.counters.slowReaders.Add(1)
-		// In the middle of a frame there is no room for a close frame.
-		q.last = farewell{code: codeOverCapacity, reason: "took no data for the write timeout"}
+		// A close frame cannot be sent, because the socket may have taken a part of a frame.
+		q.last = closeRequest{code: codeOverCapacity, reason: "took no data for the write timeout"}
 	}
 	q.writing, q.lost = false, true
 	q.queueMu.Unlock()
 	q.abandon()
 }
 
-// closeWrite ends our half of a stream after its close frame: the clean closure of RFC 6455 section 7.1.1, without
-// which the close frame may be lost to a TCP reset.
+// closeWrite ends the server's half of the stream after the close frame (RFC 6455 section 7.1.1). Without that, a TCP
+// reset may discard the close frame.
 func closeWrite(socket net.Conn) {
 	if half, ok := socket.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite() // fails only if the connection is gone, and then it is closed anyway

@@ -9,11 +9,13 @@ import (
 	"time"
 )
 
-// maxSweepInterval bounds how late a ping, a 4201 or the end of an idle writer may come.
+// maxSweepInterval is how late a ping, a 4201 or the end of an idle writer may come at most.
 const maxSweepInterval = 5 * time.Second
 
-// Server is an http.Handler for /app/{key}, where clients connect, and /apps/{id}/..., where events are published.
-// Everything else is 404. Run must be called for it to notice clients that vanished.
+// Server is an http.Handler. Clients connect at /app/{key}, and publishers use the HTTP API at /apps/{id}/... All other
+// paths are 404. Run must be running: it finds dead connections and sends the webhooks.
+//
+// All methods may be called concurrently.
 type Server struct {
 	config    Config
 	started   time.Time
@@ -29,37 +31,37 @@ type Server struct {
 
 var _ http.Handler = (*Server)(nil)
 
-// app is an App with those who listen to it.
+// app is an App with its subscribers.
 type app struct {
 	App
 	hub      *hub
 	webhooks *webhooks // nil if there are none
 }
 
-// counters are the source of the totals in Stats.
+// counters are the totals of Stats.
 type counters struct {
-	refused, slowReaders, events, deliveries, webhookEvents, webhookDrops atomic.Uint64
+	rejected, slowReaders, events, deliveries, webhookEvents, webhookDrops atomic.Uint64
 }
 
-// Stats is a snapshot. The first group of fields are gauges; the others count since New.
+// Stats is a snapshot. The fields of the first group are present values. The others are totals since New.
 type Stats struct {
 	Connections   int
-	Refusing      int // sockets kept open only until they know why they are refused
+	Refusing      int // sockets that stay open only until their client has the reason of the rejection
 	Channels      int // with at least one subscriber
 	Subscriptions int
-	CachedEvents  int // of cache channels; those that expired count until the next look at them
-	WebhookQueue  int // events that wait for a webhook URL, once for each
+	CachedEvents  int // of cache channels; expired events count until the next sweep
+	WebhookQueue  int // events that wait for a webhook URL, counted once for each URL
 
-	Refused     uint64 // sockets that were not let in after their upgrade
-	SlowReaders uint64 // connections closed because they did not take their events
-	Events      uint64 // published, once for each channel
-	Deliveries  uint64 // of an event to a connection
+	Refused     uint64 // sockets that were rejected after their upgrade
+	SlowReaders uint64 // connections that were closed because their client read too slowly
+	Events      uint64 // published events, counted once for each channel
+	Deliveries  uint64 // events queued for a connection, counted once for each connection
 
-	WebhookEvents uint64 // accepted by a webhook URL, once for each
-	WebhookDrops  uint64 // events that a webhook URL did not get: it did not accept them in time, or too many waited
+	WebhookEvents uint64 // events that a webhook URL accepted, counted once for each URL
+	WebhookDrops  uint64 // events that a webhook URL did not accept in time, and events dropped from a full queue
 }
 
-// New returns a server that is ready to serve, or a *ConfigError.
+// New returns a server that is ready to serve. Its error is a *ConfigError.
 func New(config Config) (*Server, error) {
 	config = config.withDefaults()
 	if err := config.validate(); err != nil {
@@ -91,17 +93,17 @@ func New(config Config) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP implements http.Handler. It can be mounted under a prefix with http.StripPrefix: publishers sign the path
-// without it.
+// ServeHTTP implements http.Handler. With http.StripPrefix the server may be mounted under a prefix. Publishers sign
+// the path without the prefix.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Run watches over the connections and sends the webhooks until ctx ends. Then it refuses new connections with 503,
-// closes the others with 4100 after what is queued for them, and returns nil when no goroutine of the server is left,
-// which takes at most ShutdownTimeout. It can be called once.
+// Run pings connections, closes dead ones, and sends webhooks until ctx ends. Then it rejects new connections with 503,
+// sends the queued frames, and closes all connections with 4100. It returns nil after the last goroutine of the server,
+// at most ShutdownTimeout after the end of ctx. It returns an error at once if it was called before.
 //
-// Webhooks that wait are sent once more within the same time, among them channel_vacated of channels that were empty
-// when ctx ended, whether or not VacatedDelay is over. That the end of Run empties the others is not sent: their
-// clients come back, to this program started again or to another.
+// Within ShutdownTimeout it tries waiting webhook events once more. Among them is channel_vacated for channels that
+// were empty when ctx ended, even before the end of VacatedDelay. For channels that Run itself empties no
+// channel_vacated is sent, because their clients connect again, to a restarted server or to another one.
 func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
 		return errors.New("run pusher server: it was run before")
@@ -119,25 +121,27 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Tag gives a socket to its owner, for good, and adds a tag to those that CloseTagged finds it by; neither is empty.
-// It returns whose the socket is: another than owner if it was given to that one before, or empty if there is no such
-// socket, or no longer. Then nothing has changed: nobody takes another's socket out of reach of CloseTagged.
+// Tag adds tag to a socket, for CloseTagged. Neither owner nor tag may be empty. The first owner of a socket owns it
+// until it is closed.
+//
+// Tag returns the owner of the socket, or an empty string if there is no such socket. If the result is not owner, Tag
+// has changed nothing. So nobody can keep CloseTagged from finding the socket of another owner.
 func (s *Server) Tag(socketID, owner, tag string) (holder string) {
 	return s.registry.tag(socketID, owner, tag)
 }
 
-// Tags returns the tags that sockets have.
+// Tags returns the tags of all sockets, each once and in no order.
 func (s *Server) Tags() []string { return s.registry.tags() }
 
-// CloseTagged closes the sockets with this tag, of all apps. What was published before it is called is still sent, as
-// far as they take it at once; nothing that is published later reaches them. It returns how many it closed.
+// CloseTagged closes the sockets with this tag, of all apps, and returns how many it closed. Events that were published
+// before the call are still sent, if the client reads them within five seconds. Later events do not reach the socket.
 //
-// The code is 4009, after which pusher-js does not connect by itself. A socket that has further tags gets 4200: its
-// client connects anew, and joins its channels with what it has to show by then.
+// The close code is 4009, after which pusher-js does not connect by itself. A socket with other tags gets 4200. Its
+// client connects again at once, and needs a new signature for each private channel.
 func (s *Server) CloseTagged(tag string) int {
 	closed := 0
 	for c, more := range s.registry.takeTagged(tag) {
-		last := farewell{code: codeUnauthorized, reason: "Unauthorized", announce: true, flush: true, within: closeTimeout}
+		last := closeRequest{code: codeUnauthorized, reason: "Unauthorized", announce: true, flush: true, within: closeTimeout}
 		if more {
 			last.code, last.reason = codeReconnect, "Connect again"
 		}
@@ -148,10 +152,10 @@ func (s *Server) CloseTagged(tag string) int {
 	return closed
 }
 
-// Stats returns the present state. Its fields are each right, but not all of the same instant.
+// Stats returns the present values and the totals. The fields may be from slightly different moments.
 func (s *Server) Stats() Stats {
 	stats := Stats{
-		Refused:     s.counters.refused.Load(),
+		Refused:     s.counters.rejected.Load(),
 		SlowReaders: s.counters.slowReaders.Load(),
 		Events:      s.counters.events.Load(),
 		Deliveries:  s.counters.deliveries.Load(),
@@ -172,7 +176,7 @@ func (s *Server) Stats() Stats {
 	return stats
 }
 
-// sweepUntil looks at all connections, and at what is cached, in turn: one goroutine instead of a timer for each.
+// sweepUntil regularly checks all connections and caches until ctx ends. One goroutine replaces a timer for each.
 func (s *Server) sweepUntil(ctx context.Context) {
 	interval := min(s.config.ActivityTimeout/4, s.config.PongTimeout/4, maxSweepInterval)
 	ticker := time.NewTicker(interval)
@@ -197,25 +201,25 @@ func (s *Server) sweepUntil(ctx context.Context) {
 	}
 }
 
-// shutDown returns when no goroutine is left. Deadlines on all sockets see to it that this comes to pass.
+// shutDown closes all sockets and returns when no goroutine is left. Deadlines on all sockets limit how long it takes.
 func (s *Server) shutDown() {
-	// Before any socket is closed, so that the channels that this empties are not told.
+	// This must come before any socket is closed, so that no webhook is sent for the channels that this empties.
 	for _, a := range s.appsByID {
 		if a.webhooks != nil {
 			a.webhooks.stop()
 		}
 	}
-	connections, refused := s.registry.drain()
-	s.config.Logger.Info("pusher server closes its sockets", "connections", len(connections), "refused", len(refused))
+	connections, rejections := s.registry.drain()
+	s.config.Logger.Info("pusher server closes its sockets", "connections", len(connections), "rejected", len(rejections))
 	for _, c := range connections {
-		c.queue.close(farewell{code: codeOverCapacity, reason: errDraining.Error(), flush: true, within: s.config.ShutdownTimeout})
+		c.queue.close(closeRequest{code: codeOverCapacity, reason: errDraining.Error(), flush: true, within: s.config.ShutdownTimeout})
 	}
-	for _, f := range refused {
-		// To pusher-js a lost socket is what 4100 is: a second later it comes again.
-		f.socket.Close()
+	for _, j := range rejections {
+		// pusher-js treats a lost socket as a 4100: it connects again a second later.
+		j.socket.Close()
 	}
 	s.goroutines.Wait()
 }
 
-// uptime is in nanoseconds and, with the default clock, monotonic.
+// uptime returns the nanoseconds since New. With the default clock it is monotonic.
 func (s *Server) uptime() int64 { return int64(s.config.Now().Sub(s.started)) }

@@ -26,8 +26,8 @@ func (a App) sign(text string) string {
 }
 
 // verifySubscription checks auth, "KEY:SIGNATURE", for a private channel ("Authentication and authorization
-// signatures"). channelData is signed if it is there, whatever the channel: pusher-js itself relies on that for
-// private channels.
+// signatures"). If channelData is not empty, the signature must cover it. This holds for all private channels, because
+// pusher-js relies on that.
 func (a App) verifySubscription(socketID, channel, channelData, auth string) error {
 	if auth == "" {
 		return errors.New("auth is missing: subscribing to a private channel needs a signature from the authorization endpoint")
@@ -46,11 +46,11 @@ func (a App) verifySubscription(socketID, channel, channelData, auth string) err
 	return nil
 }
 
-// requestSignature is the signed part of the query of an HTTP API request ("Generating authentication signatures").
+// requestSignature is the query of an HTTP API request, by key ("Generating authentication signatures").
 type requestSignature map[string]string
 
-// parseRequestSignature lower-cases the keys of query. It refuses repeated ones: which of the values was signed would
-// be anybody's guess.
+// parseRequestSignature returns query with its keys in lower case. It returns an error for a repeated key, because it
+// could not know which of the values was signed.
 func parseRequestSignature(query url.Values) (requestSignature, error) {
 	params := make(requestSignature, len(query))
 	for key, values := range query {
@@ -63,7 +63,7 @@ func parseRequestSignature(query url.Values) (requestSignature, error) {
 	return params, nil
 }
 
-// verify checks everything that can be checked before the body is read. path is without any prefix that a proxy added.
+// verify checks all that needs no body. path is without the prefix of a proxy or of http.StripPrefix.
 func (s requestSignature) verify(app App, method, path string, now time.Time) error {
 	for _, name := range []string{"auth_key", "auth_timestamp", "auth_version", "auth_signature"} {
 		if s[name] == "" {
@@ -91,7 +91,7 @@ func (s requestSignature) verify(app App, method, path string, now time.Time) er
 	return nil
 }
 
-// verifyBody binds body to the signature, which covers body_md5. Only an empty body may come without it.
+// verifyBody checks that body_md5, which the signature covers, is the MD5 of body. An empty body needs no body_md5.
 func (s requestSignature) verifyBody(body []byte) error {
 	want, ok := s["body_md5"]
 	if !ok && len(body) == 0 {
@@ -107,7 +107,8 @@ func (s requestSignature) verifyBody(body []byte) error {
 	return nil
 }
 
-// signedText takes the values as they are after decoding: the libraries differ in how they escape.
+// signedText returns the text that the publisher signed. Values are decoded, because libraries escape in different
+// ways.
 func (s requestSignature) signedText(method, path string) string {
 	pairs := make([]string, 0, len(s))
 	for _, key := range slices.Sorted(maps.Keys(s)) {

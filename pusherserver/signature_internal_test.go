@@ -67,7 +67,7 @@ func TestRequestSignatureIsThatOfTheDocument(t *testing.T) {
 	}
 }
 
-func TestRequestSignatureRefusesWhatWasChanged(t *testing.T) {
+func TestRequestSignatureRejectsAChangedRequest(t *testing.T) {
 	now := time.Unix(vectorTime, 0)
 	for name, test := range map[string]struct {
 		query, body string

@@ -16,29 +16,29 @@ import (
 	"lorebridge/pusherserver"
 )
 
-// changeLog is an OnSubscription that keeps what it is told.
+// changeLog is an OnSubscription that keeps all changes.
 type changeLog struct {
 	changesMu sync.Mutex
 	changes   []pusherserver.SubscriptionChange
-	told      chan struct{} // receives after each change
+	changed   chan struct{} // gets a token after each change
 }
 
-func newChangeLog() *changeLog { return &changeLog{told: make(chan struct{}, 10_000)} }
+func newChangeLog() *changeLog { return &changeLog{changed: make(chan struct{}, 10_000)} }
 
 func (l *changeLog) add(change pusherserver.SubscriptionChange) {
 	l.changesMu.Lock()
 	l.changes = append(l.changes, change)
 	l.changesMu.Unlock()
-	l.told <- struct{}{}
+	l.changed <- struct{}{}
 }
 
-// next returns the next change that was not returned yet.
+// next returns the first change that it has not returned yet.
 func (l *changeLog) next(t *testing.T) pusherserver.SubscriptionChange {
 	t.Helper()
 	select {
-	case <-l.told:
+	case <-l.changed:
 	case <-time.After(patience):
-		t.Fatal("no change was told")
+		t.Fatal("no change came")
 	}
 	l.changesMu.Lock()
 	defer l.changesMu.Unlock()
@@ -47,7 +47,7 @@ func (l *changeLog) next(t *testing.T) pusherserver.SubscriptionChange {
 	return change
 }
 
-// rest returns what next did not.
+// rest returns the changes that next has not returned.
 func (l *changeLog) rest() []pusherserver.SubscriptionChange {
 	l.changesMu.Lock()
 	defer l.changesMu.Unlock()
@@ -60,16 +60,16 @@ func startLogged(t *testing.T) (*running, *changeLog) {
 	return start(t, func(c *pusherserver.Config) { c.OnSubscription = log.add }), log
 }
 
-func TestSubscriptionChangesAreTold(t *testing.T) {
+func TestSubscriptionChangesAreReported(t *testing.T) {
 	s, log := startLogged(t)
 	first, second := s.connect(), s.connect()
 	first.subscribe("a")
 	second.subscribe("a")
-	first.subscribe("a") // says: still here
+	first.subscribe("a") // reports that it still listens
 	first.send("pusher:unsubscribe", map[string]string{"channel": "a"})
 	first.send("pusher:unsubscribe", map[string]string{"channel": "a"})
 	first.send("pusher:unsubscribe", map[string]string{"channel": "never subscribed"})
-	first.send("pusher:subscribe", map[string]string{"channel": "private-a"}) // refused
+	first.send("pusher:subscribe", map[string]string{"channel": "private-a"}) // is rejected
 	first.wantSubscriptionError("private-a")
 	second.conn.Close()
 	want := []pusherserver.SubscriptionChange{
@@ -92,11 +92,11 @@ func TestSubscriptionChangesAreTold(t *testing.T) {
 	}
 	s.stop()
 	if rest := log.rest(); len(rest) != 0 {
-		t.Errorf("was told %+v besides", rest)
+		t.Errorf("got %+v besides", rest)
 	}
 }
 
-func TestWhatIsPublishedOnHearingOfAJoinFollowsItsConfirmation(t *testing.T) {
+func TestWhatIsPublishedBecauseOfAJoinFollowsItsConfirmation(t *testing.T) {
 	s, log := startLogged(t)
 	c := s.connect()
 	for i := range 100 {
@@ -108,7 +108,7 @@ func TestWhatIsPublishedOnHearingOfAJoinFollowsItsConfirmation(t *testing.T) {
 	}
 }
 
-func TestLeavesOfOneSocketAreToldOnceForEachChannelAtShutdownToo(t *testing.T) {
+func TestLeavesOfOneSocketAreReportedOnceForEachChannelAtShutdownToo(t *testing.T) {
 	s, log := startLogged(t)
 	for range 3 {
 		s.connect().subscribe("a", "b")
@@ -151,20 +151,20 @@ func TestAResetIsGoodOrder(t *testing.T) {
 	}
 }
 
-// ignoreFrames reads until the stream ends and answers nothing.
+// ignoreFrames reads until the stream ends, and answers no frame.
 func (c *client) ignoreFrames() {
 	c.conn.SetReadDeadline(time.Time{})
 	_, _ = io.Copy(io.Discard, c.reader)
 }
 
-// TestHeardIsWhenTheClientSurelyGotWhatWasSent lets ways to go happen to a client that subscribes at 0 s and sends a
-// ping at 10 s, and has the time of the leave and of Heard in seconds.
+// TestHeardIsWhenTheClientSurelyGotWhatWasSent ends a client in several ways. The client subscribes at 0 s and sends a
+// ping at 10 s. The table has the times of the leave and of Heard, in seconds.
 func TestHeardIsWhenTheClientSurelyGotWhatWasSent(t *testing.T) {
 	second := func(n int) { <-time.After(time.Duration(n) * time.Second); synctest.Wait() }
 	for name, test := range map[string]struct {
 		leave func(*running, *client)
-		left  int // at least; at most 5 s more, for the sweep
-		heard int // -1 is when it left
+		left  int // at least; the sweep adds at most 5 s
+		heard int // -1 means the time of the leave
 	}{
 		"end of the stream": {leave: func(_ *running, c *client) { c.conn.Close() }, left: 20, heard: -1},
 		"close frame": {leave: func(_ *running, c *client) {
@@ -238,7 +238,7 @@ func TestHeardIsWhenTheClientSurelyGotWhatWasSent(t *testing.T) {
 				c.roundtrip()
 				second(10)
 				test.leave(s, c)
-				<-log.told
+				<-log.changed
 				left := log.rest()[0]
 				at, heard := left.At.Sub(began), left.Heard.Sub(began)
 				if late := at - time.Duration(test.left)*time.Second; left.Joined || late < 0 || late > 5*time.Second {

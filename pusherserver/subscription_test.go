@@ -119,7 +119,7 @@ func TestSubscriptionsOfAConnectionAreBounded(t *testing.T) {
 	c.subscribe("c")
 }
 
-func TestChannelsThatAreNotServedAreRefusedByName(t *testing.T) {
+func TestUnsupportedChannelsAreRejectedByName(t *testing.T) {
 	s := start(t, nil)
 	c := s.connect()
 	for channel, want := range map[string]subscriptionError{

@@ -13,14 +13,15 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Protocol versions that are served. From 5 on a client differs in nothing that this server does: pusher-js speaks 7,
-// the Java and .NET libraries speak 5.
+// Protocol versions that this server accepts. The versions 5 to 7 do not differ in the parts that it supports.
+// pusher-js uses 7; the Java and .NET libraries use 5.
 const (
 	oldestProtocol = 5
 	newestProtocol = 7
 )
 
-// serveSocket is GET /app/{key}. Whoever speaks WebSocket gets the upgrade first and the refusal, if any, over it.
+// serveSocket serves GET /app/{key}. A WebSocket client gets the upgrade first. A rejection comes after it, over the
+// WebSocket.
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if !allowMethod(w, r, http.MethodGet) {
 		return
@@ -42,20 +43,20 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	a, code, reason := s.admit(r)
 	if code != 0 {
-		s.refuse(socket, source, 0, code, reason)
+		s.reject(socket, source, 0, code, reason)
 		return
 	}
 	switch err := s.registry.enter(newConnection(s, a, socket, source), s.newSocketID); {
 	case errors.Is(err, errFull):
-		delay := time.Duration(s.config.Uint64() % uint64(maxRefusalDelay))
-		s.refuse(socket, source, delay, codeOverCapacity, err.Error())
+		delay := time.Duration(s.config.Uint64() % uint64(maxRejectionDelay))
+		s.reject(socket, source, delay, codeOverCapacity, err.Error())
 	case err != nil:
-		// The shutdown began after we looked. To pusher-js this is the same as the 4100 of the others.
+		// The shutdown began after isDraining. pusher-js treats a lost socket as the 4100 that the others get.
 		socket.Close()
 	}
 }
 
-// admit returns the app that r asks for, or the code and the reason to refuse it with.
+// admit returns the app that r names. If r cannot be served, it returns a close code, which is not zero, and a reason.
 func (s *Server) admit(r *http.Request) (*app, ws.StatusCode, string) {
 	key := r.PathValue("key")
 	if key == "" {
@@ -69,7 +70,7 @@ func (s *Server) admit(r *http.Request) (*app, ws.StatusCode, string) {
 	return a, code, reason
 }
 
-// upgrade returns the socket and what to read from: the client may have sent its first frames already.
+// upgrade returns the socket and the reader to use, because the client may have sent its first frames already.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, io.Reader, error) {
 	socket, buffered, _, err := ws.HTTPUpgrader{Timeout: s.config.WriteTimeout}.Upgrade(r, w)
 	if err != nil {
@@ -82,20 +83,20 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, io.R
 	if len(early) == 0 {
 		return socket, socket, nil
 	}
-	// The clone lets go of the 8 KiB of buffers of net/http.
+	// The clone frees the buffers of net/http, which are 8 KiB.
 	return socket, io.MultiReader(bytes.NewReader(bytes.Clone(early)), socket), nil
 }
 
-// refuse answers with code after delay. If too many wait for that already, the socket is closed without a word.
-func (s *Server) refuse(socket net.Conn, source io.Reader, delay time.Duration, code ws.StatusCode, reason string) {
-	s.counters.refused.Add(1)
-	f := &refusal{registry: s.registry, socket: socket, source: source, delay: delay, code: code, reason: reason}
-	if !s.registry.refuse(f) {
+// reject closes socket with code after delay. If there are MaxRefused rejections already, it closes socket at once.
+func (s *Server) reject(socket net.Conn, source io.Reader, delay time.Duration, code ws.StatusCode, reason string) {
+	s.counters.rejected.Add(1)
+	j := &rejection{registry: s.registry, socket: socket, source: source, delay: delay, code: code, reason: reason}
+	if !s.registry.reject(j) {
 		socket.Close()
 	}
 }
 
-// checkProtocol returns a zero code if version can be served.
+// checkProtocol returns a close code and a reason, or a zero code if this server accepts the version.
 func checkProtocol(version string) (ws.StatusCode, string) {
 	if version == "" {
 		return codeMissingProtocol, "query parameter protocol is missing"
@@ -110,8 +111,8 @@ func checkProtocol(version string) (ws.StatusCode, string) {
 	return 0, ""
 }
 
-// newSocketID returns 64 unpredictable bits in the form that the client libraries check: a stranger who guessed an id
-// could have it authorized in place of its own.
+// newSocketID returns 64 unpredictable bits in the form that the client libraries check. A stranger who guessed the id
+// could get a signature for it.
 func (s *Server) newSocketID() string {
 	n := s.config.Uint64()
 	return strconv.FormatUint(n>>32, 10) + "." + strconv.FormatUint(n&(1<<32-1), 10)

@@ -6,25 +6,25 @@ import (
 	"net/url"
 )
 
-// Names of the events that webhooks carry ("Webhooks" in the document of the service).
+// Names of the events in webhooks ("Webhooks" in the document of the service).
 const (
 	webhookOccupied  = "channel_occupied"
 	webhookVacated   = "channel_vacated"
 	webhookCacheMiss = "cache_miss"
 )
 
-// Webhook is a receiver of the events of an app: channel_occupied, channel_vacated and cache_miss, for all its
-// channels. The client libraries of the hosted service check and read what it gets.
+// Webhook is a URL that gets the events channel_occupied, channel_vacated and cache_miss for all channels of an app.
+// The client libraries of the hosted service verify and decode its requests.
 //
-// Of one channel, what was received came in the order in which it happened. Anything may come twice, after an answer
-// that got lost, and the oldest may be missing: after five minutes without a 2xx, above MaxQueuedWebhookEvents, and
-// where the process ended otherwise than by the end of Run. While another process takes over, channels are occupied
-// anew without having been vacated: nothing says that they were, for their clients come back.
+// The events of one channel come in order. An event comes twice if the answer to its request was lost. The oldest
+// events are lost after five minutes without a 2xx, above MaxQueuedWebhookEvents, and if the process ends without the
+// end of Run. After a restart the clients connect again, so channel_occupied may come without a channel_vacated before
+// it.
 type Webhook struct {
 	URL string // absolute, http or https, without a fragment
 }
 
-// validate returns what is allowed.
+// validate returns an error that describes a valid URL, unless w has one.
 func (w Webhook) validate() error {
 	u, err := url.Parse(w.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Fragment != "" {
@@ -34,7 +34,7 @@ func (w Webhook) validate() error {
 	return nil
 }
 
-// withoutSecrets is what a log may show of a URL: user, password and query often hold keys.
+// withoutSecrets returns the URL without user, password and query, because they often hold keys. It is for logs.
 func withoutSecrets(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -44,7 +44,7 @@ func withoutSecrets(raw string) string {
 	return u.String()
 }
 
-// webhookEvent is one of the events in the body of a webhook.
+// webhookEvent is one event in the body of a webhook.
 type webhookEvent struct {
 	Name    string `json:"name"`
 	Channel string `json:"channel"`
@@ -56,7 +56,7 @@ type webhookBody struct {
 	Events     []webhookEvent `json:"events"`
 }
 
-// cause drops the URL, of which a log must not show everything, from an error of an http.Client.
+// cause returns an error of an http.Client without its URL, which may hold secrets.
 func cause(err error) error {
 	if e := new(url.Error); errors.As(err, &e) {
 		return e.Err

@@ -10,32 +10,32 @@ import (
 	"time"
 )
 
-// How a request of a webhook is retried. The document of the service says: exponentially, for five minutes.
+// How a webhook request is retried. The document of the service requires exponential pauses, for five minutes.
 const (
 	webhookTimeout    = 4 * time.Second // of one attempt
 	webhookRetryFor   = 5 * time.Minute // since the first attempt
 	webhookFirstPause = 500 * time.Millisecond
 	webhookMaxPause   = 30 * time.Second
-	// webhookIdleTimeout is how long a connection is kept without a request: shorter than what forgets connections on
-	// the way.
+	// webhookIdleTimeout is how long a connection without a request stays open. It is shorter than the time-outs of
+	// proxies and NAT.
 	webhookIdleTimeout = 30 * time.Second
-	maxWebhookAnswer   = 4 << 10 // bytes read of an answer, so that its connection can be used again
+	maxWebhookAnswer   = 4 << 10 // bytes to read of an answer, so that its connection can be reused
 )
 
-// webhookSender sends the events for one URL, one request at a time: that keeps their order.
+// webhookSender sends the events for one URL. It sends one request at a time, to keep their order.
 type webhookSender struct {
 	server    *Server
 	app       App
 	url       string
-	shown     string // url for the log
+	shown     string // url without secrets, for the log
 	client    *http.Client
-	closeIdle func() // what is ours of the connections of client
+	closeIdle func() // closes idle connections of client; does nothing for a Config.WebhookTransport
 	stopping  <-chan struct{}
-	arrived   chan struct{} // holds a token if an event was queued since the last look
+	arrived   chan struct{} // holds a token if an event was queued since the last take
 
 	eventsMu  sync.Mutex
 	events    []queuedWebhookEvent // the oldest first
-	overflown int                  // events dropped that the log does not know of yet
+	overflown int                  // dropped events that are not logged yet
 }
 
 type queuedWebhookEvent struct {
@@ -43,7 +43,7 @@ type queuedWebhookEvent struct {
 	due time.Time
 }
 
-// newWebhookSender sends nothing before run. Once stopping is closed, nothing more may be queued.
+// newWebhookSender returns a sender that sends nothing before run. Nobody may call enqueue after stopping is closed.
 func newWebhookSender(s *Server, app App, w Webhook, stopping <-chan struct{}) *webhookSender {
 	transport, closeIdle := s.config.WebhookTransport, func() {}
 	if transport == nil {
@@ -61,13 +61,13 @@ func newWebhookSender(s *Server, app App, w Webhook, stopping <-chan struct{}) *
 		client: &http.Client{
 			Transport: transport,
 			Timeout:   webhookTimeout,
-			// Another host would get what is signed for this one.
+			// A redirect could send the signed request to another host.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
 }
 
-// newWebhookTransport notices within webhookTimeout that a connection is dead, whichever version of HTTP is spoken.
+// newWebhookTransport returns a transport that detects a dead connection within webhookTimeout, also with HTTP/2.
 func newWebhookTransport() *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: webhookIdleTimeout,
@@ -75,7 +75,8 @@ func newWebhookTransport() *http.Transport {
 	}
 }
 
-// enqueue never waits. If there is no room, the oldest event makes some: the newest say how things are now.
+// enqueue queues e and never waits. If the queue is full, it drops the oldest event, because the newest events describe
+// the present state.
 func (w *webhookSender) enqueue(e webhookEvent) {
 	w.eventsMu.Lock()
 	defer w.eventsMu.Unlock()
@@ -91,7 +92,7 @@ func (w *webhookSender) enqueue(e webhookEvent) {
 	}
 }
 
-// run sends until stopping is closed and all that was queued is sent, or does not go through at once, or until ctx
+// run sends until stopping is closed, and then until the queue is empty or a request fails. It returns early if ctx
 // ends.
 func (w *webhookSender) run(ctx context.Context) {
 	defer w.closeIdle()
@@ -105,7 +106,8 @@ func (w *webhookSender) run(ctx context.Context) {
 	w.logOverflow(ctx)
 }
 
-// next waits for events that are due, or enough for a whole request. After stopping it returns what is there.
+// next returns the events of the next request. It waits until the oldest event is due, or enough events for a full
+// request wait. After stopping it returns at once, and no events mean the end.
 func (w *webhookSender) next() []webhookEvent {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -127,8 +129,8 @@ func (w *webhookSender) next() []webhookEvent {
 	}
 }
 
-// take removes the events of the next request from the queue, or returns how long the oldest event still waits for
-// others; zero if there is none. A zero now takes what is there.
+// take removes the events of the next request from the queue. If none are due, it returns how long the oldest event
+// still waits, or zero if the queue is empty. A zero now means that all events are due.
 func (w *webhookSender) take(now time.Time) (batch []webhookEvent, wait time.Duration) {
 	w.eventsMu.Lock()
 	defer w.eventsMu.Unlock()
@@ -147,8 +149,8 @@ func (w *webhookSender) take(now time.Time) (batch []webhookEvent, wait time.Dur
 	return batch, 0
 }
 
-// deliver tries until the URL accepts batch, or reports false when its time is over. Once stopping is closed, it
-// tries but once more.
+// deliver tries until the URL accepts batch, and reports whether it did. It gives up after webhookRetryFor. After
+// stopping it tries only once more.
 func (w *webhookSender) deliver(ctx context.Context, batch []webhookEvent) bool {
 	body := encode(webhookBody{w.server.config.Now().UnixMilli(), batch})
 	began := time.Now()
@@ -159,7 +161,7 @@ func (w *webhookSender) deliver(ctx context.Context, batch []webhookEvent) bool 
 			w.server.counters.webhookEvents.Add(uint64(len(batch)))
 			return true
 		}
-		// Of many that fail at the same moment, no two come back together.
+		// The random part spreads the retries of requests that failed at the same moment.
 		wait := pause/2 + pause/2*time.Duration(w.server.config.Uint64()%1024)/1024
 		if w.isStopping() || time.Since(began)+wait > webhookRetryFor {
 			w.server.counters.webhookDrops.Add(uint64(len(batch)))
@@ -167,7 +169,7 @@ func (w *webhookSender) deliver(ctx context.Context, batch []webhookEvent) bool 
 			return false
 		}
 		if attempts == 1 {
-			log.WarnContext(ctx, "pusher webhook failed and will be tried again", "error", err)
+			log.WarnContext(ctx, "pusher webhook failed and will be retried", "error", err)
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -178,7 +180,7 @@ func (w *webhookSender) deliver(ctx context.Context, batch []webhookEvent) bool 
 	}
 }
 
-// post returns nil if the URL accepted body.
+// post sends one request, and returns nil if the URL accepted body.
 func (w *webhookSender) post(ctx context.Context, body []byte) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
 	if err != nil {
@@ -189,11 +191,11 @@ func (w *webhookSender) post(ctx context.Context, body []byte) error {
 	request.Header.Set("X-Pusher-Signature", w.app.sign(string(body)))
 	response, err := w.client.Do(request)
 	if err != nil {
-		w.closeIdle() // the connections beside the one that failed may be as dead
+		w.closeIdle() // other connections to the same host may be dead, too
 		return cause(err)
 	}
 	defer response.Body.Close()
-	// What it says does not matter, and neither whether it comes to an end.
+	// The content does not matter, and an error while reading it neither.
 	_, _ = io.CopyN(io.Discard, response.Body, maxWebhookAnswer)
 	if response.StatusCode/100 != 2 {
 		return fmt.Errorf("answer has status %d", response.StatusCode)
@@ -210,7 +212,7 @@ func (w *webhookSender) isStopping() bool {
 	}
 }
 
-// dropRest gives up what is queued.
+// dropRest drops all queued events, and logs how many.
 func (w *webhookSender) dropRest(ctx context.Context) {
 	w.logOverflow(ctx)
 	w.eventsMu.Lock()
@@ -224,7 +226,7 @@ func (w *webhookSender) dropRest(ctx context.Context) {
 	}
 }
 
-// logOverflow logs in place of enqueue, which must not wait for a log.
+// logOverflow logs how many events enqueue has dropped. enqueue itself must not wait for a log.
 func (w *webhookSender) logOverflow(ctx context.Context) {
 	w.eventsMu.Lock()
 	n := w.overflown

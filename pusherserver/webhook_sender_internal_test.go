@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// blackHole is a connection of which the network forgets without a word, once isForgotten: what is written is lost,
-// and nothing arrives.
+// blackHole is a connection that the network drops without notice. After that all writes are lost, and nothing arrives.
 type blackHole struct {
 	net.Conn
 	isForgotten *atomic.Bool

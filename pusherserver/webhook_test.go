@@ -24,7 +24,7 @@ import (
 
 const receiverURL = "http://user:password@receiver.invalid/hook?token=secret"
 
-// receiver is a WebhookTransport that keeps what it gets. answer may be nil, which is 200 to everything.
+// receiver is a WebhookTransport that keeps all requests. A nil answer means 200 to every request.
 type receiver struct {
 	answer func(r *http.Request, attempt int) (*http.Response, error) // attempt counts from 0, of all requests
 
@@ -68,7 +68,7 @@ func status(code int) *http.Response {
 	return &http.Response{StatusCode: code, Header: make(http.Header), Body: io.NopCloser(strings.NewReader("x"))}
 }
 
-// take returns the requests since the last call, after everybody had the time to make one.
+// take returns the requests since the last call. It waits until all goroutines of the bubble are blocked.
 func (r *receiver) take() []received {
 	synctest.Wait()
 	r.requestsMu.Lock()
@@ -89,8 +89,7 @@ func (r *receiver) want(t *testing.T, events ...string) {
 	}
 }
 
-// hooked is a change of the Config for one webhook, with r in the place of the network, and with clients that may be
-// silent.
+// hooked returns a change of the Config: one webhook, r in place of the network, and clients that may be silent.
 func (r *receiver) hooked(c *pusherserver.Config) {
 	c.ActivityTimeout = 24 * time.Hour
 	c.WebhookTransport = r
@@ -171,14 +170,14 @@ func TestRedirectsOfWebhooksAreNotFollowed(t *testing.T) {
 		c.WebhookDelay = time.Millisecond
 	})
 	s.connect().subscribe("a")
-	for range 2 { // the attempt and its repetition
+	for range 2 { // the attempt and its retry
 		if path := <-asked; path != "/hook" {
 			t.Errorf("%s was asked", path)
 		}
 	}
 }
 
-func TestVacatedIsToldAfterTheDelayAndOccupiedAtOnce(t *testing.T) {
+func TestVacatedIsSentAfterTheDelayAndOccupiedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r receiver
 		s := startInBubble(t, r.hooked)
@@ -204,7 +203,7 @@ func TestVacatedIsToldAfterTheDelayAndOccupiedAtOnce(t *testing.T) {
 	})
 }
 
-func TestWhoeverIsBackInTimeWasNeverGone(t *testing.T) {
+func TestAChannelThatIsOccupiedInTimeWasNeverVacant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r receiver
 		s := startInBubble(t, r.hooked)
@@ -238,7 +237,7 @@ func TestVacanciesComeInTurn(t *testing.T) {
 			after(time.Second)
 		}
 		r.want(t, "channel_vacated a")
-		c.subscribe("b", "c") // b is too late by a moment, c is not
+		c.subscribe("b", "c") // b is just too late, c is not
 		after(time.Hour)
 		r.want(t, "channel_vacated b", "channel_occupied b", "channel_vacated d")
 	})
@@ -311,7 +310,7 @@ func TestFailedWebhooksAreRetriedInOrder(t *testing.T) {
 			}
 			waited := got[i].at.Sub(got[i-1].at)
 			if i == 4 {
-				waited -= 4 * time.Second // of hanging
+				waited -= 4 * time.Second // during which it was blocked
 			}
 			if waited < pause/2 || waited > pause {
 				t.Errorf("repetition %d came after %v, want half to whole %v", i, waited, pause)
@@ -357,7 +356,7 @@ func TestWebhooksAreGivenUpAfterFiveMinutes(t *testing.T) {
 			t.Errorf("got %+v after what was given up", got)
 		}
 		s.stop()
-		for _, want := range []string{"will be tried again", "events dropped", "status 503", "url=http://receiver.invalid/hook ", "events=2"} {
+		for _, want := range []string{"will be retried", "events dropped", "status 503", "url=http://receiver.invalid/hook ", "events=2"} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("log does not have %q: %s", want, &log)
 			}
@@ -426,7 +425,7 @@ func TestHangingReceiverDelaysNobodyAndItsQueueIsBounded(t *testing.T) {
 	})
 }
 
-func TestVacanciesAboveTheLimitAreToldEarly(t *testing.T) {
+func TestVacanciesAboveTheLimitAreSentEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r receiver
 		s := startInBubble(t, func(c *pusherserver.Config) {
@@ -461,7 +460,7 @@ func TestWebhooksWaitForRun(t *testing.T) {
 	})
 }
 
-func TestCacheMissesAreToldOnceUntilSomethingIsCached(t *testing.T) {
+func TestCacheMissesAreSentOnceUntilSomethingIsCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r receiver
 		s := startInBubble(t, r.hooked)
@@ -501,7 +500,7 @@ func TestShutdownSendsWhatWaitsOnceAndNotThatItEmptiesTheRest(t *testing.T) {
 		"accepted": {requests: 2},
 		"refused": {
 			answer:   func(*http.Request, int) (*http.Response, error) { return status(http.StatusBadGateway), nil },
-			requests: 2, drops: 25, // the first one before the end, and once more with it
+			requests: 2, drops: 25, // the first request before the end, and once more at the end
 		},
 		"hanging": {
 			answer: func(r *http.Request, _ int) (*http.Response, error) {
@@ -535,7 +534,7 @@ func TestShutdownSendsWhatWaitsOnceAndNotThatItEmptiesTheRest(t *testing.T) {
 				for i := range 20 {
 					c.unsubscribe(fmt.Sprint(i))
 				}
-				after(pusherserver.DefaultVacatedDelay) // these fill a request, and it is tried
+				after(pusherserver.DefaultVacatedDelay) // these fill a request, which is tried
 				for i := range 5 {
 					c.unsubscribe(fmt.Sprint(20 + i))
 				}
@@ -553,7 +552,7 @@ func TestShutdownSendsWhatWaitsOnceAndNotThatItEmptiesTheRest(t *testing.T) {
 					events = append(events, request.events...)
 				}
 				if strings.Contains(strings.Join(events, "\n"), "stays") {
-					t.Error("a channel that the shutdown emptied was told")
+					t.Error("a webhook was sent for a channel that the shutdown emptied")
 				}
 				if stats := s.Stats(); stats.WebhookDrops != test.drops || stats.WebhookQueue != 0 {
 					t.Errorf("got %+v, want %d dropped", stats, test.drops)

@@ -7,29 +7,29 @@ import (
 	"time"
 )
 
-// webhooks turns what happens on the channels of one app into events for each of its URLs. occupied, vacated and missed
-// wait for nothing but locks that are held for a moment; they must be called in order for one channel.
+// webhooks turns changes of the channels of one app into events for each of its URLs. occupied, vacated and missed wait
+// only for locks that are held for a short time. For one channel they must be called in order.
 type webhooks struct {
-	delay   time.Duration // before vacated is true
+	delay   time.Duration // how long a channel must be empty before channel_vacated
 	limit   int           // of vacant
 	senders []*webhookSender
 
 	vacantMu sync.Mutex
 	vacant   *list.List               // of vacancy, the oldest first
-	byName   map[string]*list.Element // the same by channel
-	stopped  bool                     // nothing is accepted any more
+	byName   map[string]*list.Element // the elements of vacant, by channel
+	stopped  bool                     // no event is queued from now on
 
-	changed  chan struct{} // holds a token if the first of vacant may be another
+	changed  chan struct{} // holds a token if the first element of vacant may have changed
 	stopping chan struct{} // closed by stop
 }
 
-// vacancy is a channel that is empty, and from when on that counts.
+// vacancy is an empty channel.
 type vacancy struct {
 	channel string
-	due     time.Time
+	due     time.Time // when channel_vacated is queued
 }
 
-// newWebhooks returns nil for an app without webhooks.
+// newWebhooks returns the webhooks of app, or nil if it has none.
 func newWebhooks(s *Server, app App) *webhooks {
 	if len(app.Webhooks) == 0 {
 		return nil
@@ -48,7 +48,8 @@ func newWebhooks(s *Server, app App) *webhooks {
 	return w
 }
 
-// occupied tells that channel got its first subscriber. If it was empty for less than delay, nobody needs to know.
+// occupied queues channel_occupied, because channel has its first subscriber. If it was empty for less than delay, it
+// queues nothing.
 func (w *webhooks) occupied(channel string) {
 	w.vacantMu.Lock()
 	defer w.vacantMu.Unlock()
@@ -59,8 +60,8 @@ func (w *webhooks) occupied(channel string) {
 	w.enqueue(webhookEvent{webhookOccupied, channel})
 }
 
-// vacated tells that channel lost its last subscriber. Above limit the oldest vacancy is told before its time, for that
-// says more than nothing.
+// vacated queues channel_vacated after delay, because channel lost its last subscriber. Above limit the oldest vacancy
+// is queued early, because that is better than to drop it.
 func (w *webhooks) vacated(channel string) {
 	w.vacantMu.Lock()
 	defer w.vacantMu.Unlock()
@@ -68,7 +69,7 @@ func (w *webhooks) vacated(channel string) {
 		return
 	}
 	if w.vacant.Len() == w.limit {
-		w.tell(w.vacant.Front())
+		w.enqueueVacated(w.vacant.Front())
 	}
 	w.byName[channel] = w.vacant.PushBack(vacancy{channel, time.Now().Add(w.delay)})
 	if w.vacant.Len() == 1 {
@@ -79,14 +80,14 @@ func (w *webhooks) vacated(channel string) {
 	}
 }
 
-// missed tells that somebody found nothing on a cache channel.
+// missed queues cache_miss, because a subscriber found no event on a cache channel.
 func (w *webhooks) missed(channel string) {
 	w.vacantMu.Lock()
 	defer w.vacantMu.Unlock()
 	w.enqueue(webhookEvent{webhookCacheMiss, channel})
 }
 
-// enqueue needs vacantMu, which gives all senders the same order.
+// enqueue queues e for all URLs. The caller must hold vacantMu, which gives all senders the same order.
 func (w *webhooks) enqueue(e webhookEvent) {
 	if w.stopped {
 		return
@@ -96,19 +97,19 @@ func (w *webhooks) enqueue(e webhookEvent) {
 	}
 }
 
-// tell needs vacantMu.
-func (w *webhooks) tell(pending *list.Element) {
+// enqueueVacated removes a vacancy and queues its channel_vacated. The caller must hold vacantMu.
+func (w *webhooks) enqueueVacated(pending *list.Element) {
 	w.enqueue(webhookEvent{webhookVacated, w.forget(pending).channel})
 }
 
-// forget needs vacantMu.
+// forget removes and returns a vacancy. The caller must hold vacantMu.
 func (w *webhooks) forget(pending *list.Element) vacancy {
 	v := w.vacant.Remove(pending).(vacancy)
 	delete(w.byName, v.channel)
 	return v
 }
 
-// start runs the senders and the clock of the vacancies until stop, or until ctx ends.
+// start runs the senders and watchVacancies in goroutines. They end after stop; the senders end with ctx, too.
 func (w *webhooks) start(ctx context.Context, goroutines *sync.WaitGroup) {
 	for _, s := range w.senders {
 		goroutines.Go(func() { s.run(ctx) })
@@ -116,7 +117,7 @@ func (w *webhooks) start(ctx context.Context, goroutines *sync.WaitGroup) {
 	goroutines.Go(w.watchVacancies)
 }
 
-// watchVacancies tells each vacancy when it is due.
+// watchVacancies queues channel_vacated for each vacancy when it is due.
 func (w *webhooks) watchVacancies() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -127,21 +128,22 @@ func (w *webhooks) watchVacancies() {
 		case <-w.stopping:
 			return
 		}
-		if wait, ok := w.tellDue(time.Now()); ok {
+		if wait, ok := w.enqueueDue(time.Now()); ok {
 			timer.Reset(wait)
 		}
 	}
 }
 
-// tellDue reports how long the next vacancy has to wait, if there is one.
-func (w *webhooks) tellDue(now time.Time) (wait time.Duration, ok bool) {
+// enqueueDue queues channel_vacated for all vacancies that are due. It returns how long the next one has to wait, and
+// whether there is one.
+func (w *webhooks) enqueueDue(now time.Time) (wait time.Duration, ok bool) {
 	w.vacantMu.Lock()
 	defer w.vacantMu.Unlock()
 	for pending := w.vacant.Front(); pending != nil; pending = w.vacant.Front() {
 		if wait := pending.Value.(vacancy).due.Sub(now); wait > 0 {
 			return wait, true
 		}
-		w.tell(pending)
+		w.enqueueVacated(pending)
 	}
 	return 0, false
 }
@@ -153,12 +155,13 @@ func (w *webhooks) count() (waiting int) {
 	return waiting
 }
 
-// stop accepts nothing more, tells the vacancies that are not due yet, and lets the senders try once what is left.
+// stop queues channel_vacated for all vacancies, also for those that are not due. After that no event is queued, and
+// the senders try the waiting events once.
 func (w *webhooks) stop() {
 	w.vacantMu.Lock()
 	defer w.vacantMu.Unlock()
 	for pending := w.vacant.Front(); pending != nil; pending = w.vacant.Front() {
-		w.tell(pending)
+		w.enqueueVacated(pending)
 	}
 	w.stopped = true
 	close(w.stopping)

@@ -37,8 +37,8 @@ type Pusher struct {
 // Host returns the host and the port of URL, as host:port.
 func (p *Pusher) Host() string { return strings.TrimPrefix(p.URL, "http://") }
 
-// Stop ends the server before the test ends. It closes the sockets as a restart does: pusher-js connects again. A second
-// call does nothing.
+// Stop ends the server before the test ends. It closes the sockets as a restart does: pusher-js connects again. A
+// second call does nothing.
 func (p *Pusher) Stop() { p.stop() }
 
 // Start starts a server with one app, and ends it with the test. Each function in change may alter the Config before

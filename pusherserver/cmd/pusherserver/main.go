@@ -1,5 +1,5 @@
-// Command pusherserver runs the embedded Pusher Channels server alone, for one app: for a front end without its back
-// end, or beside several of them. It is configured by environment variables, which -h lists.
+// Command pusherserver runs the Pusher Channels server alone, with one app. Use it to develop a front end without its
+// back end, or with several back ends. It is configured by environment variables, which -h lists.
 package main
 
 import (
@@ -22,8 +22,7 @@ import (
 	"lorebridge/pusherserver"
 )
 
-// Timeouts of HTTP requests. They end with the upgrade to WebSocket: sockets follow the rules of the pusherserver
-// package.
+// Timeouts of HTTP requests. They do not apply to WebSockets, which have the timeouts of package pusherserver.
 const (
 	readHeaderTimeout = 10 * time.Second
 	requestTimeout    = 30 * time.Second
@@ -31,7 +30,7 @@ const (
 	shutdownTimeout   = 5 * time.Second
 )
 
-// config is the environment. What its values may be is known to pusherserver.New; nameVariable translates its errors.
+// config is the environment. pusherserver.New checks most values, and nameVariable translates its errors.
 type config struct {
 	ListenAddr      string        `env:"LISTEN_ADDR" envDefault:"127.0.0.1:6001"`
 	AppID           string        `env:"PUSHER_APP_ID" envDefault:"1"`
@@ -39,7 +38,7 @@ type config struct {
 	Secret          string        `env:"PUSHER_SECRET"`
 	MaxSockets      int           `env:"MAX_SOCKETS" envDefault:"10000"`
 	ActivityTimeout time.Duration `env:"ACTIVITY_TIMEOUT" envDefault:"30s"`
-	// Empty parts are kept, so that New refuses them: a comma too many may stand for a URL that got lost.
+	// Empty parts are kept, so that New rejects them: behind a superfluous comma a URL may be missing.
 	WebhookURLs []string `env:"PUSHER_WEBHOOK_URL"`
 }
 
@@ -55,19 +54,19 @@ func (c config) webhooks() []pusherserver.Webhook {
 const usage = `Usage: pusherserver
 
 Serves the Pusher Channels protocol: WebSockets at /app/{key}, the HTTP API at /apps/{id}/...
-SIGTERM and SIGINT close all sockets in a way that lets the clients come back after a second.
+SIGTERM and SIGINT close all sockets so that the clients connect again after a second.
 
 Environment:
   LISTEN_ADDR    host:port to listen on (127.0.0.1:6001)
-  MAX_SOCKETS    live connections, as far as descriptors allow; above, clients are refused with 4100 (10000)
+  MAX_SOCKETS    live connections, as far as descriptors allow; further clients are rejected with 4100 (10000)
   ACTIVITY_TIMEOUT
                  silence on a socket after which its client pings, such as 30s (30s)
   PUSHER_APP_ID  app id in the paths of the HTTP API: letters, digits, - and _ (1)
   PUSHER_KEY     public key of the app: letters, digits, - and _ (required)
   PUSHER_SECRET  secret that signs requests and subscriptions (required)
   PUSHER_WEBHOOK_URL
-                 http or https URL that is told of channel_occupied, channel_vacated and cache_miss; several are separated
-                 by commas (none)
+                 http or https URL that gets channel_occupied, channel_vacated and cache_miss; several are separated by
+                 commas (none)
 `
 
 func main() {
@@ -80,7 +79,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends. It prints one line with the URL once it listens.
+// run serves until ctx ends. It prints the URL when it listens.
 func run(ctx context.Context, args []string, environment map[string]string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("pusherserver", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -130,7 +129,7 @@ func run(ctx context.Context, args []string, environment map[string]string, stdo
 	return serve(ctx, server, listener, capacity)
 }
 
-// serve stops taking connections before it closes those that are there.
+// serve serves until ctx ends. Then it stops accepting connections before it closes the open ones.
 func serve(ctx context.Context, server *pusherserver.Server, listener net.Listener, capacity pusherserver.Capacity) error {
 	web := &http.Server{
 		Handler:           server,
@@ -163,7 +162,7 @@ func serve(ctx context.Context, server *pusherserver.Server, listener net.Listen
 	return fmt.Errorf("serve: %w", err)
 }
 
-// nameVariable turns the field that New complains about into the variable that it came from.
+// nameVariable returns the error of New with the variable in place of the field.
 func nameVariable(err error) error {
 	variables := map[string]string{
 		"Apps[0].ID": "PUSHER_APP_ID", "Apps[0].Key": "PUSHER_KEY", "Apps[0].Secret": "PUSHER_SECRET",

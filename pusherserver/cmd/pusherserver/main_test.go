@@ -61,9 +61,9 @@ func TestServesUntilTheSignalAndClosesWith4100(t *testing.T) {
 	}
 }
 
-func TestEveryWebhookURLIsTold(t *testing.T) {
-	told := make(chan string, 2)
-	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.URL.Path }))
+func TestEveryWebhookURLGetsTheEvent(t *testing.T) {
+	received := make(chan string, 2)
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.URL.Path }))
 	defer web.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	output, stdout := io.Pipe()
@@ -88,8 +88,8 @@ func TestEveryWebhookURLIsTold(t *testing.T) {
 	if err := ws.WriteFrame(conn, subscribe); err != nil {
 		t.Fatal(err)
 	}
-	if first, second := <-told, <-told; first == second {
-		t.Errorf("%s was told twice", first)
+	if first, second := <-received, <-received; first == second {
+		t.Errorf("%s got the event twice", first)
 	}
 	conn.Close()
 	stop()
