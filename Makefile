@@ -97,6 +97,17 @@ migration: ## write the migration from the last one to ent/schema: make migratio
 	@[ -n '$(name)' ] || { echo 'Name it: make migration name=add_avatar' >&2; exit 1; }
 	go run database/migrations/generate.go '$(name)'
 
+# The program itself is never built for the race detector, with which it takes half a minute. What it calls is.
+.PHONY: module
+module: ## give the module another path, everywhere: make module path=example.org/you/lorebridge
+	@go run -race=false ./e2e/module rename '$(path)'
+	go generate ./...
+
+.PHONY: renamed
+renamed: ## fail if a copy with another module path does not work or cannot be imported, with flags in ARGS
+	$(call say,the module under another path: in a copy and in an application that imports it)
+	$(RACE) go run -race=false ./e2e/module check $(ARGS)
+
 .PHONY: bench
 bench: ## measure a server, with flags in ARGS: make bench ARGS=-help
 	go run ./bench $(ARGS)
@@ -111,7 +122,7 @@ bench-ceiling: ## measure the server beside the smallest program that does the s
 
 .PHONY: fuzz
 fuzz: ## fuzz every Fuzz function, each for FUZZTIME (10s)
-	@found=$$(grep -rEo --include='*_test.go' --exclude-dir=node_modules '^func Fuzz[A-Za-z0-9_]*' .) \
+	@found=$$(grep -rEo --include='*_test.go' --exclude-dir=node_modules --exclude-dir=bin '^func Fuzz[A-Za-z0-9_]*' .) \
 		|| { echo 'There is no Fuzz function.' >&2; exit 1; }; \
 	echo "$$found" | while IFS=: read -r file func; do \
 		printf '\n== %s %s\n' "$$file" "$${func#func }"; \
@@ -141,5 +152,5 @@ vuln: ## look for known vulnerabilities in what we call; needs the vulnerability
 		echo 'the database of vulnerabilities can be out of reach on a closed network.' >&2; exit 1; }
 
 .PHONY: ci
-ci: test lint generated ## all that must pass before a change lands
+ci: test lint generated renamed ## all that must pass before a change lands
 	$(call say,all of it passed)
