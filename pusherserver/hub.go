@@ -13,7 +13,7 @@ const shardCount = 32
 // hub knows who is subscribed to which channel of one app. A channel exists while it has subscribers.
 type hub struct {
 	appID    string
-	notify   func(SubscriptionChange) // Config.OnSubscription; called with channelsMu of the channel
+	notify   func(SubscriptionChange) // Config.OnSubscription, or nil; called with channelsMu of the channel
 	now      func() time.Time         // for notify
 	webhooks *webhooks                // nil if the app has none; called with channelsMu of the channel
 	cache    *eventCache

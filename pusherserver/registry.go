@@ -64,7 +64,7 @@ func (r *registry) leave(c *connection) {
 	}
 }
 
-// reject runs j. It reports false, and does nothing, if there are too many rejections already.
+// reject runs j. It reports false, and does nothing, after drain or if there are too many rejections already.
 func (r *registry) reject(j *rejection) bool {
 	r.socketsMu.Lock()
 	defer r.socketsMu.Unlock()

@@ -49,7 +49,7 @@ type Stats struct {
 	Refusing      int // sockets that stay open only until their client has the reason of the rejection
 	Channels      int // with at least one subscriber
 	Subscriptions int
-	CachedEvents  int // of cache channels; expired events count until the next sweep
+	CachedEvents  int // of cache channels; expired events count until they are removed
 	WebhookQueue  int // events that wait for a webhook URL, counted once for each URL
 
 	Refused     uint64 // sockets that were rejected after their upgrade
