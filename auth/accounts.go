@@ -14,14 +14,15 @@ import (
 	"lorebridge/rule"
 )
 
-// errCredentials is one answer for an unknown address and a wrong password.
+// errCredentials is the same for an unknown address and a wrong password.
 const errCredentials = unauthenticated("this e-mail address and password do not fit together")
 
-// Parts are what Accounts work with besides their configuration.
+// Parts are the dependencies of Accounts.
 type Parts struct {
 	Client *ent.Client
 	Logger *slog.Logger
-	// Sweep is how often the sessions for which something is open are compared with the table. Zero is 2 seconds.
+	// Sweep is the interval at which Run compares the sessions with something open against the table. Zero is 2
+	// seconds.
 	Sweep time.Duration
 }
 
@@ -39,11 +40,12 @@ type Accounts struct {
 	signUps   *Limiter[string]
 }
 
-// pair is an account as tried from one address.
+// pair is an account and the address from which somebody tries to sign in to it.
 type pair struct{ email, address string }
 
-// NewAccounts reads and writes through the client, except where a method is given a transaction. Run has the ends of
-// sessions noticed. It adds hooks to the client, so nobody else may use that yet.
+// NewAccounts returns accounts that read and write through the client, except in methods that take a WithTx. Run must
+// run, or the ends of sessions are not noticed. NewAccounts adds hooks to the client, so nobody else may use the
+// client before it returns.
 func NewAccounts(c Config, p Parts) (*Accounts, error) {
 	if p.Client == nil || p.Logger == nil {
 		return nil, errors.New("auth: Parts needs a Client and a Logger")
@@ -70,15 +72,15 @@ func NewAccounts(c Config, p Parts) (*Accounts, error) {
 	return a, nil
 }
 
-// NewAccount is what signing up asks for.
+// NewAccount is the input of SignUp.
 type NewAccount struct{ Name, Email, Password string }
 
-// WithTx runs a function in a transaction: outbox.Log has it. After an error the function may still be running, so
-// nobody may read what it writes.
+// WithTx runs fn in a transaction, as outbox.Log.WithTx does. After an error fn may still be running, so the caller
+// must not read what fn writes.
 type WithTx func(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) error
 
-// SignUp makes an account and begins its first session, in one transaction. A taken address or a text against the
-// rules is a *rule.InputError, too many accounts from one client address a *RateLimitError.
+// SignUp creates an account and its first session in one transaction. It returns a *rule.InputError if the address is
+// taken or a text breaks a rule, and a *RateLimitError after too many accounts from one client address.
 func (a *Accounts) SignUp(ctx context.Context, withTx WithTx, n NewAccount) (Session, error) {
 	if err := a.signUps.Allow(ClientFrom(ctx).Key()); err != nil {
 		return Session{}, err
@@ -109,8 +111,8 @@ func (a *Accounts) SignUp(ctx context.Context, withTx WithTx, n NewAccount) (Ses
 	return s, nil
 }
 
-// SignIn begins a session. Credentials that do not fit are an error that wraps ErrUnauthenticated, whatever does not
-// fit, after the same work; too many attempts are a *RateLimitError.
+// SignIn begins a session. Wrong credentials return an error that wraps ErrUnauthenticated, after the same work
+// whether the address or the password is wrong. Too many attempts return a *RateLimitError.
 func (a *Accounts) SignIn(ctx context.Context, withTx WithTx, email, password string) (Session, error) {
 	email, invalid := rule.Email("email", email)
 	address := ClientFrom(ctx).Key()

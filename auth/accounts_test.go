@@ -62,8 +62,8 @@ func TestAnAccountIsMadeOnceAndEnteredByItsPassword(t *testing.T) {
 	}
 }
 
-// Whoever cannot sign in learns nothing of why, and nothing is written. That the same work is done, the tests of
-// hashing show.
+// An error does not show why signing in failed, and nothing is written. The tests of hashing show that the same work
+// is done.
 func TestWrongCredentialsAreAllTheSame(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) { c.SignInsPerAccount, c.SignInsPerAddress = 100, 100 })
@@ -86,7 +86,7 @@ func TestWrongCredentialsAreAllTheSame(t *testing.T) {
 	}
 	for _, text := range texts {
 		if text != texts[0] || strings.Contains(text, "example.com") {
-			t.Errorf("told apart: %q", texts)
+			t.Errorf("the errors differ: %q", texts)
 		}
 	}
 	if n := h.client.Session.Query().CountX(h.system()); n != 1 {
@@ -94,8 +94,8 @@ func TestWrongCredentialsAreAllTheSame(t *testing.T) {
 	}
 }
 
-// Hashing takes 19 MiB: whoever tries an unknown address makes the server take them as well. Not parallel: it counts
-// what the whole process allocates.
+// A sign-in with an unknown address hashes as well, which takes 19 MiB. Not parallel, because it counts the
+// allocations of the whole process.
 func TestAnUnknownAddressTakesTheMemoryOfAHash(t *testing.T) {
 	h := build(t)
 	ctx := h.ctx()
@@ -159,12 +159,12 @@ func TestAnAccountThatIsNotMadeLeavesNothing(t *testing.T) {
 	}
 }
 
-// tried counts the attempts that got through the limits, ends each before its password is hashed, and returns the
-// last wait.
-func (h *house) tried(n int, email string, header ...string) (through int, last time.Duration) {
+// tried signs in n times and cancels each attempt before its password is hashed. It returns how many got through the
+// limits, and the last wait.
+func (h *harness) tried(n int, email string, header ...string) (through int, last time.Duration) {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.ctx(header...))
-	cancel() // after the limits the database is asked, and does not answer
+	cancel() // the limits come first; then the database returns an error
 	for range n {
 		_, err := h.signIn(ctx, email, password)
 		var limited *auth.RateLimitError
@@ -205,20 +205,20 @@ func TestAttemptsThatAreNoAddressCountToo(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	ctx := h.ctx()
-	refused := 0
+	rejected := 0
 	for range 12 {
 		_, err := h.signIn(ctx, "nonsense", password)
 		var limited *auth.RateLimitError
 		var input *rule.InputError
 		switch {
 		case errors.As(err, &limited):
-			refused++
+			rejected++
 		case !errors.As(err, &input) || input.Field != "email":
 			t.Fatalf("sign in: %v", err)
 		}
 	}
-	if refused != 7 {
-		t.Errorf("%d of 12 are refused", refused)
+	if rejected != 7 {
+		t.Errorf("%d of 12 are rejected", rejected)
 	}
 }
 
@@ -234,7 +234,7 @@ func TestAttemptsToSignUpAreLimitedByAddress(t *testing.T) {
 	}
 }
 
-// Behind a proxy that is trusted, attempts count for those behind it; an IPv6 client counts with its whole network.
+// Behind a trusted proxy, attempts count per client behind it. An IPv6 client counts with its whole network.
 func TestWhoseAttemptCounts(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) { c.TrustedProxies = []string{"10.0.0.0/8", "2001:db8:ffff::1"} })

@@ -11,25 +11,26 @@ import (
 	"github.com/realclientip/realclientip-go"
 )
 
-// Client is where a request comes from, and by which name it reached us.
+// Client is the address of the client of a request, and the host that the client used to reach us.
 type Client struct {
-	// Address is the peer's, or the one that trusted proxies report; the zero Addr where neither is an address.
+	// Address is the peer's, or the one that trusted proxies report. It is the zero Addr if neither is an address.
 	Address netip.Addr
-	// Host is the host, with the port unless it is the scheme's, under which the browser knows us.
+	// Host is the host that the browser used to reach us. It has a port unless that is the default of the scheme.
 	Host string
-	// TLS says whether the browser speaks TLS, to us or to a proxy before us.
+	// TLS reports whether the browser speaks TLS, to us or to a proxy before us.
 	TLS bool
 }
 
 type clientKey struct{}
 
-// ClientFrom returns where the request of ctx comes from; the zero Client outside of a request.
+// ClientFrom returns the client of the request of ctx, or the zero Client outside of a request.
 func ClientFrom(ctx context.Context) Client {
 	c, _ := ctx.Value(clientKey{}).(Client)
 	return c
 }
 
-// Key is what limits count: an IPv4 address, or the /64 network that an IPv6 client chooses its addresses from.
+// Key returns what limits count by: the IPv4 address, or the /64 network of an IPv6 address, because an IPv6 client
+// can choose any address in its network.
 func (c Client) Key() string {
 	if address := c.Address.Unmap(); address.Is6() {
 		if network, err := address.Prefix(64); err == nil {
@@ -41,7 +42,7 @@ func (c Client) Key() string {
 
 // clients finds the Client of a request.
 type clients struct {
-	public  *url.URL // nil: as the request says
+	public  *url.URL // nil: take it from the request
 	proxies []netip.Prefix
 	// forwarded reads X-Forwarded-For from the right up to the first address that is not a proxy's.
 	forwarded realclientip.RightmostTrustedRangeStrategy
@@ -91,8 +92,8 @@ func (f *clients) of(r *http.Request) Client {
 	return c
 }
 
-// forwardedTLS says whether the browser spoke TLS to the first of the proxies that name a scheme, in any case and
-// however they join their lists. Without one it is direct.
+// forwardedTLS reports whether the browser spoke TLS to the first proxy that names a scheme. Lists may be joined or
+// repeated. It returns direct if no proxy names a scheme.
 func forwardedTLS(schemes []string, direct bool) bool {
 	for scheme := range strings.SplitSeq(strings.Join(schemes, ","), ",") {
 		switch strings.ToLower(strings.Trim(scheme, " \t\"")) {

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Config says whom to trust with what.
+// Config is what an operator sets.
 type Config struct {
-	// PublicURL is how browsers reach the server: scheme://host[:port]. Empty: as the request says.
+	// PublicURL is the address that browsers use: scheme://host[:port]. If it is empty, the request names it.
 	PublicURL string `env:"PUBLIC_URL" help:"how browsers reach the server, scheme://host[:port]; as the request says if empty"`
 	// TrustedProxies are the networks whose X-Forwarded-For and X-Forwarded-Proto count.
 	TrustedProxies []string `env:"TRUSTED_PROXIES" help:"networks whose X-Forwarded-For and -Proto count, separated by commas"`
-	// Origins are the other origins whose pages may call the API. An origin may have any scheme with a host, for that
-	// is what apps in a web view have.
+	// Origins are the other origins whose pages may call the API. Any scheme with a host is allowed, because apps in
+	// a web view have their own schemes.
 	Origins []string `env:"CORS_ORIGINS" help:"other origins whose pages may call the API, also capacitor://localhost, separated by commas"`
 
 	SignInsPerAddress int `env:"SIGN_INS_PER_ADDRESS" envDefault:"10" help:"a whole number: attempts a minute to sign in from one client address"`
@@ -22,10 +22,11 @@ type Config struct {
 	SignUpsPerAddress int `env:"SIGN_UPS_PER_ADDRESS" envDefault:"10" help:"a whole number: attempts a minute to sign up from one client address"`
 }
 
-// IsLocal says that nobody configured a way to the server from elsewhere: a name that browsers use, or a proxy.
+// IsLocal reports whether neither a public name nor a proxy is configured, so that the server is for this machine
+// alone.
 func (c Config) IsLocal() bool { return c.PublicURL == "" && len(c.TrustedProxies) == 0 }
 
-// Validate names the variable that is wrong and what it may be.
+// Validate returns an error that names the wrong variable and its allowed values.
 func (c Config) Validate() error {
 	if c.PublicURL != "" {
 		if err := validatePublicURL(c.PublicURL); err != nil {
@@ -67,7 +68,7 @@ func validatePublicURL(s string) error {
 	return nil
 }
 
-// parseNetwork reads a network, or an address as the network of itself.
+// parseNetwork parses a network. A single address becomes a network of one address.
 func parseNetwork(s string) (netip.Prefix, error) {
 	if address, err := netip.ParseAddr(s); err == nil {
 		return address.Prefix(address.BitLen())

@@ -14,18 +14,18 @@ import (
 	"lorebridge/ent/session"
 )
 
-// oldCookie carried sessions to every installation before each had a name of its own.
+// oldCookie is the name that the cookie had in every installation before each got its own name.
 const oldCookie = "lorebridge_session"
 
-// credential is what a request shows of a session.
+// credential is the proof of a session that a request carries.
 type credential struct {
 	token string
-	// cookie is what it came in; nil if it was a bearer token.
+	// cookie held the token; nil for a bearer token.
 	cookie *http.Cookie
 }
 
-// credentialOf returns the bearer token of the request, or else that of its cookie; nil if it shows neither. Another
-// scheme in the header is a proxy's, not ours. An error wraps ErrUnauthenticated.
+// credentialOf returns the request's bearer token, or else its cookie, or nil if it has neither. It ignores other
+// schemes in the Authorization header, because a proxy may have set them. An error wraps ErrUnauthenticated.
 func (i Installation) credentialOf(r *http.Request, client Client) (*credential, error) {
 	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		return &credential{token: strings.TrimSpace(token)}, nil
@@ -42,8 +42,8 @@ func (i Installation) credentialOf(r *http.Request, client Client) (*credential,
 	return nil, nil
 }
 
-// counts selects the sessions that the credential can be of: the old cookie is of those alone that began when there
-// was no other.
+// counts returns predicates for the sessions that this credential may open. The old cookie opens only sessions from
+// before the installation had its own cookie name.
 func (c *credential) counts(i Installation) []predicate.Session {
 	if c.isOld() {
 		return []predicate.Session{session.CreatedAtLT(i.Since)}
@@ -51,11 +51,11 @@ func (c *credential) counts(i Installation) []predicate.Session {
 	return nil
 }
 
-// isOld says that it came in the old cookie.
+// isOld reports whether the token came in the old cookie.
 func (c *credential) isOld() bool { return c.cookie != nil && c.cookie.Name == oldCookie }
 
-// ambiguousCookieError says that the browser has two cookies of one name. One was set by a page of another port or of
-// a neighboring host, and which of them cannot be known. It wraps ErrUnauthenticated.
+// ambiguousCookieError reports that the browser sent two cookies of one name. A page on another port or on a
+// neighboring host set one of them, and we cannot know which. It wraps ErrUnauthenticated.
 type ambiguousCookieError struct{ name string }
 
 func (e *ambiguousCookieError) Error() string {
@@ -65,19 +65,19 @@ func (e *ambiguousCookieError) Error() string {
 
 func (*ambiguousCookieError) Is(target error) bool { return target == ErrUnauthenticated }
 
-// jar is the cookies of the browser of a request.
+// jar sets cookies in the browser that sent a request.
 type jar struct {
 	w      http.ResponseWriter
 	client Client
-	name   string // of the one that carries a session
+	name   string // of the session's cookie
 }
 
 type jarKey struct{}
 
-// errNoCookies: a cookie can only be given with the answer to a request.
+// errNoCookies is returned outside of a request, because only a response can set a cookie.
 var errNoCookies = errors.New("no request is being answered: there is nobody to give a cookie to")
 
-// GiveCookie lets the browser of the request carry the session. It must be called before the answer is written.
+// GiveCookie sets the cookie of the session in the browser of the request. Call it before the response is written.
 func GiveCookie(ctx context.Context, s Session) error {
 	j, ok := ctx.Value(jarKey{}).(jar)
 	if !ok {
@@ -87,7 +87,7 @@ func GiveCookie(ctx context.Context, s Session) error {
 	return nil
 }
 
-// TakeCookie lets the browser of the request forget its session.
+// TakeCookie deletes the cookie of the session in the browser of the request.
 func TakeCookie(ctx context.Context) error {
 	j, ok := ctx.Value(jarKey{}).(jar)
 	if !ok {
@@ -97,17 +97,16 @@ func TakeCookie(ctx context.Context) error {
 	return nil
 }
 
-// give and take are in the order of their calls: a browser keeps what the last one for a name, a domain and a path
-// says.
+// The order of give and take matters: a browser keeps the last value for a name, a domain and a path.
 func (j jar) give(token string, expires time.Time) {
 	j.set(scope{name: j.name, path: "/"}, token, int(time.Until(expires).Seconds()))
 }
 
 func (j jar) take(name string) { j.set(scope{name: name, path: "/"}, "", -1) }
 
-// takeAll has all cookies of the name forgotten that the browser sends to this path, whoever set them. A browser does
-// not say for which host and path it has one, so each is named for which a page could have set it. Of a name with
-// __Host- there is but one.
+// takeAll deletes all cookies of the name that the browser sends to this path, whichever page set them. A browser
+// does not send their domains and paths, so takeAll tries every scope that a page could have used. With the prefix
+// __Host- only one scope is possible.
 func (j jar) takeAll(path string) {
 	j.take(j.name)
 	if j.client.TLS {
@@ -120,11 +119,11 @@ func (j jar) takeAll(path string) {
 	}
 }
 
-// maxScopes bounds for how many domains, and for how many paths, a cookie is taken: proxies allow an answer a few KB
-// of headers.
+// maxScopes is the greatest number of domains, and of paths, for which a cookie is deleted. Proxies allow only a few
+// KB of headers in a response.
 const maxScopes = 6
 
-// domainsOf are those of a host that its pages and its neighbors' could set a cookie for.
+// domainsOf returns the domains for which pages of the host and of its neighbors could set a cookie.
 func domainsOf(hostport string) (domains []string) {
 	u := url.URL{Host: hostport}
 	host := u.Hostname()
@@ -140,7 +139,7 @@ func domainsOf(hostport string) (domains []string) {
 	return domains
 }
 
-// prefixesOf are the paths of cookies that are sent to a path (RFC 6265, 5.1.4).
+// prefixesOf returns the cookie paths that match a request path (RFC 6265, 5.1.4).
 func prefixesOf(path string) []string {
 	prefixes := []string{"/"}
 	for i := 1; i < len(path) && len(prefixes) < maxScopes; i++ {
@@ -151,11 +150,11 @@ func prefixesOf(path string) []string {
 	return append(prefixes, path)
 }
 
-// scope is what a browser knows a cookie by. An empty domain is the host alone.
+// scope identifies a cookie in a browser. An empty domain means the host alone.
 type scope struct{ name, domain, path string }
 
 func (j jar) set(s scope, value string, maxAge int) {
-	http.SetCookie(j.w, &http.Cookie{ //nolint:gosec // Secure is where browsers speak TLS to us
+	http.SetCookie(j.w, &http.Cookie{ //nolint:gosec // Secure is set whenever the browser speaks TLS to us
 		Name: s.name, Domain: s.domain, Path: s.path, Value: value, MaxAge: maxAge,
 		HttpOnly: true, Secure: j.client.TLS, SameSite: http.SameSiteLaxMode,
 	})

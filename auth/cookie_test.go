@@ -30,7 +30,7 @@ func TestAnInstallationKeepsItsID(t *testing.T) {
 	}
 }
 
-// Which cookie counts: the one of this installation, and over TLS only with the prefix that no other page can set.
+// Only the cookie of this installation counts, and over TLS only with the prefix that no other page can set.
 func TestEachInstallationReadsItsOwnCookieAlone(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) { c.TrustedProxies = []string{"192.0.2.1"} })
@@ -63,8 +63,8 @@ func TestEachInstallationReadsItsOwnCookieAlone(t *testing.T) {
 	}
 }
 
-// The old cookie was everybody's: it counts for sessions from before there was another, and is exchanged with the
-// first answer.
+// The old cookie had the same name in all installations. It counts for sessions from before there was another, and
+// the first response replaces it.
 func TestTheOldCookieIsExchangedForTheNewOne(t *testing.T) {
 	t.Parallel()
 	for _, tls := range []bool{false, true} {
@@ -100,16 +100,16 @@ func TestTheOldCookieIsExchangedForTheNewOne(t *testing.T) {
 	}
 }
 
-// viewerOf is who holds a session.
-func (h *house) viewerOf(s auth.Session) auth.Viewer {
+// viewerOf returns the holder of a session.
+func (h *harness) viewerOf(s auth.Session) auth.Viewer {
 	h.t.Helper()
 	viewer, err := h.accounts.ViewerOf(h.t.Context(), s.Token)
 	must(h.t, err)
 	return viewer
 }
 
-// A page of another port, or of a neighboring host, sets a cookie of the same name for a path or a domain of its own:
-// the browser sends both, and the tossed one first. Nobody is signed in then, the browser forgets both, and signing
+// A page of another port, or of a neighboring host, sets a cookie of the same name for a path or a domain of its own.
+// The browser sends both, and the other page's first. Then nobody is signed in, the browser deletes both, and signing
 // in works.
 func TestTwoCookiesOfOneNameAreRejectedAndForgotten(t *testing.T) {
 	t.Parallel()
@@ -182,7 +182,7 @@ func TestTwoCookiesOfOneNameAreRejectedAndForgotten(t *testing.T) {
 		transport.CloseIdleConnections()
 	}
 
-	// Equal ones are two as well, a bearer token beats them, and what is said names the cookie.
+	// Two equal cookies are two as well, a bearer token beats them, and the error names the cookie.
 	for _, second := range []string{ada.Token, eve.Token, ""} {
 		both := name + "=" + ada.Token + "; " + name + "=" + second
 		if _, err := auth.FromContext(h.ctx("Cookie", both)); !errors.Is(err, auth.ErrUnauthenticated) || !strings.Contains(err.Error(), name) {
@@ -197,7 +197,7 @@ func TestTwoCookiesOfOneNameAreRejectedAndForgotten(t *testing.T) {
 	}
 }
 
-// Over TLS a browser has one cookie of the name, and takes an end of it only for the path / and without a domain.
+// Over TLS a browser has one cookie of the name. It can be deleted only for the path / and without a domain.
 func TestOverTLSOneCookieIsTaken(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) { c.PublicURL = "https://lore.example.com" })
@@ -208,7 +208,7 @@ func TestOverTLSOneCookieIsTaken(t *testing.T) {
 	}
 }
 
-// What a request costs in headers stays below what proxies allow, whatever it names.
+// The headers stay within what proxies allow, whatever host and path the request names.
 func TestTakingCookiesTakesFewHeaders(t *testing.T) {
 	t.Parallel()
 	h := build(t)

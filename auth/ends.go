@@ -13,52 +13,52 @@ import (
 	"lorebridge/ent/session"
 )
 
-// EndReason is how a session came to its end.
+// EndReason is the reason why a session ended.
 type EndReason string
 
 const (
-	// SignedOut is a session that was ended, here or by another process.
+	// SignedOut: the session was ended, here or by another process.
 	SignedOut EndReason = "signed out"
-	// Expired is a session that has reached its greatest age.
+	// Expired: the session has reached its greatest age.
 	Expired EndReason = "expired"
-	// Removed is a session whose row is gone: deleted by itself or with its person.
+	// Removed: the session's row was deleted, alone or with its person.
 	Removed EndReason = "removed"
 )
 
-// Listener is a place where something stays open for sessions. It is called when one of them has ended.
+// Listener keeps something open for sessions, and is called when one of them has ended.
 //
-// A session here is a row of the table, which ends once and for all. A viewer who is known by the token of an
-// existing application has no such row: that token expires and its client renews it, which ends nothing that is open.
+// A session here is a row of the table, and it ends once. A viewer with a token of an existing application has no
+// such row. That token expires and the client renews it, which ends nothing that is open.
 type Listener interface {
-	// OpenSessions are those for which something is open here, in any order, repeated or not.
+	// OpenSessions returns the sessions with something open here, in any order. It may repeat one.
 	OpenSessions() []int
-	// EndSession ends what is open here for a session, if anything is.
+	// EndSession closes everything that is open here for the session. It is a no-op if nothing is.
 	EndSession(id int, reason EndReason)
 }
 
 const (
-	// sweepInterval and sweepTimeout are how late the end is noticed of a session that only its row knows of: nothing
-	// may be delivered ten seconds after it, also if one sweep is not answered.
+	// An end that only the table shows is noticed at the next sweep. Nothing may be delivered later than ten seconds
+	// after the end. These two keep that limit even if one sweep gets no answer.
 	sweepInterval = 2 * time.Second
 	sweepTimeout  = 3 * time.Second
-	// sweptAtOnce is how many sessions one statement asks for.
+	// sweptAtOnce is the number of sessions in one query.
 	sweptAtOnce = 500
 )
 
-// Listen has l called when a session has ended. It must be called before Run and before anything is open.
+// Listen calls l whenever a session has ended. Call it before Run and before anything is open.
 func (a *Accounts) Listen(l Listener) { a.listeners = append(a.listeners, l) }
 
-// end has everything ended that is open for a session.
+// end closes everything that is open for a session.
 func (a *Accounts) end(ctx context.Context, id int, reason EndReason) {
-	a.sessions.forget() // also what another process has ended
+	a.sessions.forget() // no hook ran if another process ended it
 	a.log.DebugContext(ctx, "a session has ended", slog.Int("session", id), slog.String("reason", string(reason)))
 	for _, l := range a.listeners {
 		l.EndSession(id, reason)
 	}
 }
 
-// Run compares the sessions for which something is open with the table, every few seconds until ctx ends, and ends
-// what is open for those that do not hold any more, whatever ended them. It returns nil.
+// Run compares the sessions with something open against the table every few seconds until ctx ends. It closes what is
+// open for sessions that no longer hold, whatever ended them. It returns nil.
 func (a *Accounts) Run(ctx context.Context) error {
 	ticker := time.NewTicker(a.sweep)
 	defer ticker.Stop()
@@ -68,13 +68,13 @@ func (a *Accounts) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		if err := a.endWhatDoesNotHold(ctx); err != nil && ctx.Err() == nil {
-			a.log.WarnContext(ctx, "sessions could not be looked through; trying again", slog.Any("error", err))
+		if err := a.runOnce(ctx); err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "checking sessions failed; will be retried", slog.Any("error", err))
 		}
 	}
 }
 
-func (a *Accounts) endWhatDoesNotHold(ctx context.Context) error {
+func (a *Accounts) runOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(AsSystem(ctx), sweepTimeout)
 	defer cancel()
 	open := make(map[int]struct{})
@@ -92,7 +92,7 @@ func (a *Accounts) endWhatDoesNotHold(ctx context.Context) error {
 			delete(open, id)
 		}
 	}
-	// Each end may wait for Pusher: they go together, however many there are.
+	// Each end may wait for Pusher, so all of them run concurrently.
 	var ends sync.WaitGroup
 	defer ends.Wait()
 	for id := range open {
@@ -105,7 +105,7 @@ func (a *Accounts) endWhatDoesNotHold(ctx context.Context) error {
 	return nil
 }
 
-// reasonOf is why a session does not hold.
+// reasonOf returns why a session no longer holds.
 func (a *Accounts) reasonOf(ctx context.Context, id int) (EndReason, error) {
 	row, err := a.client.Session.Get(ctx, id)
 	switch {
@@ -118,5 +118,5 @@ func (a *Accounts) reasonOf(ctx context.Context, id int) (EndReason, error) {
 	case !row.ExpiresAt.After(time.Now()):
 		return Expired, nil
 	}
-	return Removed, nil // its person is
+	return Removed, nil // its person was removed
 }

@@ -19,11 +19,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// installation is the server's in all tests.
+// installation is that of the server in all tests.
 var installation = auth.Installation{ID: "0123456789abcdef"}
 
-// house is accounts on a database of their own, behind the middleware.
-type house struct {
+// harness holds accounts on a database of their own, behind the middleware.
+type harness struct {
 	t        *testing.T
 	path     string // of the database
 	client   *ent.Client
@@ -33,7 +33,7 @@ type house struct {
 	token    string // of a session, for a test that needs it in two places
 }
 
-func build(t *testing.T, change ...func(*auth.Config)) *house {
+func build(t *testing.T, change ...func(*auth.Config)) *harness {
 	t.Helper()
 	c := auth.Config{SignInsPerAddress: 10, SignInsPerAccount: 5, SignUpsPerAddress: 10}
 	for _, change := range change {
@@ -46,7 +46,7 @@ func build(t *testing.T, change ...func(*auth.Config)) *house {
 	t.Cleanup(func() { must(t, client.Close()) })
 	events, err := outbox.New(t.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	h := &house{t: t, path: path, client: client, withTx: events.WithTx}
+	h := &harness{t: t, path: path, client: client, withTx: events.WithTx}
 	h.accounts, err = auth.NewAccounts(c, auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	h.identify, err = auth.Middleware(h.accounts, installation, c)
@@ -54,14 +54,14 @@ func build(t *testing.T, change ...func(*auth.Config)) *house {
 	return h
 }
 
-// visit serves one request through the middleware. header holds pairs; Remote and Host set what is no header, and a
-// value may be given several times.
-func (h *house) visit(fn func(r *http.Request), header ...string) *http.Response {
+// visit serves one request through the middleware. header holds pairs of names and values, and may repeat a name.
+// Remote and Host set the request's fields of these names instead of a header.
+func (h *harness) visit(fn func(r *http.Request), header ...string) *http.Response {
 	h.t.Helper()
 	return h.request(http.MethodPost, fn, header...)
 }
 
-func (h *house) request(method string, fn func(r *http.Request), header ...string) *http.Response {
+func (h *harness) request(method string, fn func(r *http.Request), header ...string) *http.Response {
 	h.t.Helper()
 	request := httptest.NewRequestWithContext(h.t.Context(), method, "/graphql", strings.NewReader(`{}`))
 	request.RemoteAddr, request.Host = "192.0.2.1:1234", "lore.example.com"
@@ -80,21 +80,21 @@ func (h *house) request(method string, fn func(r *http.Request), header ...strin
 	return recorder.Result()
 }
 
-// ctx is the context of a request.
-func (h *house) ctx(header ...string) context.Context {
+// ctx returns the context of a request.
+func (h *harness) ctx(header ...string) context.Context {
 	h.t.Helper()
 	var seen *http.Request
 	h.visit(func(r *http.Request) { seen = r }, header...)
 	return seen.Context()
 }
 
-func (h *house) system() context.Context { return auth.AsSystem(h.t.Context()) }
+func (h *harness) system() context.Context { return auth.AsSystem(h.t.Context()) }
 
-func (h *house) signUp(ctx context.Context, email, password string) (auth.Session, error) {
+func (h *harness) signUp(ctx context.Context, email, password string) (auth.Session, error) {
 	return h.accounts.SignUp(ctx, h.withTx, auth.NewAccount{Name: "Ada", Email: email, Password: password})
 }
 
-func (h *house) signIn(ctx context.Context, email, password string) (auth.Session, error) {
+func (h *harness) signIn(ctx context.Context, email, password string) (auth.Session, error) {
 	return h.accounts.SignIn(ctx, h.withTx, email, password)
 }
 

@@ -10,41 +10,41 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxLimited is how many keys a Limiter remembers. Whoever is forgotten begins anew.
+// maxLimited is the number of keys that a Limiter remembers. It forgets the least recently used key, whose count then
+// starts at zero.
 const maxLimited = 10_000
 
-// RateLimitError says that somebody did something too often, or has too much at a time.
+// RateLimitError reports that somebody did something too often, or has too much open at a time.
 type RateLimitError struct {
 	RetryAfter time.Duration
-	Limit      string // the limit and what to do, for people; empty: an action was too often
+	Limit      string // what the limit is and what to do about it, for people; empty: "too often"
 }
 
 func (e *RateLimitError) Error() string {
 	return fmt.Sprintf("%s: try again in %d seconds", cmp.Or(e.Limit, "too often"), e.Seconds())
 }
 
-// Seconds is RetryAfter in whole seconds, rounded up.
+// Seconds returns RetryAfter in whole seconds, rounded up.
 func (e *RateLimitError) Seconds() int { return int(math.Ceil(e.RetryAfter.Seconds())) }
 
-// window is what perMinute counts in.
+// window is the period of perMinute.
 const window = time.Minute
 
-// Limiter allows each key so many actions in any minute. It may be used concurrently.
+// Limiter allows each key a number of actions in any minute. It may be used concurrently.
 type Limiter[K comparable] struct {
 	perMinute int
 
-	// mu guards the actions as well as the cache.
-	mu   sync.Mutex
-	keys *lru.Cache[K, *actions]
+	keysMu sync.Mutex // guards the cache and the actions in it
+	keys   *lru.Cache[K, *actions]
 }
 
-// actions are the times of a key's last actions, in a ring whose oldest is at next.
+// actions is a ring of the times of a key's last actions. The oldest is at next.
 type actions struct {
 	times []time.Time
 	next  int
 }
 
-// NewLimiter allows perMinute actions a minute, of which there must be at least one.
+// NewLimiter returns a limiter of perMinute actions a minute. It returns an error if perMinute is less than 1.
 func NewLimiter[K comparable](perMinute int) (*Limiter[K], error) {
 	if perMinute < 1 {
 		return nil, fmt.Errorf("a limit of %d a minute: it must be at least 1", perMinute)
@@ -56,10 +56,10 @@ func NewLimiter[K comparable](perMinute int) (*Limiter[K], error) {
 	return &Limiter[K]{perMinute: perMinute, keys: keys}, nil
 }
 
-// Allow counts one action of key, or returns a *RateLimitError and counts nothing.
+// Allow counts one action of key. Over the limit it returns a *RateLimitError and does not count.
 func (l *Limiter[K]) Allow(key K) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.keysMu.Lock()
+	defer l.keysMu.Unlock()
 	a, ok := l.keys.Get(key)
 	if !ok {
 		a = &actions{}

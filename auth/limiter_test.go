@@ -11,7 +11,7 @@ import (
 	"lorebridge/auth"
 )
 
-// wait is how long a refusal says to wait; zero for no refusal.
+// wait returns the RetryAfter of a *RateLimitError, or zero if err is nil.
 func wait(t *testing.T, err error) time.Duration {
 	t.Helper()
 	var limited *auth.RateLimitError
@@ -31,7 +31,7 @@ func limiter(t *testing.T, perMinute int) *auth.Limiter[string] {
 	return l
 }
 
-func TestALimiterAllowsSoManyAMinuteAndSaysWhenToComeBack(t *testing.T) {
+func TestALimiterAllowsSoManyAMinuteAndReturnsWhenToRetry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter(t, 5)
@@ -39,7 +39,7 @@ func TestALimiterAllowsSoManyAMinuteAndSaysWhenToComeBack(t *testing.T) {
 			must(t, l.Allow("ada"))
 		}
 		<-time.After(20 * time.Second)
-		for range 100 { // refused ones count nothing
+		for range 100 { // rejected ones do not count
 			if d := wait(t, l.Allow("ada")); d != 40*time.Second {
 				t.Fatalf("wait %v, want what is left of the minute", d)
 			}
@@ -67,8 +67,8 @@ func TestALimiterAllowsSoManyAMinuteAndSaysWhenToComeBack(t *testing.T) {
 	})
 }
 
-// Those that are refused at the same time do not push each other, or whoever comes later, further away.
-func TestRefusalsAtOnceCountNothing(t *testing.T) {
+// Actions that are rejected at the same time delay neither each other nor later ones.
+func TestRejectedActionsDoNotCount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter(t, 5)
@@ -110,7 +110,7 @@ func TestSecondsAreRoundedUp(t *testing.T) {
 	}
 }
 
-// What it remembers is bounded: a flood of addresses does not fill the memory.
+// The memory is bounded, even if attempts come from very many addresses.
 func TestALimiterForgetsTheOldestOfTenThousand(t *testing.T) {
 	t.Parallel()
 	l := limiter(t, 1)

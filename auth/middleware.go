@@ -6,13 +6,15 @@ import (
 	"net/http"
 )
 
-// refused is what a cross-origin request gets. It reads the same to GraphQL clients and to people.
-const refused = `{"errors":[{"message":"requests from this origin are refused: add it to CORS_ORIGINS, or set PUBLIC_URL if it is this ` +
+// rejected is the response to a request from an origin that is not allowed. GraphQL clients can parse it and people
+// can read it.
+const rejected = `{"errors":[{"message":"requests from this origin are refused: add it to CORS_ORIGINS, or set PUBLIC_URL if it is this ` +
 	`server's own","extensions":{"code":"FORBIDDEN"}}]}`
 
-// Middleware wraps what people and their programs call: pages of other origins are refused unless configured, also
-// where they open a WebSocket, and the context of each request holds its Client and, where it shows a session that
-// holds, its Viewer. Such a context ends with the session, and then its cause is ErrSessionEnded.
+// Middleware wraps the routes that people and their programs call. It rejects requests, and the opening of
+// WebSockets, from pages of other origins, except the configured ones. It puts the Client into each request's
+// context, and the Viewer if the request shows a session that holds. A context with a viewer ends with the session,
+// with the cause ErrSessionEnded.
 func Middleware(accounts *Accounts, i Installation, c Config) (func(http.Handler) http.Handler, error) {
 	clients, err := newClients(c)
 	if err != nil {
@@ -31,7 +33,7 @@ func Middleware(accounts *Accounts, i Installation, c Config) (func(http.Handler
 				w.Header().Set("Cache-Control", "private, no-store")
 				w.Header().Set("X-Content-Type-Options", "nosniff")
 				w.WriteHeader(http.StatusForbidden)
-				_, _ = w.Write([]byte(refused)) // the client is gone, or will read it
+				_, _ = w.Write([]byte(rejected)) // if this fails, the client has disconnected
 				return
 			}
 			ctx := context.WithValue(r.Context(), clientKey{}, client)
@@ -44,8 +46,8 @@ func Middleware(accounts *Accounts, i Installation, c Config) (func(http.Handler
 	}, nil
 }
 
-// identify adds the viewer to ctx, or why a session that was shown does not count. done is called when the request is
-// answered.
+// identify adds the viewer to ctx, or the reason why a session that was shown does not count. Call done when the
+// request is answered.
 func (a *Accounts) identify(ctx context.Context, r *http.Request, i Installation, cookies jar) (_ context.Context, done func()) {
 	shown, err := i.credentialOf(r, cookies.client)
 	if shown == nil && err == nil {
@@ -62,13 +64,13 @@ func (a *Accounts) identify(ctx context.Context, r *http.Request, i Installation
 		cookies.takeAll(r.URL.Path)
 	}
 	if err != nil {
-		return context.WithValue(ctx, refusalKey{}, err), func() {}
+		return context.WithValue(ctx, rejectionKey{}, err), func() {}
 	}
 	within, done := a.requests.during(NewContext(ctx, viewer), viewer)
-	if a.sessions.now() != epoch { // it may have ended after it was found and before its end could reach this request
+	if a.sessions.now() != epoch { // the session may have ended between viewerOf and during
 		if _, err := a.viewerOf(ctx, shown.token, shown.counts(i)...); err != nil {
 			done()
-			return context.WithValue(ctx, refusalKey{}, err), func() {}
+			return context.WithValue(ctx, rejectionKey{}, err), func() {}
 		}
 	}
 	if shown.isOld() {

@@ -13,8 +13,8 @@ import (
 	"lorebridge/auth"
 )
 
-// begin makes an account and a session without a password that anybody could hash.
-func (h *house) begin(email string) auth.Session {
+// begin creates an account without a usable password, and a session.
+func (h *harness) begin(email string) auth.Session {
 	h.t.Helper()
 	s, err := h.signUp(h.ctx("Remote", "203.0.113.99:1"), email, password)
 	must(h.t, err)
@@ -130,17 +130,17 @@ func TestAClientIsKnownAsItsBrowserSeesIt(t *testing.T) {
 		header []string
 		want   auth.Client
 	}{
-		"as the request says": {
+		"as the request names it": {
 			func(*auth.Config) {},
 			[]string{"Host", "localhost:8080", "X-Forwarded-For", "203.0.113.9", "X-Forwarded-Host", "evil.example.net"},
 			auth.Client{Address: netip.MustParseAddr("192.0.2.1"), Host: "localhost:8080"},
 		},
-		"as the public URL says": {
+		"as the public URL names it": {
 			func(c *auth.Config) { c.PublicURL = "https://lore.example.com:8443" },
 			[]string{"Host", "localhost:8080"},
 			auth.Client{Address: netip.MustParseAddr("192.0.2.1"), Host: "lore.example.com:8443", TLS: true},
 		},
-		"as a proxy says": {
+		"as a proxy reports it": {
 			func(c *auth.Config) { c.TrustedProxies = []string{"192.0.2.1"} },
 			[]string{"Host", "lore.example.com", "X-Forwarded-For", "203.0.113.9", "X-Forwarded-Proto", "https"},
 			auth.Client{Address: netip.MustParseAddr("203.0.113.9"), Host: "lore.example.com", TLS: true},
@@ -187,7 +187,7 @@ func TestEachMistakeInTheConfigurationNamesItsVariable(t *testing.T) {
 		c := sound
 		change(&c)
 		if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), name) || !strings.Contains(err.Error(), "must be") {
-			t.Errorf("%s: told %v", name, err)
+			t.Errorf("%s: got the error %v", name, err)
 		}
 	}
 }

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// hostName is a host that is no address, as browsers write it: what is not ASCII is there in punycode.
+// hostName matches a host that is not an address, as browsers write it: in ASCII, with punycode.
 var hostName = regexp.MustCompile(`^[a-z0-9._-]+$`)
 
-// opaqueSchemes have pages that all call themselves "null", or no pages at all.
+// opaqueSchemes are schemes without pages, or with pages whose origin is always "null".
 var opaqueSchemes = []string{"about", "blob", "data", "file", "javascript", "ws", "wss"}
 
-// parseOrigin returns the origin s as browsers write it in the header Origin: the scheme and the host in small
-// letters, an IPv6 address as short as it gets, and no port if it is the scheme's own. The scheme may be any that has
-// hosts, such as capacitor. Its error says what is wrong with s, for operators.
+// parseOrigin returns the origin s in the form that browsers send in the header Origin. Scheme and host are in lower
+// case, an IPv6 address is in its shortest form, and the scheme's default port is left out. Any scheme with a host is
+// allowed, such as capacitor. An error describes for operators what is wrong with s.
 func parseOrigin(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
@@ -70,7 +70,7 @@ func parseHost(u *url.URL) (string, error) {
 		return "", errors.New("the host must be written in ASCII, as browsers send it, such as xn--bcher-kva.example")
 	case !hostName.MatchString(host):
 		return "", fmt.Errorf("%q cannot be a host", host)
-	case isWeb(u.Scheme) && endsInNumber(host): // browsers would read it as another address
+	case isWeb(u.Scheme) && endsInNumber(host): // a browser would read it as an IPv4 address
 		return "", fmt.Errorf("%s is not an IPv4 address of four numbers", host)
 	}
 	return host, nil
@@ -78,7 +78,7 @@ func parseHost(u *url.URL) (string, error) {
 
 func isWeb(scheme string) bool { return scheme == "http" || scheme == "https" }
 
-// endsInNumber follows the URL standard, section 3.5, "ends in a number checker".
+// endsInNumber implements the "ends in a number checker" of the URL standard, section 3.5.
 func endsInNumber(host string) bool {
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
 	_, err := strconv.ParseUint(labels[len(labels)-1], 0, 64)

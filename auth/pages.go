@@ -9,18 +9,19 @@ import (
 	"github.com/rs/cors"
 )
 
-// What the answers depend on besides their URL, as far as it is read here.
+// varyBy lists the request headers that this package reads and that can change a response.
 const varyBy = "Authorization, Cookie, Origin, Sec-Fetch-Site, Content-Type, Apollo-Require-Preflight, X-Apollo-Operation-Name"
 
-// errNoPreflight is why a cookie does not count. See cookieCounts.
+// errNoPreflight is the reason why a cookie does not count. See cookieCounts.
 const errNoPreflight = unauthenticated("the cookie does not count for this GET request, because another site's page could have sent it: " +
 	"send the header Apollo-Require-Preflight, or use POST or a bearer token")
 
-// pages knows which pages may call the API: the server's own and those of configured origins. It may be used
+// pages decides which pages may call the API: the server's own, and those of configured origins. It may be used
 // concurrently.
 type pages struct {
 	configured []string
-	// trusted holds configured and PUBLIC_URL, which browsers name beside a Host that a proxy may have changed.
+	// trusted holds the configured origins and PUBLIC_URL. A proxy may change the Host header, so our own pages
+	// cannot always be recognized by it.
 	trusted map[string]bool
 }
 
@@ -42,9 +43,9 @@ func newPages(c Config) (*pages, error) {
 	return p, err
 }
 
-// allow says whether whoever sent the request may call the API: a program, or a page that pages knows. A request that
-// only reads and names no origin is a link, an image or the like: its page cannot see the answer, and its cookie does
-// not count.
+// allow reports whether the sender of the request may call the API: a program, or a page of an allowed origin. A
+// request that only reads and names no origin comes from a link, an image or the like. It is allowed, because its
+// page cannot see the answer and its cookie does not count.
 func (p *pages) allow(r *http.Request, client Client) bool {
 	origin := strings.ToLower(headerOf(r, "Origin"))
 	if p.trusted[origin] {
@@ -60,7 +61,8 @@ func (p *pages) allow(r *http.Request, client Client) bool {
 	}
 }
 
-// ownOrigin is the origin of the server's own pages as the request names the server; empty if it does not.
+// ownOrigin returns the origin of the server's own pages, built from the request's Host. It is empty if Host is not
+// valid.
 func ownOrigin(r *http.Request, client Client) string {
 	scheme := "http"
 	if client.TLS {
@@ -73,8 +75,8 @@ func ownOrigin(r *http.Request, client Client) string {
 	return origin
 }
 
-// onlyReads says that a browser may send the request for any page without asking. A WebSocket begins with GET and is
-// not such a request.
+// onlyReads reports whether a browser may send the request for any page without a preflight. A WebSocket also begins
+// with a GET but is not such a request.
 func onlyReads(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
@@ -83,16 +85,16 @@ func onlyReads(r *http.Request) bool {
 	return false
 }
 
-// cookieCounts says whether the request's cookie says who is asking. Browsers send it along with a GET request for
-// any page of the same site, so there it counts only if they name our own page as the sender, or if a header shows
-// that they have asked us with a preflight.
+// cookieCounts reports whether the request's cookie identifies the viewer. Browsers add the cookie to a GET request
+// from any page of the same site. So for GET it counts only if the browser names our own page as the sender, or if a
+// header proves that it sent a preflight first.
 func cookieCounts(r *http.Request) bool {
 	return !onlyReads(r) || headerOf(r, "Sec-Fetch-Site") == "same-origin" || forcesPreflight(r.Header)
 }
 
-// forcesPreflight says whether a browser would send these headers for another origin's page only after a preflight.
-// Any header besides the few of the Fetch standard's section 2.2.2 would do; these are the ones that GraphQL clients
-// send.
+// forcesPreflight reports whether a browser would need a preflight to send these headers for a page of another
+// origin. Every header outside the list of the Fetch standard's section 2.2.2 forces one. We accept those that
+// GraphQL clients send.
 func forcesPreflight(header http.Header) bool {
 	if header.Get("Apollo-Require-Preflight") != "" || header.Get("X-Apollo-Operation-Name") != "" {
 		return true
@@ -105,11 +107,11 @@ func forcesPreflight(header http.Header) bool {
 	return err == nil && (mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"))
 }
 
-// headerOf returns a header that is sent at most once: if it is sent twice, no value that counts.
+// headerOf returns a header that is normally sent at most once. Repeated values are joined, so they match nothing.
 func headerOf(r *http.Request, name string) string { return strings.Join(r.Header.Values(name), ", ") }
 
-// allowConfigured answers preflights for the configured origins, if there are any. A client of theirs may send what
-// headers it likes: clients, proxies and tracers add their own, so that a list would never be complete.
+// allowConfigured answers preflights for the configured origins, if there are any. They may send any header, because
+// clients, proxies and tracers add their own and a list would never be complete.
 func (p *pages) allowConfigured(next http.Handler) http.Handler {
 	if len(p.configured) == 0 {
 		return next
@@ -117,7 +119,7 @@ func (p *pages) allowConfigured(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins:      p.configured,
 		AllowedMethods:      []string{http.MethodGet, http.MethodHead, http.MethodPost},
-		AllowedHeaders:      []string{"*"}, // answered with the names that were asked for: with credentials a star would mean a star
+		AllowedHeaders:      []string{"*"}, // cors echoes the requested names: browsers do not accept * with credentials
 		ExposedHeaders:      []string{"X-Subscription-ID", "X-Realtime-Version", "Retry-After"},
 		AllowCredentials:    true,
 		AllowPrivateNetwork: true,

@@ -13,8 +13,8 @@ import (
 	"lorebridge/auth"
 )
 
-// Pages of other origins get nowhere, with a cookie or without; what is no browser passes.
-func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
+// Requests from pages of other origins are rejected, with a cookie or without. Programs that are no browser pass.
+func TestPagesOfOtherOriginsAreRejected(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) {
 		c.PublicURL, c.Origins = "https://lore.example.com/", []string{"https://app.example.org", "http://localhost:5173/"}
@@ -38,7 +38,7 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 		"the same host without TLS":      {[]string{"Origin", "http://lore.example.com"}, false},
 		"two origins":                    {[]string{"Origin", "https://lore.example.com", "Origin", "https://evil.example.net"}, false},
 		"a proxy that changed the host":  {[]string{"Origin", "https://lore.example.com", "Host", "10.0.0.7:8080"}, true},
-		"the public URL, told as another": {
+		"the public URL, under another host": {
 			[]string{"Sec-Fetch-Site", "cross-site", "Origin", "https://lore.example.com", "Host", "10.0.0.7"}, true,
 		},
 		"a configured origin":               {[]string{"Sec-Fetch-Site", "cross-site", "Origin", "https://app.example.org"}, true},
@@ -67,32 +67,32 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 		if len(answer.Errors) != 1 || answer.Errors[0].Extensions.Code != "FORBIDDEN" ||
 			!strings.Contains(answer.Errors[0].Message, "CORS_ORIGINS") ||
 			response.Header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s: told %s", name, body)
+			t.Errorf("%s: got the body %s", name, body)
 		}
 	}
 }
 
-// Where nothing is configured, the request says how our own pages are called.
+// If nothing is configured, the request's scheme and host name our own pages.
 func TestOurOwnPagesHaveTheSchemeAndTheHostOfTheRequest(t *testing.T) {
 	t.Parallel()
 	plain, proxied := build(t), build(t, func(c *auth.Config) { c.TrustedProxies = []string{"192.0.2.0/24"} })
 	for name, test := range map[string]struct {
-		server  *house
+		server  *harness
 		header  []string
 		allowed bool
 	}{
-		"itself":                {plain, []string{"Origin", "http://lore.example.com"}, true},
-		"over TLS":              {plain, []string{"Origin", "https://lore.example.com"}, false},
-		"at another port":       {plain, []string{"Origin", "http://lore.example.com:8080"}, false},
-		"with its port":         {plain, []string{"Host", "localhost:8080", "Origin", "http://localhost:8080"}, true},
-		"with the usual port":   {plain, []string{"Host", "lore.example.com:80", "Origin", "http://lore.example.com"}, true},
-		"in capitals":           {plain, []string{"Host", "LORE.example.com", "Origin", "http://lore.example.com"}, true},
-		"an IPv6 address":       {plain, []string{"Host", "[::1]:8080", "Origin", "http://[::1]:8080"}, true},
-		"a long IPv6 address":   {plain, []string{"Host", "[0:0::1]:8080", "Origin", "http://[::1]:8080"}, true},
-		"behind TLS":            {proxied, []string{"X-Forwarded-Proto", "https", "Origin", "https://lore.example.com"}, true},
-		"without it":            {proxied, []string{"X-Forwarded-Proto", "https", "Origin", "http://lore.example.com"}, false},
-		"what is no origin":     {plain, []string{"Host", "", "Origin", "http://"}, false},
-		"what is said to be it": {plain, []string{"Sec-Fetch-Site", "same-origin", "Origin", "https://lore.example.com"}, true},
+		"itself":              {plain, []string{"Origin", "http://lore.example.com"}, true},
+		"over TLS":            {plain, []string{"Origin", "https://lore.example.com"}, false},
+		"at another port":     {plain, []string{"Origin", "http://lore.example.com:8080"}, false},
+		"with its port":       {plain, []string{"Host", "localhost:8080", "Origin", "http://localhost:8080"}, true},
+		"with the usual port": {plain, []string{"Host", "lore.example.com:80", "Origin", "http://lore.example.com"}, true},
+		"in capitals":         {plain, []string{"Host", "LORE.example.com", "Origin", "http://lore.example.com"}, true},
+		"an IPv6 address":     {plain, []string{"Host", "[::1]:8080", "Origin", "http://[::1]:8080"}, true},
+		"a long IPv6 address": {plain, []string{"Host", "[0:0::1]:8080", "Origin", "http://[::1]:8080"}, true},
+		"behind TLS":          {proxied, []string{"X-Forwarded-Proto", "https", "Origin", "https://lore.example.com"}, true},
+		"without it":          {proxied, []string{"X-Forwarded-Proto", "https", "Origin", "http://lore.example.com"}, false},
+		"what is no origin":   {plain, []string{"Host", "", "Origin", "http://"}, false},
+		"a request that names itself same-origin": {plain, []string{"Sec-Fetch-Site", "same-origin", "Origin", "https://lore.example.com"}, true},
 	} {
 		for _, header := range [][]string{nil, {"Upgrade", "websocket"}} {
 			method := http.MethodPost
@@ -108,9 +108,9 @@ func TestOurOwnPagesHaveTheSchemeAndTheHostOfTheRequest(t *testing.T) {
 	}
 }
 
-// A cookie travels with every GET request for a page of the same site, so it counts only where our own page or a
-// preflight stands behind the request. A token needs neither, for no browser sends it by itself.
-func TestACookieCountsForGETOnlyWhereNoOtherPageCanHaveSentIt(t *testing.T) {
+// A browser adds the cookie to every GET request for a page of the same site. So it counts only if our own page or a
+// preflight stands behind the request. A token needs neither, because no browser sends it by itself.
+func TestACookieCountsForGETOnlyIfNoOtherPageCanHaveSentIt(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) { c.Origins = []string{"https://app.example.com"} })
 	ada := h.begin("ada@example.com")
@@ -180,7 +180,7 @@ func TestACookieCountsForGETOnlyWhereNoOtherPageCanHaveSentIt(t *testing.T) {
 	}
 }
 
-// A page of another origin cannot read, and does not even learn how long a query takes.
+// A page of another origin cannot read, and cannot even measure how long a query takes.
 func TestAPageOfAnotherOriginGetsNowhereByGET(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) { c.Origins = []string{"https://app.example.com"} })
@@ -231,7 +231,7 @@ func TestConfiguredOriginsMayRead(t *testing.T) {
 			want = []string{origin, "true", "X-Subscription-Id, X-Realtime-Version, Retry-After"}
 		}
 		if reached != allowed || !slices.Equal(got, want) {
-			t.Errorf("a request from %s: reached %t, told %q", origin, reached, got)
+			t.Errorf("a request from %s: reached %t, got %q", origin, reached, got)
 		}
 		if !slices.Contains(response.Header.Values("Vary"), "Origin") {
 			t.Errorf("a cache would mix origins: %v", response.Header)
@@ -239,7 +239,7 @@ func TestConfiguredOriginsMayRead(t *testing.T) {
 	}
 }
 
-// What clients, proxies and tracers add by themselves cannot be listed, so every header may be sent.
+// Clients, proxies and tracers add headers that nobody can list, so every header may be sent.
 func TestAPreflightAllowsWhatAConfiguredOriginAsksFor(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *auth.Config) { c.Origins = []string{"https://app.example.org", "tauri://localhost"} })
@@ -264,7 +264,7 @@ func TestAPreflightAllowsWhatAConfiguredOriginAsksFor(t *testing.T) {
 					want = []string{origin, "true", method, headers, "true", "600"}
 				}
 				if !slices.Equal(got, want) {
-					t.Errorf("the preflight from %s for %s with %s is told %q, want %q", origin, method, headers, got, want)
+					t.Errorf("the preflight from %s for %s with %s got %q, want %q", origin, method, headers, got, want)
 				}
 				if vary := strings.Join(preflight.Header.Values("Vary"), ", "); !strings.Contains(vary, "Access-Control-Request-Headers") {
 					t.Errorf("a cache would mix preflights: %s", vary)
@@ -285,7 +285,7 @@ func TestWithoutOriginsThereIsNoCORS(t *testing.T) {
 	}
 }
 
-// Origins are compared as browsers write them, however they are configured.
+// Origins are compared in the form that browsers send, however they are configured.
 func TestOriginsAreReadHoweverTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	written := map[string]string{
@@ -358,7 +358,7 @@ func TestAnOriginThatNoBrowserSendsIsNamedWithTheReason(t *testing.T) {
 		err := auth.Config{Origins: []string{"https://good.example", origin}}.Validate()
 		if err == nil || !strings.HasPrefix(err.Error(), "CORS_ORIGINS has \""+origin+"\"") || !strings.Contains(err.Error(), reason) ||
 			!strings.Contains(err.Error(), "must be origins such as") {
-			t.Errorf("%q: told %v, want %s", origin, err, reason)
+			t.Errorf("%q: got %v, want %s", origin, err, reason)
 		}
 	}
 }

@@ -22,10 +22,11 @@ const (
 // hashing is OWASP's recommendation for argon2id: 19 MiB, two passes.
 var hashing = &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
-// passwords hashes as many passwords at a time as there are cores: each takes 19 MiB and a core.
+// passwords hashes at most one password per core at a time, because each takes 19 MiB and a core.
 type passwords struct {
 	slots chan struct{}
-	// nobody is a hash that no password has, compared where there is no account.
+	// nobody is a hash that matches no password. It is compared if there is no account, so that this takes the same
+	// time.
 	nobody string
 }
 
@@ -33,7 +34,7 @@ func newPasswords() *passwords {
 	return &passwords{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), nobody: randomHash()}
 }
 
-// randomHash is in the form of a hash, and costs as much to compare with. Nothing was hashed for it: its key is random.
+// randomHash returns a valid hash with a random key. Comparing with it costs as much as with a real one.
 func randomHash() string {
 	salt, key := make([]byte, hashing.SaltLength), make([]byte, hashing.KeyLength)
 	_, _ = rand.Read(salt) // never fails, by its contract
@@ -43,7 +44,8 @@ func randomHash() string {
 		hashing.Memory, hashing.Iterations, hashing.Parallelism, encode(salt), encode(key))
 }
 
-// hash refuses a password that is too short or too long, and returns the others' hash.
+// hash returns the hash of a password. It returns a *rule.InputError if the password is too short, too long or not
+// text.
 func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 	switch n := utf8.RuneCountInString(password); {
 	case !utf8.ValidString(password) || strings.ContainsRune(password, 0):
@@ -62,14 +64,15 @@ func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 	return hash, nil
 }
 
-// matches compares a password with an account's hash, or, where hash is empty, with nobody's.
+// matches reports whether the password fits the account's hash. If hash is empty, it compares with nobody's and
+// returns false.
 func (p *passwords) matches(ctx context.Context, password, hash string) (bool, error) {
 	known := hash != ""
 	if !known {
 		hash = p.nobody
 	}
 	if utf8.RuneCountInString(password) > maxPassword {
-		password = "" // nobody has it, and it is not worth hashing a megabyte
+		password = "" // no account has such a password, and hashing a megabyte costs too much
 	}
 	if err := p.acquire(ctx); err != nil {
 		return false, err

@@ -9,8 +9,8 @@ import (
 	"github.com/alexedwards/argon2id"
 )
 
-// Whether there is an account or not, the same function compares with a hash of the same cost: shown by what it waits
-// for, because time would prove nothing on a busy machine.
+// With an account or without, the same function compares with a hash of the same cost. The test shows that both wait
+// for a slot, because times prove nothing on a busy machine.
 func TestAnUnknownAddressCostsWhatAWrongPasswordCosts(t *testing.T) {
 	t.Parallel()
 	p := newPasswords()

@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// ErrSessionEnded is why something ends whose session does. It wraps ErrUnauthenticated.
+// ErrSessionEnded is the cause of a context that ends with its session. It wraps ErrUnauthenticated.
 var ErrSessionEnded error = unauthenticated("this session has ended: sign in again")
 
-// requests are those that are being answered for sessions: WebSockets and event streams too, as long as they are
-// open. They are a Listener.
+// requests holds the requests in progress that belong to a session, and the WebSockets and event streams that are
+// open. It is a Listener.
 type requests struct {
-	mu   sync.Mutex
-	open map[*request]struct{}
+	openMu sync.Mutex
+	open   map[*request]struct{}
 }
 
-// request is one of them.
+// request is one request in progress.
 type request struct {
 	all     *requests
 	session int
@@ -24,29 +24,29 @@ type request struct {
 
 var _ Listener = (*requests)(nil)
 
-// OnEnd calls end with ErrSessionEnded when the viewer's session has ended, unless the function that it returns was
-// called before. A session that has ended by now may be noticed a few seconds later. end must not block.
+// OnEnd calls end with ErrSessionEnded when the viewer's session has ended, unless stop was called before. If the
+// session has already ended, the call may come a few seconds later. end must not block.
 func (a *Accounts) OnEnd(viewer Viewer, end func(cause error)) (stop func()) {
 	return a.requests.add(viewer.SessionID, end).stop
 }
 
 func (all *requests) add(session int, end func(cause error)) *request {
 	r := &request{all, session, end}
-	all.mu.Lock()
-	defer all.mu.Unlock()
+	all.openMu.Lock()
+	defer all.openMu.Unlock()
 	all.open[r] = struct{}{}
 	return r
 }
 
 func (r *request) stop() {
-	r.all.mu.Lock()
-	defer r.all.mu.Unlock()
+	r.all.openMu.Lock()
+	defer r.all.openMu.Unlock()
 	delete(r.all.open, r)
 }
 
 func (all *requests) OpenSessions() []int {
-	all.mu.Lock()
-	defer all.mu.Unlock()
+	all.openMu.Lock()
+	defer all.openMu.Unlock()
 	ids := make([]int, 0, len(all.open))
 	for r := range all.open {
 		ids = append(ids, r.session)
@@ -55,8 +55,8 @@ func (all *requests) OpenSessions() []int {
 }
 
 func (all *requests) EndSession(id int, _ EndReason) {
-	all.mu.Lock()
-	defer all.mu.Unlock()
+	all.openMu.Lock()
+	defer all.openMu.Unlock()
 	for r := range all.open {
 		if r.session == id {
 			r.end(ErrSessionEnded)
@@ -66,8 +66,8 @@ func (all *requests) EndSession(id int, _ EndReason) {
 
 type requestKey struct{}
 
-// during returns a context for the request of the viewer, which ends with the viewer's session: its cause is then
-// ErrSessionEnded. Whoever has answered the request calls done.
+// during returns a context for a request of the viewer. The context ends with the viewer's session, with the cause
+// ErrSessionEnded. Call done when the request is answered.
 func (all *requests) during(ctx context.Context, viewer Viewer) (_ context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := all.add(viewer.SessionID, cancel)
@@ -77,8 +77,8 @@ func (all *requests) during(ctx context.Context, viewer Viewer) (_ context.Conte
 	}
 }
 
-// Detach lets the request of ctx go on when the session ends that it shows: for one that ends the session itself, or
-// goes on as somebody else.
+// Detach lets the request of ctx continue after its session has ended. Use it in a request that ends its own session
+// or switches to another account.
 func Detach(ctx context.Context) {
 	if r, ok := ctx.Value(requestKey{}).(*request); ok {
 		r.stop()

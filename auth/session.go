@@ -16,15 +16,16 @@ import (
 	"lorebridge/ent/user"
 )
 
-// SessionLifetime is how long a session lasts, used or not.
+// SessionLifetime is the age at which a session expires, used or not.
 const SessionLifetime = 30 * 24 * time.Hour
 
-// KeepEnded is how long the row of a session that has ended is kept.
+// KeepEnded is how long the row of an ended session is kept.
 const KeepEnded = 24 * time.Hour
 
-// endedError says that a session does not hold, apart from nobody signed in, so that a client knows to sign in again.
+// endedError reports that a session was shown but does not hold. It differs from "nobody is signed in", so that a
+// client knows to sign in again.
 type endedError struct {
-	// viewer is who held the session; the zero Viewer where that is not known, or no more.
+	// viewer held the session. It is the zero Viewer if the holder is not known any more.
 	viewer Viewer
 }
 
@@ -34,14 +35,14 @@ func (endedError) Error() string {
 
 func (endedError) Is(target error) bool { return target == ErrUnauthenticated }
 
-// Session is what its holder gets when one begins.
+// Session is a new session, with the token that only its holder gets.
 type Session struct {
 	User      *ent.User
 	Token     string
 	ExpiresAt time.Time
 }
 
-// begin writes a new session of an account in the transaction of tx.
+// begin creates a session of an account in the transaction of tx.
 func (a *Accounts) begin(ctx context.Context, tx *ent.Client, account *ent.User) (Session, error) {
 	s := Session{User: account, Token: newToken(), ExpiresAt: time.Now().UTC().Add(SessionLifetime).Truncate(time.Millisecond)}
 	hash := hashToken(s.Token)
@@ -53,13 +54,14 @@ func (a *Accounts) begin(ctx context.Context, tx *ent.Client, account *ent.User)
 	return s, nil
 }
 
-// ViewerOf returns whose session the token is, or an error that wraps ErrUnauthenticated where no session holds.
+// ViewerOf returns the viewer of the session with this token. It returns an error that wraps ErrUnauthenticated if no
+// session holds.
 func (a *Accounts) ViewerOf(ctx context.Context, token string) (Viewer, error) {
 	return a.viewerOf(ctx, token)
 }
 
-// viewerOf is ViewerOf among certain sessions. What it finds is kept in memory for a moment, unless it is among
-// certain ones.
+// viewerOf is ViewerOf, limited to the sessions that match among. Without such predicates a result is kept in memory
+// for a moment.
 func (a *Accounts) viewerOf(ctx context.Context, token string, among ...predicate.Session) (Viewer, error) {
 	if len(token) != tokenLength {
 		return Viewer{}, endedError{}
@@ -71,12 +73,12 @@ func (a *Accounts) viewerOf(ctx context.Context, token string, among ...predicat
 	return a.sessions.viewer(ctx, hash, func(ctx context.Context) (Viewer, error) { return a.readViewer(ctx, hash) })
 }
 
-// personsName is the column of the name that readViewer reads with a session.
+// personsName is the column of the person's name in readViewer's join.
 const personsName = "persons_name"
 
 func (a *Accounts) readViewer(ctx context.Context, hash tokenHash, among ...predicate.Session) (Viewer, error) {
 	found := a.client.Session.Query().Where(session.TokenHash(hash[:])).Where(among...)
-	found.Modify(func(s *sql.Selector) { // one whose person is gone is not found
+	found.Modify(func(s *sql.Selector) { // an inner join: a session whose person was deleted is not found
 		people := sql.Table(user.Table)
 		s.Join(people).On(s.C(session.FieldUserID), people.C(user.FieldID)).AppendSelectAs(people.C(user.FieldName), personsName)
 	})
@@ -104,7 +106,7 @@ func (a *Accounts) readViewer(ctx context.Context, hash tokenHash, among ...pred
 	}
 }
 
-// endOf is when a session ended, or will.
+// endOf returns the time at which a session ended or will expire.
 func endOf(s *ent.Session) time.Time {
 	if s.EndedAt != nil && s.EndedAt.Before(s.ExpiresAt) {
 		return *s.EndedAt
@@ -112,20 +114,20 @@ func endOf(s *ent.Session) time.Time {
 	return s.ExpiresAt
 }
 
-// Holding selects the sessions that hold.
+// Holding selects the sessions that hold: neither ended nor expired, and with a person.
 func Holding() predicate.Session {
 	return session.And(session.EndedAtIsNil(), session.ExpiresAtGT(time.Now().UTC()), ofSomebody)
 }
 
-// ofSomebody selects the sessions whose person is there: with foreign keys off, as in SQLite's own shell, one can be
-// deleted alone. SQLite makes a join of EXISTS, which makes the look-up that each request begins with two to three
-// times as slow as IN does.
+// ofSomebody selects the sessions whose person exists. A person can be deleted alone if foreign keys are off, as in
+// SQLite's own shell. It uses IN and not EXISTS, because SQLite turns EXISTS into a join, and then the look-up of
+// each request takes two to three times as long.
 func ofSomebody(s *sql.Selector) {
 	people := sql.Table(user.Table)
 	s.Where(sql.In(s.C(session.FieldUserID), sql.Select(people.C(user.FieldID)).From(people)))
 }
 
-// Holds says whether the viewer's session still holds: neither ended nor expired since the request began.
+// Holds reports whether the viewer's session still holds: it has neither ended nor expired since the request began.
 func (a *Accounts) Holds(ctx context.Context, v Viewer) (bool, error) {
 	holds, err := a.client.Session.Query().Where(session.ID(v.SessionID), Holding()).Exist(AsSystem(ctx))
 	if err != nil {
@@ -134,7 +136,8 @@ func (a *Accounts) Holds(ctx context.Context, v Viewer) (bool, error) {
 	return holds, nil
 }
 
-// SignOut ends the viewer's session, and what is open for it but the request of ctx. It returns when that is done.
+// SignOut ends the viewer's session and closes everything that is open for it, except the request of ctx. It returns
+// when that is done.
 func (a *Accounts) SignOut(ctx context.Context, withTx WithTx, v Viewer) error {
 	Detach(ctx)
 	if err := withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
@@ -147,14 +150,14 @@ func (a *Accounts) SignOut(ctx context.Context, withTx WithTx, v Viewer) error {
 	return nil
 }
 
-// RemoveEnded deletes the sessions that ended, signed out or expired, longer than KeepEnded ago.
+// RemoveEnded deletes the sessions that ended more than KeepEnded ago, signed out or expired.
 func (a *Accounts) RemoveEnded(ctx context.Context) error {
 	before := time.Now().UTC().Add(-KeepEnded)
 	_, err := a.client.Session.Delete().Where(session.Or(session.ExpiresAtLTE(before), session.EndedAtLTE(before))).Exec(AsSystem(ctx))
 	return err
 }
 
-// tokenLength is that of 32 bytes in unpadded base64.
+// tokenLength is the length of 32 bytes in unpadded base64.
 const tokenLength = 43
 
 func newToken() string {

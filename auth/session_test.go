@@ -55,32 +55,32 @@ func TestASessionHoldsUntilItEnds(t *testing.T) {
 	}
 }
 
-// endings are the ways in which a session ends, so long ago: a negative duration has yet to pass.
-var endings = map[string]func(h *house, id int, ago time.Duration){
-	"signed out": func(h *house, id int, ago time.Duration) {
+// endings end a session in each possible manner, ago in the past. A negative duration lies in the future.
+var endings = map[string]func(h *harness, id int, ago time.Duration){
+	"signed out": func(h *harness, id int, ago time.Duration) {
 		h.client.Session.UpdateOneID(id).SetEndedAt(time.Now().UTC().Add(-ago)).ExecX(h.system())
 	},
-	"expired": func(h *house, id int, ago time.Duration) { h.expire(id, time.Now().UTC().Add(-ago)) },
-	"signed out, and expired since": func(h *house, id int, ago time.Duration) {
+	"expired": func(h *harness, id int, ago time.Duration) { h.expire(id, time.Now().UTC().Add(-ago)) },
+	"signed out, and expired since": func(h *harness, id int, ago time.Duration) {
 		h.client.Session.UpdateOneID(id).SetEndedAt(time.Now().UTC().Add(-ago)).ExecX(h.system())
 		h.expire(id, time.Now().UTC().Add(-time.Millisecond))
 	},
-	"expired, and signed out since": func(h *house, id int, ago time.Duration) {
+	"expired, and signed out since": func(h *harness, id int, ago time.Duration) {
 		h.client.Session.UpdateOneID(id).SetEndedAt(time.Now().UTC().Add(-time.Millisecond)).ExecX(h.system())
 		h.expire(id, time.Now().UTC().Add(-ago))
 	},
 }
 
-// expire sets when a session expires, past ent: it is immutable. That is seen at once, as if it had been so from the
-// beginning.
-func (h *house) expire(id int, at time.Time) {
+// expire sets when a session expires. It bypasses ent, because the field is immutable there, and then drops what is
+// kept in memory.
+func (h *harness) expire(id int, at time.Time) {
 	h.t.Helper()
 	h.another("UPDATE sessions SET expires_at = ? WHERE id = ?", at, id)
 	h.forget()
 }
 
-// another has another program change the table.
-func (h *house) another(statement string, args ...any) {
+// another runs a statement as another program would.
+func (h *harness) another(statement string, args ...any) {
 	h.t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+h.path+"?_busy_timeout=5000&_fk=1")
 	must(h.t, err)
@@ -89,13 +89,13 @@ func (h *house) another(statement string, args ...any) {
 	must(h.t, db.Close())
 }
 
-// forget has nothing kept in memory, as any change of a session through the client does.
-func (h *house) forget() {
+// forget drops the sessions that are kept in memory, as any change of a session through the client does.
+func (h *harness) forget() {
 	h.t.Helper()
 	must(h.t, h.client.Session.Update().Where(session.ID(0)).ClearEndedAt().Exec(h.system()))
 }
 
-// Whoever shows the token of a session that ended within a day is nobody, and yet known.
+// The token of a session that ended within a day makes nobody the viewer, but EndedFrom returns its holder.
 func TestAnEndedSessionIsKnownForADayAndThenGone(t *testing.T) {
 	t.Parallel()
 	for name, end := range endings {
@@ -141,7 +141,7 @@ func TestAnEndedSessionIsKnownForADayAndThenGone(t *testing.T) {
 	}
 }
 
-// slowListener takes a second to end a session, as a Pusher that does not answer has the bridge do.
+// slowListener takes a second to end a session, like the bridge while Pusher does not answer.
 type slowListener struct {
 	mu   sync.Mutex
 	open map[int]bool

@@ -13,56 +13,54 @@ import (
 )
 
 const (
-	// keepFor is how long a session is believed without another look at its row. What this process does to sessions and
-	// people is seen at once; only what another program does to the table is seen that late.
+	// keepFor is how long a session is used from memory before its row is read again. Changes by this process are
+	// seen at once; changes of the table by another program are seen up to this much later.
 	keepFor = 3 * time.Second
-	// maxKept is how many sessions are kept in memory. Of more, those that were not shown for longest are looked up
-	// again.
+	// maxKept is the number of sessions kept in memory. The least recently used are dropped.
 	maxKept = 10_000
 )
 
-// tokenHash is what a session's row has of its token.
+// tokenHash is the hash of a token, as the session's row has it.
 type tokenHash [32]byte
 
-// sessions keeps for a moment whose session a token is, and whom it has just asked the table for. It may be used
-// concurrently.
+// sessions is a short-lived cache of the viewers of tokens. Concurrent look-ups of one token share one read of the
+// table. It may be used concurrently.
 type sessions struct {
-	// mu guards everything.
-	mu sync.Mutex
+	keptMu sync.Mutex // guards all fields
 	// epoch grows with every change of sessions or people. What was read in one is forgotten in the next.
-	epoch  int
-	kept   *simplelru.LRU[tokenHash, keptSession]
-	asking map[tokenHash]*question
+	epoch   int
+	kept    *simplelru.LRU[tokenHash, keptSession]
+	lookups map[tokenHash]*lookup
 }
 
-// keptSession is one that held when its row was read.
+// keptSession is a session that held when its row was read.
 type keptSession struct {
 	viewer Viewer
 	until  time.Time
 	epoch  int
 }
 
-// question is a look-up under way.
-type question struct {
+// lookup is a read of the table in progress.
+type lookup struct {
 	epoch  int
 	done   chan struct{} // closed when the answer is there
 	viewer Viewer
 	err    error
 }
 
-// errUnanswered is why those who share a question ask themselves: who asked it has panicked.
-var errUnanswered = errors.New("the look-up has not come to an end")
+// errUnfinished is the error of a lookup whose caller panicked. Those that share the lookup then read the table
+// themselves.
+var errUnfinished = errors.New("the look-up has not come to an end")
 
 func newSessions() (*sessions, error) {
 	kept, err := simplelru.NewLRU[tokenHash, keptSession](maxKept, nil)
 	if err != nil {
 		return nil, fmt.Errorf("keep sessions: %w", err)
 	}
-	return &sessions{kept: kept, asking: make(map[tokenHash]*question)}, nil
+	return &sessions{kept: kept, lookups: make(map[tokenHash]*lookup)}, nil
 }
 
-// viewer returns whose session a token is, as read says it, or as it said it a moment ago. Those who ask together
-// share one answer.
+// viewer returns the viewer of a token, from memory or from read. Concurrent calls for one token share one read.
 func (s *sessions) viewer(ctx context.Context, token tokenHash, read func(context.Context) (Viewer, error)) (Viewer, error) {
 	for {
 		viewer, q, first := s.find(token)
@@ -70,7 +68,7 @@ func (s *sessions) viewer(ctx context.Context, token tokenHash, read func(contex
 		case q == nil:
 			return viewer, nil
 		case first:
-			s.ask(ctx, token, q, read)
+			s.run(ctx, token, q, read)
 			return q.viewer, q.err
 		}
 		select {
@@ -78,17 +76,17 @@ func (s *sessions) viewer(ctx context.Context, token tokenHash, read func(contex
 		case <-ctx.Done():
 			return Viewer{}, ctx.Err()
 		}
-		// Who asked may have gone before the answer came.
-		if !errors.Is(q.err, errUnanswered) && !errors.Is(q.err, context.Canceled) && !errors.Is(q.err, context.DeadlineExceeded) {
+		// The caller that read may have been canceled before the answer came; then this one reads.
+		if !errors.Is(q.err, errUnfinished) && !errors.Is(q.err, context.Canceled) && !errors.Is(q.err, context.DeadlineExceeded) {
 			return q.viewer, q.err
 		}
 	}
 }
 
-// find returns what is kept, or the question that is under way, or the one that the caller is the first to ask.
-func (s *sessions) find(token tokenHash) (_ Viewer, _ *question, first bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// find returns the kept viewer, or the lookup in progress, or a new lookup if the caller is the first.
+func (s *sessions) find(token tokenHash) (_ Viewer, _ *lookup, first bool) {
+	s.keptMu.Lock()
+	defer s.keptMu.Unlock()
 	now := time.Now()
 	if kept, ok := s.kept.Get(token); ok {
 		if kept.epoch == s.epoch && now.Before(kept.until) && now.Before(kept.viewer.ExpiresAt) {
@@ -96,24 +94,24 @@ func (s *sessions) find(token tokenHash) (_ Viewer, _ *question, first bool) {
 		}
 		s.kept.Remove(token)
 	}
-	q, under := s.asking[token]
-	if under && q.epoch == s.epoch { // or its answer may be of before a change
+	q, under := s.lookups[token]
+	if under && q.epoch == s.epoch { // a lookup of an older epoch may return what was before a change
 		return Viewer{}, q, false
 	}
-	q = &question{epoch: s.epoch, done: make(chan struct{}), err: errUnanswered}
-	s.asking[token] = q
+	q = &lookup{epoch: s.epoch, done: make(chan struct{}), err: errUnfinished}
+	s.lookups[token] = q
 	return Viewer{}, q, true
 }
 
-// ask answers a question, and keeps the session if it holds: for its own epoch, so in vain if something has changed
-// meanwhile.
-func (s *sessions) ask(ctx context.Context, token tokenHash, q *question, read func(context.Context) (Viewer, error)) {
+// run finishes a lookup, and keeps the session if it holds. It is kept with the lookup's epoch, so find ignores it if
+// something has changed meanwhile.
+func (s *sessions) run(ctx context.Context, token tokenHash, q *lookup, read func(context.Context) (Viewer, error)) {
 	until := time.Now().Add(keepFor)
 	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.asking[token] == q {
-			delete(s.asking, token)
+		s.keptMu.Lock()
+		defer s.keptMu.Unlock()
+		if s.lookups[token] == q {
+			delete(s.lookups, token)
 		}
 		if q.err == nil {
 			s.kept.Add(token, keptSession{q.viewer, until, q.epoch})
@@ -123,21 +121,21 @@ func (s *sessions) ask(ctx context.Context, token tokenHash, q *question, read f
 	q.viewer, q.err = read(ctx)
 }
 
-// forget is called when sessions or people have changed. Whoever asks from now on gets what the table says.
+// forget drops everything that is kept, because sessions or people have changed. Later calls read the table.
 func (s *sessions) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.keptMu.Lock()
+	defer s.keptMu.Unlock()
 	s.epoch++
 }
 
-// now is the present epoch.
+// now returns the current epoch.
 func (s *sessions) now() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.keptMu.Lock()
+	defer s.keptMu.Unlock()
 	return s.epoch
 }
 
-// watch has sessions forgotten whenever the client changes a session or a person, whoever has it do so. New ones
+// watch calls forget after each change of a session or a person through this client. It skips new ones, because they
 // change nothing that is kept.
 func (s *sessions) watch(client *ent.Client) {
 	client.Session.Use(s.hook)
@@ -151,7 +149,7 @@ func (s *sessions) hook(next ent.Mutator) ent.Mutator {
 		}
 		defer s.forget()
 		if inTx, ok := m.(interface{ Tx() (*ent.Tx, error) }); ok {
-			if tx, err := inTx.Tx(); err == nil { // before COMMIT others read, and keep, what was
+			if tx, err := inTx.Tx(); err == nil { // until COMMIT others still read, and keep, the old row
 				tx.OnCommit(func(next ent.Committer) ent.Committer {
 					return ent.CommitFunc(func(ctx context.Context, tx *ent.Tx) error {
 						defer s.forget()

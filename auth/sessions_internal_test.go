@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// table is a table of sessions that counts who asks.
+// table counts how often it is read.
 type table struct {
-	mu    sync.Mutex
-	asked int
-	says  Viewer
-	err   error
-	wait  chan struct{} // unless it is nil, an answer comes when it is closed
+	mu     sync.Mutex
+	asked  int
+	viewer Viewer
+	err    error
+	wait   chan struct{} // if not nil, read returns when it is closed
 }
 
 func (t *table) read(ctx context.Context) (Viewer, error) {
 	t.mu.Lock()
 	t.asked++
-	says, err, wait := t.says, t.err, t.wait // as the table is now, however late the answer comes
+	viewer, err, wait := t.viewer, t.err, t.wait // the answer is what the table holds now, however late it comes
 	t.mu.Unlock()
 	if wait != nil {
 		select {
@@ -30,7 +30,7 @@ func (t *table) read(ctx context.Context) (Viewer, error) {
 			return Viewer{}, ctx.Err()
 		}
 	}
-	return says, err
+	return viewer, err
 }
 
 func keeping(t *testing.T) (*sessions, *table) {
@@ -39,7 +39,7 @@ func keeping(t *testing.T) (*sessions, *table) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, &table{says: Viewer{UserID: 1, Name: "Ada", SessionID: 2, ExpiresAt: time.Now().Add(time.Hour)}}
+	return s, &table{viewer: Viewer{UserID: 1, Name: "Ada", SessionID: 2, ExpiresAt: time.Now().Add(time.Hour)}}
 }
 
 func TestASessionIsKeptForAMoment(t *testing.T) {
@@ -49,7 +49,7 @@ func TestASessionIsKeptForAMoment(t *testing.T) {
 		ask := func(want error, asked int) {
 			t.Helper()
 			viewer, err := s.viewer(t.Context(), tokenHash{1}, table.read)
-			if !errors.Is(err, want) || err == nil && viewer != table.says || table.asked != asked {
+			if !errors.Is(err, want) || err == nil && viewer != table.viewer || table.asked != asked {
 				t.Errorf("after %d questions: %+v, %v; want %d, %v", table.asked, viewer, err, asked, want)
 			}
 		}
@@ -64,7 +64,7 @@ func TestASessionIsKeptForAMoment(t *testing.T) {
 		ask(nil, 4)
 		s.forget()
 		ask(nil, 5)
-		table.says.ExpiresAt = time.Now().Add(time.Second)
+		table.viewer.ExpiresAt = time.Now().Add(time.Second)
 		s.forget()
 		ask(nil, 6)
 		<-time.After(time.Second)
@@ -91,7 +91,7 @@ func TestThoseWhoAskTogetherShareAnAnswer(t *testing.T) {
 		synctest.Wait()
 		for range 10 {
 			asking.Go(func() {
-				if viewer, err := s.viewer(t.Context(), tokenHash{1}, table.read); err != nil || viewer != table.says {
+				if viewer, err := s.viewer(t.Context(), tokenHash{1}, table.read); err != nil || viewer != table.viewer {
 					t.Errorf("who asks with others: %+v, %v", viewer, err)
 				}
 			})
@@ -133,7 +133,7 @@ func TestALookUpThatPanicsLeavesTheQuestionToOthers(t *testing.T) {
 		})
 		synctest.Wait()
 		asking.Go(func() {
-			if viewer, err := s.viewer(t.Context(), tokenHash{1}, table.read); err != nil || viewer != table.says {
+			if viewer, err := s.viewer(t.Context(), tokenHash{1}, table.read); err != nil || viewer != table.viewer {
 				t.Errorf("who asked with it: %+v, %v", viewer, err)
 			}
 		})
@@ -143,7 +143,7 @@ func TestALookUpThatPanicsLeavesTheQuestionToOthers(t *testing.T) {
 	})
 }
 
-// An answer of before a change is not kept, and nobody who asks after the change gets it.
+// An answer from before a change is not kept, and nobody who asks after the change gets it.
 func TestAnAnswerOfBeforeAChangeIsNotKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -181,7 +181,7 @@ func TestOnlySoManySessionsAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s.kept.Len() != maxKept || len(s.asking) != 0 {
-		t.Errorf("%d sessions are kept, and %d questions", s.kept.Len(), len(s.asking))
+	if s.kept.Len() != maxKept || len(s.lookups) != 0 {
+		t.Errorf("%d sessions are kept, and %d questions", s.kept.Len(), len(s.lookups))
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"lorebridge/ent/user"
 )
 
-// counted are accounts whose look-ups of sessions are counted.
-func counted(t *testing.T) (*house, *atomic.Int64) {
+// counted returns accounts and the number of look-ups of sessions so far.
+func counted(t *testing.T) (*harness, *atomic.Int64) {
 	t.Helper()
 	h, asked := build(t), &atomic.Int64{}
 	h.client.Session.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
@@ -42,28 +42,33 @@ func TestARequestSoonAfterAnotherLooksNothingUp(t *testing.T) {
 	}
 }
 
-// Whatever ends a session in this process, it opens no door from then on; and a new name is seen at once.
+// After a session has ended in this process, no request succeeds with it. A new name is also seen at once.
 func TestWhatEndsASessionIsSeenAtOnce(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(h *house, v auth.Viewer) error{
-		"signing out": func(h *house, v auth.Viewer) error {
+	for name, end := range map[string]func(h *harness, v auth.Viewer) error{
+		"signing out": func(h *harness, v auth.Viewer) error {
 			return h.accounts.SignOut(auth.NewContext(h.t.Context(), v), h.withTx, v)
 		},
-		"an end in a transaction": func(h *house, v auth.Viewer) error {
+		"an end in a transaction": func(h *harness, v auth.Viewer) error {
 			return h.withTx(h.system(), func(ctx context.Context, tx *ent.Client) error {
 				err := tx.Session.UpdateOneID(v.SessionID).SetEndedAt(time.Now().UTC()).Exec(ctx)
-				h.ctx("Authorization", "Bearer "+h.token) // reads, and keeps, what is so until COMMIT
+				h.ctx("Authorization", "Bearer "+h.token) // reads, and keeps, the state before COMMIT
 				return err
 			})
 		},
-		"an end without one": func(h *house, v auth.Viewer) error {
+		"an end without one": func(h *harness, v auth.Viewer) error {
 			return h.client.Session.UpdateOneID(v.SessionID).SetEndedAt(time.Now().UTC()).Exec(h.system())
 		},
-		"the removal of its row": func(h *house, v auth.Viewer) error { return h.client.Session.DeleteOneID(v.SessionID).Exec(h.system()) },
-		"the removal of many":    func(h *house, _ auth.Viewer) error { _, err := h.client.Session.Delete().Exec(h.system()); return err },
-		"the end of its person":  func(h *house, v auth.Viewer) error { return h.client.User.DeleteOneID(v.UserID).Exec(h.system()) },
-		"the end of all people":  func(h *house, _ auth.Viewer) error { _, err := h.client.User.Delete().Exec(h.system()); return err },
-		"the removal of old ones": func(h *house, v auth.Viewer) error {
+		"the removal of its row": func(h *harness, v auth.Viewer) error {
+			return h.client.Session.DeleteOneID(v.SessionID).Exec(h.system())
+		},
+		"the removal of many": func(h *harness, _ auth.Viewer) error {
+			_, err := h.client.Session.Delete().Exec(h.system())
+			return err
+		},
+		"the end of its person": func(h *harness, v auth.Viewer) error { return h.client.User.DeleteOneID(v.UserID).Exec(h.system()) },
+		"the end of all people": func(h *harness, _ auth.Viewer) error { _, err := h.client.User.Delete().Exec(h.system()); return err },
+		"the removal of old ones": func(h *harness, v auth.Viewer) error {
 			h.expire(v.SessionID, time.Now().UTC().Add(-2*auth.KeepEnded))
 			return h.accounts.RemoveEnded(h.t.Context())
 		},
@@ -87,7 +92,7 @@ func TestWhatEndsASessionIsSeenAtOnce(t *testing.T) {
 	}
 }
 
-// The sweep sees what another program did to the table.
+// The sweep sees what another program has done to the table.
 func TestWhatTheSweepEndsOpensNoDoor(t *testing.T) {
 	t.Parallel()
 	h := build(t)
@@ -109,7 +114,7 @@ func TestWhatTheSweepEndsOpensNoDoor(t *testing.T) {
 	must(t, <-swept)
 }
 
-// A session that ends after it was looked up, and before its end could reach the request, opens no door either.
+// A session that ends between its look-up and the start of the request does not let the request through.
 func TestASessionThatEndsWhileItIsLookedUpOpensNoDoor(t *testing.T) {
 	t.Parallel()
 	h := build(t)
