@@ -18,13 +18,13 @@ import (
 	"lorebridge/ent"
 )
 
-// put is a body that inserts a row.
+// put returns a body that inserts a row.
 func put(id int) func(dialect.Tx) error {
 	return func(tx dialect.Tx) error { return exec(tx, `INSERT INTO t (id) VALUES (?)`, id) }
 }
 
-// bodies runs bodies so that they share one group, in order, with the one in place among others that insert the rows
-// 1, 2 and so on.
+// bodies runs bodies that share one group. They run in order: the given one at its place, and the others insert the
+// rows 1, 2 and so on.
 func bodies(t *testing.T, g *groupCommit, place int, one func(dialect.Tx) error) []error {
 	t.Helper()
 	all := make([]func() error, 3)
@@ -38,7 +38,7 @@ func bodies(t *testing.T, g *groupCommit, place int, one func(dialect.Tx) error)
 	return arranged(t, g, all...)
 }
 
-// othersCommit checks that all but the one in place have committed.
+// othersCommit checks that all bodies except the one in place have committed.
 func othersCommit(t *testing.T, g *groupCommit, place int, errs []error) {
 	t.Helper()
 	for i, err := range errs {
@@ -130,7 +130,7 @@ func TestABodyThatPanicsPanicsInItsCaller(t *testing.T) {
 	}
 }
 
-// As t.FailNow does.
+// t.FailNow does the same.
 func TestABodyThatEndsItsGoroutineEndsThatOfItsCaller(t *testing.T) {
 	for place := range 3 {
 		t.Run(inPlace(place), func(t *testing.T) {
@@ -185,7 +185,7 @@ func TestACommitThatFailsFailsAllBodiesOfItsGroup(t *testing.T) {
 	for place := range 3 {
 		t.Run(inPlace(place), func(t *testing.T) {
 			g, _ := newGroups(t)
-			for i, err := range bodies(t, g, place, func(tx dialect.Tx) error { // found out at COMMIT
+			for i, err := range bodies(t, g, place, func(tx dialect.Tx) error { // the foreign key is checked at COMMIT
 				return exec(tx, `INSERT INTO t (id, parent) VALUES (9, 7)`)
 			}) {
 				if err == nil {
@@ -202,7 +202,7 @@ func TestACommitThatFailsFailsAllBodiesOfItsGroup(t *testing.T) {
 	}
 }
 
-// As SQLite does by itself when a disk is full.
+// SQLite does the same by itself if the disk is full.
 func TestAGroupThatSQLiteRollsBackTakesNobodyWhoComesAfter(t *testing.T) {
 	for place := range 3 {
 		t.Run(inPlace(place), func(t *testing.T) {
@@ -215,7 +215,7 @@ func TestAGroupThatSQLiteRollsBackTakesNobodyWhoComesAfter(t *testing.T) {
 					return errors.New("the row is there twice")
 				}
 				for range 2 {
-					if err := put(8)(tx); !errors.Is(err, errGroupLost) { // it would commit by itself
+					if err := put(8)(tx); !errors.Is(err, errGroupLost) { // otherwise this statement would commit by itself
 						t.Errorf("a statement after it: %v", err)
 					}
 					if err := tx.Rollback(); err != nil {
@@ -236,7 +236,7 @@ func TestAGroupThatSQLiteRollsBackTakesNobodyWhoComesAfter(t *testing.T) {
 	}
 }
 
-// A group that is gone without an error is noticed before anybody else joins.
+// If a body ends the group without an error, this is noticed before another body joins.
 func TestABodyThatEndsTheGroupIsNoticed(t *testing.T) {
 	for place := range 3 {
 		t.Run(inPlace(place), func(t *testing.T) {
@@ -263,7 +263,7 @@ func TestNothingRunsInATransactionThatHasEnded(t *testing.T) {
 			m, _ := memberOf(ctx)
 			tx, err := m.begin()
 			ended[name] = tx
-			if end == nil { // with rows that are read: the connection is given back all the same
+			if end == nil { // rows are still open: the connection returns to the pool nevertheless
 				rows, readErr := tx.QueryContext(ctx, `SELECT 1 UNION SELECT 2`) //nolint:sqlclosecheck // that is the test
 				if readErr == nil {
 					rows.Next()
@@ -325,7 +325,7 @@ func TestTheHooksRunAroundTheCommitInOrder(t *testing.T) {
 					if before = append(before, i); commits.Load() != 0 {
 						t.Errorf("the hook of %d runs after COMMIT", i)
 					}
-					if i == 5 { // one that decides against it
+					if i == 5 { // this one rolls back
 						return tx.Rollback()
 					}
 					err := tx.Commit()
@@ -348,24 +348,25 @@ func TestTheHooksRunAroundTheCommitInOrder(t *testing.T) {
 	}
 }
 
-// endsWhenLetIn is a context that has ended as soon as nobody waits any more.
-type endsWhenLetIn struct {
+// endsWhenDequeued is a context that ends as soon as the queue is empty.
+type endsWhenDequeued struct {
 	context.Context //nolint:containedctx // it is one
 	g               *groupCommit
 }
 
-func (c endsWhenLetIn) Done() <-chan struct{} {
+func (c endsWhenDequeued) Done() <-chan struct{} {
 	waitForQueue(c.g, 0)
 	ended := make(chan struct{})
 	close(ended)
 	return ended
 }
 
-// Who has been let in gets the transaction, also if nobody waits for it any more: it must be ended.
-func TestWhoHasBeenLetInGetsTheTransaction(t *testing.T) {
+// A member that has left the queue gets its transaction even if its context has ended, because only the caller can
+// end the transaction.
+func TestAMemberThatLeftTheQueueGetsItsTransaction(t *testing.T) {
 	g, _ := newGroups(t)
-	for id := range 20 { // the runtime chooses what comes first
-		tx, err := g.begin(endsWhenLetIn{t.Context(), g})
+	for id := range 20 { // the runtime chooses which of the two comes first
+		tx, err := g.begin(endsWhenDequeued{t.Context(), g})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -399,7 +400,7 @@ func TestATransactionInsideOfAnotherIsRejected(t *testing.T) {
 	}
 }
 
-// Whatever the others do, what is answered is stored and nothing else.
+// Whatever the other bodies do, exactly the changes that were reported as committed are stored.
 func TestManyBodiesLoseAndMixNothing(t *testing.T) {
 	g, commits := newGroups(t)
 	const writers, each = 32, 40
@@ -435,7 +436,7 @@ func TestManyBodiesLoseAndMixNothing(t *testing.T) {
 						return nil
 					})
 				}()
-				if fate == 3 { // who has gone before
+				if fate == 3 { // a member that left before its turn
 					cancel()
 					if err := inTx(ctx, g, put(1)); !errors.Is(err, context.Canceled) {
 						t.Errorf("who has gone: %v", err)

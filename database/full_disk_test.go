@@ -19,18 +19,18 @@ import (
 	"lorebridge/rule"
 )
 
-// filled is what the process reports that wrote while its disk was full.
+// filled is the report of the process that wrote while its disk was full.
 type filled struct {
-	Answered map[string]bool // the keys that were written: true for those that were while there was room
+	Answered map[string]bool // the keys that were written; true if there was room at that time
 	Refused  int
 	Wrong    []string // errors that are no *rule.UnavailableError
 }
 
-// big is how many rows of a body do not fit into the writer's cache: they are written before COMMIT.
+// big is a number of rows that exceeds the writer's cache, so that SQLite writes some before COMMIT.
 const big = 300
 
-// fill writes with several writers at a time, while no file may grow beyond some size and while it may, in turns, and
-// prints what it did.
+// fill writes with several concurrent writers, in turns with and without a limit on the size of files, and prints its
+// report.
 func fill(client *ent.Client, path string) error {
 	signal.Ignore(syscall.SIGXFSZ) // a write then fails, as on a full disk
 	var free syscall.Rlimit
@@ -102,7 +102,8 @@ func fill(client *ent.Client, path string) error {
 	return json.NewEncoder(os.Stdout).Encode(report)
 }
 
-// Whoever was answered is there, whole and once, and nobody else; and it is over once there is room.
+// Exactly the keys that were reported as written are stored, completely and once. Writes succeed again when there is
+// room.
 func TestAFullDiskLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	path := file(t)
@@ -117,7 +118,7 @@ func TestAFullDiskLosesAndDoublesNothing(t *testing.T) {
 	var report filled
 	must(t, json.Unmarshal(output, &report))
 	if report.Refused == 0 || len(report.Wrong) > 0 {
-		t.Errorf("%d were refused, and with another error %v", report.Refused, report.Wrong)
+		t.Errorf("%d failed as unavailable, and with another error %v", report.Refused, report.Wrong)
 	}
 	room := 0
 	for _, there := range report.Answered {

@@ -16,61 +16,64 @@ import (
 )
 
 const (
-	// maxGroup is how many transactions share one COMMIT at most: what a crash of the disk would take together.
+	// maxGroup is the greatest number of transactions that share one COMMIT, and so can fail together.
 	maxGroup = 64
-	// bodyDeadline is how long a body may run, and then how long its commit hooks may, because others wait for it.
+	// bodyDeadline limits how long a body may run, and then how long its commit hooks may, because others wait for
+	// it.
 	bodyDeadline = time.Second
 )
 
-// errGroupLost fails the members of a group that SQLite has rolled back as a whole, as it does when a disk is full.
+// errGroupLost fails all members of a group that SQLite has rolled back as a whole, for example when the disk is
+// full.
 var errGroupLost = errors.New("sqlite rolled back the transaction that this one shared")
 
-// errOverdue is what a body gets from its transaction after its deadline.
+// errOverdue is returned by a body's transaction after the deadline.
 var errOverdue = errors.New("the transaction took longer than its deadline and was rolled back")
 
-// groupCommit lets transactions that come at the same time share one transaction of SQLite, and so one write to the
-// disk, which is what a small transaction costs most. None notices: each sees its own all or nothing, it ends when its
-// changes are on the disk, and they run one after the other, as with SQLite they would anyway.
+// groupCommit lets concurrent transactions share one transaction of SQLite, and so one write to the disk, which is the
+// greatest cost of a small transaction. Each of them is still all or nothing, and returns when its changes are on the
+// disk. They run one after the other, as SQLite's transactions do anyway.
 //
-// One goroutine at a time leads: it runs the bodies of those who wait, one after the other, whoever comes meanwhile
-// too. It is there only while somebody waits.
+// One goroutine at a time leads: it runs the waiting bodies one after the other, also those that arrive meanwhile. It
+// exists only while somebody waits.
 //
-//	open: BEGIN ─► for each who waits: SAVEPOINT (not the first), body, RELEASE ─► COMMIT ─► for each: hooks, answer
+//	open: BEGIN ─► for each in queue: SAVEPOINT (not the first), body, RELEASE ─► COMMIT ─► for each: hooks, answer
 //	  ▲                          up to 64, or until nobody waits                                       │
 //	  └────────────────────────────────────── somebody waits ──────────────────────────────────────────┘
 //
-// The first of a group needs no savepoint: whoever is alone pays nothing. When COMMIT fails, the whole group has
-// failed. A body that is overdue loses its transaction and, with the goroutine that it keeps, the lead.
+// The first member of a group needs no savepoint, so a transaction that is alone has no extra cost. If COMMIT fails,
+// the whole group fails. A body that is overdue loses its transaction. Its goroutine, which was leading, loses the
+// lead.
 type groupCommit struct {
 	db       *sql.DB // of one connection
 	health   *Health
-	explain  func(error) error // of what has nothing to do with a body
-	log      *slog.Logger      // of panics, whose stack the caller cannot see
+	explain  func(error) error // for errors that no body has caused
+	log      *slog.Logger      // for panics, because the caller cannot see their stack
 	deadline time.Duration     // of a body
 
-	// mu guards who waits, and who leads.
+	// mu guards the queue and the lead.
 	mu      sync.Mutex
 	queue   []*member // first come, first served
 	leading bool
-	epoch   int       // of the one who leads; another one has lost the lead
-	running *member   // whose body or commit runs, if it has a deadline
+	epoch   int       // of the current leader; a leader with another epoch has lost the lead
+	running *member   // the member whose body or commit is running, if it has a deadline
 	since   time.Time // when that began
 	watch   *time.Timer
-	armed   bool // watch will fire
+	armed   bool // whether watch will fire
 
-	// What follows belongs to the one who leads.
+	// Only the leader uses the fields below.
 	current   *group    // nil between groups
-	committed []*member // of the group before, whose commit has not returned yet
-	ran       *member   // whose goroutine has just stopped
+	committed []*member // members of the previous group whose commit has not returned yet
+	ran       *member   // the member whose worker has just stopped
 	idle      []*worker
-	yielded   bool // to others, since the last group began
+	yielded   bool // whether step has yielded since the last group began
 }
 
 // group is one transaction of SQLite.
 type group struct {
 	conn *sql.Conn
 	size int       // members that have begun
-	kept []*member // those that have committed, in their order, and wait
+	kept []*member // the members that have committed and wait for COMMIT, in order
 }
 
 func newGroupCommit(db *sql.DB, health *Health) *groupCommit {
@@ -79,7 +82,8 @@ func newGroupCommit(db *sql.DB, health *Health) *groupCommit {
 
 type memberKey struct{}
 
-// run waits for the turn, as long as ctx lasts, and runs body in a member of a group, as ent.TxRunner says.
+// run waits for the turn until ctx ends, and then runs body in a member of a group. See ent.TxRunner for the
+// contract.
 func (g *groupCommit) run(ctx context.Context, body func(context.Context) (func() error, error)) error {
 	m := &member{done: make(chan struct{})}
 	inside := context.WithValue(context.WithoutCancel(ctx), memberKey{}, m)
@@ -104,7 +108,7 @@ func (g *groupCommit) run(ctx context.Context, body func(context.Context) (func(
 	return m.err
 }
 
-// begin is for who runs statements in a goroutine of their own. There is no deadline then.
+// begin returns a transaction for a caller that runs statements in a goroutine of its own. It has no deadline.
 func (g *groupCommit) begin(ctx context.Context) (dialect.Tx, error) {
 	lent, end := make(chan *memberTx, 1), make(chan bool, 1)
 	m := &member{unlimited: true, done: make(chan struct{})}
@@ -133,12 +137,12 @@ func (g *groupCommit) begin(ctx context.Context) (dialect.Tx, error) {
 			if g.withdraw(m) {
 				return nil, ctx.Err()
 			}
-			ended = nil // it has been let in, and what was lent must be given back
+			ended = nil // the body has begun: return its transaction, because only the caller can end it
 		}
 	}
 }
 
-// enter lets a member wait, and sees to it that somebody leads.
+// enter queues a member and makes sure that somebody leads. It returns an error if ctx has ended.
 func (g *groupCommit) enter(ctx context.Context, m *member) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -153,7 +157,7 @@ func (g *groupCommit) enter(ctx context.Context, m *member) error {
 	return nil
 }
 
-// withdraw ends the wait of a member, and says whether it still waited.
+// withdraw removes a member from the queue, and reports whether it was still there.
 func (g *groupCommit) withdraw(m *member) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -165,11 +169,11 @@ func (g *groupCommit) withdraw(m *member) bool {
 	return true
 }
 
-// lead runs groups until nobody waits, or until the lead is lost.
+// lead runs groups until the queue is empty or the lead is lost.
 func (g *groupCommit) lead(epoch int) {
 	returned := false
 	defer func() {
-		if !returned { // a body has ended its goroutine, and with it this one
+		if !returned { // a body called runtime.Goexit, which ends this goroutine as well
 			go g.lead(epoch)
 		}
 	}()
@@ -178,7 +182,8 @@ func (g *groupCommit) lead(epoch int) {
 	returned = true
 }
 
-// leads says that nobody else has taken the lead. From now on nobody does, until something has a deadline again.
+// leads reports whether epoch still has the lead, and stops the deadline: nobody can take the lead until the next
+// deadline starts.
 func (g *groupCommit) leads(epoch int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -189,7 +194,7 @@ func (g *groupCommit) leads(epoch int) bool {
 	return true
 }
 
-// step does the next thing that is to be done, and says whether there was one.
+// step does the next thing, and reports whether there was one.
 func (g *groupCommit) step(epoch int) bool {
 	if m := g.ran; m != nil {
 		g.ran = nil
@@ -199,7 +204,7 @@ func (g *groupCommit) step(epoch int) bool {
 	if len(g.committed) > 0 {
 		m := g.committed[0]
 		g.committed = g.committed[1:]
-		g.let(epoch, m)
+		g.resume(epoch, m)
 		return true
 	}
 	if c := g.current; c != nil && c.size > 0 {
@@ -216,7 +221,7 @@ func (g *groupCommit) step(epoch int) bool {
 	case !waiting && !g.yielded:
 		g.mu.Unlock()
 		g.yielded = true
-		runtime.Gosched() // those who have just been answered may come again, and new workers are not free
+		runtime.Gosched() // answered callers may come again at once, and starting new workers costs time
 	case !waiting:
 		idle := g.idle
 		g.idle, g.leading = nil, false
@@ -230,9 +235,9 @@ func (g *groupCommit) step(epoch int) bool {
 		}
 		return false
 	case g.current == nil:
-		g.mu.Unlock() // who waits for BEGIN can still give up
+		g.mu.Unlock() // waiting members can still withdraw during BEGIN
 		if err := g.open(); err != nil {
-			g.refuse(err) // or each would wait as long as we did, one after the other
+			g.failAll(err) // otherwise each would wait as long as we did, one after the other
 		}
 	default:
 		m := g.queue[0]
@@ -246,7 +251,7 @@ func (g *groupCommit) step(epoch int) bool {
 
 // open begins a group.
 func (g *groupCommit) open() error {
-	conn, err := g.db.Conn(context.Background()) // others write without a transaction: wait for them
+	conn, err := g.db.Conn(context.Background()) // waits for writes without a transaction
 	if err != nil {
 		return err
 	}
@@ -257,20 +262,20 @@ func (g *groupCommit) open() error {
 	return nil
 }
 
-// refuse ends the wait of all who wait.
-func (g *groupCommit) refuse(err error) {
+// failAll ends the wait of all queued members with err.
+func (g *groupCommit) failAll(err error) {
 	err = g.explain(err)
 	g.health.wrote(err)
 	g.mu.Lock()
-	refused := g.queue
+	waiting := g.queue
 	g.queue = nil
 	g.mu.Unlock()
-	for _, m := range refused {
+	for _, m := range waiting {
 		m.end(result{err: err})
 	}
 }
 
-// join makes a member one of the current group and lets its body run.
+// join adds a member to the current group and runs its body.
 func (g *groupCommit) join(epoch int, m *member) {
 	joined := g.current
 	m.first = joined.size == 0
@@ -289,11 +294,11 @@ func (g *groupCommit) join(epoch int, m *member) {
 		m.worker = newWorker(g)
 	}
 	m.worker.m = m
-	g.let(epoch, m)
+	g.resume(epoch, m)
 }
 
-// let lets a member run until it wants to commit or has returned, unless it takes too long.
-func (g *groupCommit) let(epoch int, m *member) {
+// resume runs a member until it wants to commit, has returned, or is overdue.
+func (g *groupCommit) resume(epoch int, m *member) {
 	g.ran = m
 	w := m.worker
 	if !m.unlimited {
@@ -311,7 +316,7 @@ func (g *groupCommit) let(epoch int, m *member) {
 	}
 }
 
-// startCommit says that the body of m has returned in time. Its commit has a deadline of its own.
+// startCommit is called when the body of m has returned in time. It starts the deadline of the commit.
 func (g *groupCommit) startCommit(m *member) error {
 	if m.unlimited {
 		return nil
@@ -325,7 +330,7 @@ func (g *groupCommit) startCommit(m *member) error {
 	return nil
 }
 
-// look is called when a member may be overdue. It takes the lead from the goroutine that the member keeps, and leads.
+// look is called when a member may be overdue. It takes the lead from the goroutine that runs that member, and leads.
 func (g *groupCommit) look() {
 	g.mu.Lock()
 	m := g.running
@@ -345,9 +350,9 @@ func (g *groupCommit) look() {
 	g.mu.Unlock()
 
 	g.ran = nil
-	_ = m.tx.revoke(m.overdue()) // waits for a statement that runs
+	_ = m.tx.revoke(m.overdue()) // waits for a running statement
 	if m.kept {
-		m.end(result{err: m.commitErr}) // nobody waits for what the hooks make of it
+		m.end(result{err: m.commitErr}) // without waiting for the hooks
 	} else {
 		err := m.overdue()
 		if undone := g.undo(m); undone != nil {
@@ -358,7 +363,7 @@ func (g *groupCommit) look() {
 	g.lead(epoch)
 }
 
-// settle does what follows from where a member has stopped.
+// settle handles a member whose worker has stopped: because it wants to commit, or because it has returned.
 func (g *groupCommit) settle(m *member) {
 	w := m.worker
 	if !w.stopped { // it wants to commit
@@ -385,15 +390,15 @@ func (g *groupCommit) settle(m *member) {
 	m.end(ended)
 }
 
-// undo takes back what a member did, and nobody else's.
+// undo rolls back what one member did, and nothing of the others.
 func (g *groupCommit) undo(m *member) error {
-	if m.first { // nobody else has begun: the whole group is what is rolled back
+	if m.first { // no other member has begun, so the whole transaction can be rolled back
 		g.finish(nil)
 		return nil
 	}
 	if lost, err := autocommits(g.current.conn); err != nil || lost {
 		g.finish(errors.Join(errGroupLost, err))
-		return nil // nothing is left of it
+		return nil // SQLite has already rolled it back
 	}
 	if err := m.tx.run("ROLLBACK TO member; RELEASE member"); err != nil {
 		g.finish(errors.Join(errGroupLost, err))
@@ -402,7 +407,7 @@ func (g *groupCommit) undo(m *member) error {
 	return nil
 }
 
-// finish ends the current group, with COMMIT unless broken says why not.
+// finish ends the current group: with COMMIT, or with ROLLBACK if broken is not nil.
 func (g *groupCommit) finish(broken error) {
 	ended := g.current
 	g.current = nil
@@ -412,7 +417,7 @@ func (g *groupCommit) finish(broken error) {
 		_, err = run.ExecContext(context.Background(), "COMMIT")
 	}
 	if err != nil || len(ended.kept) == 0 {
-		// Whatever is left of the transaction must not be left to the next group. It may be gone already.
+		// The next group needs a connection without a transaction. This one may already be gone.
 		_, _ = run.ExecContext(context.Background(), "ROLLBACK")
 	}
 	err = explain(errors.Join(err, ended.conn.Close()))
@@ -425,7 +430,7 @@ func (g *groupCommit) finish(broken error) {
 	g.committed = append(g.committed, ended.kept...)
 }
 
-// autocommits says that the connection is in no transaction, though we began one.
+// autocommits reports whether the connection is in no transaction although we began one.
 func autocommits(conn *sql.Conn) (none bool, err error) {
 	err = conn.Raw(func(driver any) error {
 		c, ok := driver.(*sqlite3.SQLiteConn)

@@ -15,7 +15,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// newGroups returns groups on a new database with the tables t and parent, and the number of COMMITs so far.
+// newGroups returns a groupCommit on a new database with the tables t and parent, and a counter of its COMMITs.
 func newGroups(t *testing.T) (*groupCommit, *atomic.Int64) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", dsn(filepath.Join(t.TempDir(), "test.db"), nil))
@@ -58,7 +58,7 @@ func exec(tx dialect.Tx, statement string, args ...any) error {
 	return tx.Exec(context.Background(), statement, args, nil)
 }
 
-// count counts the rows of t that fit where.
+// count counts the rows of t that match where.
 func count(t *testing.T, g *groupCommit, where string) (n int) {
 	t.Helper()
 	if err := g.db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM t WHERE `+where).Scan(&n); err != nil {
@@ -82,7 +82,7 @@ func inTx(ctx context.Context, g *groupCommit, f func(tx dialect.Tx) error) erro
 	})
 }
 
-// hold has all wait until release is called: nobody can begin without the connection.
+// hold blocks all transactions until release is called, because none can begin without the connection.
 func hold(t *testing.T, g *groupCommit) (release func()) {
 	t.Helper()
 	conn, err := g.db.Conn(t.Context())
@@ -96,7 +96,7 @@ func hold(t *testing.T, g *groupCommit) (release func()) {
 	}
 }
 
-// arranged runs what ends transactions so that they come in this order before the first of them begins.
+// arranged queues transactions in this order before the first of them begins, and returns their errors.
 func arranged(t *testing.T, g *groupCommit, transactions ...func() error) []error {
 	t.Helper()
 	release := hold(t, g)
@@ -111,7 +111,7 @@ func arranged(t *testing.T, g *groupCommit, transactions ...func() error) []erro
 	return errs
 }
 
-// together runs transactions whose statements run in goroutines of their own, so that they share one group, in order.
+// together runs transactions whose statements run in goroutines of their own. They share one group, in order.
 func together(t *testing.T, g *groupCommit, transactions ...func(tx dialect.Tx) error) []error {
 	t.Helper()
 	all := make([]func() error, len(transactions))
@@ -127,7 +127,7 @@ func together(t *testing.T, g *groupCommit, transactions ...func(tx dialect.Tx) 
 	return arranged(t, g, all...)
 }
 
-// waitForQueue returns when n wait for their turn.
+// waitForQueue returns when n members are in the queue.
 func waitForQueue(g *groupCommit, n int) {
 	for {
 		g.mu.Lock()
@@ -140,7 +140,7 @@ func waitForQueue(g *groupCommit, n int) {
 	}
 }
 
-// nobodyLeads returns when nobody leads any more.
+// nobodyLeads returns when there is no leader any more.
 func nobodyLeads(g *groupCommit) {
 	for {
 		g.mu.Lock()
@@ -194,7 +194,7 @@ func TestAMemberThatRollsBackTakesNobodyWithIt(t *testing.T) {
 
 func TestACommitThatFailsFailsItsWholeGroupAndNoOther(t *testing.T) {
 	g, _ := newGroups(t)
-	orphan := func(tx dialect.Tx) error { // found out at COMMIT
+	orphan := func(tx dialect.Tx) error { // the foreign key is checked at COMMIT
 		return errors.Join(exec(tx, `INSERT INTO t (id, parent) VALUES (2, 7)`), tx.Commit())
 	}
 	for i, err := range together(t, g, insert(1), orphan, insert(3)) {
@@ -212,7 +212,7 @@ func TestACommitThatFailsFailsItsWholeGroupAndNoOther(t *testing.T) {
 
 func TestAGroupThatSQLiteRollsBackFailsAllItsMembers(t *testing.T) {
 	g, _ := newGroups(t)
-	breaker := func(tx dialect.Tx) error { // as SQLite does by itself when a disk is full
+	breaker := func(tx dialect.Tx) error { // SQLite does the same by itself if the disk is full
 		err := exec(tx, `INSERT OR ROLLBACK INTO t (id) VALUES (1)`)
 		if err == nil {
 			return errors.New("the row was there already")

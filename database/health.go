@@ -12,14 +12,14 @@ import (
 	"lorebridge/rule"
 )
 
-// probeEvery is how often Health finds out whether rows can be written, if nobody writes any.
+// probeEvery is the interval at which Health writes a row as a test if nobody else writes.
 const probeEvery = 5 * time.Second
 
-// maxProbe is how long a probe may take before it counts as failed: a disk that hangs lets no write come to an end.
-// It is longer than anybody waits for a lock.
+// maxProbe is how long a probe may take before it counts as failed, because on a hanging disk no write returns. It is
+// longer than any wait for a lock.
 const maxProbe = 2 * probeEvery
 
-// Health knows whether the last write came to be.
+// Health knows whether the last write succeeded.
 type Health struct {
 	begin func(context.Context) (dialect.Tx, error)
 	log   *slog.Logger
@@ -27,10 +27,10 @@ type Health struct {
 	mu      sync.Mutex
 	commits int // since the database was opened
 	err     error
-	probing time.Time // when the probe that is under way began; zero if there is none
+	probing time.Time // start of the running probe; zero if there is none
 }
 
-// Problem says in plain words, without names of files, why the database cannot be written, or is empty.
+// Problem returns in plain words, without names of files, why the database cannot be written. It is empty if it can.
 func (h *Health) Problem() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -46,7 +46,7 @@ func (h *Health) Problem() string {
 	return "the database cannot be written: the log says why"
 }
 
-// wrote takes down how a write ended. What is no fault of the database's is no news of it.
+// wrote records the result of a write. It ignores errors that the database did not cause.
 func (h *Health) wrote(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -58,7 +58,7 @@ func (h *Health) wrote(err error) {
 	}
 }
 
-// Run writes a row every five seconds in which nothing else has been committed, until ctx ends.
+// Run writes a row whenever nothing else was committed for five seconds, until ctx ends.
 func (h *Health) Run(ctx context.Context) error {
 	ticker := time.NewTicker(probeEvery)
 	defer ticker.Stop()
@@ -91,7 +91,7 @@ func (h *Health) probe(ctx context.Context) {
 	h.log.WarnContext(ctx, "the database cannot be written", slog.Any("error", err))
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.err = err // whatever it is: there is nothing wrong with this row
+	h.err = err // any error is the database's, because this row is valid
 }
 
 func (h *Health) setProbing(begun time.Time) {

@@ -11,17 +11,18 @@ import (
 	"lorebridge/ent/setting"
 )
 
-// How far the ids of events leap: so many for each second since the last event, but after a while fewer. The ids of one
+// Leap skips this many ids of events for each second since the last event, and fewer after a while. The ids of one
 // table end 2^32 behind its first one, so they must last.
 const (
 	leapPerSecond = 20
-	leapQuickly   = 200_000 // up to here, and then
-	leapSlowly    = 2       // for each second
+	leapQuickly   = 200_000 // up to this many ids; above it
+	leapSlowly    = 2       // ids for each second
 )
 
-// Leap gives the next event an id that no event has had, even if the file is a backup that was put back: clients that
-// stayed open know the ids of what came after the backup was made, and would take a new event for a repeat. That holds
-// as long as there were no more events than the constants above allow. A server calls it once, before it serves.
+// Leap makes sure that the next event gets an id that no event has had, even if the file is a restored backup. Open
+// clients know the ids of events from after the backup, and would take a new event with such an id for a repeat. This
+// holds as long as there were no more events than the constants above allow. A server calls it once, before it
+// serves.
 func Leap(ctx context.Context, client *ent.Client) error {
 	ctx = privacy.DecisionContext(ctx, privacy.Allow)
 	last, at, err := lastEvent(ctx, client)
@@ -34,11 +35,11 @@ func Leap(ctx context.Context, client *ent.Client) error {
 	since := max(0, time.Since(at))
 	by := min(leapPerSecond*int(since.Milliseconds())/1000+1, max(leapQuickly, leapSlowly*int(since.Seconds())))
 	const width = 1 << 32
-	if last%width+by > width/4*3 { // the rest is for events
+	if last%width+by > width/4*3 { // the last quarter is kept for events
 		return nil
 	}
 	if err := client.InTx(ctx, func(ctx context.Context, tx *ent.Tx) error {
-		// Without an event the leap begins where the ids of the table do.
+		// If there is no event yet, the leap begins at the table's first id.
 		_, err := tx.Client().ExecContext(ctx,
 			"UPDATE sqlite_sequence SET seq = max(seq, coalesce(nullif(?, 0), seq / ? * ?) + ?) WHERE name = 'events'", last, width, width, by)
 		return err
@@ -48,7 +49,8 @@ func Leap(ctx context.Context, client *ent.Client) error {
 	return nil
 }
 
-// lastEvent is the id of the last event and when it happened; 0 and the first start of a server if there is none.
+// lastEvent returns the id and the time of the last event. Without an event it returns 0 and the time of the server's
+// first start.
 func lastEvent(ctx context.Context, client *ent.Client) (id int, at time.Time, err error) {
 	last, err := client.Event.Query().Order(ent.Desc(event.FieldID)).First(ctx)
 	if err == nil {

@@ -10,8 +10,8 @@ import (
 	"lorebridge/ent/event"
 )
 
-// Whoever has seen the events that came after a backup takes none of those that come after it was put back for one of
-// them.
+// A client may have seen events that came after a backup. It must not take one that comes after the restore for one
+// of them.
 func TestTheIDsOfEventsLeapAtEachStart(t *testing.T) {
 	t.Parallel()
 	const perHour = leapPerSecond * 3600
@@ -47,7 +47,7 @@ func TestTheIDsOfEventsLeapAtEachStart(t *testing.T) {
 	}
 }
 
-// The ids of a table have an end, and events need what is left.
+// The ids of a table are limited, and events need the last ones.
 func TestTheIDsOfEventsLeapToNoEnd(t *testing.T) {
 	t.Parallel()
 	c := Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db")}

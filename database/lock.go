@@ -9,16 +9,16 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// ErrInUse says that another server runs on this database. Two would each relay the events of both, and neither in
-// order.
+// ErrInUse reports that another server has this database open. Each of the two would relay the events of both, and
+// neither in order.
 var ErrInUse = errors.New("another lorebridge runs on this database: stop it first")
 
-// lockSuffix follows the name of the database in that of its lock.
+// lockSuffix is appended to the database's path to name the lock file.
 const lockSuffix = ".lock"
 
-// lock keeps other servers away from the database at path until it is closed, or the process ends, however it ends:
-// it is a transaction that holds a second, empty database exclusively. Servers that restart each other get some
-// seconds to hand over.
+// lock keeps other servers away from the database at path until it is closed or the process ends in any manner. It is
+// an open transaction that holds a second, empty database exclusively. It waits some seconds for a lock, so that
+// servers can restart each other.
 type lock struct {
 	db *sql.DB
 	tx *sql.Tx
@@ -41,5 +41,5 @@ func acquire(ctx context.Context, path string) (_ *lock, err error) {
 	return nil, errors.Join(err, db.Close())
 }
 
-// Close lets others have the database.
+// Close releases the lock.
 func (l *lock) Close() error { return errors.Join(l.tx.Rollback(), l.db.Close()) }

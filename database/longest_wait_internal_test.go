@@ -16,10 +16,10 @@ import (
 	"lorebridge/outbox"
 )
 
-// million is how many requests, and how many events, there are before anything is measured.
+// million is the number of requests, and of events, that exist before anything is measured.
 const million = 1_000_000
 
-// fillTables makes a thousand people and a million requests with their events. Their indexes are made last, which
+// fillTables creates a thousand people and a million requests with their events. It creates the indexes last, which
 // takes a tenth of the time.
 func fillTables(b *testing.B, d *sqliteDriver) {
 	b.Helper()
@@ -48,7 +48,7 @@ func fillTables(b *testing.B, d *sqliteDriver) {
 	exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
 }
 
-// indexesOf returns the statements that make the indexes of both tables, by the names of the indexes.
+// indexesOf returns the statements that create the indexes of both tables, by the names of the indexes.
 func indexesOf(b *testing.B, d *sqliteDriver) map[string]string {
 	b.Helper()
 	rows, err := d.reader.DB().QueryContext(b.Context(),
@@ -71,8 +71,8 @@ func indexesOf(b *testing.B, d *sqliteDriver) map[string]string {
 	return indexes
 }
 
-// BenchmarkLongestWait has 32 people at a time ask others, in a database with a million requests, and reports the
-// longest waits, with the WAL as large as SQLite's default and as large as ours. See docs/performance.md.
+// BenchmarkLongestWait lets 32 concurrent people create requests in a database with a million requests. It reports
+// the longest waits, with SQLite's default size of the WAL and with ours. See docs/performance.md.
 func BenchmarkLongestWait(b *testing.B) {
 	d, err := openSQLite(b.Context(), filepath.Join(b.TempDir(), "lorebridge.db"))
 	if err != nil {

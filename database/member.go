@@ -19,14 +19,14 @@ import (
 	"lorebridge/rule"
 )
 
-// member is one transaction.
+// member is one transaction in a group.
 type member struct {
-	body      func() (commit func() error, err error) // without commit it is rolled back
-	unlimited bool                                    // it has no deadline
+	body      func() (commit func() error, err error) // rolled back if commit is nil
+	unlimited bool                                    // without a deadline
 
-	// What follows belongs to the one who leads.
+	// Only the leader uses the fields below.
 	first     bool
-	kept      bool // the group's COMMIT decides
+	kept      bool // released; the group's COMMIT decides
 	commitErr error
 	tx        *memberTx
 	worker    *worker
@@ -35,14 +35,14 @@ type member struct {
 	result               // set before done is closed
 }
 
-// result is how a body and its commit ended.
+// result is the outcome of a body and its commit.
 type result struct {
 	err      error
 	panicked any
 	exited   bool // by runtime.Goexit
 }
 
-// begin returns the member's transaction, once.
+// begin returns the member's transaction. It works only once.
 func (m *member) begin() (*memberTx, error) {
 	m.tx.mu.Lock()
 	defer m.tx.mu.Unlock()
@@ -58,7 +58,7 @@ func (m *member) end(r result) {
 	close(m.done)
 }
 
-// overdue is what the caller gets whose body took too long.
+// overdue returns the error for a caller whose body took too long.
 func (m *member) overdue() error {
 	return &rule.UnavailableError{
 		RetryAfter: soon,
@@ -67,19 +67,18 @@ func (m *member) overdue() error {
 	}
 }
 
-// worker is a goroutine in which bodies run, one after the other. It runs only while the one who leads waits for it,
-// and stops where a body wants to commit: so the hooks around the commit run before COMMIT and after it, without the
-// scheduler.
+// worker is a coroutine that runs bodies one after the other. It runs only while the leader waits for it, and stops
+// when a body wants to commit. So the hooks run around the COMMIT without a switch by the scheduler.
 type worker struct {
 	groups *groupCommit
 	m      *member
-	next   func() (struct{}, bool) // returns when the worker has stopped
+	next   func() (struct{}, bool) // resumes the worker, and returns when it has stopped
 	stop   func()                  // ends a worker that has nothing to run
 	yield  func(struct{}) bool
 
-	// These are set by the worker, and read while it has stopped.
-	stopped bool // at the end of a body, and not where it wants to commit
-	lost    bool // what it ran was overdue
+	// The worker sets these fields. Others read them only while it has stopped.
+	stopped bool // true at the end of a body, false if the body wants to commit
+	lost    bool // whether its member was overdue
 	result
 }
 
@@ -100,8 +99,8 @@ func newWorker(g *groupCommit) *worker {
 	return w
 }
 
-// reserveStack grows the stack of a goroutine that has just begun, as far as a body with its statements needs. While
-// there is little on it that costs next to nothing, and later, step by step, as much as a statement.
+// reserveStack grows the stack of a new goroutine to what a body needs. On an empty stack this is nearly free. Later,
+// step by step, it would cost as much as a statement.
 //
 //go:noinline
 func reserveStack() {
@@ -119,7 +118,7 @@ func (w *worker) work() {
 		w.panicked = recover()
 		w.exited = w.panicked == nil
 		w.stopped = w.exited
-		if w.panicked != nil { // in the caller's goroutine the stack is another one
+		if w.panicked != nil { // log the stack here, because the caller's goroutine has another one
 			w.groups.log.Error("a transaction panicked",
 				slog.Any("reason", w.panicked), slog.String("stack", string(debug.Stack())))
 		}
@@ -133,7 +132,7 @@ func (w *worker) work() {
 	w.err, returned = err, true
 }
 
-// discard lets the worker end whose member is overdue: whoever takes the lead does the rest.
+// discard lets the worker of an overdue member end. The new leader does the rest.
 func (w *worker) discard() {
 	w.lost = true
 	for !w.stopped {
@@ -142,17 +141,17 @@ func (w *worker) discard() {
 	w.stop()
 }
 
-// memberTx is the transaction of a member, as its body has it. Commit belongs into the goroutine of the body.
+// memberTx is the transaction of a member as its body sees it. Commit must be called in the body's goroutine.
 type memberTx struct {
 	m    *member
 	conn entsql.Conn
 	raw  *sql.Conn
 
-	// mu guards whether there may be a statement, and is held while one runs.
+	// mu guards ended and open, and is held while a statement runs.
 	mu    sync.Mutex
 	begun bool
-	ended error       // why there may be none
-	open  []io.Closer // rows that are being read
+	ended error       // why no more statements may run; nil until then
+	open  []io.Closer // rows that are not closed yet
 }
 
 var _ dialect.Tx = (*memberTx)(nil)
@@ -174,7 +173,7 @@ func (t *memberTx) Commit() error {
 	return t.m.commitErr
 }
 
-// Rollback ends the transaction. What it did is taken back when the body has returned.
+// Rollback ends the transaction. Its changes are rolled back when the body has returned.
 func (t *memberTx) Rollback() error {
 	if err := t.revoke(sql.ErrTxDone); errors.Is(err, sql.ErrTxDone) {
 		return err
@@ -182,8 +181,8 @@ func (t *memberTx) Rollback() error {
 	return nil
 }
 
-// revoke waits for a statement that runs and lets no other begin, because of why. It returns why there was none any
-// more.
+// revoke waits for a running statement and lets no other begin; they then fail with why. It returns the reason of an
+// earlier end, if there was one.
 func (t *memberTx) revoke(why error) (before error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -192,7 +191,7 @@ func (t *memberTx) revoke(why error) (before error) {
 		t.ended = why
 	}
 	for _, rows := range t.open {
-		_ = rows.Close() // or the connection could not be given back
+		_ = rows.Close() // the connection cannot be returned to the pool while rows are open
 	}
 	t.open = nil
 	return before
@@ -223,7 +222,7 @@ func (t *memberTx) Query(ctx context.Context, query string, args, v any) error {
 	return nil
 }
 
-// ExecContext is what ent's Client.ExecContext calls.
+// ExecContext is called by ent's Client.ExecContext.
 func (t *memberTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -234,7 +233,7 @@ func (t *memberTx) ExecContext(ctx context.Context, query string, args ...any) (
 	return made, t.failed(err)
 }
 
-// QueryContext is what ent's Client.QueryContext calls.
+// QueryContext is called by ent's Client.QueryContext.
 func (t *memberTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -249,8 +248,8 @@ func (t *memberTx) QueryContext(ctx context.Context, query string, args ...any) 
 	return rows, nil
 }
 
-// failed explains the error of a statement. Where SQLite has rolled back the whole group, no other statement may
-// follow: it would commit by itself. mu is held.
+// failed explains the error of a statement. If SQLite has rolled back the whole group, it ends the transaction,
+// because another statement would commit by itself. The caller holds mu.
 func (t *memberTx) failed(err error) error {
 	if err == nil {
 		return nil
@@ -261,7 +260,7 @@ func (t *memberTx) failed(err error) error {
 	return explain(err)
 }
 
-// run runs a statement for the one who leads, also after the end.
+// run runs a statement for the leader, also after the end of the transaction.
 func (t *memberTx) run(statement string) error {
 	if _, err := t.conn.ExecContext(context.Background(), statement); err != nil {
 		return fmt.Errorf("%s: %w", statement, err)
@@ -284,7 +283,7 @@ func (r memberRows) Close() error {
 	return explain(r.ColumnScanner.Close())
 }
 
-// lentTx is a transaction whose statements run in another goroutine than its body, which waits for the end.
+// lentTx is a transaction whose statements run in another goroutine than its body. The body waits for the end.
 type lentTx struct {
 	*memberTx
 	m     *member
@@ -298,7 +297,7 @@ var _ dialect.Tx = (*lentTx)(nil)
 // Commit returns when the changes are on the disk.
 func (l *lentTx) Commit() error { return l.finish(true) }
 
-// Rollback takes back what the transaction did.
+// Rollback rolls the transaction back.
 func (l *lentTx) Rollback() error { return l.finish(false) }
 
 func (l *lentTx) finish(commit bool) error {
@@ -314,7 +313,8 @@ func (l *lentTx) finish(commit bool) error {
 	return l.m.err
 }
 
-// uninterrupted runs statements to their end: the driver would roll back the whole group with the context of one.
+// uninterrupted ignores the contexts of statements, because the driver would roll back the whole group if one context
+// ended.
 type uninterrupted struct{ conn *sql.Conn }
 
 var _ entsql.ExecQuerier = uninterrupted{}

@@ -15,21 +15,21 @@ import (
 //go:embed migrations/sqlite
 var migrations embed.FS
 
-// ErrNewerDatabase says that a newer binary has migrated the database: this one would not understand it.
+// ErrNewerDatabase reports that a newer binary has migrated the database, so this one does not know its schema.
 var ErrNewerDatabase = errors.New("the database is newer than this binary: run the version that migrated it, or a later one")
 
-// migration is one file of migrations/: its name orders it and tells which have been applied.
+// migration is one file of migrations/. Its name is its order, and marks it as applied.
 type migration struct {
 	name       string
 	statements []string
 }
 
-// migrate applies what db has not seen, each file in its own transaction. Two processes that start at once take
-// turns: BEGIN IMMEDIATE is the lock, and whoever comes second finds nothing to do.
+// migrate applies the migrations that db does not have yet, each file in its own transaction. Two processes that start
+// at once take turns: BEGIN IMMEDIATE is the lock, and the second process finds nothing to do.
 //
-// A table that SQLite has to rebuild is dropped on the way; foreign keys are therefore off meanwhile, which only
-// works outside of a transaction, and checked before each commit. Temporary files are files meanwhile: an index of many
-// rows is sorted in one, which may be larger than the memory.
+// SQLite rebuilds a table by dropping it. Foreign keys are therefore off during migrations, which works only outside of
+// a transaction, and are checked before each commit. Temporary files stay on the disk, because sorting an index of
+// many rows may need more than the memory.
 func migrate(ctx context.Context, db *sql.DB) (err error) {
 	known, err := readMigrations(migrations, "migrations/sqlite")
 	if err != nil {
@@ -55,9 +55,9 @@ func migrate(ctx context.Context, db *sql.DB) (err error) {
 	}
 }
 
-// migrateNext applies the first file that is missing, and says whether none was.
+// migrateNext applies the first file that is missing. done reports that none was.
 func migrateNext(ctx context.Context, conn *sql.Conn, known []migration) (done bool, err error) {
-	tx, err := conn.BeginTx(ctx, nil) // immediate, by the connection's _txlock
+	tx, err := conn.BeginTx(ctx, nil) // BEGIN IMMEDIATE, because of the connection's _txlock
 	if err != nil {
 		return false, fmt.Errorf("lock for migrations: %w", err)
 	}
@@ -91,7 +91,7 @@ func migrateNext(ctx context.Context, conn *sql.Conn, known []migration) (done b
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return false, fmt.Errorf("apply migration %s: %w", next.name, err)
 		}
-		if err := keepSequences(ctx, tx, sequences); err != nil { // now: the next statement may insert
+		if err := keepSequences(ctx, tx, sequences); err != nil { // at once, because the next statement may insert
 			return false, fmt.Errorf("apply migration %s: %w", next.name, err)
 		}
 	}
@@ -122,7 +122,7 @@ func appliedMigrations(ctx context.Context, tx *sql.Tx) (names []string, err err
 
 // readSequences returns the greatest id that each table with AUTOINCREMENT has given.
 func readSequences(ctx context.Context, tx *sql.Tx) (_ map[string]int64, err error) {
-	var kept bool // SQLite makes sqlite_sequence with the first such table
+	var kept bool // SQLite creates sqlite_sequence with the first such table
 	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT * FROM sqlite_master WHERE name = 'sqlite_sequence')`).Scan(&kept); err != nil {
 		return nil, fmt.Errorf("look for sqlite_sequence: %w", err)
 	}
@@ -146,9 +146,8 @@ func readSequences(ctx context.Context, tx *sql.Tx) (_ map[string]int64, err err
 	return sequences, rows.Err()
 }
 
-// keepSequences sees to it that no table gives an id twice. SQLite forgets the sequence of a table that is dropped,
-// and a rebuilt one knows only the ids that were copied: not those of rows that had been deleted, and none at all if
-// it is empty.
+// keepSequences makes sure that no table gives an id twice. SQLite forgets the sequence of a dropped table. A rebuilt
+// table knows only the ids that were copied: not those of deleted rows, and none at all if it is empty.
 func keepSequences(ctx context.Context, tx *sql.Tx, before map[string]int64) error {
 	after, err := readSequences(ctx, tx)
 	if err != nil {
@@ -159,7 +158,7 @@ func keepSequences(ctx context.Context, tx *sql.Tx, before map[string]int64) err
 		if known && have >= seq {
 			continue
 		}
-		// A table that is gone needs none. SQLite has no unique index here, so what is wrong is removed.
+		// A dropped table needs no sequence. SQLite has no unique index here, so the old rows are deleted first.
 		for _, statement := range []string{
 			`DELETE FROM sqlite_sequence WHERE name = ?1`,
 			`INSERT INTO sqlite_sequence (name, seq) SELECT name, ?2 FROM sqlite_master WHERE type = 'table' AND name = ?1`,

@@ -19,14 +19,14 @@ import (
 	entmigrate "lorebridge/ent/migrate"
 )
 
-// Whoever changes ent/schema and forgets the migration is told here: `make migration name=…` writes it.
+// This fails after a change of ent/schema without a migration. `make migration name=…` writes it.
 func TestTheMigrationsMakeTheSchemaOfEnt(t *testing.T) {
 	t.Parallel()
 	copied := t.TempDir()
 	must(t, os.CopyFS(copied, os.DirFS("migrations/sqlite")))
 	dir, err := atlas.NewLocalDir(copied)
 	must(t, err)
-	must(t, atlas.Validate(dir)) // atlas.sum fits: no migration was edited
+	must(t, atlas.Validate(dir)) // atlas.sum matches, so no migration was edited
 	err = migrateDiff(t, dir)
 	if !errors.Is(err, atlas.ErrNoPlan) {
 		t.Errorf("got %v, want ErrNoPlan: the migrations lag behind the schema", err)
@@ -51,7 +51,7 @@ func migrateDiff(t *testing.T, dir *atlas.LocalDir) error {
 	)
 }
 
-// migrating is one connection as migrate has it, and the files it applies.
+// migrating returns a connection set up like migrate's, and the files to apply.
 func migrating(t *testing.T, files map[string]string) (*sql.Conn, []migration) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", dsn(filepath.Join(t.TempDir(), "test.db"), map[string][]string{"_txlock": {"immediate"}}))
@@ -71,7 +71,7 @@ func migrating(t *testing.T, files map[string]string) (*sql.Conn, []migration) {
 	return conn, known
 }
 
-// apply applies one file after the other until one fails or all are there.
+// apply applies the files one after the other until one fails or all are applied.
 func apply(t *testing.T, conn *sql.Conn, known []migration) error {
 	t.Helper()
 	for {
@@ -160,12 +160,11 @@ func TestAMigrationThatIsNotKnownIsANewerDatabase(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if got := names(t, conn, listTables); !slices.Equal(got, []string{"first", "schema_migrations", "second"}) {
-		t.Errorf("refusing leaves %v", got)
+		t.Errorf("after the rejection there are %v", got)
 	}
 }
 
-// A table that a migration rebuilds has lost the ids of deleted rows, and all of them if it is empty. None is given
-// twice.
+// After a migration has rebuilt a table, it gives no id twice, although SQLite forgets the ids of deleted rows.
 func TestARebuiltTableGivesNoIDTwice(t *testing.T) {
 	t.Parallel()
 	rebuild := func(table string) string {
@@ -206,7 +205,7 @@ func TestARebuiltTableGivesNoIDTwice(t *testing.T) {
 	}
 }
 
-// The settings of every connection, also of those that the pools open later.
+// Every connection has its settings, also those that the pools open later.
 func TestEachConnectionIsSetUp(t *testing.T) {
 	t.Parallel()
 	driver, err := openSQLite(t.Context(), filepath.Join(t.TempDir(), "lorebridge.db"))
@@ -230,8 +229,8 @@ func TestEachConnectionIsSetUp(t *testing.T) {
 	for name, pool := range map[string]*sql.DB{"writer": driver.writer.DB(), "reader": driver.reader.DB()} {
 		broken, err := pool.Conn(t.Context())
 		must(t, err)
-		check("the first connection of the "+name, broken, own[name]) // as migrate left it
-		// The pool opens another one for it.
+		check("the first connection of the "+name, broken, own[name]) // after migrate has used it
+		// The pool opens another connection instead of this one.
 		if err := broken.Raw(func(any) error { return sqldriver.ErrBadConn }); !errors.Is(err, sqldriver.ErrBadConn) {
 			t.Errorf("breaking a connection: %v", err)
 		}
@@ -255,7 +254,7 @@ func TestEachConnectionIsSetUp(t *testing.T) {
 			t.Errorf("%d connections write", most)
 		}
 	}
-	// What is not a SELECT goes to the writer, also where it returns rows.
+	// Everything but SELECT goes to the writer, also a statement that returns rows.
 	if err := driver.Exec(t.Context(), `DELETE FROM users`, []any{}, nil); err != nil {
 		t.Error(err)
 	}

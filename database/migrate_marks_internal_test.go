@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The last schema marked each event when it had been sent. What the marks say is kept: nothing is lost, and nothing
-// sent again.
+// The previous schema marked each event that had been sent. The migration keeps this: it neither loses an event nor
+// sends one a second time.
 func TestTheMarksOfEventsBecomeProgress(t *testing.T) {
 	t.Parallel()
 	known, err := readMigrations(migrations, "migrations/sqlite")
@@ -23,7 +23,7 @@ func TestTheMarksOfEventsBecomeProgress(t *testing.T) {
 	defer func() { must(t, conn.Close()) }()
 	must(t, apply(t, conn, known[:at]))
 
-	const first = 6 << 32 // ids of events come behind it
+	const first = 6 << 32 // the ids of events are greater
 	run := func(statement string) {
 		t.Helper()
 		_, err := conn.ExecContext(t.Context(), statement)

@@ -20,15 +20,14 @@ import (
 	_ "lorebridge/ent/runtime" // without it no hook and no privacy rule runs
 )
 
-// Open opens, creates if need be, and migrates the database. The client must be closed. While another process has it
-// open the error is ErrInUse.
+// Open opens and migrates the database, and creates it if there is none. The caller closes the client. It returns
+// ErrInUse if another process has the database open.
 func Open(ctx context.Context, c Config) (*ent.Client, error) {
 	client, _, err := OpenWatched(ctx, c, slog.New(slog.DiscardHandler))
 	return client, err
 }
 
-// OpenWatched is Open for who wants to know whether the database can be written: Health.Run finds out, if nobody else
-// does.
+// OpenWatched is Open with a Health, which knows whether the database can be written. Health.Run must run.
 func OpenWatched(ctx context.Context, c Config, log *slog.Logger) (*ent.Client, *Health, error) {
 	if err := c.Validate(); err != nil {
 		return nil, nil, err
@@ -89,13 +88,12 @@ func openSQLite(ctx context.Context, path string) (_ *sqliteDriver, err error) {
 	return opened, nil
 }
 
-// writerSettings are those of the writer that an address has no word for. What a savepoint would put aside in a
-// temporary file stays in memory, which saves most of what each member of a group writes. The WAL grows to 8000
-// pages, which are 32 MiB, before it is copied into the database: a page that many transactions change is then copied
-// once. COMMIT waits for the disk as before.
+// writerSettings are settings that the address has no parameter for. Temporary files stay in memory, which saves most
+// of what the savepoint of each member writes. The WAL grows to 8000 pages (32 MiB) before it is copied into the
+// database, so that a page with many changes is copied once. COMMIT still waits for the disk.
 const writerSettings = `PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 8000`
 
-// openWriter returns the pool of the one connection that writes. Nothing is opened before it is used.
+// openWriter returns a pool with the only connection that writes. It opens nothing before its first use.
 func openWriter(path string) *sql.DB {
 	pool := sql.OpenDB(connector{
 		address: dsn(path, url.Values{"_txlock": {"immediate"}}),
@@ -122,7 +120,8 @@ func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driv
 
 func (c connector) Driver() driver.Driver { return c.driver }
 
-// create makes a file that is not there. SQLite would make it readable for everybody, and it holds password hashes.
+// create creates the file if there is none. SQLite would make it readable for everybody, and it holds password
+// hashes.
 func create(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -131,14 +130,14 @@ func create(path string) error {
 	return file.Close()
 }
 
-// readersPerCore is low because more readers take the cores from the writer, for whom everybody waits.
+// readersPerCore is low because more readers take the cores from the writer, for which everybody waits.
 const readersPerCore = 1
 
 func dsn(path string, more url.Values) string {
 	options := url.Values{
 		"_journal_mode":    {"WAL"},
-		"_synchronous":     {"FULL"}, // the driver's default loses the last commits with the power
-		"_busy_timeout":    {"2500"}, // who waits for a transaction and for one without is UNAVAILABLE within five seconds
+		"_synchronous":     {"FULL"}, // the driver's default loses the last commits in a power failure
+		"_busy_timeout":    {"2500"}, // two such waits must end within five seconds
 		"_fk":              {"1"},
 		"_cache_size":      {"-16384"}, // KiB
 		"_stmt_cache_size": {"128"},    // prepared statements per connection

@@ -27,8 +27,8 @@ import (
 
 const (
 	asProcess = "LOREBRIDGE_TEST_OPEN" // the path that a child process of this test opens
-	andStay   = "LOREBRIDGE_TEST_STAY" // it keeps it open until its input ends
-	andFill   = "LOREBRIDGE_TEST_FILL" // it writes to it while its disk is full
+	andStay   = "LOREBRIDGE_TEST_STAY" // the child keeps the database open until its input ends
+	andFill   = "LOREBRIDGE_TEST_FILL" // the child writes while its disk is full
 )
 
 func TestMain(m *testing.M) {
@@ -64,7 +64,7 @@ func open(t *testing.T, path string) *ent.Client {
 	return client
 }
 
-// raw opens the same file past us.
+// raw opens the same file without this package.
 func raw(t *testing.T, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+path+"?_fk=1&_busy_timeout=5000")
@@ -85,7 +85,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// person makes an account.
+// person creates an account.
 func person(t *testing.T, client *ent.Client, name string) *ent.User {
 	t.Helper()
 	u, err := client.User.Create().SetName(name).SetEmail(name + "@example.com").SetPasswordHash("none").Save(auth.AsSystem(t.Context()))
@@ -108,7 +108,7 @@ func TestIDsOfEachTableHaveTheirRange(t *testing.T) {
 	must(t, err)
 	s, err := client.Session.Create().SetUserID(1).SetTokenHash([]byte("x")).SetExpiresAt(time.Now().UTC()).Save(ctx)
 	must(t, err)
-	event, err := client.Event.Query().Only(ctx) // of the item
+	event, err := client.Event.Query().Only(ctx) // created with the item
 	must(t, err)
 	for name, ids := range map[string][2]int{
 		"item": {item.ID, 1*width + 1}, "text": {text.ID, 2*width + 1}, "session": {s.ID, 5*width + 1}, "event": {event.ID, 6*width + 1},
@@ -178,7 +178,7 @@ func TestManyWhoOpenANewDatabaseTakeTurns(t *testing.T) {
 	}
 }
 
-func TestADatabaseInUseIsRefused(t *testing.T) {
+func TestADatabaseInUseIsRejected(t *testing.T) {
 	t.Parallel()
 	path := file(t)
 	client := open(t, path)
@@ -190,7 +190,7 @@ func TestADatabaseInUseIsRefused(t *testing.T) {
 	}
 }
 
-func TestANewerDatabaseIsRefused(t *testing.T) {
+func TestANewerDatabaseIsRejected(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"99991231235959_later", "20000101000000_from_another_branch"} {
 		path := file(t)
@@ -245,7 +245,7 @@ func TestAnyPathIsAFile(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoDatabaseIsToldByItsPath(t *testing.T) {
+func TestAFileThatIsNoDatabaseIsNamedInTheError(t *testing.T) {
 	t.Parallel()
 	text := filepath.Join(t.TempDir(), "notes.txt")
 	must(t, os.WriteFile(text, []byte(strings.Repeat("no database at all\n", 100)), 0o600))
@@ -311,7 +311,7 @@ func TestATransactionThatHasBegunOutlivesItsContext(t *testing.T) {
 	tx, err := client.Tx(ctx)
 	must(t, err)
 	must(t, tx.User.Create().SetName("Ada").SetEmail("ada@example.com").SetPasswordHash("none").Exec(ctx))
-	// Long enough to be interrupted, if it could be: SQLite would roll back all of it.
+	// The statement is long enough to be interrupted. If that were possible, SQLite would roll back all of it.
 	time.AfterFunc(10*time.Millisecond, cancel)
 	_, err = tx.Client().ExecContext(ctx, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
 		UPDATE users SET name = (SELECT count(*) FROM n)`)
@@ -331,7 +331,7 @@ func TestATransactionIsSeenWhenItCommits(t *testing.T) {
 	tx, err := client.Tx(ctx)
 	must(t, err)
 	must(t, tx.User.Create().SetName("Ada").SetEmail("ada@example.com").SetPasswordHash("none").Exec(ctx))
-	if n := client.User.Query().CountX(ctx); n != 0 { // and is not waited for
+	if n := client.User.Query().CountX(ctx); n != 0 { // the read does not wait for the transaction
 		t.Errorf("a reader sees %d rows before COMMIT", n)
 	}
 	if n := tx.User.Query().CountX(ctx); n != 1 {
@@ -349,7 +349,7 @@ func TestATransactionIsSeenWhenItCommits(t *testing.T) {
 	must(t, readOnly.Rollback())
 }
 
-// item makes a knowledge item of the first account, in a transaction as it must be.
+// item creates a knowledge item of the first account, in a transaction as the hooks require.
 func item(t *testing.T, client *ent.Client) (made *ent.Knowledge) {
 	t.Helper()
 	events, err := outbox.New(t.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
@@ -361,7 +361,7 @@ func item(t *testing.T, client *ent.Client) (made *ent.Knowledge) {
 	return made
 }
 
-// The constraints hold against whoever comes past the hooks, or at the same moment.
+// The constraints hold for writers that bypass the hooks, and for two that write at the same moment.
 func TestTheConstraintsHoldTheRules(t *testing.T) {
 	t.Parallel()
 	path := file(t)
@@ -411,7 +411,7 @@ func TestTheConstraintsHoldTheRules(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// An item takes its text and its shares with it, and leaves its requests.
+	// Deleting an item deletes its text and its shares, but not its requests.
 	must(t, statement(`UPDATE knowledge_requests SET status = 'DENIED' WHERE knowledge_id IS NOT NULL`)())
 	must(t, statement(`DELETE FROM knowledge`)())
 	if n := client.KnowledgeContent.Query().CountX(ctx) + client.KnowledgeShare.Query().CountX(ctx); n != 0 {
@@ -422,7 +422,7 @@ func TestTheConstraintsHoldTheRules(t *testing.T) {
 	}
 }
 
-// A server that is killed leaves its database to the next one at once.
+// After a server is killed, the next one can open the database at once.
 func TestAKilledServerHoldsNothing(t *testing.T) {
 	t.Parallel()
 	path := file(t)
@@ -434,13 +434,13 @@ func TestAKilledServerHoldsNothing(t *testing.T) {
 	must(t, err)
 	must(t, process.Start())
 	ready := make([]byte, 1)
-	_, err = stdout.Read(ready) // it has the database now
+	_, err = stdout.Read(ready) // the child has opened the database
 	must(t, err)
 	must(t, process.Process.Kill())
 	if err := process.Wait(); err == nil {
 		t.Error("the process ended by itself")
 	}
-	_ = stdin.Close() // of a process that is gone
+	_ = stdin.Close() // the process has already ended
 	if u := person(t, open(t, path), "ada"); u.ID != 1 {
 		t.Errorf("the first account is %d", u.ID)
 	}

@@ -101,7 +101,7 @@ func TestWhoIsOverdueDoesNotCommit(t *testing.T) {
 	})
 }
 
-// A body that is overdue in the moment in which it commits is taken back.
+// A body that becomes overdue at the moment of its commit is rolled back.
 func TestACommitThatLosesTheLeadFails(t *testing.T) {
 	for place := range 3 {
 		t.Run(inPlace(place), func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestACommitThatLosesTheLeadFails(t *testing.T) {
 							if i != place {
 								return tx.Commit()
 							}
-							_ = tx.revoke(sql.ErrTxDone) // as Commit begins
+							_ = tx.revoke(sql.ErrTxDone) // as at the start of Commit
 							g.mu.Lock()
 							g.since = time.Now().Add(-2 * g.deadline)
 							epoch := g.epoch
@@ -126,7 +126,7 @@ func TestACommitThatLosesTheLeadFails(t *testing.T) {
 							for !lost(g, epoch) {
 								runtime.Gosched()
 							}
-							m.worker.yield(struct{}{}) // as it ends
+							m.worker.yield(struct{}{}) // as at its end
 							late <- m.worker.lost
 							return nil
 						}, errors.Join(err, put(i+1)(tx))
@@ -142,14 +142,14 @@ func TestACommitThatLosesTheLeadFails(t *testing.T) {
 	}
 }
 
-// lost says that somebody has taken the lead since.
+// lost reports whether epoch has lost the lead.
 func lost(g *groupCommit, epoch int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.epoch != epoch
 }
 
-// The deadline waits for a statement that runs: nothing else can use the connection.
+// A running statement delays the deadline, because nothing else can use the connection.
 func TestAStatementThatRunsIsWaitedFor(t *testing.T) {
 	g, _ := newGroups(t)
 	g.deadline = time.Millisecond
@@ -170,7 +170,7 @@ func TestAStatementThatRunsIsWaitedFor(t *testing.T) {
 	}
 }
 
-// The change is on the disk by then, and that is what its caller learns.
+// The change is already on the disk, so its caller gets no error.
 func TestAHookThatDoesNotReturnHoldsUpNobody(t *testing.T) {
 	for place := range 3 {
 		t.Run(inPlace(place), func(t *testing.T) {
@@ -249,7 +249,7 @@ func TestAHookThatDoesNotReturnBeforeItsCommitIsOverdue(t *testing.T) {
 	}
 }
 
-// A body has its time for itself, however long those before it took, and its commit, too.
+// Each body has the full deadline however long the bodies before it took, and so has each commit.
 func TestABodyHasItsDeadlineForItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGroups(t)
@@ -285,7 +285,7 @@ func TestABodyHasItsDeadlineForItself(t *testing.T) {
 	})
 }
 
-// Whoever writes without a transaction is waited for without a deadline.
+// A group waits without a deadline for a writer without a transaction.
 func TestTheWaitForTheConnectionHasNoDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGroups(t)

@@ -28,30 +28,30 @@ import (
 	"lorebridge/realtime"
 )
 
-// asked is a SELECT that ent made.
-type asked struct {
+// recordedQuery is a SELECT that ent made.
+type recordedQuery struct {
 	query string
 	args  []any
 }
 
-// listening keeps what ent asks.
-type listening struct {
+// recordingDriver records the queries of ent.
+type recordingDriver struct {
 	*sqliteDriver
 
 	mu   sync.Mutex
-	kept []asked
+	kept []recordedQuery
 }
 
-var _ dialect.Driver = (*listening)(nil)
+var _ dialect.Driver = (*recordingDriver)(nil)
 
-func (l *listening) Query(ctx context.Context, query string, args, v any) error {
+func (l *recordingDriver) Query(ctx context.Context, query string, args, v any) error {
 	l.mu.Lock()
-	l.kept = append(l.kept, asked{query, args.([]any)})
+	l.kept = append(l.kept, recordedQuery{query, args.([]any)})
 	l.mu.Unlock()
 	return l.sqliteDriver.Query(ctx, query, args, v)
 }
 
-func (l *listening) take() []asked {
+func (l *recordingDriver) take() []recordedQuery {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	kept := l.kept
@@ -59,8 +59,8 @@ func (l *listening) take() []asked {
 	return kept
 }
 
-// plan is how SQLite goes about a query.
-func (l *listening) plan(t *testing.T, a asked) string {
+// plan returns SQLite's plan for a query.
+func (l *recordingDriver) plan(t *testing.T, a recordedQuery) string {
 	t.Helper()
 	rows, err := l.reader.DB().QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+a.query, a.args...)
 	must(t, err)
@@ -76,17 +76,17 @@ func (l *listening) plan(t *testing.T, a asked) string {
 	return strings.Join(steps, "; ")
 }
 
-func listen(t *testing.T) (*listening, *ent.Client) {
+func listen(t *testing.T) (*recordingDriver, *ent.Client) {
 	t.Helper()
 	driver, err := openSQLite(t.Context(), filepath.Join(t.TempDir(), "lorebridge.db"))
 	must(t, err)
-	l := &listening{sqliteDriver: driver}
+	l := &recordingDriver{sqliteDriver: driver}
 	client := ent.NewClient(ent.Driver(l))
 	t.Cleanup(func() { must(t, client.Close()) })
 	return l, client
 }
 
-// The lists of the API read no more rows than they show: an index has each in its order, from the first page on.
+// The lists of the API read no more rows than they return, because each has an index in its order.
 func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 	t.Parallel()
 	l, client := listen(t)
@@ -106,7 +106,7 @@ func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 	}
 	name, title := cursor("users.name_key", "ada"), cursor("knowledge.title_key", "roots")
 	made, changed := cursor("knowledge.created_at", moment), cursor("knowledge.updated_at", moment)
-	asked, told := cursor("knowledge_requests.created_at", moment), cursor("events.created_at", moment)
+	request, notification := cursor("knowledge_requests.created_at", moment), cursor("events.created_at", moment)
 	for _, test := range []struct{ list, index string }{
 		{`users`, "user_name"},
 		{`users(search: "a", after: ` + name + `)`, "user_name"},
@@ -123,17 +123,17 @@ func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 		{`knowledge(where: {ownerId: 1}, after: ` + made + `)`, "knowledge_owner_id_created_at"},
 		{`knowledgeRequests(box: RECEIVED)`, "knowledgerequest_owner_id_created_at_id_status"},
 		{`knowledgeRequests(box: RECEIVED, orderBy: {field: CREATED_AT})`, "knowledgerequest_owner_id_created_at_id_status"},
-		{`knowledgeRequests(box: RECEIVED, after: ` + asked + `)`, "knowledgerequest_owner_id_created_at_id_status"},
+		{`knowledgeRequests(box: RECEIVED, after: ` + request + `)`, "knowledgerequest_owner_id_created_at_id_status"},
 		{`knowledgeRequests(box: RECEIVED, status: PENDING)`, "knowledgerequest_owner_id_created_at_id_status"},
-		{`knowledgeRequests(box: RECEIVED, status: PENDING, last: 10, before: ` + asked + `)`, "knowledgerequest_owner_id_created_at_id_status"},
+		{`knowledgeRequests(box: RECEIVED, status: PENDING, last: 10, before: ` + request + `)`, "knowledgerequest_owner_id_created_at_id_status"},
 		{`knowledgeRequests(box: SENT)`, "knowledgerequest_requester_id_created_at"},
 		{`knowledgeRequests(box: SENT, last: 10)`, "knowledgerequest_requester_id_created_at"},
 		{`knowledgeRequests(box: SENT, status: APPROVED)`, "knowledgerequest_requester_id_created_at"},
 		{`notifications`, "event_recipient_id_created_at_id_read_at"},
-		{`notifications(after: ` + told + `)`, "event_recipient_id_created_at_id_read_at"},
-		{`notifications(first: 100, before: ` + told + `)`, "event_recipient_id_created_at_id_read_at"},
+		{`notifications(after: ` + notification + `)`, "event_recipient_id_created_at_id_read_at"},
+		{`notifications(first: 100, before: ` + notification + `)`, "event_recipient_id_created_at_id_read_at"},
 		{`notifications(unreadOnly: true)`, "event_recipient_id_created_at_id_read_at"},
-		{`notifications(unreadOnly: true, after: ` + told + `)`, "event_recipient_id_created_at_id_read_at"},
+		{`notifications(unreadOnly: true, after: ` + notification + `)`, "event_recipient_id_created_at_id_read_at"},
 	} {
 		operation := `{ list: ` + test.list + ` { totalCount edges { cursor } pageInfo { hasNextPage hasPreviousPage } } }`
 		body, err := json.Marshal(map[string]string{"query": operation})
@@ -157,7 +157,7 @@ func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 	}
 }
 
-// What every request and every event asks is found, not searched for.
+// The queries of every request and of every event use an index.
 func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 	t.Parallel()
 	l, client := listen(t)
@@ -220,7 +220,7 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 			return err
 		}, "SEARCH events USING COVERING INDEX event_read_at (read_at<?)"},
 		"what follows a place in the log": {func() error {
-			reader := events.Read(outbox.CursorOf(-1)) // behind what is in memory
+			reader := events.Read(outbox.CursorOf(-1)) // older than the log's memory, so it reads the table
 			defer reader.Close()
 			_, err := reader.Next(ctx, 10)
 			return err
@@ -251,7 +251,7 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 		must(t, test.ask())
 		queries := l.take()
 		if len(queries) == 0 {
-			t.Errorf("%s: nothing is asked", name)
+			t.Errorf("%s: no query was recorded", name)
 		}
 		for _, query := range queries {
 			if plan := l.plan(t, query); !strings.HasPrefix(plan, test.want) {
@@ -261,7 +261,7 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 	}
 }
 
-// Deleting a row finds those that refer to it, whatever becomes of them, and scans no table.
+// When a row is deleted, the rows that refer to it are found without a scan of a table.
 func TestEachForeignKeyHasAnIndex(t *testing.T) {
 	t.Parallel()
 	l, _ := listen(t)
@@ -275,14 +275,13 @@ func TestEachForeignKeyHasAnIndex(t *testing.T) {
 	}
 }
 
-// fullScans counts the tables and indexes that a statement, or what a foreign key does then, goes through from one
-// end on.
+// fullScans counts the tables and indexes that a statement, or the action of a foreign key, reads from end to end.
 func fullScans(t *testing.T, conn *sql.Conn, statement string) (scans int) {
 	t.Helper()
 	rows, err := conn.QueryContext(t.Context(), "EXPLAIN "+statement)
 	must(t, err)
 	defer func() { must(t, errors.Join(rows.Err(), rows.Close())) }()
-	own := map[int]bool{} // the cursors over rows that the program has found before
+	own := map[int]bool{} // cursors over rows that the program has found itself
 	for rows.Next() {
 		var address, cursor, p2, p3, p5 int
 		var opcode string

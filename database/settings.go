@@ -12,14 +12,14 @@ import (
 	"lorebridge/ent/setting"
 )
 
-// Settings are the values that belong to the installation. They may be used concurrently.
+// Settings are the values of the installation. They may be used concurrently.
 type Settings struct{ client *ent.Client }
 
-// NewSettings returns those of the client's database.
+// NewSettings returns the settings in the client's database.
 func NewSettings(client *ent.Client) Settings { return Settings{client} }
 
-// Keep returns the value of key, and since when it is there. Where there is none, it keeps the one that first makes;
-// of two that are made at once one is kept, and both callers get it.
+// Keep returns the value of key and the time since which it exists. If there is none, it stores what first returns.
+// Of two values that are made at once one is stored, and both callers get it.
 func (s Settings) Keep(ctx context.Context, key string, first func() (string, error)) (value string, since time.Time, err error) {
 	ctx = privacy.DecisionContext(ctx, privacy.Allow)
 	kept, err := s.client.Setting.Query().Where(setting.Key(key)).Only(ctx)
@@ -28,7 +28,7 @@ func (s Settings) Keep(ctx context.Context, key string, first func() (string, er
 			return "", time.Time{}, err
 		}
 		err = s.client.Setting.Create().SetKey(key).SetValue(value).OnConflictColumns(setting.FieldKey).DoNothing().Exec(ctx)
-		if err == nil || errors.Is(err, sql.ErrNoRows) { // the latter: somebody else's is there by now
+		if err == nil || errors.Is(err, sql.ErrNoRows) { // ErrNoRows: another caller has stored one meanwhile
 			kept, err = s.client.Setting.Query().Where(setting.Key(key)).Only(ctx)
 		}
 	}
@@ -38,8 +38,8 @@ func (s Settings) Keep(ctx context.Context, key string, first func() (string, er
 	return kept.Value, kept.CreatedAt, nil
 }
 
-// Replace sets the value of key and returns the one before, which is empty if there was none. Only one caller at a
-// time may replace a key.
+// Replace sets the value of key and returns the previous one, which is empty if there was none. Concurrent calls for
+// one key are not allowed.
 func (s Settings) Replace(ctx context.Context, key, value string) (before string, err error) {
 	ctx = privacy.DecisionContext(ctx, privacy.Allow)
 	kept, err := s.client.Setting.Query().Where(setting.Key(key)).Only(ctx)

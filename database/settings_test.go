@@ -48,7 +48,7 @@ func TestASettingIsMadeOnceAndKept(t *testing.T) {
 	}
 }
 
-func TestAReplacedSettingSaysWhatItWasBefore(t *testing.T) {
+func TestReplaceReturnsThePreviousValue(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lorebridge.db")
 	client, err := database.Open(t.Context(), config(path))
@@ -65,7 +65,7 @@ func TestAReplacedSettingSaysWhatItWasBefore(t *testing.T) {
 	}
 }
 
-// Settings hold secrets: not even a signed-in person's query reaches them.
+// Settings hold secrets, so not even a signed-in person's query can read them.
 func TestSettingsAreForTheServerAlone(t *testing.T) {
 	t.Parallel()
 	client, err := database.Open(t.Context(), config(filepath.Join(t.TempDir(), "lorebridge.db")))

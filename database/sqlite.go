@@ -13,10 +13,10 @@ import (
 	"lorebridge/ent"
 )
 
-// sqliteDriver sends reads to a pool of read-only connections and everything else to the only one that writes:
-// SQLite has one writer at a time, and one that waits here never sees SQLITE_BUSY.
+// sqliteDriver sends reads to a pool of read-only connections, and everything else to the only one that writes. SQLite
+// allows one writer at a time. A write that waits here never gets SQLITE_BUSY.
 //
-// Readers see what has been committed when they begin. Inside a transaction everything runs on the writer.
+// A reader sees everything that was committed before it began. Inside a transaction everything runs on the writer.
 type sqliteDriver struct {
 	writer, reader *entsql.Driver
 	groups         *groupCommit // of writer
@@ -32,8 +32,8 @@ var (
 
 func (*sqliteDriver) Dialect() string { return dialect.SQLite }
 
-// errPastTx says that a write went past the transaction of its context: it would wait for the writer, which waits for
-// it.
+// errPastTx is returned for a write that bypasses the transaction of its context. Such a write would wait for the
+// writer, and the writer for it.
 var errPastTx = errors.New("a transaction is under way: write through its client")
 
 // Exec writes.
@@ -46,7 +46,7 @@ func (d *sqliteDriver) Exec(ctx context.Context, query string, args, v any) erro
 	return err
 }
 
-// Query reads, but for INSERT … RETURNING. A write that came here by mistake fails: readers cannot.
+// Query reads, except for INSERT … RETURNING, which writes. Other writes fail here, because readers cannot write.
 func (d *sqliteDriver) Query(ctx context.Context, query string, args, v any) error {
 	if strings.HasPrefix(query, "SELECT") {
 		return d.query(ctx, d.reader, query, args, v)
@@ -67,7 +67,7 @@ func (d *sqliteDriver) query(ctx context.Context, pool *entsql.Driver, query str
 	return nil
 }
 
-// explain is explain, and knows why a pool that is closed has no connection.
+// explain explains an error like the function explain, and also the error of a closed pool.
 func (d *sqliteDriver) explain(err error) error {
 	if err != nil && d.closed.Load() {
 		err = errors.Join(errClosed, err)
@@ -75,8 +75,8 @@ func (d *sqliteDriver) explain(err error) error {
 	return explain(err)
 }
 
-// RunTx runs body in a transaction that writes and may share its COMMIT. Body may run in another goroutine and has a
-// second; then RunTx returns a *rule.UnavailableError.
+// RunTx runs body in a transaction that writes and may share its COMMIT. body may run in another goroutine. If it
+// takes longer than a second, RunTx returns a *rule.UnavailableError.
 func (d *sqliteDriver) RunTx(ctx context.Context, body func(context.Context) (func() error, error)) error {
 	if ent.TxFromContext(ctx) != nil {
 		return errPastTx
@@ -84,8 +84,8 @@ func (d *sqliteDriver) RunTx(ctx context.Context, body func(context.Context) (fu
 	return d.groups.run(ctx, body)
 }
 
-// Tx returns the transaction of the body that has ctx. Elsewhere it begins one that writes: the wait for its turn
-// ends with ctx; once begun, the transaction does not, and others wait for its end, however late that is.
+// Tx returns the transaction of the body that has ctx. Without such a body it begins one that writes. The wait for
+// the turn ends with ctx, but a transaction that has begun does not end with it, and others wait for it.
 func (d *sqliteDriver) Tx(ctx context.Context) (dialect.Tx, error) {
 	if m, inside := memberOf(ctx); inside {
 		tx, err := m.begin()
@@ -100,7 +100,7 @@ func (d *sqliteDriver) Tx(ctx context.Context) (dialect.Tx, error) {
 	return d.groups.begin(ctx)
 }
 
-// BeginTx is what ent's Client.BeginTx calls.
+// BeginTx is called by ent's Client.BeginTx.
 func (d *sqliteDriver) BeginTx(ctx context.Context, options *sql.TxOptions) (dialect.Tx, error) {
 	if options != nil && options.ReadOnly {
 		tx, err := d.reader.BeginTx(ctx, options)

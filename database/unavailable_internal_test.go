@@ -23,7 +23,7 @@ import (
 	"lorebridge/rule"
 )
 
-// unavailable returns what is in the way, or empty.
+// unavailable returns the obstacle that err names, or an empty text.
 func unavailable(err error) string {
 	if e, ok := errors.AsType[*rule.UnavailableError](err); ok {
 		return e.Reason
@@ -31,15 +31,15 @@ func unavailable(err error) string {
 	return ""
 }
 
-// Every result code of SQLite, and every error of database/sql, is decided.
-func TestWhatPassesIsToldFromWhatIsAFault(t *testing.T) {
+// Every result code of SQLite and every error of database/sql is either an obstacle that can pass or a fault.
+func TestEachErrorIsAnObstacleOrAFault(t *testing.T) {
 	t.Parallel()
 	wanted := map[int]string{
 		3: rights.reason, 5: locked.reason, 6: locked.reason, 7: memory.reason, 8: rights.reason, 9: interrupt.reason, 10: disk.reason,
 		13: full.reason, 14: disk.reason, 15: locked.reason, 17: interrupt.reason, 22: full.reason,
 	}
 	for code := 1; code <= 28; code++ {
-		for extended := range 34 { // as many as any of them has
+		for extended := range 34 { // no code has more extended codes
 			want := wanted[code]
 			switch code | extended<<8 {
 			case 10 | 32<<8, 10 | 33<<8:
@@ -52,7 +52,7 @@ func TestWhatPassesIsToldFromWhatIsAFault(t *testing.T) {
 				t.Errorf("%d with %d: %q, want %q", code, extended, got, want)
 			}
 			if !errors.Is(explain(err), err) {
-				t.Errorf("%d with %d loses what SQLite said", code, extended)
+				t.Errorf("%d with %d loses the error of SQLite", code, extended)
 			}
 		}
 	}
@@ -66,7 +66,7 @@ func TestWhatPassesIsToldFromWhatIsAFault(t *testing.T) {
 		errPastTx:                "",
 		context.Canceled:         "",
 		context.DeadlineExceeded: "",
-		errors.Join(context.Canceled, sqlite3.Error{Code: sqlite3.ErrInterrupt}): "", // the client's own
+		errors.Join(context.Canceled, sqlite3.Error{Code: sqlite3.ErrInterrupt}): "", // the client canceled
 	} {
 		if got := unavailable(explain(err)); got != want {
 			t.Errorf("%v: %q, want %q", err, got, want)
@@ -77,7 +77,7 @@ func TestWhatPassesIsToldFromWhatIsAFault(t *testing.T) {
 	}
 }
 
-// writable is a database whose statements do not wait for others.
+// writable returns a database whose statements do not wait for others.
 func writable(t *testing.T) (*sqliteDriver, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "lorebridge.db")
@@ -98,7 +98,7 @@ func pragma(t *testing.T, d *sqliteDriver, pragma string) {
 	must(t, errors.Join(rows.Err(), rows.Close()))
 }
 
-// keep writes a setting in a transaction.
+// keep stores a setting in a transaction.
 func keep(t *testing.T, d *sqliteDriver, key string) error {
 	t.Helper()
 	tx, err := d.Tx(t.Context())
@@ -111,7 +111,7 @@ func keep(t *testing.T, d *sqliteDriver, key string) error {
 	return tx.Commit()
 }
 
-// kept are the keys of the settings.
+// kept returns the keys of the settings.
 func kept(t *testing.T, d dialect.ExecQuerier) (keys string) {
 	t.Helper()
 	var rows entsql.Rows
@@ -123,8 +123,8 @@ func kept(t *testing.T, d dialect.ExecQuerier) (keys string) {
 	return keys
 }
 
-// Whatever is in the way of a write: it is named, reads go on, nothing is lost or doubled, and it is over once the
-// obstacle is gone.
+// With any obstacle to writing, the error names it, reads still work, and nothing is lost or doubled. Writes succeed
+// when it has passed.
 func TestAnObstacleIsNamedAndOverOnceItIsGone(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -143,7 +143,7 @@ func TestAnObstacleIsNamedAndOverOnceItIsGone(t *testing.T) {
 		}, locked},
 		"the disk is full": {func(t *testing.T, d *sqliteDriver, _ string) func() {
 			t.Helper()
-			pragma(t, d, "max_page_count = 1") // SQLite makes of it as many as there are
+			pragma(t, d, "max_page_count = 1") // SQLite raises it to the current number of pages
 			return func() { pragma(t, d, "max_page_count = 1000000") }
 		}, full},
 		"the file is read-only": {func(t *testing.T, d *sqliteDriver, _ string) func() {
@@ -185,7 +185,7 @@ func TestAnObstacleIsNamedAndOverOnceItIsGone(t *testing.T) {
 	}
 }
 
-// Who waits behind a writer that gives up gives up with it: nobody waits as long as all before them.
+// When a writer gives up, all that wait behind it give up as well. None waits as long as all before it together.
 func TestAllWhoWaitForABlockedWriterGiveUpTogether(t *testing.T) {
 	t.Parallel()
 	d, path := writable(t)
@@ -244,7 +244,7 @@ func TestWhoWaitsForADatabaseThatIsClosedIsUnavailable(t *testing.T) {
 	release()
 }
 
-// A row is written every five seconds, but for those in which another one was.
+// The probe writes a row every five seconds, except if another write came in between.
 func TestTheProbeWritesOnlyIfNobodyElseDoes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -276,7 +276,7 @@ func TestTheProbeWritesOnlyIfNobodyElseDoes(t *testing.T) {
 	})
 }
 
-// A disk that hangs lets no write come to an end, and reports nothing.
+// On a disk that hangs a write does not return, so no error is reported.
 func TestAProbeThatHangsIsAProblem(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -306,7 +306,7 @@ func TestAProbeThatHangsIsAProblem(t *testing.T) {
 	})
 }
 
-// The health's own row says whatever is wrong with it, without names of files.
+// Any error of the probe's row is reported, without names of files.
 func TestAFaultOfTheProbeIsAProblem(t *testing.T) {
 	t.Parallel()
 	d, _ := writable(t)
