@@ -17,7 +17,7 @@ import (
 	"lorebridge/outbox"
 )
 
-// each answers for each event of a batch by itself.
+// each returns an answer with a verdict for each event of a batch.
 func each(verdict func(e *ent.Event) error) func(context.Context, []*ent.Event) ([]error, error) {
 	return func(_ context.Context, batch []*ent.Event) ([]error, error) {
 		verdicts := make([]error, len(batch))
@@ -28,7 +28,7 @@ func each(verdict func(e *ent.Event) error) func(context.Context, []*ent.Event) 
 	}
 }
 
-// delays are how long after start each of a recipient's events was taken.
+// delays returns how long after start each of a recipient's events was taken.
 func (s *recorder) delays(events []*ent.Event, recipient int, start time.Time) []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,43 +8,43 @@ import (
 	"time"
 )
 
-// FollowerConfig is what a Follower needs.
+// FollowerConfig holds the dependencies of a Follower. All are required.
 type FollowerConfig struct {
 	Log    *Log
 	Logger *slog.Logger
-	// Reader is the name under which progress is kept.
+	// Reader is the name under which progress is stored.
 	Reader string
-	// Publish gets each event once, in order, by Run's goroutine; it must not block. It returns for whom the event is,
-	// as texts: nobody if nothing is left to be done. Otherwise done is to be called once when nothing is, from
-	// whichever goroutine, at any time.
+	// Publish gets each event once, in order, from Run's goroutine. It must not block. It returns the event's
+	// recipients, or none if nothing is left to be done. Otherwise call done once when the event is settled, from any
+	// goroutine, at any time.
 	Publish func(e Entry, done func()) (recipients []string)
-	// Resume gets, before Publish is called, each recipient that an earlier process has left behind, and the place of
-	// its oldest event that is not settled. Publish will not get that event, nor others up to the watermark. It calls
-	// done as Publish does.
+	// Resume is called before Publish for each recipient whose events an earlier process has not settled. from is the
+	// place of the oldest of them. Publish does not get that event, nor the recipient's later ones up to the
+	// watermark. done is used as in Publish.
 	Resume func(recipient string, from Cursor, done func())
 }
 
-// Follower is a reader of the log whose progress is kept: after a crash Publish gets what was not settled 200 ms
-// before. It may be used concurrently.
+// Follower is a reader of the log whose progress is stored. After a crash Publish gets the events that were not
+// settled 200 ms before. It may be used concurrently.
 type Follower struct {
 	config FollowerConfig
 	wake   chan struct{}
 
-	// mu guards what others give to Run.
-	mu      sync.Mutex
+	// inputMu guards settled, resumed and notes, which other goroutines hand to Run.
+	inputMu sync.Mutex
 	settled []Cursor
 	resumed []string
 	notes   map[string]note
 }
 
-// note is how a recipient fares.
+// note is the state of a recipient, for operators.
 type note struct {
 	attempts int
 	until    time.Time
 	err      string
 }
 
-// NewFollower returns a follower, which begins with Run.
+// NewFollower returns a follower, which starts with Run.
 func NewFollower(c FollowerConfig) (*Follower, error) {
 	if c.Log == nil || c.Logger == nil || c.Reader == "" || c.Publish == nil || c.Resume == nil {
 		return nil, errors.New("outbox: FollowerConfig needs all of its fields")
@@ -52,11 +52,11 @@ func NewFollower(c FollowerConfig) (*Follower, error) {
 	return &Follower{config: c, wake: make(chan struct{}, 1), notes: make(map[string]note)}, nil
 }
 
-// Note keeps how a recipient fares that is parked, for the person on call: how often its oldest event was sent in
-// vain, when it is tried again, and the last answer.
+// Note stores the state of a parked recipient for operators: the number of failed attempts to send its oldest event,
+// the time of the next attempt, and the last error.
 func (f *Follower) Note(recipient string, attempts int, until time.Time, err string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.inputMu.Lock()
+	defer f.inputMu.Unlock()
 	f.notes[recipient] = note{attempts, until, err}
 	f.notify()
 }
@@ -64,26 +64,26 @@ func (f *Follower) Note(recipient string, attempts int, until time.Time, err str
 func (f *Follower) notify() {
 	select {
 	case f.wake <- struct{}{}:
-	default: // it knows already
+	default: // Run is already notified
 	}
 }
 
 func (f *Follower) settle(at Cursor) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.inputMu.Lock()
+	defer f.inputMu.Unlock()
 	f.settled = append(f.settled, at)
 	f.notify()
 }
 
 func (f *Follower) resume(recipient string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.inputMu.Lock()
+	defer f.inputMu.Unlock()
 	f.resumed = append(f.resumed, recipient)
 	f.notify()
 }
 
-// Run publishes until ctx ends, and then waits for what has been published, until stop ends. It returns an error only
-// if it cannot read where to begin; it must be called once.
+// Run publishes until ctx ends, and then waits until everything published is settled or stop ends. It returns an
+// error only if it cannot read where to begin. It must be called once.
 func (f *Follower) Run(ctx, stop context.Context) error {
 	kept, err := load(context.WithoutCancel(ctx), f.config.Log.client, f.config.Reader)
 	if err != nil {
@@ -128,7 +128,7 @@ func (f *following) loop(ctx, stop context.Context) {
 		timer.Reset(max(leastWait, time.Until(f.next(now))))
 		select {
 		case <-ended:
-			f.read(stop, time.Now()) // the last ones
+			f.read(stop, time.Now()) // the events that committed before the end
 			ended = nil
 		case <-stop.Done():
 		case <-f.reader.Ready():
@@ -164,16 +164,16 @@ func (f *following) read(ctx context.Context, now time.Time) {
 	}
 }
 
-// collect takes what others have given.
+// collect applies what other goroutines have handed over.
 func (f *following) collect() {
-	f.mu.Lock()
+	f.inputMu.Lock()
 	settled, resumed := f.settled, f.resumed
 	f.settled, f.resumed = nil, nil
 	var notes map[string]note
 	if len(f.notes) > 0 {
 		notes, f.notes = f.notes, make(map[string]note)
 	}
-	f.mu.Unlock()
+	f.inputMu.Unlock()
 	for recipient, n := range notes {
 		f.progress.note(recipient, n.attempts, n.until, n.err)
 	}

@@ -22,7 +22,7 @@ import (
 	"lorebridge/outbox"
 )
 
-// audience publishes to nobody, and keeps what it was given. Its recipients are those of the events.
+// audience is a follower that records its input. It settles nothing by itself.
 type audience struct {
 	*outbox.Follower
 	log *outbox.Log
@@ -32,7 +32,7 @@ type audience struct {
 	done    map[int]func()
 	resumed map[string]int
 	resume  map[string]func()
-	// publish, if it is not nil, decides for whom an event is.
+	// publish, if it is not nil, returns the recipients of an event.
 	publish func(e *ent.Event, done func()) []string
 }
 
@@ -65,7 +65,8 @@ func follow(t *testing.T, client *ent.Client) *audience {
 	return a
 }
 
-// start runs it. end asks it to end; wait returns when it has, and kill ends it with what is open.
+// start runs the follower. end asks it to end, wait returns when it has ended, and kill ends it with unsettled
+// events.
 func (a *audience) start(t *testing.T) (end, kill, wait func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -100,7 +101,7 @@ func (a *audience) ids() []int {
 	return slices.Clone(a.got)
 }
 
-// progressOf is the row of a reader, with places in the table from 1 on for the watermark.
+// progressOf returns the row of a reader. Its watermark is shown as a position in the table, from 1 on.
 func progressOf(t *testing.T, client *ent.Client, reader string) string {
 	t.Helper()
 	all := idsOf(rows(t, client))
@@ -183,7 +184,7 @@ func TestDoneMayComeBeforePublishReturnsAndFromAnywhere(t *testing.T) {
 			case 3:
 				all.Go(done)
 			case 4:
-				return nil // nobody's
+				return nil // no recipients
 			}
 			return []string{"a", "b"}
 		}
@@ -252,7 +253,7 @@ func TestAFollowerEndsWithWhatIsOpenOrWaitsForIt(t *testing.T) {
 	}
 }
 
-func TestANoteSaysHowAParkedRecipientFares(t *testing.T) {
+func TestANoteIsStoredWithAParkedRecipient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := open(t, 2)
 		a := follow(t, client)
@@ -287,11 +288,11 @@ func TestANoteSaysHowAParkedRecipientFares(t *testing.T) {
 	})
 }
 
-func TestAFollowerThatCannotReadTriesAgainASecondLater(t *testing.T) {
+func TestAFollowerThatCannotReadRetriesASecondLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := open(t, 1)
 		ask(t, newLog(t, client), "?", 2)
-		a := follow(t, client) // the event is in the table alone
+		a := follow(t, client) // the event is only in the table
 		var fail atomic.Bool
 		fail.Store(true)
 		reads := 0
@@ -319,7 +320,7 @@ func TestAFollowerThatCannotReadTriesAgainASecondLater(t *testing.T) {
 	})
 }
 
-func TestAFollowerNeedsItsPartsAndItsProgress(t *testing.T) {
+func TestAFollowerNeedsItsConfigAndItsProgress(t *testing.T) {
 	client := open(t, 1)
 	if _, err := outbox.NewFollower(outbox.FollowerConfig{Log: newLog(t, client), Reader: "x"}); err == nil {
 		t.Error("there is a follower without its parts")

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// asker is the id of who asks in these tests; everybody else is asked.
+// asker is the id of the requester in these tests. All other people are owners.
 const asker = 1
 
 // open returns a client of a new database with an asker and n others, whose ids are 2, 3, …
@@ -52,7 +52,7 @@ func fill(t *testing.T, client *ent.Client, others int) {
 	}
 }
 
-// snapshot copies a database as a crash would leave it at this moment, at which nobody writes.
+// snapshot copies a database as a crash at this moment would leave it. Nobody may be writing.
 func snapshot(t *testing.T, path string) string {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "crashed.db")
@@ -116,7 +116,7 @@ func newLog(t *testing.T, client *ent.Client) *outbox.Log {
 	return log
 }
 
-// running runs a part; stop ends it and waits until it has.
+// running runs a part. stop ends it and waits until it has ended.
 func running(t *testing.T, part interface {
 	Run(ctx context.Context) error
 },
@@ -135,7 +135,7 @@ func running(t *testing.T, part interface {
 	return stop
 }
 
-// ask commits one request to each owner, all in one transaction, and so as many events.
+// ask commits one request to each owner, and so as many events, in one transaction.
 func ask(t *testing.T, log *outbox.Log, question string, owners ...int) {
 	t.Helper()
 	if err := tryAsk(t.Context(), log, question, owners...); err != nil {
@@ -163,8 +163,8 @@ func learn(ctx context.Context, log *outbox.Log, title string) error {
 	})
 }
 
-// parked is what the readers have left behind, as text: reader, recipient, state and the place of the event in the
-// table, from 1 on.
+// parked returns the rows of the parked recipients as text: reader, recipient, state and the position of the event in
+// the table, from 1 on.
 func parked(t *testing.T, log *outbox.Log, client *ent.Client) []string {
 	t.Helper()
 	all, err := log.ListParked(t.Context())
@@ -172,12 +172,12 @@ func parked(t *testing.T, log *outbox.Log, client *ent.Client) []string {
 		t.Fatal(err)
 	}
 	ids := idsOf(rows(t, client))
-	words := make([]string, len(all))
+	texts := make([]string, len(all))
 	for i := range all {
 		p := &all[i]
-		words[i] = fmt.Sprintf("%s %s %s %d", p.Reader, p.Recipient, p.State, slices.Index(ids, p.EventID)+1)
+		texts[i] = fmt.Sprintf("%s %s %s %d", p.Reader, p.Recipient, p.State, slices.Index(ids, p.EventID)+1)
 	}
-	return words
+	return texts
 }
 
 // rows returns all events in the order of their ids.
@@ -190,23 +190,23 @@ func rows(t *testing.T, client *ent.Client) []*ent.Event {
 	return all
 }
 
-// recorder is a Sender that takes notes, and checks what every Sender is promised.
+// recorder is a Sender that records its calls, and checks what every Sender is promised.
 type recorder struct {
 	// answer decides about a batch; nil takes everything.
 	answer func(ctx context.Context, batch []*ent.Event) ([]error, error)
 	max    int
-	down   func(ctx context.Context) error // of Check; nil: it is up
+	down   func(ctx context.Context) error // the result of Check; nil if the receiver is up
 
-	// mu guards the notes.
+	// mu guards the records.
 	mu    sync.Mutex
 	taken []int       // ids in the order in which they were taken
-	at    []time.Time // when
+	at    []time.Time // the times at which they were taken
 	tries map[int]int // id → sends
 	busy  map[int]bool
 	wrong []error
 }
 
-// Check fails if down does.
+// Check returns the error of down.
 func (s *recorder) Check(ctx context.Context) error {
 	if s.down == nil {
 		return nil
@@ -253,7 +253,7 @@ func (s *recorder) end(batch []*ent.Event, verdicts []error, err error) {
 	}
 }
 
-// ids are those taken so far.
+// ids returns the ids taken so far.
 func (s *recorder) ids() []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

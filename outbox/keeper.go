@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// leastWait is how long a loop waits at least where something is due. It is not 0, because the race detector fails
-// where several goroutines of a synctest bubble wait for timers that are over already.
+// leastWait is the shortest wait of a loop that already has something to do. It is not 0, because the race detector
+// fails if several goroutines of a synctest bubble wait for timers that have expired.
 const leastWait = time.Microsecond
 
-// keeper writes a reader's progress: at most every flushDelay, beside the reader's work, and at a clean stop. It
-// belongs to one goroutine.
+// keeper writes a reader's progress: at most every flushDelay, concurrently with the reader's work, and at a clean
+// stop. It belongs to one goroutine.
 type keeper struct {
 	progress *progress
 	log      *Log
 	reader   string
 	logger   *slog.Logger
-	retryAt  time.Time // the database failed: nothing is read or written before
-	flushAt  time.Time // nothing is written before
+	retryAt  time.Time // after a failure, nothing is read or written before this time
+	flushAt  time.Time // nothing is written before this time
 	writing  *record   // being written
 	written  chan error
 }
@@ -31,7 +31,7 @@ func newKeeper(l *Log, reader string, logger *slog.Logger, k *kept) keeper {
 	return keeper{log: l, reader: reader, logger: logger, progress: p, written: make(chan error, 1)}
 }
 
-// flush starts writing progress that is due, unless a write is under way.
+// flush starts writing progress if it is due and no other write is in progress.
 func (k *keeper) flush(now time.Time) {
 	if k.writing != nil || now.Before(k.flushAt) || now.Before(k.retryAt) || !k.progress.due(now) {
 		return
@@ -41,7 +41,7 @@ func (k *keeper) flush(now time.Time) {
 	go func() { k.written <- k.log.write(context.Background(), k.reader, rec) }()
 }
 
-// flushed notes how a write ended.
+// flushed handles the result of a write.
 func (k *keeper) flushed(err error) {
 	if err != nil {
 		k.failed("write progress", err)
@@ -50,13 +50,13 @@ func (k *keeper) flushed(err error) {
 	k.writing = nil
 }
 
-// failed has the database left alone for a while.
+// failed logs a failure of the database and pauses reads and writes.
 func (k *keeper) failed(what string, err error) {
 	k.logger.Error("the database failed; trying again", slog.String("to", what), slog.Any("error", err))
 	k.retryAt = time.Now().Add(databaseWait)
 }
 
-// finish writes what has become of everything, within limit.
+// finish writes the remaining progress, within limit.
 func (k *keeper) finish(limit time.Duration) {
 	if k.writing != nil {
 		k.flushed(<-k.written)
@@ -71,7 +71,7 @@ func (k *keeper) finish(limit time.Duration) {
 	}
 }
 
-// next is when something is to be written or tried again, and now plus an hour if nothing is.
+// next returns the time of the next write or retry, or now plus an hour if there is none.
 func (k *keeper) next(now time.Time) time.Time {
 	next := now.Add(time.Hour)
 	if due, ok := k.progress.dueAt(now); ok && k.writing == nil {
@@ -80,7 +80,7 @@ func (k *keeper) next(now time.Time) time.Time {
 			next = k.flushAt
 		}
 	}
-	if now.Before(k.retryAt) { // reading waits for it, too
+	if now.Before(k.retryAt) { // reading waits for this, too
 		next = k.retryAt
 	}
 	return next

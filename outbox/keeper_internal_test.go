@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// One write has room for some hundred rows of recipients that are parked. Those that an earlier process wrote need
-// none.
+// One write has room for some hundred rows of parked recipients. Rows that an earlier process wrote need none of it.
 func TestTheRowsOfAnEarlierProcessNeedNotBeWrittenAgain(t *testing.T) {
 	t.Parallel()
 	const many = 2000

@@ -16,46 +16,47 @@ import (
 )
 
 const (
-	// DefaultMemory is how many events the log keeps in memory for its readers.
+	// DefaultMemory is the number of events that the log keeps in memory for its readers.
 	DefaultMemory = 10_000
-	// maxPage is how many events a reader gets at once.
+	// maxPage is the greatest number of events that a reader gets at once.
 	maxPage = 1_000
 )
 
-// Config is what a Log needs. Zero numbers mean the defaults above.
+// Config holds the dependencies and sizes of a Log. Zero numbers mean the defaults above.
 type Config struct {
 	Client *ent.Client
 	Logger *slog.Logger
 	Memory int
 }
 
-// Log is the events in one order. It may be used concurrently.
+// Log holds the events in one order. It may be used concurrently.
 //
-// Memory holds what a reader that keeps up has not yet read. A reader that is slower reads the table, from where it is.
+// Its memory holds the events that readers who keep up have not yet read. A slower reader reads the table from its
+// own place.
 type Log struct {
 	client *ent.Client
 	log    *slog.Logger
 	memory int
 	page   int
 
-	// mu guards what commits share with readers.
-	mu sync.Mutex
-	// expected are the events that commit at this moment: whatever comes behind one of them is held back until it is
-	// known.
+	// memoryMu guards the fields below, which commits and readers share.
+	memoryMu sync.Mutex
+	// expected holds the ids of the events that are being committed. Events behind one of them are held back until
+	// its commit has ended.
 	expected map[int]struct{}
-	// recent are events that have committed, in order. Nothing between since and the last one is missing, except what
-	// is expected. Where a commit failed, since may be ahead of the table: the ids are given again, to events that are
-	// in the table alone.
+	// recent holds committed events in order. Between since and its last event none is missing, except the expected
+	// ones. After a failed commit, since may be ahead of the table: SQLite gives the same ids again, to events that
+	// are only in the table.
 	recent  []Entry
 	since   Cursor
 	readers []*Reader
 }
 
-// Entry is an event as a reader gets it.
+// Entry is an event for a reader.
 type Entry struct {
 	Event *ent.Event
-	// Answered is closed when the request that made the event has been answered; nil if that is not known. What takes
-	// long should wait for it, though not for ever.
+	// Answered is closed when the request that made the event has been answered. It is nil if that is not known. Slow
+	// work should wait for it, but not without a limit.
 	Answered <-chan struct{}
 }
 
@@ -74,7 +75,7 @@ func New(ctx context.Context, c Config) (*Log, error) {
 	return l, err
 }
 
-// Newest is the place behind the last event that has committed.
+// Newest returns the place behind the last committed event.
 func (l *Log) Newest(ctx context.Context) (Cursor, error) {
 	newest, err := l.client.Event.Query().Order(ent.Desc(event.FieldID)).Select(event.FieldID).First(system(ctx))
 	if ent.IsNotFound(err) {
@@ -86,7 +87,7 @@ func (l *Log) Newest(ctx context.Context) (Cursor, error) {
 	return At(newest), nil
 }
 
-// End is the place behind all events that there have been, as far as is known, also those that were removed since.
+// End returns the last known place of the log. Unlike Newest it also counts events that were removed.
 func (l *Log) End(ctx context.Context) (Cursor, error) {
 	end, err := l.Newest(ctx)
 	if err != nil {
@@ -102,26 +103,26 @@ func (l *Log) End(ctx context.Context) (Cursor, error) {
 	return end, nil
 }
 
-// system acts with the rights of the server itself.
+// system returns a context with the rights of the server itself.
 func system(ctx context.Context) context.Context { return privacy.DecisionContext(ctx, privacy.Allow) }
 
-// expect announces events about to commit, so that memory gives no reader one that comes behind them.
+// expect announces events that are about to commit, so that no reader gets one from behind them.
 func (l *Log) expect(events []*ent.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.memoryMu.Lock()
+	defer l.memoryMu.Unlock()
 	for _, e := range events {
 		l.expected[e.ID] = struct{}{}
 	}
 }
 
-// offer takes over the events of a transaction that has ended. After a commit that failed nobody knows whether it
-// took place: then readers ask the table.
+// offer takes over the events of a transaction that has ended. A commit that returned an error may still have taken
+// place. Then readers must read the table.
 func (l *Log) offer(s *scope, committed bool) {
 	if len(s.events) == 0 {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.memoryMu.Lock()
+	defer l.memoryMu.Unlock()
 	for _, e := range s.events {
 		delete(l.expected, e.ID)
 	}
@@ -135,12 +136,12 @@ func (l *Log) offer(s *scope, committed bool) {
 	}
 }
 
-// insert puts the events of one transaction in their place: those of one group of transactions come in any order.
-// l.mu is held.
+// insert puts the events of one transaction in their place, because transactions that commit together arrive in any
+// order. The caller holds memoryMu.
 func (l *Log) insert(s *scope) {
 	entries := make([]Entry, 0, len(s.events))
 	for _, e := range s.events {
-		if l.since.Before(At(e)) { // otherwise it was forgotten already
+		if l.since.Before(At(e)) { // an event before since was already forgotten
 			entries = append(entries, Entry{e, s.answered})
 		}
 	}
@@ -153,7 +154,7 @@ func (l *Log) insert(s *scope) {
 	}
 }
 
-// index is where the first event behind c stands, or would stand, in recent. l.mu is held.
+// index returns the position in recent of the first event behind c, or where it would be. The caller holds memoryMu.
 func (l *Log) index(c Cursor) int {
 	i, found := slices.BinarySearchFunc(l.recent, c, func(e Entry, c Cursor) int { return cmp.Compare(e.Event.ID, c.seq) })
 	if found {
@@ -162,22 +163,22 @@ func (l *Log) index(c Cursor) int {
 	return i
 }
 
-// forget lets go of what memory has up to a place. l.mu is held.
+// forget removes the events up to a place from memory. The caller holds memoryMu.
 func (l *Log) forget(to Cursor) {
 	n := l.index(to)
 	clear(l.recent[:n])
 	l.recent = l.recent[n:]
 	if len(l.recent) == 0 {
-		l.recent = nil // let go of the array behind it
+		l.recent = nil // releases the array
 	}
 	l.since = Later(l.since, to)
 }
 
-// trim forgets what all have read who read from memory. l.mu is held.
+// trim removes the events that all readers of the memory have read. The caller holds memoryMu.
 func (l *Log) trim() {
 	least, found := Cursor{}, false
 	for _, r := range l.readers {
-		if r.at.Before(l.since) { // it reads the table
+		if r.at.Before(l.since) { // this one reads the table
 			continue
 		}
 		if !found || r.at.Before(least) {
@@ -189,17 +190,17 @@ func (l *Log) trim() {
 	}
 }
 
-// Read returns a reader that gets what follows a place. It must be closed.
+// Read returns a reader of the events behind a place. The caller must close it.
 func (l *Log) Read(from Cursor) *Reader {
 	r := &Reader{log: l, at: from, wake: make(chan struct{}, 1)}
 	r.notify()
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.memoryMu.Lock()
+	defer l.memoryMu.Unlock()
 	l.readers = append(l.readers, r)
 	return r
 }
 
-// After returns the oldest events behind a place that are on a topic, at most limit, in order.
+// After returns the oldest events of a topic behind a place, at most limit, in order.
 func (l *Log) After(ctx context.Context, t Topic, c Cursor, limit int) ([]*ent.Event, error) {
 	rows, err := l.client.Event.Query().Where(t.Events(), event.IDGT(c.seq)).Order(ent.Asc(event.FieldID)).Limit(limit).All(system(ctx))
 	if err != nil {
@@ -208,12 +209,12 @@ func (l *Log) After(ctx context.Context, t Topic, c Cursor, limit int) ([]*ent.E
 	return rows, nil
 }
 
-// Last returns the newest event on a topic, or nil.
+// Last returns the newest event of a topic, or nil.
 func (l *Log) Last(ctx context.Context, t Topic) (*ent.Event, error) {
 	return first(ctx, l.client.Event.Query().Where(t.Events()).Order(ent.Desc(event.FieldID)))
 }
 
-// Get returns the event at a place if it is on a topic, or nil.
+// Get returns the event at a place, or nil if there is none on the topic.
 func (l *Log) Get(ctx context.Context, t Topic, at Cursor) (*ent.Event, error) {
 	return first(ctx, l.client.Event.Query().Where(t.Events(), event.ID(at.seq)))
 }

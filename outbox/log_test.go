@@ -29,7 +29,7 @@ func smallLog(t *testing.T, client *ent.Client, memory int) *outbox.Log {
 	return log
 }
 
-// next returns the ids of what a reader gets at once.
+// next returns the ids that a reader gets at once.
 func next(t *testing.T, r *outbox.Reader, limit int) []int {
 	t.Helper()
 	entries, err := r.Next(t.Context(), limit)
@@ -46,7 +46,7 @@ func next(t *testing.T, r *outbox.Reader, limit int) []int {
 	return ids
 }
 
-// drain returns the ids of all that a reader gets until there is nothing more.
+// drain returns the ids that a reader gets until there are no more.
 func drain(t *testing.T, r *outbox.Reader, limit int) []int {
 	t.Helper()
 	var all []int
@@ -80,7 +80,7 @@ func isReady(r *outbox.Reader) bool {
 	}
 }
 
-// askThen commits a request, and calls f between COMMIT and whatever WithTx does next.
+// askThen commits a request, and calls f between COMMIT and the rest of WithTx.
 func askThen(t *testing.T, log *outbox.Log, question string, f func() error) error {
 	t.Helper()
 	return log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
@@ -89,7 +89,7 @@ func askThen(t *testing.T, log *outbox.Log, question string, f func() error) err
 	})
 }
 
-// failToCommit has a transaction fail at its COMMIT.
+// failToCommit makes a transaction fail at its COMMIT.
 func failToCommit(t *testing.T, log *outbox.Log, question string, owners ...int) {
 	t.Helper()
 	full := errors.New("the disk is full")
@@ -136,7 +136,7 @@ func TestTransactionsThatCommitTogetherAreReadInOrder(t *testing.T) {
 						return nil
 					})
 					if i == 0 {
-						<-begun // the others wait for their turn, and so join its group
+						<-begun // the others wait for their turn, so they join its group
 					}
 					return tx.KnowledgeRequest.Create().SetRequesterID(asker).SetOwnerID(2).SetQuestion(fmt.Sprint(i)).Exec(ctx)
 				})
@@ -144,7 +144,7 @@ func TestTransactionsThatCommitTogetherAreReadInOrder(t *testing.T) {
 			synctest.Wait()
 		}
 		close(begun)
-		synctest.Wait() // all have committed, and the log knows of none
+		synctest.Wait() // all have committed, but the log does not know it yet
 		all := idsOf(rows(t, client))
 		if len(all) != n {
 			t.Fatalf("%d of %d have committed", len(all), n)
@@ -231,7 +231,7 @@ func TestAReaderThatKeepsUpReadsMemoryAndASlowOneTheTable(t *testing.T) {
 		t.Errorf("the rows, and what the fast one got (-rows +got):\n%s", diff)
 	}
 	reads.Store(0)
-	isReady(slow) // of old
+	isReady(slow) // from earlier events
 	first := next(t, slow, 100)
 	if len(first) != 8 || reads.Load() != 1 || !isReady(slow) {
 		t.Errorf("a page of %d events by %d reads", len(first), reads.Load())
@@ -311,7 +311,7 @@ func TestAReaderThatNeverReturnsCostsNoMoreThanTheBound(t *testing.T) {
 	}
 }
 
-func TestACloseLetsGoOfWhatOnlyThatReaderNeeded(t *testing.T) {
+func TestACloseFreesTheEventsThatOnlyThatReaderNeeded(t *testing.T) {
 	client := open(t, 2)
 	log := newLog(t, client)
 	slow, fast := log.Read(outbox.Cursor{}), log.Read(outbox.Cursor{})
@@ -329,7 +329,7 @@ func TestACloseLetsGoOfWhatOnlyThatReaderNeeded(t *testing.T) {
 	}
 }
 
-// TestAnIDThatIsGivenAgainIsNotMissed: what is rolled back gives back its ids, also where COMMIT fails.
+// A rollback frees its ids, and SQLite gives them again. This also happens if COMMIT fails.
 func TestAnIDThatIsGivenAgainIsNotMissed(t *testing.T) {
 	client := open(t, 3)
 	log := newLog(t, client)
@@ -340,7 +340,7 @@ func TestAnIDThatIsGivenAgainIsNotMissed(t *testing.T) {
 		t.Cleanup(r.Close)
 		readers = append(readers, r)
 	}
-	read := func(step int) { // the first reader looks always, the second sometimes, the third at the end
+	read := func(step int) { // the first reader reads at each step, the second sometimes, the third at the end
 		for i, r := range readers {
 			if i == 0 || i == 1 && step%2 == 1 || step == 9 {
 				got[i] = append(got[i], drain(t, r, 10)...)
@@ -467,7 +467,7 @@ func TestAnEntryFromMemoryKnowsWhenItsRequestIsAnswered(t *testing.T) {
 func TestAReaderThatFailsStaysWhereItIs(t *testing.T) {
 	client := open(t, 1)
 	ask(t, newLog(t, client), "?", 2)
-	log := newLog(t, client) // after a restart: the event is in the table alone
+	log := newLog(t, client) // after a restart the event is only in the table
 	var fail atomic.Bool
 	fail.Store(true)
 	broken := errors.New("broken")
@@ -551,7 +551,7 @@ func TestTheEventsOfATopicAreFound(t *testing.T) {
 	}
 }
 
-func TestALogNeedsItsParts(t *testing.T) {
+func TestALogNeedsItsConfig(t *testing.T) {
 	client, logger := open(t, 1), slog.New(slog.DiscardHandler)
 	for name, c := range map[string]outbox.Config{
 		"no client": {Logger: logger}, "no logger": {Client: client},

@@ -24,36 +24,36 @@ import (
 	"lorebridge/outbox"
 )
 
-// repeatable is how long before a crash an event may have been settled that is sent again after it.
+// repeatable is the time before a crash in which settled events may be sent again after it.
 const repeatable = 200 * time.Millisecond
 
-// settlement is how and when an event was settled.
+// settlement records how and when an event was settled.
 type settlement struct {
-	how string // taken, refused or skipped
+	how string // taken, rejected or skipped
 	at  time.Time
 }
 
-// model is what has happened to the events of one database, over several processes.
+// model records what has happened to the events of one database, over several processes.
 type model struct {
 	mu        sync.Mutex
 	random    *rand.Rand
-	covered   map[string]int // what has happened, to see that everything has
+	covered   map[string]int // how often each case has happened, to check that all have
 	questions int
 	settled   map[int][]settlement
 	crashes   []time.Time
 	read      [][]int         // by readers of different speed
-	places    []outbox.Cursor // where those are
+	places    []outbox.Cursor // the places of these readers
 	followed  followed
 }
 
-// followed is what a follower was given.
+// followed records the input of a follower.
 type followed struct {
 	owed map[int]int       // recipients of what was published and not settled, by event
 	done map[int]time.Time // when the others were settled
-	// Of the process of now:
-	before    map[int]int // what was owed at its start
+	// These belong to the current process:
+	before    map[int]int // owed at its start
 	published []int
-	resumed   map[int]int // from which event on, by recipient
+	resumed   map[int]int // first event, by recipient
 }
 
 func (m *model) draw(n int) int {
@@ -64,7 +64,7 @@ func (m *model) draw(n int) int {
 
 func (m *model) pause(ctx context.Context, most time.Duration) {
 	select {
-	case <-time.After(time.Duration(m.draw(int(most)) + 1)): // with 0 the race detector fails: see leastWait
+	case <-time.After(time.Duration(m.draw(int(most)) + 1)): // not 0, see leastWait
 	case <-ctx.Done():
 	}
 }
@@ -77,7 +77,7 @@ func (m *model) cover(what string, when bool) {
 	}
 }
 
-// process is one process on the database: from its start to its end, or to a crash.
+// process is one process on the database, from its start to its end or to a crash.
 type process struct {
 	*model
 	t      *testing.T
@@ -86,14 +86,14 @@ type process struct {
 	client *ent.Client
 	log    *outbox.Log
 	relay  sending
-	sick   map[int]bool    // recipients who fail while they are sick
+	sick   map[int]bool    // recipients to whom nothing can be sent
 	ctx    context.Context //nolint:containedctx // the life of the process
 	cancel context.CancelFunc
 	stop   context.CancelFunc // of the follower
 	work   sync.WaitGroup
-	down   bool // the receiver
-	calm   bool // nothing fails any more
-	dead   bool // has crashed: what it does from now on has not happened
+	down   bool // whether the receiver is down
+	calm   bool // whether nothing fails any more
+	dead   bool // whether it has crashed; then its calls are not recorded
 }
 
 func (p *process) is(flag *bool) bool {
@@ -108,7 +108,7 @@ func (p *process) set(flag *bool, to bool) {
 	*flag = to
 }
 
-// Send fails in every way that a Sender may.
+// Send fails in every manner that a Sender may.
 func (p *process) Send(ctx context.Context, batch []*ent.Event) ([]error, error) {
 	p.cover("several in a batch", len(batch) > 1)
 	verdicts := make([]error, len(batch))
@@ -146,7 +146,7 @@ func (p *process) Send(ctx context.Context, batch []*ent.Event) ([]error, error)
 	return verdicts, p.settle(batch, verdicts)
 }
 
-// settle notes what the Sender's answer settles.
+// settle records the events that the Sender's answer settles.
 func (p *process) settle(batch []*ent.Event, verdicts []error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,11 +154,11 @@ func (p *process) settle(batch []*ent.Event, verdicts []error) error {
 		return errDown
 	}
 	for i, e := range batch {
-		_, refused := errors.AsType[*outbox.RefusedError](verdicts[i])
+		_, rejected := errors.AsType[*outbox.RefusedError](verdicts[i])
 		if verdicts[i] == nil {
 			p.settled[e.ID] = append(p.settled[e.ID], settlement{"taken", time.Now()})
-		} else if refused {
-			p.settled[e.ID] = append(p.settled[e.ID], settlement{"refused", time.Now()})
+		} else if rejected {
+			p.settled[e.ID] = append(p.settled[e.ID], settlement{"rejected", time.Now()})
 		}
 	}
 	return nil
@@ -173,7 +173,7 @@ func (p *process) Check(context.Context) error {
 	return nil
 }
 
-// question returns one that nobody has asked yet.
+// question returns a question that nobody has asked yet.
 func (m *model) question() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -181,7 +181,7 @@ func (m *model) question() string {
 	return fmt.Sprint("question ", m.questions)
 }
 
-// commits writes requests, in transactions that end in every way.
+// commits writes requests, in transactions that end in every manner.
 func (p *process) commits() {
 	for p.ctx.Err() == nil {
 		p.pause(p.ctx, 120*time.Millisecond)
@@ -217,7 +217,7 @@ func (p *process) commits() {
 	}
 }
 
-// operates skips and retries, and looks at the relay's state.
+// operates skips and retries as an operator would, and reads the relay's state.
 func (p *process) operates() {
 	for p.ctx.Err() == nil {
 		p.pause(p.ctx, 40*time.Millisecond)
@@ -246,7 +246,7 @@ func (p *process) operates() {
 	}
 }
 
-// skips has an operator skip an event that waits, or one that does not.
+// skips makes an operator skip an event that waits, or one that does not.
 func (p *process) skips() {
 	all, err := p.log.ListParked(p.ctx)
 	if err != nil || len(all) == 0 {
@@ -271,7 +271,7 @@ func (p *process) skips() {
 	}
 }
 
-// reads goes on where the reader of the process before was.
+// reads continues where the reader of the previous process was.
 func (p *process) reads(i int) {
 	reader := p.log.Read(p.places[i])
 	defer reader.Close()
@@ -296,7 +296,7 @@ func (p *process) reads(i int) {
 	}
 }
 
-// follower settles events in any order, and some not at all.
+// follower returns a follower that settles events in any order, and some not at all.
 func (p *process) follower() *outbox.Follower {
 	f, err := outbox.NewFollower(outbox.FollowerConfig{
 		Log: p.log, Logger: slog.New(slog.DiscardHandler), Reader: outbox.Subscriptions, Publish: p.publish, Resume: p.resume,
@@ -363,17 +363,18 @@ func (p *process) resume(recipient string, from outbox.Cursor, done func()) {
 	})
 }
 
-// repeatable says that what was settled at one moment may be so again at another. m.mu is held.
+// repeatable reports whether an event that was settled at one time may be settled again at another. The caller holds
+// m.mu.
 func (m *model) repeatable(settled, again time.Time) bool {
 	return slices.ContainsFunc(m.crashes, func(crash time.Time) bool {
 		return !settled.After(crash) && crash.Sub(settled) <= repeatable && !again.Before(crash)
 	})
 }
 
-// sizes are how much a process keeps in memory.
+// sizes are the limits of a process's memory.
 type sizes struct{ queue, memory int }
 
-// start begins a process.
+// start starts a process.
 func (m *model) start(t *testing.T, path string, people int, s sizes) *process {
 	t.Helper()
 	p := &process{model: m, t: t, people: people, path: path, sick: make(map[int]bool)}
@@ -410,7 +411,7 @@ func (m *model) start(t *testing.T, path string, people int, s sizes) *process {
 	return p
 }
 
-// end ends a process and waits until it has.
+// end ends a process and waits until it has ended.
 func (p *process) end() {
 	p.cancel()
 	p.stop()
@@ -427,7 +428,7 @@ func (p *process) end() {
 	}
 }
 
-// crash ends a process as if it had ended at this moment, and returns the database that it leaves.
+// crash ends a process as if it had died at this moment, and returns the path of the database that it leaves.
 func (p *process) crash() (path string) {
 	synctest.Wait()
 	path = snapshot(p.t, p.path)
@@ -437,8 +438,8 @@ func (p *process) crash() (path string) {
 	return path
 }
 
-// TestTheLogAgainstAModel lets several processes, one after the other, write and send events while everything fails
-// that can. None is lost, those of one recipient are settled in order, and only a crash repeats some.
+// TestTheLogAgainstAModel runs several processes one after the other, which write and send events while everything
+// fails that can. No event is lost, those of one recipient are settled in order, and only a crash repeats some.
 func TestTheLogAgainstAModel(t *testing.T) {
 	covered := make(map[string]int)
 	missing := func() []string {
@@ -452,7 +453,7 @@ func TestTheLogAgainstAModel(t *testing.T) {
 		}, func(what string) bool { return covered[what] > 0 })
 	}
 	all := []sizes{{8, 8}, {8, 0}, {64, 64}, {0, 8}, {0, 0}}
-	const most = 25 // what depends on luck may need more lives than the first ones
+	const most = 25 // cases that depend on luck may need more processes than the first ones
 	for seed := 1; seed <= len(all) || seed <= most && len(missing()) > 0; seed++ {
 		s := all[seed%len(all)]
 		t.Run(fmt.Sprintf("seed %d, queue %d, memory %d", seed, s.queue, s.memory), func(t *testing.T) {
@@ -513,7 +514,7 @@ func playModel(t *testing.T, seed uint64, s sizes, covered map[string]int) {
 	m.checkRows(t, path)
 }
 
-// check compares what has happened with what is in the table.
+// check compares the records with the table.
 func (m *model) check(t *testing.T, all []*ent.Event) {
 	t.Helper()
 	m.mu.Lock()
@@ -556,7 +557,7 @@ func (m *model) check(t *testing.T, all []*ent.Event) {
 	}
 }
 
-// checkRows compares what the readers have left with what has happened.
+// checkRows compares the rows of the readers with the records.
 func (m *model) checkRows(t *testing.T, path string) {
 	t.Helper()
 	client := reopen(t, path)
@@ -576,7 +577,7 @@ func (m *model) checkRows(t *testing.T, path string) {
 	}
 	for id, history := range m.settled {
 		switch history[len(history)-1].how {
-		case "refused":
+		case "rejected":
 			want[id] = "REFUSED"
 		case "skipped":
 			want[id] = "SKIPPED"

@@ -14,19 +14,19 @@ import (
 
 // Errors of an operator's orders.
 var (
-	// ErrNotWaiting says that no event of the recipient waits, or that the event is not one that waits.
+	// ErrNotWaiting is returned if no event of the recipient waits, or if this event does not wait.
 	ErrNotWaiting = errors.New("nothing of that waits")
-	// ErrBeingSent says that the event is with the Sender at this moment.
+	// ErrBeingSent is returned while the Sender has the event.
 	ErrBeingSent = errors.New("it is being sent at this moment: try again")
 )
 
-// order is something that an operator wants of Run.
+// order is a request of an operator to Run.
 type order struct {
 	do     func(*run) error
 	answer chan error
 }
 
-// order has Run do something. It waits no longer than ctx.
+// order makes Run execute do, and returns its error. It waits until ctx ends at most.
 func (r *Relay) order(ctx context.Context, do func(*run) error) error {
 	o := order{do: do, answer: make(chan error, 1)}
 	select {
@@ -37,7 +37,7 @@ func (r *Relay) order(ctx context.Context, do func(*run) error) error {
 	}
 }
 
-// RetryAll ends the pause of every recipient whose events wait, and returns how many there are.
+// RetryAll ends the pause of every recipient with waiting events, and returns their number.
 func (r *Relay) RetryAll(ctx context.Context) (n int, err error) {
 	err = r.order(ctx, func(run *run) error {
 		n = len(run.waiting)
@@ -47,7 +47,7 @@ func (r *Relay) RetryAll(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// Retry ends the pause of one recipient. If none of its events waits the error is ErrNotWaiting.
+// Retry ends the pause of one recipient. It returns ErrNotWaiting if none of its events waits.
 func (r *Relay) Retry(ctx context.Context, recipient int) error {
 	return r.order(ctx, func(run *run) error {
 		q := run.queues[recipient]
@@ -61,8 +61,8 @@ func (r *Relay) Retry(ctx context.Context, recipient int) error {
 	})
 }
 
-// Skip settles an event of a recipient that is parked without sending it; why is kept. It stays in the recipient's
-// notifications. An event that does not wait is an ErrNotWaiting.
+// Skip settles an event of a parked recipient without sending it, and stores why. The event stays in the recipient's
+// notifications. It returns ErrNotWaiting if the event does not wait.
 func (r *Relay) Skip(ctx context.Context, eventID int, why string) error {
 	e, err := r.log.client.Event.Get(system(ctx), eventID)
 	if err != nil && !ent.IsNotFound(err) {
@@ -89,7 +89,7 @@ func (r *run) skip(e *ent.Event, why string) error {
 	case at == q.first():
 		r.waiting.set(q, now)
 	}
-	r.kept.finals[at] = struct{}{} // the queue passes over it when it is read
+	r.kept.finals[at] = struct{}{} // the queue skips it when it reads the log
 	r.progress.never(final{at: at, key: q.key, attempts: q.attempts, why: why})
 	if at == q.first() {
 		q.attempts = 0
@@ -98,7 +98,7 @@ func (r *run) skip(e *ent.Event, why string) error {
 	return nil
 }
 
-// SkipParked does what Relay.Skip does, where no relay runs.
+// SkipParked does the same as Relay.Skip if no relay runs.
 func (l *Log) SkipParked(ctx context.Context, eventID int, why string) error {
 	return l.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		ctx = system(ctx)
@@ -119,15 +119,15 @@ func (l *Log) SkipParked(ctx context.Context, eventID int, why string) error {
 	})
 }
 
-// ParkedCounts is how much of what ListParked returns there is.
+// ParkedCounts counts the entries of ListParked.
 type ParkedCounts struct {
 	Waiting int       `json:"waiting"`        // recipients whose events wait
 	Refused int       `json:"refused"`        // events
 	Skipped int       `json:"skipped"`        // events
-	Since   time.Time `json:"since,omitzero"` // of the recipient that has waited for longest
+	Since   time.Time `json:"since,omitzero"` // since when the first of the recipients has waited
 }
 
-// CountParked counts what ListParked returns.
+// CountParked counts the entries of ListParked.
 func (l *Log) CountParked(ctx context.Context) (counts ParkedCounts, err error) {
 	var rows []struct {
 		State string `json:"state"`
@@ -152,7 +152,7 @@ func (l *Log) CountParked(ctx context.Context) (counts ParkedCounts, err error) 
 	oldest, err := l.client.Parked.Query().Where(parked.StateEQ(parked.StateWaiting)).Order(parked.ByCreatedAt()).First(system(ctx))
 	if err == nil {
 		counts.Since = oldest.CreatedAt
-	} else if !ent.IsNotFound(err) { // that one may be gone by now
+	} else if !ent.IsNotFound(err) { // the row may have been removed meanwhile
 		return counts, fmt.Errorf("find who has waited for longest: %w", err)
 	}
 	return counts, nil
@@ -166,12 +166,12 @@ type Parked struct {
 	State     string // WAITING, REFUSED or SKIPPED
 	Since     time.Time
 	Attempts  int
-	Until     *time.Time // when it is tried again
-	Error     string     // the last answer
+	Until     *time.Time // time of the next attempt
+	Error     string     // of the last attempt
 	Why       string     // why an operator skipped it
 }
 
-// ListParked returns what the readers of the log have left behind, the oldest first.
+// ListParked returns the recipients and events that the log's readers have parked, the oldest first.
 func (l *Log) ListParked(ctx context.Context) ([]Parked, error) {
 	rows, err := l.client.Parked.Query().Order(parked.ByFromSeq(), parked.ByID()).All(system(ctx))
 	if err != nil {
@@ -193,7 +193,7 @@ func (l *Log) ListParked(ctx context.Context) ([]Parked, error) {
 	return all, nil
 }
 
-// PersonOf reads a recipient that is a person.
+// PersonOf returns the person's id if the recipient is a person.
 func PersonOf(recipient string) (id int, ok bool) {
 	id, err := strconv.Atoi(recipient)
 	return id, err == nil && id > 0

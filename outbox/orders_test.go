@@ -16,13 +16,13 @@ import (
 	"lorebridge/outbox"
 )
 
-// operated is a relay whose Sender is in the hands of a test.
+// operated is a relay whose Sender a test controls.
 type operated struct {
 	sending
 	sender *recorder
 	client *ent.Client
 	sick   map[int]error // by recipient
-	hold   chan struct{} // not nil: recipient 2's events hang until it is closed
+	hold   chan struct{} // if not nil, sends to recipient 2 hang until it is closed
 	stop   func()
 }
 
@@ -60,7 +60,7 @@ func (o *operated) holdUp(hold chan struct{}) {
 	o.hold = hold
 }
 
-// expect compares what was taken so far, as places in the table from 1 on.
+// expect compares the events taken so far, as positions in the table from 1 on.
 func (o *operated) expect(t *testing.T, when string, want ...int) {
 	t.Helper()
 	synctest.Wait()
@@ -246,7 +246,7 @@ func TestWhatIsInMemoryCanBeSkipped(t *testing.T) {
 				all := idsOf(rows(t, client))
 				skip := []int{2, 4}
 				if alone {
-					skip = []int{4, 3} // the second one of 3, and the only one of 4
+					skip = []int{4, 3} // the second event of recipient 3, and the only one of 4
 				}
 				for _, place := range skip {
 					if err := o.Skip(t.Context(), all[place-1], "why not"); err != nil {
@@ -322,7 +322,7 @@ func TestAPersonIsReadFromARecipient(t *testing.T) {
 	}
 }
 
-func TestTheEventBehindASkippedOneBeginsAnew(t *testing.T) {
+func TestTheEventBehindASkippedOneStartsWithoutFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := operate(t, open(t, 1), outbox.RelayConfig{})
 		o.set(2, errDown)
@@ -333,7 +333,7 @@ func TestTheEventBehindASkippedOneBeginsAnew(t *testing.T) {
 		if err := o.Skip(t.Context(), rows(t, o.client)[0].ID, "why not"); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(250 * time.Millisecond) // enough for two tries, of a pause of 100 ms
+		<-time.After(250 * time.Millisecond) // enough for two attempts with a pause of 100 ms
 		synctest.Wait()
 		if n := o.sender.tries[rows(t, o.client)[1].ID]; n != 2 {
 			t.Errorf("the second event was tried %d times", n)

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Names of events, as their recipients get them. Product contract.
+// These are the names of events on the wire, part of the product's contract.
 const (
 	TypeKnowledgeRequest  = "knowledge-request"
 	TypeKnowledgeResponse = "knowledge-response"
 )
 
-// MaxText is how many bytes of a text an event keeps. A longer one is not
-// copied into the event: its recipient reads it from the request.
+// MaxText is the greatest length of a text in an event, in bytes. A longer one is left out, and its recipient reads
+// it from the request.
 const MaxText = 10_240
 
-// Payload is what an event tells its recipient, as the Event row keeps it; what an event does not have is absent.
+// Payload is the part of an event that its recipient gets, as the Event row stores it. Missing values are left out.
 // The order of the fields is the order of the keys on the wire, where eventId, the row's id, comes last.
 type Payload struct {
 	Type            string `json:"type"`
@@ -29,10 +29,10 @@ type Payload struct {
 	CreatedAt       string `json:"createdAt,omitempty"`
 }
 
-// FormatTime writes a moment as events carry it: UTC with three decimals.
+// FormatTime formats a time as events contain it: UTC with three decimals.
 func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// EncodeJSON writes v as JSON without HTML escaping, as events are sent.
+// EncodeJSON encodes v as JSON without HTML escaping, as events are sent.
 func EncodeJSON(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	encoder := json.NewEncoder(&buf)

@@ -10,38 +10,38 @@ import (
 )
 
 const (
-	// flushDelay is how often progress is written at most …
+	// flushDelay is the shortest time between two writes of progress.
 	flushDelay = 100 * time.Millisecond
-	// … and how long an event may hold back the watermark before its recipient is parked.
+	// parkAfter is how long an event may hold back the watermark before its recipient is parked.
 	parkAfter = 100 * time.Millisecond
-	// rowsAtOnce is how many recipients are parked at once, and maxRows how many of their rows are written: others wait
-	// for the writer meanwhile.
+	// rowsAtOnce limits how many recipients are parked at once, and maxRows how many rows one record writes, because
+	// other transactions wait for the writer meanwhile.
 	rowsAtOnce = 200
 	maxRows    = 400
 )
 
-// progress knows how far a reader has come: which events are settled, and which wait for which recipient. It belongs
-// to one goroutine and does nothing but think; store writes what record returns.
+// progress knows how far a reader is: which events are settled, and which wait for which recipient. It belongs to one
+// goroutine and does no I/O. Log.write stores the result of record.
 //
-// The watermark is the place up to which every event is settled, or waits for a recipient that is parked. What is
-// settled above it is kept in ranges. A recipient is parked when an event of its own would hold back the watermark
-// for longer than parkAfter, or when its events wait in the log; its row has the place of the oldest of them.
+// The watermark is the place up to which every event is settled or waits for a parked recipient. Settled events above
+// it are kept as ranges. A recipient is parked when one of its events would hold back the watermark for longer than
+// parkAfter, or when its events wait in the log. Its row has the place of the oldest of them.
 type progress struct {
-	read Cursor        // the reader has handed out everything up to it
-	open map[int]*item // handed out and not settled, by seq
-	line []*item       // what is above the watermark, in order
-	keys map[string]*recipient
-	// finals are events that will never be sent and have no row yet that says so.
+	read  Cursor        // the reader has handed out everything up to it
+	open  map[int]*item // handed out and not settled, by seq
+	above []*item       // the items above the watermark, in order
+	keys  map[string]*recipient
+	// finals are events that will never be sent and whose rows are not written yet.
 	finals []final
-	// changed are recipients, by key, whose rows may not be what they should be. Those of value true are part of the
-	// next record.
+	// changed holds the keys of recipients whose rows may be out of date. Those with the value true go into the next
+	// record first.
 	changed map[string]bool
-	moved   bool // the watermark, or what is settled above it
-	// carried is what an earlier process has settled, and what is still needed to know that.
+	moved   bool // whether the watermark or the settled ranges have changed
+	// carried holds the places that an earlier process has settled, as long as they are needed.
 	carried ranges
 }
 
-// item is an event that has been handed out, or left in the log.
+// item is an event that was handed out or left in the log.
 type item struct {
 	at      Cursor
 	of      []*recipient
@@ -49,22 +49,21 @@ type item struct {
 	settled bool
 }
 
-// holds says that the item holds back the watermark: a recipient waits for it, or for an older one, and after a crash
-// no row would lead back to that.
+// holds reports whether the item holds back the watermark: a recipient without a row waits for it or for an older
+// event. After a crash nothing would lead back to that event.
 func (it *item) holds() bool {
 	return slices.ContainsFunc(it.of, func(r *recipient) bool { return !r.row && r.owes(it.at) })
 }
 
-// done says that after a crash nothing is to be done for the item. One that was settled before an older one of the
-// same recipient was passed over, because whoever lacks the older one reads on from there: it is done only together
-// with that.
+// done reports whether nothing is to be done for the item after a crash. A settled item with an older unsettled one
+// of the same recipient is not done: the recipient continues from the older one and gets this one again.
 func (it *item) done() bool { return it.settled && !it.holds() }
 
-// recipient is whom events are for: a person, or a topic.
+// recipient is a person or a topic that events are for.
 type recipient struct {
 	key      string
-	pending  []Cursor // its events that are handed out and not settled, in order
-	waiting  Cursor   // from here on its events wait in the log; zero if none does
+	pending  []Cursor // its events that were handed out and are not settled, in order
+	waiting  Cursor   // the first of its events that wait in the log; zero if none does
 	parked   bool
 	row      bool // the table has its row, or gets it with the next record
 	attempts int
@@ -72,7 +71,7 @@ type recipient struct {
 	err      string
 }
 
-// final is an event that will never be sent, and why.
+// final is an event that will never be sent, with the reason.
 type final struct {
 	at       Cursor
 	key      string
@@ -81,7 +80,7 @@ type final struct {
 	why      string // the operator's
 }
 
-// mark is the watermark as the table has it.
+// mark is the watermark in the form of the table.
 type mark struct {
 	done    Cursor
 	settled string
@@ -94,7 +93,7 @@ func newProgress(from Cursor, settled ranges) *progress {
 	}
 }
 
-// recipient returns the one with a key.
+// recipient returns the recipient with this key, and creates it if there is none.
 func (p *progress) recipient(key string) *recipient {
 	r, ok := p.keys[key]
 	if !ok {
@@ -104,13 +103,14 @@ func (p *progress) recipient(key string) *recipient {
 	return r
 }
 
-// restore notes that the table has the row of a recipient. wait says from where on its events wait.
+// restore records that the table has a row for the recipient. The caller then calls wait with the place of its oldest
+// event.
 func (p *progress) restore(key string) {
 	r := p.recipient(key)
 	r.parked, r.row = true, true
 }
 
-// begin notes that the event at a place has been handed out for these recipients, of which there is at least one.
+// begin records that an event was handed out for these recipients. There is at least one.
 func (p *progress) begin(at Cursor, now time.Time, keys ...string) {
 	it := &item{at: at, since: now, of: make([]*recipient, len(keys))}
 	for i, key := range keys {
@@ -123,32 +123,32 @@ func (p *progress) begin(at Cursor, now time.Time, keys ...string) {
 	p.enter(it)
 }
 
-// leave notes that the event at a place stays in the log, where its recipient's events wait.
+// leave records that an event stays in the log, where its recipient's events wait.
 func (p *progress) leave(at Cursor, key string) {
 	p.enter(&item{at: at, of: []*recipient{p.recipient(key)}})
 }
 
-// enter puts an item in line. One that waited in the log may have a place there.
+// enter adds an item. An event that waited in the log may already have a place, and then enter replaces its item.
 func (p *progress) enter(it *item) {
 	if p.read.Before(it.at) {
-		p.line = append(p.line, it)
+		p.above = append(p.above, it)
 	} else if i, found := p.place(it.at); found {
-		p.line[i] = it
+		p.above[i] = it
 	}
 }
 
-// place is where the item at a place stands in line, if it does.
+// place returns the index of the item at a place.
 func (p *progress) place(at Cursor) (i int, found bool) {
-	return slices.BinarySearchFunc(p.line, at, func(it *item, at Cursor) int { return compare(it.at, at) })
+	return slices.BinarySearchFunc(p.above, at, func(it *item, at Cursor) int { return compare(it.at, at) })
 }
 
-// pass notes that the reader has come to a place.
+// pass records that the reader has reached a place.
 func (p *progress) pass(at Cursor) {
 	p.read = Later(p.read, at)
 	p.moved = true
 }
 
-// settle notes that nothing is left to be done for an event.
+// settle records that nothing is left to be done for an event.
 func (p *progress) settle(at Cursor) {
 	it, ok := p.open[at.seq]
 	if !ok {
@@ -161,7 +161,7 @@ func (p *progress) settle(at Cursor) {
 			r.pending = slices.Delete(r.pending, i, i+1)
 		}
 		if r.owes(at) && !r.parked {
-			p.park(r) // or the event would not count as settled before an older one is
+			p.park(r) // otherwise the event could count as settled only after the older one
 		}
 		p.touch(r)
 	}
@@ -169,7 +169,7 @@ func (p *progress) settle(at Cursor) {
 
 func compare(c, d Cursor) int { return cmp.Compare(c.seq, d.seq) }
 
-// wait notes that the events of a recipient wait in the log, from its oldest one on: none is handed out any more.
+// wait records that all events of a recipient wait in the log, from this one on. None of them is handed out any more.
 func (p *progress) wait(key string, from Cursor) {
 	r := p.recipient(key)
 	for _, at := range r.pending {
@@ -179,29 +179,29 @@ func (p *progress) wait(key string, from Cursor) {
 	p.park(r)
 }
 
-// resume notes that the events of a recipient wait in the log from another place on, and from none if it is zero.
+// resume records the place of the first event of a recipient that still waits in the log. It is zero if none does.
 func (p *progress) resume(key string, from Cursor) {
 	r := p.recipient(key)
 	r.waiting = from
 	p.touch(r)
 }
 
-// note keeps how a recipient fares, for the person on call.
+// note stores the state of a recipient, for operators.
 func (p *progress) note(key string, attempts int, until time.Time, err string) {
 	r := p.recipient(key)
 	r.attempts, r.until, r.err = attempts, until, err
 	p.touch(r)
 }
 
-// never notes an event that will not be sent.
+// never records an event that will not be sent.
 func (p *progress) never(f final) {
 	p.finals = append(p.finals, f)
 	if i, found := p.place(f.at); found {
-		p.line[i].settled = true
+		p.above[i].settled = true
 	}
 }
 
-// park has the row of a recipient written, which lets the watermark pass its events.
+// park schedules a row for the recipient, so that the watermark can pass its events.
 func (p *progress) park(r *recipient) {
 	r.parked = true
 	p.change(r.key, false)
@@ -209,7 +209,8 @@ func (p *progress) park(r *recipient) {
 
 func (p *progress) change(key string, next bool) { p.changed[key] = p.changed[key] || next }
 
-// touch has the row of a recipient looked at, and forgets one that waits for nothing.
+// touch schedules an update of a parked recipient's row. It forgets a recipient that is not parked and has no pending
+// events.
 func (p *progress) touch(r *recipient) {
 	if r.parked {
 		p.change(r.key, false)
@@ -220,7 +221,7 @@ func (p *progress) touch(r *recipient) {
 	}
 }
 
-// from is the oldest event of a recipient that is not settled; zero if all are.
+// from returns the place of the recipient's oldest event that is not settled. It is zero if all are settled.
 func (r *recipient) from() Cursor {
 	switch {
 	case len(r.pending) == 0:
@@ -231,43 +232,43 @@ func (r *recipient) from() Cursor {
 	return Earlier(r.pending[0], r.waiting)
 }
 
-// owes says that the recipient waits for the event at a place, which is one of its own, or for an older one.
+// owes reports whether the recipient waits for its event at this place, or for an older one.
 func (r *recipient) owes(at Cursor) bool {
 	from := r.from()
 	return from != Cursor{} && !at.Before(from)
 }
 
-// watermark is the place up to which nothing holds it back.
+// watermark returns the place up to which nothing holds back the watermark.
 func (p *progress) watermark() Cursor {
-	if len(p.line) > 0 {
-		return p.line[0].at.Previous()
+	if len(p.above) > 0 {
+		return p.above[0].at.Previous()
 	}
 	return p.read
 }
 
-// record is what is to be written.
+// record holds the changes to write.
 type record struct {
 	mark   mark
 	parked []parking
-	free   []string // whose rows are to be removed
+	free   []string // keys of recipients whose rows are to be removed
 	finals []final
 }
 
-// parking is the row of a recipient that is parked.
+// parking is the row of a parked recipient.
 type parking struct {
 	key      string
 	from     Cursor // its oldest event that is not settled
 	attempts int
-	until    time.Time // zero if it is not known when it is tried again
+	until    time.Time // time of the next attempt; zero if it is not known
 	err      string
 }
 
-// dueAt is when something is to be written, if nothing else happens.
+// dueAt returns the time of the next write if nothing else happens. ok is false if there is none.
 func (p *progress) dueAt(now time.Time) (at time.Time, ok bool) {
 	if p.moved || len(p.changed) > 0 || len(p.finals) > 0 {
 		return now, true
 	}
-	for _, it := range p.line {
+	for _, it := range p.above {
 		if it.holds() {
 			return it.since.Add(parkAfter), true
 		}
@@ -275,16 +276,16 @@ func (p *progress) dueAt(now time.Time) (at time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// due says that something is to be written.
+// due reports whether there is something to write now.
 func (p *progress) due(now time.Time) bool {
 	at, ok := p.dueAt(now)
 	return ok && !now.Before(at)
 }
 
-// record parks whoever would hold back the watermark for too long, and returns what is to be written. What could not be
-// written is to be given to again.
+// record parks the recipients that would hold back the watermark for too long, and returns the changes to write. Pass
+// the record to again if the write fails.
 func (p *progress) record(now time.Time) record {
-	for _, it := range p.line {
+	for _, it := range p.above {
 		if now.Sub(it.since) < parkAfter || len(p.changed) >= rowsAtOnce {
 			break
 		}
@@ -297,18 +298,18 @@ func (p *progress) record(now time.Time) record {
 	rec := record{finals: p.finals}
 	for _, first := range []bool{true, false} {
 		for key, next := range p.changed {
-			if next == first && len(rec.parked)+len(rec.free) < maxRows { // the others are for the next record
+			if next == first && len(rec.parked)+len(rec.free) < maxRows { // the others follow in the next record
 				p.recordRow(&rec, key)
 			}
 		}
 	}
 	n := 0
-	for n < len(p.line) && !p.line[n].holds() {
+	for n < len(p.above) && !p.above[n].holds() {
 		n++
 	}
-	clear(p.line[:n])
-	if p.line = p.line[n:]; len(p.line) == 0 {
-		p.line = nil // let go of the array behind it
+	clear(p.above[:n])
+	if p.above = p.above[n:]; len(p.above) == 0 {
+		p.above = nil // releases the array
 	}
 	p.carry()
 	rec.mark = mark{p.watermark(), p.ranges()}
@@ -316,7 +317,7 @@ func (p *progress) record(now time.Time) record {
 	return rec
 }
 
-// recordRow adds what becomes of the row of a recipient.
+// recordRow adds the row of a recipient, or its removal.
 func (p *progress) recordRow(rec *record, key string) {
 	delete(p.changed, key)
 	r := p.keys[key]
@@ -326,15 +327,15 @@ func (p *progress) recordRow(rec *record, key string) {
 	case r.from() == Cursor{}:
 		rec.free = append(rec.free, key)
 		r.parked = false
-		p.touch(r) // it is forgotten: what comes from now on holds back the watermark, because its row may be gone
+		p.touch(r) // forgets it, because its row may be removed: its next events hold back the watermark again
 	default:
 		rec.parked = append(rec.parked, parking{key, r.from(), r.attempts, r.until, r.err})
 		r.row = true
 	}
 }
 
-// again takes back what could not be written. The watermark has passed events because of rows that are not there: those
-// are part of the next record.
+// again takes back a record whose write failed. The watermark has passed events because of rows that are not there,
+// so those rows come first in the next record.
 func (p *progress) again(rec record) {
 	p.moved = true
 	p.finals = append(rec.finals, p.finals...)
@@ -346,8 +347,8 @@ func (p *progress) again(rec record) {
 	}
 }
 
-// carry forgets what an earlier process has settled and nothing leads back to: it is not above the watermark, nor
-// behind the oldest event of a recipient that is parked.
+// carry drops the carried places that no start can read again: those below the watermark and before the oldest event
+// of every parked recipient.
 func (p *progress) carry() {
 	if len(p.carried) == 0 {
 		return
@@ -361,41 +362,41 @@ func (p *progress) carry() {
 	p.carried = slices.DeleteFunc(slices.Clone(p.carried), func(one span) bool { return one.last < least.seq })
 }
 
-// ranges are the places above the watermark that are settled, and those carried, as the table keeps them.
+// ranges returns the settled places above the watermark, and the carried ones, in the form of the table.
 func (p *progress) ranges() string {
 	all := slices.Clone(p.carried)
-	for i := 0; i < len(p.line); i++ {
-		if !p.line[i].done() {
+	for i := 0; i < len(p.above); i++ {
+		if !p.above[i].done() {
 			continue
 		}
 		first := i
-		for i+1 < len(p.line) && p.line[i+1].done() {
+		for i+1 < len(p.above) && p.above[i+1].done() {
 			i++
 		}
-		all = append(all, span{p.line[first].at.seq, p.line[i].at.seq})
+		all = append(all, span{p.above[first].at.seq, p.above[i].at.seq})
 	}
 	return all.String()
 }
 
-// span is places from one to another, both included.
+// span is a range of places, both ends included.
 type span struct{ first, last int }
 
-// ranges are places that are settled.
+// ranges is a list of settled places.
 type ranges []span
 
-// String writes them as the table keeps them, such as 7-9,12.
+// String formats the ranges as the table stores them, such as 7-9,12.
 func (r ranges) String() string {
-	words := make([]string, len(r))
+	parts := make([]string, len(r))
 	for i, one := range r {
-		words[i] = strconv.Itoa(one.first)
+		parts[i] = strconv.Itoa(one.first)
 		if one.last > one.first {
-			words[i] += "-" + strconv.Itoa(one.last)
+			parts[i] += "-" + strconv.Itoa(one.last)
 		}
 	}
-	return strings.Join(words, ",")
+	return strings.Join(parts, ",")
 }
 
-// parseRanges reads what ranges.String wrote.
+// parseRanges parses the result of ranges.String.
 func parseRanges(text string) (ranges, error) {
 	var all ranges
 	if text == "" {
@@ -416,7 +417,7 @@ func parseRanges(text string) (ranges, error) {
 	return all, nil
 }
 
-// cover says that a place is in one of them.
+// cover reports whether one of the ranges contains the place.
 func (r ranges) cover(c Cursor) bool {
 	return slices.ContainsFunc(r, func(one span) bool { return one.first <= c.seq && c.seq <= one.last })
 }

@@ -14,7 +14,7 @@ import (
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// table is what the rows of one reader say.
+// table holds the rows of one reader.
 type table struct {
 	mark    Cursor
 	settled ranges
@@ -47,7 +47,7 @@ func (d *table) write(t *testing.T, rec record) {
 	}
 }
 
-// again says that an event of a recipient would be sent after a crash.
+// again reports whether an event of a recipient would be sent after a crash.
 func (d *table) again(at Cursor, key string) bool {
 	if _, never := d.finals[at]; never || d.settled.cover(at) {
 		return false
@@ -64,8 +64,8 @@ func (d *table) String() string {
 	return text
 }
 
-// TestWhatTheTableSaysAfterEachStep drives a progress step by step, and shows what is in the table after each record.
-func TestWhatTheTableSaysAfterEachStep(t *testing.T) {
+// TestTheTableAfterEachStep drives a progress step by step, and shows the table after each record.
+func TestTheTableAfterEachStep(t *testing.T) {
 	t.Parallel()
 	type steps func(p *progress, write func(after time.Duration))
 	at := func(seq int) Cursor { return Cursor{seq} }
@@ -103,7 +103,7 @@ func TestWhatTheTableSaysAfterEachStep(t *testing.T) {
 			p.settle(at(2))
 			write(late - 1)
 			write(late)
-			begin(p, 3, "a") // does not hold the watermark
+			begin(p, 3, "a") // does not hold back the watermark
 			write(late)
 			p.settle(at(1))
 			write(late)
@@ -206,11 +206,11 @@ func TestWhatTheTableSaysAfterEachStep(t *testing.T) {
 			begin(p, 1, "a")
 			write(late)
 			p.settle(at(1))
-			begin(p, 2, "a") // its row is there yet
+			begin(p, 2, "a") // the row of a is still there
 			write(late)
 			p.settle(at(2))
 			write(late)
-			begin(p, 3, "a") // its row is gone
+			begin(p, 3, "a") // the row of a is gone
 			write(soon)
 			write(late)
 		}, []string{"1 [] a:1", "2 [] a:2", "2 []", "2 []", "3 [] a:3"}},
@@ -265,7 +265,7 @@ func TestWhenProgressIsDue(t *testing.T) {
 		{"the reader went on", func() { p.pass(Cursor{1}) }, "0s"},
 		{"written", func() { p.record(epoch) }, "100ms"},
 		{"a note on one that is not parked", func() { p.note("a", 1, epoch, "oh") }, "100ms"},
-		{"an event has been refused", func() { p.never(final{at: Cursor{9}, key: "a"}) }, "0s"},
+		{"an event was rejected", func() { p.never(final{at: Cursor{9}, key: "a"}) }, "0s"},
 		{"written again", func() { p.record(epoch) }, "100ms"},
 		{"its recipient is parked", func() { p.record(epoch.Add(parkAfter)) }, "never"},
 		{"a note on one that is", func() { p.note("a", 1, epoch, "oh") }, "0s"},
@@ -279,12 +279,12 @@ func TestWhenProgressIsDue(t *testing.T) {
 			t.Errorf("%s: due %s, want %s", step.name, got, step.want)
 		}
 	}
-	if len(p.keys) != 0 || len(p.open) != 0 || len(p.line) != 0 || len(p.changed) != 0 {
+	if len(p.keys) != 0 || len(p.open) != 0 || len(p.above) != 0 || len(p.changed) != 0 {
 		t.Errorf("nothing is open, and %v are kept", p)
 	}
 }
 
-func TestTheRowOfAParkedRecipientSaysHowItFares(t *testing.T) {
+func TestTheRowOfAParkedRecipientHasItsState(t *testing.T) {
 	t.Parallel()
 	p := newProgress(Cursor{}, nil)
 	p.begin(Cursor{1}, epoch, "a")
@@ -305,7 +305,7 @@ func TestTheRowOfAParkedRecipientSaysHowItFares(t *testing.T) {
 	}
 }
 
-// TestARecordIsBounded has more recipients wait than one record takes: the watermark passes nobody who has no row.
+// TestARecordIsBounded lets more recipients wait than one record takes. The watermark passes none without a row.
 func TestARecordIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(p *progress, at Cursor, key string){
@@ -356,8 +356,8 @@ func TestARecordIsBounded(t *testing.T) {
 	}
 }
 
-// TestAFailedWriteIsTakenBackWhole fails a write while more wait than one record takes: those that the watermark had
-// passed come first.
+// TestAFailedWriteIsTakenBackWhole fails a write while more wait than one record takes. Recipients that the watermark
+// had passed come first in the next record.
 func TestAFailedWriteIsTakenBackWhole(t *testing.T) {
 	t.Parallel()
 	p, d := newProgress(Cursor{}, nil), newTable()
@@ -379,7 +379,7 @@ func TestAFailedWriteIsTakenBackWhole(t *testing.T) {
 	wait(301, 1500)
 	rec = p.record(epoch)
 	if len(rec.finals) != 2 || rec.finals[0].at.seq != 1 {
-		t.Errorf("the refused events are now %v", rec.finals)
+		t.Errorf("the rejected events are now %v", rec.finals)
 	}
 	d.write(t, rec)
 	for seq := 3; seq <= 1500; seq++ {
@@ -387,7 +387,7 @@ func TestAFailedWriteIsTakenBackWhole(t *testing.T) {
 			t.Fatalf("a crash would lose event %d: watermark %d, %d rows", seq, d.mark.seq, len(d.rows))
 		}
 	}
-	// One whose row is to be removed, in a write that fails, begins anew meanwhile.
+	// A recipient whose row is to be removed, in a write that fails, gets a new event meanwhile.
 	for p.due(epoch) {
 		d.write(t, p.record(epoch))
 	}
@@ -422,7 +422,7 @@ func TestWhatAnEarlierProcessSettledIsKeptWhileItIsNeeded(t *testing.T) {
 	p.pass(Cursor{10})
 	write()
 	p.settle(Cursor{6})
-	write() // t may read from 3 on
+	write() // a reader may now start from 3
 	p.resume("t", Cursor{8})
 	write()
 	p.resume("t", Cursor{10})
@@ -445,8 +445,8 @@ func TestWhatAnEarlierProcessSettledIsKeptWhileItIsNeeded(t *testing.T) {
 	}
 }
 
-// TestACrashLosesNothingAndRepeatsLittle plays a relay at random. After each write it asks what would be sent after a
-// crash at that moment: exactly what is not settled.
+// TestACrashLosesNothingAndRepeatsLittle plays a relay at random. After each write it checks which events would be
+// sent after a crash at that moment: exactly those that are not settled.
 func TestACrashLosesNothingAndRepeatsLittle(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {
@@ -457,7 +457,7 @@ func TestACrashLosesNothingAndRepeatsLittle(t *testing.T) {
 	}
 }
 
-// relayed is one recipient as the relay sees it.
+// relayed is one recipient from the relay's point of view.
 type relayed struct {
 	pending []Cursor // in memory
 	inLog   []Cursor
@@ -480,7 +480,7 @@ func playRelay(t *testing.T, random *rand.Rand) {
 		key := keys[random.IntN(len(keys))]
 		one := people[key]
 		switch random.IntN(8) {
-		case 0, 1, 2: // an event comes
+		case 0, 1, 2: // an event arrives
 			seq += 1 + random.IntN(2)
 			at := Cursor{seq}
 			owner[at] = key
@@ -498,7 +498,7 @@ func playRelay(t *testing.T, random *rand.Rand) {
 				p.settle(one.pending[0])
 				one.pending = one.pending[1:]
 			}
-		case 5: // it fails
+		case 5: // sending fails
 			if len(one.pending) > 0 {
 				p.wait(key, one.pending[0])
 				one.inLog, one.pending = append(one.pending, one.inLog...), nil

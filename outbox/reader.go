@@ -13,26 +13,26 @@ import (
 // belongs to one goroutine.
 type Reader struct {
 	log  *Log
-	at   Cursor // guarded by log.mu, except for its own goroutine's reading
+	at   Cursor // guarded by log.memoryMu; its own goroutine, which alone writes it, reads it without
 	wake chan struct{}
 }
 
 // Ready gets a value when there may be more events than the last Next returned.
 func (r *Reader) Ready() <-chan struct{} { return r.wake }
 
-// At is the place behind the last event that Next returned.
+// At returns the place behind the last event that Next returned.
 func (r *Reader) At() Cursor { return r.at }
 
 // Close ends the reader.
 func (r *Reader) Close() {
-	r.log.mu.Lock()
-	defer r.log.mu.Unlock()
+	r.log.memoryMu.Lock()
+	defer r.log.memoryMu.Unlock()
 	r.log.readers = slices.DeleteFunc(r.log.readers, func(other *Reader) bool { return other == r })
 	r.log.trim()
 }
 
-// Next returns the next events, at most limit and without waiting: none means that there are none at this moment.
-// Ready has a value again where there are more. An error is the database's; the reader is where it was.
+// Next returns the next events, at most limit, without waiting. It returns none if there are none at this moment;
+// Ready gets a value when there are more. After an error of the database the reader stays at its place.
 func (r *Reader) Next(ctx context.Context, limit int) ([]Entry, error) {
 	limit = min(limit, r.log.page)
 	entries, inMemory := r.recent(limit)
@@ -44,24 +44,25 @@ func (r *Reader) Next(ctx context.Context, limit int) ([]Entry, error) {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
 	if len(rows) == 0 {
-		return nil, nil // it stays, though memory begins behind it: the ids of a commit that failed are given again
+		return nil, nil // it stays before since, because SQLite gives the ids of a failed commit again
 	}
 	entries = make([]Entry, len(rows))
 	for i, row := range rows {
 		entries[i].Event = row
 	}
-	r.log.mu.Lock()
-	defer r.log.mu.Unlock()
+	r.log.memoryMu.Lock()
+	defer r.log.memoryMu.Unlock()
 	r.at = At(rows[len(rows)-1])
 	r.log.trim()
-	r.notify() // perhaps there is more
+	r.notify() // there may be more
 	return entries, nil
 }
 
-// recent returns the next events from memory, unless memory lacks some of them: it has what is behind since.
+// recent returns the next events from memory. inMemory is false if some of them are only in the table, because they
+// come before since.
 func (r *Reader) recent(limit int) (entries []Entry, inMemory bool) {
-	r.log.mu.Lock()
-	defer r.log.mu.Unlock()
+	r.log.memoryMu.Lock()
+	defer r.log.memoryMu.Unlock()
 	if r.at.Before(r.log.since) {
 		return nil, false
 	}
@@ -84,12 +85,12 @@ func (r *Reader) recent(limit int) (entries []Entry, inMemory bool) {
 	return entries, true
 }
 
-// Again gives Ready a value, after an error.
+// Again gives Ready a value. Call it to retry after an error.
 func (r *Reader) Again() { r.notify() }
 
 func (r *Reader) notify() {
 	select {
 	case r.wake <- struct{}{}:
-	default: // it knows already
+	default: // it is already notified
 	}
 }

@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	// DefaultQueueSize is how many events the relay holds in memory.
+	// DefaultQueueSize is the number of events that the relay holds in memory.
 	DefaultQueueSize = 10_000
-	// DefaultBatchSize is how many events go to the Sender at once.
+	// DefaultBatchSize is the number of events in one call of the Sender.
 	DefaultBatchSize = 10
-	// DefaultInFlight is how many batches are with the Sender at the same time.
+	// DefaultInFlight is the number of concurrent calls of the Sender.
 	DefaultInFlight = 8
-	// DefaultDrain is how long Run goes on sending after its context has ended.
+	// DefaultDrain is how long Run continues to send after its context has ended.
 	DefaultDrain = 5 * time.Second
 
-	// databaseWait is the wait after the database failed.
+	// databaseWait is the pause after a failure of the database.
 	databaseWait = time.Second
 )
 
-// RelayConfig is what a Relay needs. Zero numbers mean the defaults above.
+// RelayConfig holds the dependencies and sizes of a Relay. Zero numbers mean the defaults above.
 type RelayConfig struct {
 	Log       *Log
 	Sender    Sender
@@ -33,14 +33,14 @@ type RelayConfig struct {
 	BatchSize int
 	InFlight  int
 	Drain     time.Duration
-	// Jitter draws from [0, 1); rand.Float64 if nil. Run's goroutine alone calls it.
+	// Jitter returns numbers in [0, 1). If it is nil, rand.Float64 is used. Only Run's goroutine calls it.
 	Jitter func() float64
 }
 
 // Relay is the reader of the log that sends events to their recipients. It may be used concurrently.
 //
-// Each recipient has a queue of its own. What fails there holds up that recipient alone: its other events wait in the
-// log until the first one was taken, was refused for good, or is skipped by an operator.
+// Each recipient has a queue of its own. A failure delays only that recipient: its other events wait in the log until
+// the first one is taken, is rejected for good, or is skipped by an operator.
 type Relay struct {
 	log       *Log
 	sender    Sender
@@ -52,24 +52,23 @@ type Relay struct {
 	jitter    func() float64
 	orders    chan order
 
-	// mu guards what others see of Run.
-	mu     sync.Mutex
-	status Status
+	statusMu sync.Mutex // guards status
+	status   Status
 }
 
-// Status is how the relay fares, for the person on call.
+// Status is the state of the relay, for operators.
 type Status struct {
-	// Waiting is how many events are in memory and not yet taken by the Sender.
+	// Waiting is the number of events in memory that the Sender has not taken yet.
 	Waiting int
-	// Behind says that there are more in the log.
+	// Behind reports whether there are more in the log.
 	Behind bool
-	// Parked is how many recipients have events that wait in the log.
+	// Parked is the number of recipients with events that wait in the log.
 	Parked int
-	// Err is why the last send failed; nil after a send that did not.
+	// Err is the error of the last send; nil if that succeeded.
 	Err error
 }
 
-// NewRelay returns a relay. Run goes on where an earlier one stopped.
+// NewRelay returns a relay. Its Run continues after the events that an earlier one has settled.
 func NewRelay(c RelayConfig) (*Relay, error) {
 	if c.Log == nil || c.Sender == nil || c.Logger == nil {
 		return nil, errors.New("outbox: RelayConfig needs a Log, a Sender and a Logger")
@@ -92,15 +91,16 @@ func NewRelay(c RelayConfig) (*Relay, error) {
 	}, nil
 }
 
-// Status returns how the relay fares now.
+// Status returns the current state of the relay.
 func (r *Relay) Status() Status {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.statusMu.Lock()
+	defer r.statusMu.Unlock()
 	return r.status
 }
 
-// Run sends events until ctx ends, and then what is left in memory for at most RelayConfig.Drain. What it could not
-// send waits for the next start. It returns an error only if it cannot read where to begin; it must be called once.
+// Run sends events until ctx ends, and then the rest in memory for at most RelayConfig.Drain. Events that it could
+// not send wait for the next start. It returns an error only if it cannot read where to begin. It must be called
+// once.
 func (r *Relay) Run(ctx context.Context) error {
 	kept, err := load(context.WithoutCancel(ctx), r.log.client, People)
 	if err != nil {

@@ -51,7 +51,7 @@ func TestWhileItKeepsUpItReadsNothingBack(t *testing.T) {
 		client, sender := open(t, 3), &recorder{}
 		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
 		stop := running(t, relay)
-		synctest.Wait() // it has looked for what an earlier process left
+		synctest.Wait() // it has read the rows of an earlier process
 		reads := 0
 		client.Event.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
 			return ent.QuerierFunc(func(ctx context.Context, q ent.Query) (ent.Value, error) {
@@ -77,7 +77,7 @@ func TestWhatAnEarlierProcessLeftIsSentFirstAndInOrder(t *testing.T) {
 		for i := range 2 {
 			client.User.Create().SetName("u").SetEmail(fmt.Sprintf("%d@x", i)).SetPasswordHash("-").SaveX(auth.AsSystem(t.Context()))
 		}
-		dead := newRelay(t, client, outbox.RelayConfig{Sender: &recorder{}}) // never runs: as after kill -9
+		dead := newRelay(t, client, outbox.RelayConfig{Sender: &recorder{}}) // never runs, as after kill -9
 		for i := range 25 {
 			ask(t, dead.log, fmt.Sprint("before ", i), 2)
 		}
@@ -165,7 +165,7 @@ func TestOneBlockedRecipientHoldsUpNobodyElse(t *testing.T) {
 	})
 }
 
-func TestARefusedEventIsRecordedAndNotSentAgain(t *testing.T) {
+func TestARejectedEventIsRecordedAndNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := open(t, 1)
 		sender := &recorder{}
@@ -191,7 +191,7 @@ func TestARefusedEventIsRecordedAndNotSentAgain(t *testing.T) {
 		}
 		if p := parked[0]; p.EventID != all[0].ID || p.State != "REFUSED" ||
 			p.Error != "HTTP 413: too large" || p.Attempts != 1 || p.Recipient != "2" {
-			t.Errorf("the refused event: %+v", p)
+			t.Errorf("the rejected event: %+v", p)
 		}
 		again := &recorder{}
 		stop = running(t, newRelay(t, client, outbox.RelayConfig{Sender: again}))
@@ -203,12 +203,12 @@ func TestARefusedEventIsRecordedAndNotSentAgain(t *testing.T) {
 	})
 }
 
-func TestTheStatusSaysWhyEventsWaitUntilTheyDoNot(t *testing.T) {
+func TestTheStatusHasTheErrorWhileEventsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var refuse atomic.Bool
-		refuse.Store(true)
+		var reject atomic.Bool
+		reject.Store(true)
 		sender := &recorder{answer: func(_ context.Context, batch []*ent.Event) ([]error, error) {
-			if refuse.Load() {
+			if reject.Load() {
 				return nil, errDown
 			}
 			return make([]error, len(batch)), nil
@@ -220,7 +220,7 @@ func TestTheStatusSaysWhyEventsWaitUntilTheyDoNot(t *testing.T) {
 		if s := relay.Status(); !errors.Is(s.Err, errDown) || s.Parked != 1 || !s.Behind {
 			t.Errorf("while they fail: %+v", s)
 		}
-		refuse.Store(false)
+		reject.Store(false)
 		<-time.After(10 * time.Second) // of the bubble's clock
 		synctest.Wait()
 		if s := relay.Status(); s.Err != nil || s.Waiting != 0 || s.Behind {
@@ -313,8 +313,8 @@ func TestADrainEndsThoughPusherHangs(t *testing.T) {
 	})
 }
 
-// TestWhateverFailsEachEventIsTakenOnceAndInOrder mixes everything: commits from several goroutines, failures of whole
-// batches and of single events, refusals, a queue that overflows, and a table that is read for both reasons.
+// TestWhateverFailsEachEventIsTakenOnceAndInOrder mixes everything: commits from several goroutines, failures of
+// whole batches and of single events, rejections, a queue that overflows, and a table that is read for both reasons.
 func TestWhateverFailsEachEventIsTakenOnceAndInOrder(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -370,7 +370,7 @@ func TestWhateverFailsEachEventIsTakenOnceAndInOrder(t *testing.T) {
 				if !sameElements(idsOf(all), sender.ids()) {
 					t.Errorf("%d rows, and %d events were taken", len(all), len(sender.ids()))
 				}
-				// Changes of different goroutines overlap, and may come either way.
+				// Changes of different goroutines overlap, so their order may differ.
 				requireOrder(t, all, sender.ids(), func(e *ent.Event) string {
 					var payload outbox.Payload
 					if err := json.Unmarshal(e.Payload, &payload); err != nil {
@@ -392,21 +392,21 @@ func requireOrderPerRecipient(t *testing.T, all []*ent.Event, sent []int) {
 	requireOrder(t, all, sent, func(e *ent.Event) string { return fmt.Sprint("to ", *e.RecipientID) })
 }
 
-// requireOrder compares the order of the rows with that of the sends, within each lane.
-func requireOrder(t *testing.T, all []*ent.Event, sent []int, laneOf func(*ent.Event) string) {
+// requireOrder compares the order of the rows with that of the sends, within each queue.
+func requireOrder(t *testing.T, all []*ent.Event, sent []int, queueOf func(*ent.Event) string) {
 	t.Helper()
-	lanes := make(map[int]string, len(all))
+	queues := make(map[int]string, len(all))
 	want, got := make(map[string][]int), make(map[string][]int)
 	for _, e := range all {
-		lane := laneOf(e)
-		lanes[e.ID] = lane
-		want[lane] = append(want[lane], e.ID)
+		queue := queueOf(e)
+		queues[e.ID] = queue
+		want[queue] = append(want[queue], e.ID)
 	}
 	for _, id := range sent {
-		got[lanes[id]] = append(got[lanes[id]], id)
+		got[queues[id]] = append(got[queues[id]], id)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("what was taken, by lane (-rows +taken):\n%s", diff)
+		t.Errorf("what was taken, by queue (-rows +taken):\n%s", diff)
 	}
 }
 
@@ -417,7 +417,6 @@ func sameElements(a, b []int) bool {
 	return slices.Equal(a, b)
 }
 
-// afterCommit calls f between the COMMIT of tx and whatever WithTx does next; its error is the commit's.
 func TestWhatIsCommittedWhileATablePageIsReadKeepsItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 1), &recorder{}
@@ -425,7 +424,7 @@ func TestWhatIsCommittedWhileATablePageIsReadKeepsItsPlace(t *testing.T) {
 		for i := range 10 {
 			ask(t, dead.log, fmt.Sprint(i), 2)
 		}
-		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, QueueSize: 4}) // and so pages of 4
+		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender, QueueSize: 4}) // so pages have 4 events
 		read, release := make(chan struct{}), make(chan struct{})
 		client.Event.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
 			return ent.QuerierFunc(func(ctx context.Context, q ent.Query) (ent.Value, error) {

@@ -24,7 +24,7 @@ import (
 	"lorebridge/outbox"
 )
 
-// hang is a Sender that never answers for some recipients.
+// hang returns a Sender that never answers for some recipients.
 func hang(recipients ...int) *recorder {
 	return &recorder{max: 1, answer: func(ctx context.Context, batch []*ent.Event) ([]error, error) {
 		if slices.Contains(recipients, *batch[0].RecipientID) {
@@ -35,7 +35,7 @@ func hang(recipients ...int) *recorder {
 	}}
 }
 
-// sentAfter returns what a relay sends that begins with a database.
+// sentAfter returns the ids that a new relay on the database sends.
 func sentAfter(t *testing.T, path string) []int {
 	t.Helper()
 	client, err := database.Open(t.Context(), database.Config{URL: "sqlite:" + path})
@@ -63,7 +63,7 @@ func TestACrashRepeatsNothingThatWasSettled(t *testing.T) {
 				running(t, relay)
 				synctest.Wait()
 				<-time.After(time.Second)
-				ask(t, relay.log, "zero", 3) // progress is written now, and 100 ms later
+				ask(t, relay.log, "zero", 3) // progress is written now and 100 ms later
 				<-time.After(50 * time.Millisecond)
 				ask(t, relay.log, "one", 3, 2, 4, 2, 5)
 				ask(t, relay.log, "two", 3, 2, 4)
@@ -91,7 +91,7 @@ func TestWhatWaitsForASickRecipientSurvivesACrash(t *testing.T) {
 		sender := &recorder{max: 1}
 		sender.answer = func(ctx context.Context, batch []*ent.Event) ([]error, error) {
 			switch *batch[0].RecipientID {
-			case 2: // the head of the line
+			case 2: // the head of its queue
 				<-ctx.Done()
 				return nil, ctx.Err()
 			case 4:
@@ -103,7 +103,7 @@ func TestWhatWaitsForASickRecipientSurvivesACrash(t *testing.T) {
 		running(t, relay)
 		synctest.Wait()
 		<-time.After(time.Second)
-		ask(t, relay.log, "zero", 3) // progress is written now, and 100 ms later
+		ask(t, relay.log, "zero", 3) // progress is written now and 100 ms later
 		<-time.After(50 * time.Millisecond)
 		ask(t, relay.log, "one", 2, 3, 4, 5)
 		synctest.Wait()
@@ -137,7 +137,7 @@ func TestTwoCrashesInARowLoseAndRepeatNothing(t *testing.T) {
 		<-time.After(time.Second)
 		ask(t, relay.log, "one", 4)
 		<-time.After(time.Second)    // 4 is parked
-		ask(t, relay.log, "zero", 3) // progress is written now, and 100 ms later
+		ask(t, relay.log, "zero", 3) // progress is written now and 100 ms later
 		<-time.After(50 * time.Millisecond)
 		ask(t, relay.log, "two", 2, 3, 4, 5, 4, 6)
 		<-time.After(60 * time.Millisecond)
@@ -174,7 +174,7 @@ func TestAParkedRecipientIsTriedAtOnceAfterARestart(t *testing.T) {
 		client := openAt(t, path, 2)
 		sender := &recorder{answer: each(func(e *ent.Event) error {
 			if *e.RecipientID == 2 {
-				return waitError{1000 * time.Hour} // as with a clock that was wrong
+				return waitError{1000 * time.Hour} // as after a wrong clock
 			}
 			return nil
 		})}
@@ -469,7 +469,7 @@ func TestWhatIsTakenWhileRunEndsIsNotSentAgain(t *testing.T) {
 		sender.answer = func(ctx context.Context, batch []*ent.Event) ([]error, error) {
 			switch *batch[0].RecipientID {
 			case 2:
-				<-ctx.Done() // and then it is taken all the same
+				<-ctx.Done() // then take the event nevertheless
 			case 3:
 				<-ctx.Done()
 				return nil, ctx.Err()
@@ -545,8 +545,8 @@ func TestProgressAndItsRowsAreWrittenTogether(t *testing.T) {
 	}
 }
 
-// TestWhatCommitsBeforeTheEndIsSent commits when Run has read, and then ends it: whichever it sees first, it reads
-// again.
+// TestWhatCommitsBeforeTheEndIsSent commits after Run has read, and then ends it. Run reads once more, whichever of
+// the two it sees first.
 func TestWhatCommitsBeforeTheEndIsSent(t *testing.T) {
 	client := open(t, 1)
 	for i := range 25 {

@@ -20,23 +20,23 @@ import (
 )
 
 const (
-	// KeepEvents is how long an event without a recipient is kept, and what any event carries.
+	// KeepEvents is how long an event without a recipient is kept, and the payload of any event.
 	KeepEvents = 7 * 24 * time.Hour
 	// KeepRead is how long a notification is kept after it was read.
 	KeepRead = 90 * 24 * time.Hour
 
-	// batchTime is how long a batch should hold the writer; half of what is allowed.
+	// batchTime is the time for which a batch should hold the writer. It is half of what is allowed.
 	batchTime = 5 * time.Millisecond
 	maxBatch  = 500 // rows of one batch
 )
 
-// RetentionConfig says how long is kept what the constants above do not say.
+// RetentionConfig holds the times that an operator can set. The others are the constants above.
 type RetentionConfig struct {
 	KeepUnread   time.Duration `env:"KEEP_UNREAD" envDefault:"8760h" help:"how long a notification is kept that nobody reads, such as 8760h; 0 is for ever"`
 	KeepRequests time.Duration `env:"KEEP_REQUESTS" envDefault:"0" help:"how long a request is kept after its answer, such as 8760h; 0 is for ever"`
 }
 
-// Validate names the variable that is wrong and what it may be.
+// Validate returns an error that names the wrong variable and its allowed values.
 func (c RetentionConfig) Validate() error {
 	if c.KeepUnread != 0 && c.KeepUnread < KeepEvents {
 		return fmt.Errorf("KEEP_UNREAD is %v: it must be 0, which is for ever, or at least %v", c.KeepUnread, KeepEvents)
@@ -47,15 +47,15 @@ func (c RetentionConfig) Validate() error {
 	return nil
 }
 
-// Retention removes what nobody needs any more, and only what every reader of the log has behind it. It belongs to
-// one goroutine.
+// Retention removes old rows that nobody needs any more, and only behind the place that every reader has settled. It
+// belongs to one goroutine.
 type Retention struct {
 	config RetentionConfig
 	log    *Log
 	logger *slog.Logger
 	batch  int       // rows of the next batch
-	last   time.Time // when it ran, by the monotonic clock …
-	wall   time.Time // … and by the one that may be changed
+	last   time.Time // time of the last run by the monotonic clock …
+	wall   time.Time // … and by the wall clock, which can be changed
 }
 
 // NewRetention returns the retention of a log.
@@ -63,11 +63,11 @@ func NewRetention(c RetentionConfig, l *Log, logger *slog.Logger) *Retention {
 	return &Retention{config: c, log: l, logger: logger, batch: 20}
 }
 
-// maxJump is how far the clock may have been changed since the last run.
+// maxJump is the greatest change of the clock since the last run that Remove accepts.
 const maxJump = time.Hour
 
-// Remove removes what is too old at this moment, in batches that hold the writer for a few milliseconds each. After a
-// jump of the clock it leaves everything until the next time: whoever set it wrong has until then to notice.
+// Remove removes everything that is too old now, in batches that hold the writer for a few milliseconds each. If the
+// clock has jumped, it removes nothing until the next run, so that there is time to notice a wrong clock.
 func (r *Retention) Remove(ctx context.Context) error {
 	now := time.Now()
 	last, wall := r.last, r.wall
@@ -92,7 +92,7 @@ func (r *Retention) Remove(ctx context.Context) error {
 		}),
 		r.every(ctx, func(ctx context.Context, limit int) ([]int, error) {
 			return client.Parked.Query().Where(parked.StateNEQ(parked.StateWaiting), parked.CreatedAtLT(now.Add(-KeepRead)),
-				parked.FromSeqLTE(floor.seq)).Limit(limit).IDs(ctx) // those above it keep an event from being sent
+				parked.FromSeqLTE(floor.seq)).Limit(limit).IDs(ctx) // rows above the floor still prevent that their event is sent
 		}, func(ctx context.Context, tx *ent.Client, ids []int) error {
 			return discard(tx.Parked.Delete().Where(parked.IDIn(ids...)).Exec(ctx))
 		}),
@@ -103,7 +103,7 @@ func (r *Retention) Remove(ctx context.Context) error {
 				return discard(tx.Event.Delete().Where(event.IDIn(ids...), event.ReadAtIsNil()).Exec(ctx))
 			}))
 	}
-	if r.config.KeepRequests > 0 { // their events stay, as notifications without a request
+	if r.config.KeepRequests > 0 { // the events stay, as notifications without a request
 		errs = append(errs, r.every(ctx, func(ctx context.Context, limit int) ([]int, error) {
 			return client.KnowledgeRequest.Query().Where(knowledgerequest.RespondedAtLT(now.Add(-r.config.KeepRequests)),
 				grantsNothing, announced(floor)).Limit(limit).IDs(ctx)
@@ -116,13 +116,13 @@ func (r *Retention) Remove(ctx context.Context) error {
 
 func discard(_ int, err error) error { return err }
 
-// grantsNothing selects the requests that are not the ground on which somebody may read an item.
+// grantsNothing selects the requests that do not give anybody the right to read an item.
 func grantsNothing(requests *sql.Selector) {
 	shares := sql.Table(knowledgeshare.Table)
 	requests.Where(sql.NotIn(requests.C(knowledgerequest.FieldID), sql.Select(shares.C(knowledgeshare.FieldRequestID)).From(shares)))
 }
 
-// announced selects the requests whose events every reader has behind it.
+// announced selects the requests whose events every reader has settled.
 func announced(floor Cursor) predicate.KnowledgeRequest {
 	return func(requests *sql.Selector) {
 		events := sql.Table(event.Table)
@@ -133,13 +133,13 @@ func announced(floor Cursor) predicate.KnowledgeRequest {
 	}
 }
 
-// floor is the place up to which every reader has settled all events.
+// floor returns the place up to which every reader has settled all events.
 func (r *Retention) floor(ctx context.Context) (Cursor, error) {
 	rows, err := r.log.client.Progress.Query().Where(entprogress.ReaderIn(People, Subscriptions)).All(ctx)
 	if err != nil {
 		return Cursor{}, fmt.Errorf("read how far the readers are: %w", err)
 	}
-	if len(rows) < 2 { // one has not begun
+	if len(rows) < 2 { // one reader has not begun
 		return Cursor{}, nil
 	}
 	floor := Earlier(CursorOf(rows[0].DoneSeq), CursorOf(rows[1].DoneSeq))
@@ -153,8 +153,7 @@ func (r *Retention) floor(ctx context.Context) (Cursor, error) {
 	return Earlier(floor, CursorOf(oldest.FromSeq).Previous()), nil
 }
 
-// walk goes through the log, from where it stopped the last time to the last event that happened before a moment, or
-// floor.
+// walk reads the log from its last stop to the last event before a time, or to floor.
 func (r *Retention) walk(ctx context.Context, name string, floor Cursor, before time.Time,
 	do func(ctx context.Context, tx *ent.Client, ids []int) error,
 ) error {
@@ -170,7 +169,7 @@ func (r *Retention) walk(ctx context.Context, name string, floor Cursor, before 
 		page, err := r.log.client.Event.Query().Where(event.IDGT(at), event.IDLTE(floor.seq)).Order(ent.Asc(event.FieldID)).Limit(limit).
 			Select(event.FieldCreatedAt).All(ctx)
 		n := len(page)
-		for n > 0 && !page[n-1].CreatedAt.Before(before) { // what comes before an old one is old too, whatever the clock showed then
+		for n > 0 && !page[n-1].CreatedAt.Before(before) { // all events before an old one count as old, even if the clock was wrong then
 			n--
 		}
 		ids := make([]int, n)
@@ -187,8 +186,8 @@ func (r *Retention) walk(ctx context.Context, name string, floor Cursor, before 
 	})
 }
 
-// every removes, batch by batch, what find finds: it runs on a reader, so only the removal holds the writer. The next
-// batch is larger if one was fast, and smaller if it was slow.
+// every removes in batches all rows that find returns. find runs on a reader, so only the removal holds the writer.
+// The next batch is larger after a fast one, and smaller after a slow one.
 func (r *Retention) every(ctx context.Context, find func(ctx context.Context, limit int) ([]int, error),
 	remove func(ctx context.Context, tx *ent.Client, ids []int) error,
 ) error {
@@ -207,7 +206,7 @@ func (r *Retention) every(ctx context.Context, find func(ctx context.Context, li
 			defer func() { took = time.Since(begun) }()
 			return remove(ctx, tx, ids)
 		}); err != nil {
-			r.batch = max(1, r.batch/2) // perhaps it took too long
+			r.batch = max(1, r.batch/2) // it may have taken too long
 			return fmt.Errorf("remove what is old: %w", err)
 		}
 		switch {
@@ -219,7 +218,7 @@ func (r *Retention) every(ctx context.Context, find func(ctx context.Context, li
 	}
 }
 
-// lighten removes the events without recipient, and what the others carry.
+// lighten removes the events without a recipient, and the payloads of the others.
 func lighten(ctx context.Context, tx *ent.Client, ids []int) error {
 	if _, err := tx.Event.Delete().Where(event.IDIn(ids...), event.RecipientIDIsNil()).Exec(ctx); err != nil {
 		return err

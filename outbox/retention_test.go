@@ -24,13 +24,13 @@ import (
 
 const day = 24 * time.Hour
 
-// old is a log whose events become old.
+// old is a log with old events.
 type old struct {
 	client *ent.Client
 	log    *outbox.Log
 	*outbox.Retention
-	written strings.Builder // by the logger
-	system  context.Context //nolint:containedctx // what a test acts with
+	written strings.Builder // output of the logger
+	system  context.Context //nolint:containedctx // with the rights of the server
 }
 
 func newOld(t *testing.T, c outbox.RetentionConfig) *old {
@@ -41,14 +41,14 @@ func newOld(t *testing.T, c outbox.RetentionConfig) *old {
 	return o
 }
 
-// passed sets the watermarks of both readers to events.
+// passed sets the watermarks of both readers.
 func (o *old) passed(people, subscriptions int) {
 	for reader, seq := range map[string]int{outbox.People: people, outbox.Subscriptions: subscriptions} {
 		o.client.Progress.Update().Where(entprogress.Reader(reader)).SetDoneSeq(seq).ExecX(o.system)
 	}
 }
 
-// passedAll sets them to the newest event.
+// passedAll sets both watermarks to the newest event.
 func (o *old) passedAll(t *testing.T) {
 	t.Helper()
 	all := rows(t, o.client)
@@ -62,21 +62,22 @@ func (o *old) remove(t *testing.T) {
 	}
 }
 
-// is writes what is left: each event of ids as K for kept, L for light, whose payload is cleared, or - for gone.
+// is returns one letter for each of the ids: K for a kept event, L for one without its payload, and - for a removed
+// one.
 func (o *old) is(t *testing.T, ids []int) string {
 	t.Helper()
-	words := make([]string, len(ids))
+	marks := make([]string, len(ids))
 	left := rows(t, o.client)
 	for i, id := range ids {
-		words[i] = "-"
+		marks[i] = "-"
 		if at := slices.IndexFunc(left, func(e *ent.Event) bool { return e.ID == id }); at >= 0 {
-			words[i] = "K"
+			marks[i] = "K"
 			if string(left[at].Payload) == "{}" && left[at].RecipientID != nil {
-				words[i] = "L"
+				marks[i] = "L"
 			}
 		}
 	}
-	return strings.Join(words, "")
+	return strings.Join(marks, "")
 }
 
 func (o *old) expect(t *testing.T, when string, ids []int, want string) {
@@ -244,11 +245,11 @@ func TestRequestsAreRemovedOnlyIfNothingNeedsThem(t *testing.T) {
 				all := rows(t, o.client)
 				o.passed(all[len(all)-2].ID, all[len(all)-1].ID) // the answer to the last one waits
 				left := func() string {
-					var words []string
+					var questions []string
 					for _, r := range o.client.KnowledgeRequest.Query().Order(ent.Asc(knowledgerequest.FieldID)).AllX(o.system) {
-						words = append(words, r.Question)
+						questions = append(questions, r.Question)
 					}
-					return strings.Join(words, " ")
+					return strings.Join(questions, " ")
 				}
 				want := []string{"denied shares pending late", "shares pending late", "shares pending"}
 				if keep == 0 {
@@ -277,7 +278,7 @@ func TestRequestsAreRemovedOnlyIfNothingNeedsThem(t *testing.T) {
 	}
 }
 
-func TestRefusedAndSkippedRowsAreKept90Days(t *testing.T) {
+func TestRejectedAndSkippedRowsAreKept90Days(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOld(t, outbox.RetentionConfig{})
 		ask(t, o.log, "?", 2, 3, 4, 5)
@@ -298,7 +299,8 @@ func TestRefusedAndSkippedRowsAreKept90Days(t *testing.T) {
 		}
 		<-time.After(2 * time.Minute)
 		o.remove(t)
-		// The last one is above somebody who is parked: without its row the event would be sent after a restart.
+		// The last one is above the event of a parked recipient. Without its row the event would be sent after a
+		// restart.
 		if diff := cmp.Diff(all[2:], parked(t, o.log, o.client)); diff != "" {
 			t.Errorf("after 90 days (-want +got):\n%s", diff)
 		}
@@ -323,11 +325,11 @@ func TestBatchesGrowAndShrinkWithTheTimeTheyTake(t *testing.T) {
 		<-time.After(8 * day)
 		o.passedAll(t)
 		var sizes []int
-		each := 4 * time.Microsecond // a row: fast
+		each := 4 * time.Microsecond // for each row: fast
 		at := rows(t, o.client)[0].ID - 1
 		o.client.Progress.Use(func(next ent.Mutator) ent.Mutator {
 			return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
-				if m.Op().Is(ent.OpUpdate) { // of a reader, by this test
+				if m.Op().Is(ent.OpUpdate) { // a reader's progress, changed by this test
 					return next.Mutate(ctx, m)
 				}
 				seq, _ := m.Field(entprogress.FieldDoneSeq)
@@ -437,7 +439,7 @@ func TestWhatCannotBeRemovedIsReportedAndTheRestRemoved(t *testing.T) {
 	})
 }
 
-func TestTimesToKeepAreForEverOrAWeekAtLeast(t *testing.T) {
+func TestARetentionTimeIsForEverOrAtLeastAWeek(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		config outbox.RetentionConfig

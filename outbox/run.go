@@ -12,46 +12,46 @@ import (
 	"lorebridge/ent/event"
 )
 
-// maxSuspects is how many events may be with the Sender that were sent in vain before: they may take long, and the
-// others go on.
+// maxSuspects limits how many events with earlier failures the Sender has at a time. They may take long, and must not
+// delay the others.
 const maxSuspects = 2
 
-// job is a batch to be sent: the first event of each queue.
+// job is a batch to send: the first event of each queue.
 type job struct {
 	queues []*queue
 	batch  []*ent.Event
 }
 
-// result is what the Sender said about the first event of each queue.
+// result is the Sender's answer for the first event of each queue.
 type result struct {
 	queues   []*queue
 	verdicts []error
 	err      error
 }
 
-// run is the state of Relay.Run. It belongs to one goroutine; sends and writes run beside it and report to it.
+// run is the state of Relay.Run. It belongs to one goroutine. Sends and writes run concurrently and report to it.
 type run struct {
 	*Relay
 	keeper   keeper
-	progress *progress // the keeper's
+	progress *progress // that of keeper
 	reader   *Reader
 	kept     *kept
 	queues   map[int]*queue // every recipient with events in memory, or waiting in the log
-	waiting  schedule       // those whose events wait in the log, and that are not read before their time
-	ready    []*queue       // first in, first out: may be sent together
-	alone    []*queue       // to be sent alone: a batch with them failed
-	suspects []*queue       // to be sent alone: they failed alone
+	waiting  schedule       // the queues with events in the log that are read only at a given time
+	ready    []*queue       // first in, first out; several can be sent in one batch
+	alone    []*queue       // each is sent alone, because a batch with it failed
+	suspects []*queue       // each is sent alone, because it failed alone
 	held     int            // events in memory
 
 	jobs    chan job
 	workers int // goroutines that send
-	sending int // with the Sender
-	trying  int // of those, suspects
+	sending int // calls of the Sender in progress
+	trying  int // those of them with suspects
 	results chan result
 	checked chan error
 	outage  outage.Outage
 	lastErr error
-	ended   bool // nothing is read any more
+	ended   bool // whether ctx has ended: nothing more is read
 }
 
 func newRun(r *Relay, k *kept) *run {
@@ -66,8 +66,8 @@ func newRun(r *Relay, k *kept) *run {
 	return run
 }
 
-// restore makes the queue of a recipient that an earlier process has parked. It is tried at once: the clock may have
-// been changed since.
+// restore creates the queue of a recipient that an earlier process has parked. Its event is sent at once, because the
+// clock may have been changed since.
 func (r *run) restore(one *parking) {
 	recipient, err := strconv.Atoi(one.key)
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *run) restore(one *parking) {
 }
 
 func (r *run) loop(ctx context.Context) {
-	// What is being sent or written when ctx ends is not torn off: the drain has its own end.
+	// Sends and writes in progress continue after ctx has ended. The drain has its own limit.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	timer := time.NewTimer(time.Hour)
@@ -102,8 +102,8 @@ func (r *run) loop(ctx context.Context) {
 		select {
 		case <-ended:
 			now = time.Now()
-			r.read(work, now)    // the last ones
-			r.waiting.hurry(now) // and one more attempt for whoever waits
+			r.read(work, now)    // the events that committed before the end
+			r.waiting.hurry(now) // one more attempt for each waiting recipient
 			ended, r.ended, drainEnd = nil, true, now.Add(r.drain)
 		case <-r.reader.Ready():
 		case <-timer.C:
@@ -121,7 +121,7 @@ func (r *run) loop(ctx context.Context) {
 	r.end(context.WithoutCancel(ctx))
 }
 
-// end waits for what is still under way and writes what became of it.
+// end waits for the sends in progress and writes the progress.
 func (r *run) end(ctx context.Context) {
 	close(r.jobs)
 	for r.sending > 0 {
@@ -137,7 +137,7 @@ func (r *run) end(ctx context.Context) {
 	}
 }
 
-// read takes what has come, and what has waited in the log for long enough.
+// read takes the new events, and those that have waited in the log for long enough.
 func (r *run) read(ctx context.Context, now time.Time) {
 	if now.Before(r.keeper.retryAt) {
 		return
@@ -158,7 +158,8 @@ func (r *run) read(ctx context.Context, now time.Time) {
 	}
 }
 
-// accept puts an event into its recipient's queue. One whose recipient's events wait in the log stays there.
+// accept puts an event into its recipient's queue. The event stays in the log if older ones of the recipient wait
+// there.
 func (r *run) accept(e *ent.Event, now time.Time) {
 	if e.RecipientID == nil || r.kept.done(At(e)) {
 		return
@@ -175,12 +176,12 @@ func (r *run) enqueue(q *queue, e *ent.Event, now time.Time) {
 	r.progress.begin(At(e), now, q.key)
 	r.held++
 	if q.events = append(q.events, e); len(q.events) == 1 {
-		r.queueUp(q)
+		r.markReady(q)
 	}
 }
 
-// queueUp has the first event of a queue sent.
-func (r *run) queueUp(q *queue) {
+// markReady schedules the first event of a queue for sending.
+func (r *run) markReady(q *queue) {
 	switch {
 	case q.attempts > 0:
 		r.suspects = append(r.suspects, q)
@@ -200,7 +201,7 @@ func (r *run) queue(recipient int) *queue {
 	return q
 }
 
-// readWaiting reads the events of recipients whose pause is over: one alone where that one failed before.
+// readWaiting reads the events of recipients whose pause is over. It reads only one if that event failed before.
 func (r *run) readWaiting(ctx context.Context, now time.Time) error {
 	for r.held < r.queueSize {
 		q := r.waiting.due(now)
@@ -223,7 +224,7 @@ func (r *run) readWaiting(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// resume puts what was read from the log for a recipient into its queue. all says that nothing is left there.
+// resume puts events from the log into their recipient's queue. all reports that none is left in the log.
 func (r *run) resume(q *queue, rows []*ent.Event, all bool, now time.Time) {
 	for _, e := range rows {
 		q.next = At(e)
@@ -237,15 +238,15 @@ func (r *run) resume(q *queue, rows []*ent.Event, all bool, now time.Time) {
 		r.progress.resume(q.key, Cursor{})
 	}
 	if len(q.events) == 0 {
-		r.goOn(q, now)
+		r.advance(q, now)
 	}
 }
 
-// goOn looks at a queue whose first event is gone.
-func (r *run) goOn(q *queue, now time.Time) {
+// advance decides what a queue does next, after its first event was removed.
+func (r *run) advance(q *queue, now time.Time) {
 	switch {
 	case len(q.events) > 0:
-		r.queueUp(q)
+		r.markReady(q)
 	case q.inLog:
 		r.waiting.add(q, now)
 	default:
@@ -253,11 +254,13 @@ func (r *run) goOn(q *queue, now time.Time) {
 	}
 }
 
-// dispatch gives events to the Sender: as many batches at a time as allowed, or one event while the receiver is down.
+// dispatch gives events to the Sender: as many concurrent batches as allowed, or one event at a time during an
+// outage.
 func (r *run) dispatch(ctx context.Context, now time.Time) {
 	if r.outage.Lasts() {
 		if !now.Before(r.outage.Until()) && r.sending == 0 {
-			// Who has not failed yet comes first: those who are sick themselves must not keep the outage up.
+			// Recipients that have not failed come first, because a failure of a sick one must not prolong the
+			// outage.
 			for _, from := range []*[]*queue{&r.ready, &r.alone, &r.suspects} {
 				if len(*from) > 0 {
 					r.send(ctx, take(from, 1))
@@ -278,12 +281,12 @@ func (r *run) dispatch(ctx context.Context, now time.Time) {
 	}
 }
 
-// take removes the first n queues, or all if there are fewer.
+// take removes and returns the first n queues, or all if there are fewer.
 func take(from *[]*queue, n int) []*queue {
 	n = min(n, len(*from))
 	taken := append([]*queue(nil), (*from)[:n]...)
 	if *from = (*from)[n:]; len(*from) == 0 {
-		*from = nil // let go of the array behind it
+		*from = nil // releases the array
 	}
 	return taken
 }
@@ -308,11 +311,11 @@ func (r *run) send(ctx context.Context, queues []*queue) {
 		}
 		return
 	}
-	r.jobs <- next // fewer are being sent than there are workers: one is about to wait for this
+	r.jobs <- next // does not block for long, because there are more workers than sends in progress
 }
 
-// work sends one batch after the other: a goroutine of its own for each would grow its stack for each. It ends with the
-// jobs.
+// work sends one batch after the other until jobs is closed. It is reused, because every new goroutine would have to
+// grow its stack.
 func (r *run) work(ctx context.Context, next job) {
 	for more := true; more; next, more = <-r.jobs {
 		verdicts, err := r.sender.Send(ctx, next.batch)
@@ -338,7 +341,7 @@ func (r *run) settle(ctx context.Context, res result) {
 	}
 }
 
-// settleLast notes what was sent although Run ends. The rest is left as it is.
+// settleLast settles the events that were taken after the end of the loop. The rest stays as it is.
 func (r *run) settleLast(res result) {
 	r.sending--
 	for i, q := range res.queues {
@@ -348,13 +351,13 @@ func (r *run) settleLast(res result) {
 	}
 }
 
-// conclude acts on the verdict on the first event of a queue.
+// conclude handles the Sender's verdict on the first event of a queue.
 func (r *run) conclude(ctx context.Context, q *queue, verdict error, now time.Time) {
 	e := q.events[0]
 	refused, never := errors.AsType[*RefusedError](verdict)
 	switch {
 	case errors.Is(verdict, ErrUntried):
-		r.queueUp(q)
+		r.markReady(q)
 		return
 	case verdict != nil && !never:
 		r.block(ctx, q, verdict, now)
@@ -365,13 +368,13 @@ func (r *run) conclude(ctx context.Context, q *queue, verdict error, now time.Ti
 		r.progress.never(final{at: At(e), key: q.key, attempts: q.attempts + 1, reason: refused.Reason})
 	}
 	r.lastErr = nil
-	if r.outage.Over() { // whoever failed because of it does not wait any longer
+	if r.outage.Over() { // recipients that failed because of the outage need not wait any longer
 		r.waiting.hurry(now)
 	}
 	r.remove(q, now)
 }
 
-// remove lets go of the first event of a queue, which is settled.
+// remove settles the first event of a queue and removes it.
 func (r *run) remove(q *queue, now time.Time) {
 	r.progress.settle(At(q.events[0]))
 	r.held--
@@ -381,10 +384,10 @@ func (r *run) remove(q *queue, now time.Time) {
 		r.progress.note(q.key, 0, time.Time{}, "")
 	}
 	q.attempts, q.alone = 0, false
-	r.goOn(q, now)
+	r.advance(q, now)
 }
 
-// block lets one recipient wait, in the log, while the others go on.
+// block makes one recipient wait, with its events in the log, while the others continue.
 func (r *run) block(ctx context.Context, q *queue, err error, now time.Time) {
 	q.attempts++
 	pause := max(outage.Backoff(q.attempts, r.jitter()), outage.RetryAfter(err))
@@ -398,7 +401,7 @@ func (r *run) block(ctx context.Context, q *queue, err error, now time.Time) {
 	}
 }
 
-// leaveInLog forgets the events of a queue until a moment, when they are read again.
+// leaveInLog drops the events of a queue from memory. They are read from the log again at a given time.
 func (r *run) leaveInLog(q *queue, until time.Time) {
 	head := At(q.events[0])
 	r.held -= len(q.events)
@@ -407,19 +410,19 @@ func (r *run) leaveInLog(q *queue, until time.Time) {
 	r.progress.wait(q.key, head)
 }
 
-// report lets others see how the relay fares.
+// report updates the Status.
 func (r *run) report() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.statusMu.Lock()
+	defer r.statusMu.Unlock()
 	r.status = Status{Waiting: r.held, Parked: len(r.waiting), Behind: len(r.waiting) > 0 || r.held >= r.queueSize, Err: r.lastErr}
 }
 
-// idle says that nothing can be done now.
+// idle reports whether nothing can be done now.
 func (r *run) idle(now time.Time) bool {
 	return r.held == 0 && r.sending == 0 && r.keeper.writing == nil && r.waiting.due(now) == nil
 }
 
-// until is how long the loop may sleep if nothing wakes it.
+// until returns the time at which the loop must wake if nothing else wakes it.
 func (r *run) until(now, drainEnd time.Time) time.Time {
 	next := r.keeper.next(now)
 	consider := func(t time.Time) {

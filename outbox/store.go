@@ -10,27 +10,27 @@ import (
 	entprogress "lorebridge/ent/progress"
 )
 
-// Readers whose progress is kept, by the names in their rows.
+// These are the readers with stored progress, by the names in their rows.
 const (
 	People        = "people"
 	Subscriptions = "subscriptions"
 )
 
-// kept is what an earlier process left of a reader.
+// kept is the stored progress of a reader from an earlier process.
 type kept struct {
 	mark    Cursor
 	settled ranges
 	parked  []parking
-	finals  map[Cursor]struct{} // that may come once more
+	finals  map[Cursor]struct{} // events that are never sent but may be read again
 }
 
-// done says that an event was settled by an earlier process.
+// done reports whether an earlier process has settled the event.
 func (k *kept) done(at Cursor) bool {
 	_, final := k.finals[at]
 	return final || k.settled.cover(at)
 }
 
-// load reads how far a reader had come.
+// load reads the stored progress of a reader.
 func load(ctx context.Context, client *ent.Client, reader string) (*kept, error) {
 	ctx = system(ctx)
 	k := &kept{finals: make(map[Cursor]struct{})}
@@ -65,7 +65,7 @@ func load(ctx context.Context, client *ent.Client, reader string) (*kept, error)
 	return k, nil
 }
 
-// write keeps what a progress has recorded, in one transaction.
+// write stores a record of progress in one transaction.
 func (l *Log) write(ctx context.Context, reader string, rec record) error {
 	err := l.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		ctx = system(ctx)
@@ -97,7 +97,7 @@ func (l *Log) write(ctx context.Context, reader string, rec record) error {
 	return nil
 }
 
-// park writes the row of a recipient whose events wait.
+// park writes the row of a parked recipient.
 func park(ctx context.Context, tx *ent.Client, reader string, one *parking) error {
 	update := tx.Parked.Update().Where(parked.Reader(reader), parked.Recipient(one.key), parked.StateEQ(parked.StateWaiting)).
 		SetFromSeq(one.from.seq).SetAttempts(one.attempts)
@@ -122,7 +122,7 @@ func park(ctx context.Context, tx *ent.Client, reader string, one *parking) erro
 	return create.Exec(ctx)
 }
 
-// conclude writes the row of an event that is never sent. After a crash it may be there already.
+// conclude writes the row of an event that is never sent. After a crash the row may already exist.
 func conclude(ctx context.Context, tx *ent.Client, reader string, f final) error {
 	create := tx.Parked.Create().SetReader(reader).SetRecipient(f.key).SetFromSeq(f.at.seq).
 		SetAttempts(f.attempts).SetState(parked.StateRefused)

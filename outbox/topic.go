@@ -10,8 +10,8 @@ import (
 	"lorebridge/ent/predicate"
 )
 
-// Topic is what a subscription listens to: the events that have all that is set in it. The zero of a field is not
-// set. Topics are made by the functions below and can be compared.
+// Topic selects the events of a subscription: those that match every field that is set. A zero field is not set.
+// Topics are made by the functions below and can be compared with ==.
 type Topic struct {
 	Kind        event.Kind
 	RecipientID int
@@ -19,28 +19,28 @@ type Topic struct {
 	RequestID   int
 }
 
-// PublishedKnowledge is every new knowledge item.
+// PublishedKnowledge is the topic of all new knowledge items.
 func PublishedKnowledge() Topic { return Topic{Kind: event.KindKnowledgePublished} }
 
-// RequestsTo is the requests for what a person knows.
+// RequestsTo is the topic of the requests to one person.
 func RequestsTo(ownerID int) Topic {
 	return Topic{Kind: event.KindKnowledgeRequest, RecipientID: ownerID}
 }
 
-// AnswersTo is the answers to a person's requests.
+// AnswersTo is the topic of the answers to one person's requests.
 func AnswersTo(requesterID int) Topic {
 	return Topic{Kind: event.KindKnowledgeResponse, RecipientID: requesterID}
 }
 
-// AnswerOf is the answer to one request.
+// AnswerOf is the topic of the answer to one request.
 func AnswerOf(requestID int) Topic {
 	return Topic{Kind: event.KindKnowledgeResponse, RequestID: requestID}
 }
 
-// NotificationsOf is whatever happens for a person.
+// NotificationsOf is the topic of all events for one person.
 func NotificationsOf(userID int) Topic { return Topic{RecipientID: userID} }
 
-// ActionsOf is the requests that a person makes or answers.
+// ActionsOf is the topic of the requests that one person makes or answers.
 func ActionsOf(userID int) Topic { return Topic{ActorID: userID} }
 
 // TopicsOf returns every topic that an event is on.
@@ -59,7 +59,7 @@ func TopicsOf(e *ent.Event) []Topic {
 	return topics
 }
 
-// Events selects the rows of the topic.
+// Events selects the event rows of the topic.
 func (t Topic) Events() predicate.Event {
 	var all []predicate.Event
 	if t.Kind != "" {
@@ -77,25 +77,25 @@ func (t Topic) Events() predicate.Event {
 	return event.And(all...)
 }
 
-// String writes the topic as it is stored and shown: what is set, in words with spaces between.
+// String formats the topic as it is stored and shown: the fields that are set, with spaces between.
 func (t Topic) String() string {
-	var words []string
+	var fields []string
 	if t.Kind != "" {
-		words = append(words, t.Kind.String())
+		fields = append(fields, t.Kind.String())
 	}
 	if t.RecipientID != 0 {
-		words = append(words, "recipient:"+strconv.Itoa(t.RecipientID))
+		fields = append(fields, "recipient:"+strconv.Itoa(t.RecipientID))
 	}
 	if t.ActorID != 0 {
-		words = append(words, "actor:"+strconv.Itoa(t.ActorID))
+		fields = append(fields, "actor:"+strconv.Itoa(t.ActorID))
 	}
 	if t.RequestID != 0 {
-		words = append(words, "request:"+strconv.Itoa(t.RequestID))
+		fields = append(fields, "request:"+strconv.Itoa(t.RequestID))
 	}
-	return strings.Join(words, " ")
+	return strings.Join(fields, " ")
 }
 
-// ParseTopic reads what String wrote.
+// ParseTopic parses the result of String.
 func ParseTopic(s string) (Topic, error) {
 	var t Topic
 	for word := range strings.FieldsSeq(s) {

@@ -10,7 +10,7 @@ import (
 	"lorebridge/outbox"
 )
 
-// topics are one of each kind, with two persons and two requests.
+// topics returns one topic of each kind, with two persons and two requests.
 func topics(request, otherRequest int) []outbox.Topic {
 	return []outbox.Topic{
 		outbox.PublishedKnowledge(),
@@ -58,7 +58,8 @@ func FuzzParseTopic(f *testing.F) {
 	})
 }
 
-// An event is on a topic exactly where the topic's rows have it: who listens and who catches up get the same.
+// TopicsOf returns a topic exactly if Topic.Events selects the event. So subscriptions get the same events live and
+// when they catch up.
 func TestAnEventIsOnTheTopicsWhoseRowsHaveIt(t *testing.T) {
 	t.Parallel()
 	client := open(t, 1)
@@ -71,14 +72,14 @@ func TestAnEventIsOnTheTopicsWhoseRowsHaveIt(t *testing.T) {
 	}
 	requests := client.KnowledgeRequest.Query().IDsX(ctx)
 	item := client.Knowledge.Query().OnlyIDX(ctx)
-	// And what else there can be: of every kind, for everybody and nobody, about each request and none.
+	// Also all other combinations: each kind, with and without a recipient, and about each request or none.
 	nobody, none := 0, 0
 	for _, kind := range []event.Kind{event.KindKnowledgeRequest, event.KindKnowledgeResponse, event.KindKnowledgePublished} {
 		for _, recipient := range []int{nobody, 1, 2} {
 			for _, request := range append(requests, none) {
-				for _, actor := range []int{nobody, 1, 2} { // nobody's are those from before there were actors, too
+				for _, actor := range []int{nobody, 1, 2} { // events from before there were actors have none
 					if (recipient == nobody) != (kind == event.KindKnowledgePublished) || recipient == nobody && (request != none || actor != nobody) {
-						continue // there is none such: what is for nobody is published, and about no request
+						continue // impossible: an event without a recipient is a publication, and about no request
 					}
 					create := client.Event.Create().SetKind(kind).SetPayload([]byte("{}")).SetKnowledgeID(item)
 					if recipient != nobody {
@@ -125,7 +126,7 @@ func onTopic(e *ent.Event, topic outbox.Topic) bool {
 	return n == 1
 }
 
-// Who caused an event is in its row and nowhere else.
+// The person who caused an event is in its row only.
 func TestAnActorIsNotInThePayload(t *testing.T) {
 	t.Parallel()
 	client := open(t, 1)

@@ -11,30 +11,31 @@ import (
 	"lorebridge/ent/privacy"
 )
 
-// ErrNoTx says that a change that makes events was tried outside of WithTx: nothing of it was written.
+// ErrNoTx is returned for a change that makes events outside of WithTx. Nothing of it was written.
 var ErrNoTx = errors.New("a change that makes events belongs inside Log.WithTx")
 
-// ErrNestedTx says that WithTx was called inside of WithTx: there is one writer, and it would wait for itself.
+// ErrNestedTx is returned by WithTx inside of WithTx. There is one writer, so the call would wait for itself.
 var ErrNestedTx = errors.New("a transaction is under way: use the client that WithTx gave")
 
 // scope collects the events of one transaction. It belongs to the goroutine that runs the function of WithTx.
 type scope struct {
-	client *ent.Client // the transaction's
+	client *ent.Client // of the transaction
 	events []*ent.Event
-	// answered is closed when whoever asked for the change has been answered.
+	// answered is closed when the request that caused the change has been answered.
 	answered <-chan struct{}
 }
 
 type scopeKey struct{}
 
-// WithTx runs fn in one transaction and commits it; an error or a panic of fn rolls it back. It is the only place
-// where a transaction begins. When it returns nil the events of fn are durable and in the log.
+// WithTx runs fn in one transaction and commits it. An error or a panic of fn rolls it back. No transaction begins
+// anywhere else. If it returns nil, the events of fn are durable and in the log.
 //
-// fn gets the transaction's client and must use no other: there is one writer. It should do nothing but SQL, because
-// others wait for it: after a second it is rolled back, with a *rule.UnavailableError. It may run in another
-// goroutine, and then still be running when WithTx returns: after an error, nobody may read what fn writes. An end of
-// ctx ends the wait for the transaction, not the transaction: once begun, its statements run to their end. An error
-// of fn is returned as it is; inside of WithTx the error is ErrNestedTx.
+// fn gets the transaction's client and must use no other, because there is one writer. It should do nothing but SQL,
+// because others wait for it. After a second it is rolled back, with a *rule.UnavailableError. fn may run in another
+// goroutine and may still be running when WithTx returns an error. Then the caller must not read what fn writes.
+//
+// The end of ctx ends the wait for the transaction. A transaction that has begun runs to its end. An error of fn is
+// returned unchanged. Inside of another WithTx the error is ErrNestedTx.
 func (l *Log) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent.Client) error) error {
 	if _, inside := ctx.Value(scopeKey{}).(*scope); inside {
 		return ErrNestedTx
@@ -51,11 +52,11 @@ func (l *Log) WithTx(ctx context.Context, fn func(ctx context.Context, tx *ent.C
 		})
 		s.client = tx.Client()
 		ctx = context.WithValue(ctx, scopeKey{}, s)
-		return fn(ent.NewTxContext(ctx, tx), s.client) // database rejects writes past tx
+		return fn(ent.NewTxContext(ctx, tx), s.client) // package database rejects writes that bypass tx
 	})
 }
 
-// RequireTx is the hook of entities whose changes make events: it returns ErrNoTx outside of WithTx.
+// RequireTx is a hook for entities whose changes make events. It returns ErrNoTx outside of WithTx.
 func RequireTx(next ent.Mutator) ent.Mutator {
 	return ent.MutateFunc(func(ctx context.Context, m ent.Mutation) (ent.Value, error) {
 		if _, ok := ctx.Value(scopeKey{}).(*scope); !ok {
@@ -68,8 +69,8 @@ func RequireTx(next ent.Mutator) ent.Mutator {
 	})
 }
 
-// Change is what Append makes an event of. What it is not about is zero. A change for nobody in particular has no
-// payload: only subscriptions tell of it.
+// Change describes an event for Append. Fields that do not apply are zero. A change for nobody in particular has no
+// payload, because only subscriptions get it.
 type Change struct {
 	Kind        event.Kind
 	RecipientID int
@@ -79,8 +80,8 @@ type Change struct {
 	Payload     Payload
 }
 
-// Append writes the event of a change into the transaction of ctx. Called outside of WithTx it returns ErrNoTx.
-// A text of more than MaxText bytes is left out of the row: whoever gets the event reads it elsewhere.
+// Append writes the event of a change in the transaction of ctx. Outside of WithTx it returns ErrNoTx. A text of more
+// than MaxText bytes is left out of the row; recipients read it from the request.
 func Append(ctx context.Context, c Change) error {
 	s, ok := ctx.Value(scopeKey{}).(*scope)
 	if !ok {

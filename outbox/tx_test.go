@@ -77,7 +77,7 @@ func TestAChangeThatMakesEventsNeedsWithTx(t *testing.T) {
 	}
 }
 
-func TestWhatWouldWaitForItselfIsRefused(t *testing.T) {
+func TestAWriteThatWouldWaitForItselfIsRejected(t *testing.T) {
 	client := open(t, 1)
 	relay := newRelay(t, client, outbox.RelayConfig{Sender: &recorder{}})
 	err := relay.log.WithTx(auth.AsSystem(t.Context()), func(ctx context.Context, tx *ent.Client) error {
@@ -103,8 +103,8 @@ func TestWhatWouldWaitForItselfIsRefused(t *testing.T) {
 	}
 }
 
-// Its caller learns that nothing was changed, and that is so, however late the function returns.
-func TestAFunctionThatTakesTooLongIsTakenBack(t *testing.T) {
+// The caller gets an error, and nothing is changed, however late the function returns.
+func TestAFunctionThatTakesTooLongIsRolledBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 1), &recorder{}
 		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
@@ -120,7 +120,7 @@ func TestAFunctionThatTakesTooLongIsTakenBack(t *testing.T) {
 		if overdue, ok := errors.AsType[*rule.UnavailableError](err); !ok || !strings.Contains(overdue.Reason, "longer than 1s") {
 			t.Errorf("its caller gets %v", err)
 		}
-		ask(t, relay.log, "this one counts", 2) // and gets the same ids
+		ask(t, relay.log, "this one counts", 2) // gets the same ids
 		close(free)
 		synctest.Wait()
 		stop()
@@ -160,7 +160,7 @@ func TestARowSeenBeforeItsCommitReturnsIsSentOnce(t *testing.T) {
 			})
 		}()
 		<-committed
-		running(t, relay) // reads the table, and the row is there
+		running(t, relay) // reads the table, which has the row
 		synctest.Wait()
 		close(release)
 		if err := <-returned; err != nil {
@@ -173,7 +173,7 @@ func TestARowSeenBeforeItsCommitReturnsIsSentOnce(t *testing.T) {
 	})
 }
 
-func TestACommitThatFailsAndCommittedAllTheSameIsSent(t *testing.T) {
+func TestACommitThatFailsAndCommittedNeverthelessIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, sender := open(t, 1), &recorder{}
 		relay := newRelay(t, client, outbox.RelayConfig{Sender: sender})
