@@ -31,7 +31,7 @@ type Event struct {
 	RequestID *int `json:"request_id,omitempty"`
 	// KnowledgeID holds the value of the "knowledge_id" field.
 	KnowledgeID *int `json:"knowledge_id,omitempty"`
-	// who made or answered the request, where the event is about one
+	// who made or answered the request, if the event is about one
 	ActorID *int `json:"actor_id,omitempty"`
 	// outbox.Payload as JSON; {} once it is too old to be sent
 	Payload json.RawMessage `json:"payload,omitempty"`

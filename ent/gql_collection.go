@@ -16,9 +16,9 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Selections returns what the sets select of an object that satisfies these types, or of any: for each field by its own
-// name all that is selected below it, whatever its aliases and in whichever fragments it stands. The sets must be parts
-// of the operation's document or come from here: gqlgen remembers them by their addresses.
+// Selections returns the selected fields of an object that satisfies these types, or any type. For each field, by its own
+// name, it returns all selections below it, under every alias and in every fragment. The sets must be parts of the
+// operation's document or results of Selections, because gqlgen caches by their addresses.
 func Selections(op *graphql.OperationContext, sets []ast.SelectionSet, satisfies ...string) map[string][]ast.SelectionSet {
 	fields := make(map[string][]ast.SelectionSet)
 	for _, set := range sets {
@@ -29,11 +29,10 @@ func Selections(op *graphql.OperationContext, sets []ast.SelectionSet, satisfies
 	return fields
 }
 
-// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
-// of them selects.
+// Collect makes the query read the columns and load the edges that the sets select. It also reads the named columns.
 func (_q *EventQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *EventQuery {
 	fields := Selections(op, sets, eventImplementors...)
-	all := false // a field that has no column may need any
+	all := false // a field without a column may need any column
 	_q.ctx.AppendFieldOnce(event.FieldID)
 	for _, column := range columns {
 		_q.ctx.AppendFieldOnce(column)
@@ -72,7 +71,7 @@ func (_q *EventQuery) Collect(op *graphql.OperationContext, sets []ast.Selection
 	return _q
 }
 
-// CollectFields collects what the field that is being resolved selects.
+// CollectFields collects the selections of the field that is being resolved.
 func (_q *EventQuery) CollectFields(ctx context.Context, _ ...string) (*EventQuery, error) {
 	if field := graphql.GetFieldContext(ctx); field != nil {
 		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
@@ -85,11 +84,10 @@ func (_q *EventQuery) collectField(_ context.Context, _ bool, op *graphql.Operat
 	return nil
 }
 
-// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
-// of them selects.
+// Collect makes the query read the columns and load the edges that the sets select. It also reads the named columns.
 func (_q *KnowledgeQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *KnowledgeQuery {
 	fields := Selections(op, sets, knowledgeImplementors...)
-	all := false // a field that has no column may need any
+	all := false // a field without a column may need any column
 	_q.ctx.AppendFieldOnce(knowledge.FieldID)
 	for _, column := range columns {
 		_q.ctx.AppendFieldOnce(column)
@@ -122,7 +120,7 @@ func (_q *KnowledgeQuery) Collect(op *graphql.OperationContext, sets []ast.Selec
 	return _q
 }
 
-// CollectFields collects what the field that is being resolved selects.
+// CollectFields collects the selections of the field that is being resolved.
 func (_q *KnowledgeQuery) CollectFields(ctx context.Context, _ ...string) (*KnowledgeQuery, error) {
 	if field := graphql.GetFieldContext(ctx); field != nil {
 		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
@@ -135,8 +133,7 @@ func (_q *KnowledgeQuery) collectField(_ context.Context, _ bool, op *graphql.Op
 	return nil
 }
 
-// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
-// of them selects.
+// Collect makes the query read the columns and load the edges that the sets select. It also reads the named columns.
 func (_q *KnowledgeContentQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *KnowledgeContentQuery {
 	fields := Selections(op, sets, knowledgecontentImplementors...)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -146,7 +143,7 @@ func (_q *KnowledgeContentQuery) Collect(op *graphql.OperationContext, sets []as
 	return _q
 }
 
-// CollectFields collects what the field that is being resolved selects.
+// CollectFields collects the selections of the field that is being resolved.
 func (_q *KnowledgeContentQuery) CollectFields(ctx context.Context, _ ...string) (*KnowledgeContentQuery, error) {
 	if field := graphql.GetFieldContext(ctx); field != nil {
 		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
@@ -159,11 +156,10 @@ func (_q *KnowledgeContentQuery) collectField(_ context.Context, _ bool, op *gra
 	return nil
 }
 
-// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
-// of them selects.
+// Collect makes the query read the columns and load the edges that the sets select. It also reads the named columns.
 func (_q *KnowledgeRequestQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *KnowledgeRequestQuery {
 	fields := Selections(op, sets, knowledgerequestImplementors...)
-	all := false // a field that has no column may need any
+	all := false // a field without a column may need any column
 	_q.ctx.AppendFieldOnce(knowledgerequest.FieldID)
 	for _, column := range columns {
 		_q.ctx.AppendFieldOnce(column)
@@ -206,7 +202,7 @@ func (_q *KnowledgeRequestQuery) Collect(op *graphql.OperationContext, sets []as
 	return _q
 }
 
-// CollectFields collects what the field that is being resolved selects.
+// CollectFields collects the selections of the field that is being resolved.
 func (_q *KnowledgeRequestQuery) CollectFields(ctx context.Context, _ ...string) (*KnowledgeRequestQuery, error) {
 	if field := graphql.GetFieldContext(ctx); field != nil {
 		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
@@ -219,11 +215,10 @@ func (_q *KnowledgeRequestQuery) collectField(_ context.Context, _ bool, op *gra
 	return nil
 }
 
-// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
-// of them selects.
+// Collect makes the query read the columns and load the edges that the sets select. It also reads the named columns.
 func (_q *StoredSubscriptionQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *StoredSubscriptionQuery {
 	fields := Selections(op, sets, storedsubscriptionImplementors...)
-	all := false // a field that has no column may need any
+	all := false // a field without a column may need any column
 	_q.ctx.AppendFieldOnce(storedsubscription.FieldID)
 	for _, column := range columns {
 		_q.ctx.AppendFieldOnce(column)
@@ -268,7 +263,7 @@ func (_q *StoredSubscriptionQuery) Collect(op *graphql.OperationContext, sets []
 	return _q
 }
 
-// CollectFields collects what the field that is being resolved selects.
+// CollectFields collects the selections of the field that is being resolved.
 func (_q *StoredSubscriptionQuery) CollectFields(ctx context.Context, _ ...string) (*StoredSubscriptionQuery, error) {
 	if field := graphql.GetFieldContext(ctx); field != nil {
 		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})
@@ -281,11 +276,10 @@ func (_q *StoredSubscriptionQuery) collectField(_ context.Context, _ bool, op *g
 	return nil
 }
 
-// Collect makes the query read the columns that any of the sets selects, and those named, and load the edges that any
-// of them selects.
+// Collect makes the query read the columns and load the edges that the sets select. It also reads the named columns.
 func (_q *UserQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) *UserQuery {
 	fields := Selections(op, sets, userImplementors...)
-	all := false // a field that has no column may need any
+	all := false // a field without a column may need any column
 	_q.ctx.AppendFieldOnce(user.FieldID)
 	for _, column := range columns {
 		_q.ctx.AppendFieldOnce(column)
@@ -309,7 +303,7 @@ func (_q *UserQuery) Collect(op *graphql.OperationContext, sets []ast.SelectionS
 	return _q
 }
 
-// CollectFields collects what the field that is being resolved selects.
+// CollectFields collects the selections of the field that is being resolved.
 func (_q *UserQuery) CollectFields(ctx context.Context, _ ...string) (*UserQuery, error) {
 	if field := graphql.GetFieldContext(ctx); field != nil {
 		_q.Collect(graphql.GetOperationContext(ctx), []ast.SelectionSet{field.Field.Selections})

@@ -25,7 +25,7 @@ type Knowledge struct {
 	OwnerID int `json:"owner_id,omitempty"`
 	// Title holds the value of the "title" field.
 	Title string `json:"title,omitempty"`
-	// the title in lower case: SQLite folds ASCII alone
+	// the title in lower case, because SQLite folds only ASCII
 	TitleKey string `json:"title_key,omitempty"`
 	// UpdatedAt holds the value of the "updated_at" field.
 	UpdatedAt time.Time `json:"updated_at,omitempty"`

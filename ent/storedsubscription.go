@@ -27,7 +27,7 @@ type StoredSubscription struct {
 	State storedsubscription.State `json:"state,omitempty"`
 	// UserID holds the value of the "user_id" field.
 	UserID int `json:"user_id,omitempty"`
-	// no edge: a session that ends closes its subscriptions, whose owner may still ask for their channels
+	// no edge, because the row outlives its session: the owner may still ask for the channel
 	SessionID int `json:"session_id,omitempty"`
 	// outbox.Topic as text
 	Topic string `json:"topic,omitempty"`
@@ -41,11 +41,11 @@ type StoredSubscription struct {
 	Document string `json:"document,omitempty"`
 	// Variables holds the value of the "variables" field.
 	Variables map[string]interface{} `json:"variables,omitempty"`
-	// which client listens, and so which event it gets; UNSET until it asks for its channel: where it asks decides
+	// the client's protocol, and so the names of its events; UNSET until it authorizes the channel, which shows the protocol
 	Protocol storedsubscription.Protocol `json:"protocol,omitempty"`
 	// Compress holds the value of the "compress" field.
 	Compress bool `json:"compress,omitempty"`
-	// the place in the log up to which it needs no event any more
+	// the place in the log up to which it needs no more events
 	Cursor int `json:"cursor,omitempty"`
 	// AuthorizedAt holds the value of the "authorized_at" field.
 	AuthorizedAt *time.Time `json:"authorized_at,omitempty"`

@@ -8,87 +8,87 @@ import (
 	"fmt"
 )
 
-// TxRunner is a driver that decides when and where the bodies of transactions run, so that those that come together can
+// TxRunner is a driver that decides when and in which goroutine the bodies of transactions run, so that concurrent ones can
 // share one COMMIT.
 type TxRunner interface {
-	// RunTx runs body once, as soon as it may write, and then the commit that body returned. In the context that body gets,
-	// the driver's Tx returns the transaction that it waited for. It returns the error of body or of commit, once that
-	// transaction has ended; or an error of its own, if body did not run, or did not return in time: then what it did is
-	// rolled back, and commit is not called. A panic of either goes on in the goroutine that called RunTx.
+	// RunTx runs body once, as soon as it may write, and then the commit that body returned. With the context of body, the
+	// driver's Tx returns the transaction. After its end RunTx returns the error of body or of commit. If body did not run,
+	// or did not return in time, RunTx rolls back, does not call commit, and returns an error of its own. A panic of body or
+	// commit continues in the goroutine that called RunTx.
 	//
-	// An end of ctx ends the wait for the transaction, and not the transaction.
+	// The end of ctx ends the wait for the transaction, but not a transaction that has begun.
 	RunTx(ctx context.Context, body func(ctx context.Context) (commit func() error, err error)) error
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m EventMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m KnowledgeMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m KnowledgeContentMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m KnowledgeRequestMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m KnowledgeShareMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m ParkedMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m ProgressMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m SessionMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m SettingMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m StoredSubscriptionMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx reports whether the mutation is part of a transaction. It costs nothing; Tx makes a client.
+// InTx reports whether the mutation is part of a transaction. It is cheaper than Tx, which creates a client.
 func (m UserMutation) InTx() bool {
 	_, ok := m.driver.(*txDriver)
 	return ok
 }
 
-// InTx runs body in a transaction and commits it; an error or a panic of body rolls it back. It returns the error of body as
-// it is. Body must not use what it shares with the caller after InTx has returned an error: a body that is too slow may
-// still be running then, and whatever it asks of its transaction fails.
+// InTx runs body in a transaction and commits it; an error or a panic of body rolls it back. It returns the error of body
+// unchanged. A body that is too slow may still be running when InTx returns an error. So the caller must not read what
+// body writes. Every statement of such a body fails.
 func (c *Client) InTx(ctx context.Context, body func(ctx context.Context, tx *Tx) error) error {
 	run := func(ctx context.Context) (commit func() error, err error) {
 		tx, err := c.Tx(ctx)

@@ -21,7 +21,7 @@ type User struct {
 	CreatedAt time.Time `json:"created_at,omitempty"`
 	// Name holds the value of the "name" field.
 	Name string `json:"name,omitempty"`
-	// the name in lower case: SQLite folds ASCII alone
+	// the name in lower case, because SQLite folds only ASCII
 	NameKey string `json:"name_key,omitempty"`
 	// Email holds the value of the "email" field.
 	Email string `json:"email,omitempty"`

@@ -18,13 +18,13 @@ import (
 	"lorebridge/rule"
 )
 
-// answer holds the rules of an answer, shares the item that an approval grants, and appends the event. Of two
-// answers at once the database lets one find the request pending.
+// answer applies the rules of an answer, shares the item if it is approved, and appends the event. If two answers
+// come at once, the database lets only one find the request pending.
 func answer(next ent.Mutator) ent.Mutator {
 	return hook.KnowledgeRequestFunc(func(ctx context.Context, m *gen.KnowledgeRequestMutation) (ent.Value, error) {
 		status, ok := m.Status()
 		if !ok || status == knowledgerequest.StatusPending || !answersOnly(m) {
-			return nil, rule.ErrForbidden // a request changes by being answered and in no other way
+			return nil, rule.ErrForbidden // answering is the only change of a request
 		}
 		if err := tidyResponse(m); err != nil {
 			return nil, err
@@ -33,7 +33,7 @@ func answer(next ent.Mutator) ent.Mutator {
 		m.Where(knowledgerequest.StatusEQ(knowledgerequest.StatusPending))
 		v, err := next.Mutate(ctx, m)
 		if gen.IsNotFound(err) {
-			return nil, whyUnanswerable(ctx, m)
+			return nil, unanswerableError(ctx, m)
 		}
 		if err != nil {
 			return nil, err
@@ -61,14 +61,14 @@ func answer(next ent.Mutator) ent.Mutator {
 	})
 }
 
-// answersOnly says that nothing changes but what an answer changes.
+// answersOnly reports whether the mutation changes only the fields of an answer.
 func answersOnly(m *gen.KnowledgeRequestMutation) bool {
 	allowed := []string{knowledgerequest.FieldStatus, knowledgerequest.FieldResponseContent, knowledgerequest.FieldRespondedAt}
 	return len(m.ClearedFields()) == 0 && len(m.ClearedEdges()) == 0 && len(m.AddedEdges()) == 0 &&
 		!slices.ContainsFunc(m.Fields(), func(field string) bool { return !slices.Contains(allowed, field) })
 }
 
-// tidyResponse takes a blank text for none.
+// tidyResponse clears a blank response.
 func tidyResponse(m *gen.KnowledgeRequestMutation) error {
 	text, ok := m.ResponseContent()
 	if !ok {
@@ -86,9 +86,9 @@ func tidyResponse(m *gen.KnowledgeRequestMutation) error {
 	return nil
 }
 
-// whyUnanswerable finds out why no pending request of the viewer's was there to answer: for a stranger there is
-// none, the requester sees it and may not, the owner comes late.
-func whyUnanswerable(ctx context.Context, m *gen.KnowledgeRequestMutation) error {
+// unanswerableError returns why the viewer has no such pending request to answer. A stranger gets "not found", the
+// requester is not allowed to answer, and for the owner it has already been answered.
+func unanswerableError(ctx context.Context, m *gen.KnowledgeRequestMutation) error {
 	id, _ := m.ID()
 	request, err := m.Client().KnowledgeRequest.Get(ctx, id)
 	switch {
@@ -103,7 +103,7 @@ func whyUnanswerable(ctx context.Context, m *gen.KnowledgeRequestMutation) error
 	}
 }
 
-// share lets the requester read the item that was approved. It may be shared already, by an older request.
+// share lets the requester read the approved item. An older request may have shared it already.
 func share(ctx context.Context, tx *gen.Client, request *gen.KnowledgeRequest) error {
 	if request.Status != knowledgerequest.StatusApproved || request.KnowledgeID == nil {
 		return nil

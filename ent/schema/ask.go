@@ -16,10 +16,10 @@ import (
 	"lorebridge/rule"
 )
 
-// ask holds the rules of a new KnowledgeRequest and appends its event.
+// ask applies the rules of a new KnowledgeRequest and appends its event.
 //
-// Where the same request is pending, an insertion with ON CONFLICT DO NOTHING returns sql.ErrNoRows, and there is
-// no event. Which request is the same, the two unique indexes say.
+// If the same request is already pending, an insertion with ON CONFLICT DO NOTHING returns sql.ErrNoRows, and there
+// is no event. The two unique indexes define which requests are the same.
 func ask(next ent.Mutator) ent.Mutator {
 	return hook.KnowledgeRequestFunc(func(ctx context.Context, m *gen.KnowledgeRequestMutation) (ent.Value, error) {
 		question, _ := m.Question()
@@ -30,15 +30,15 @@ func ask(next ent.Mutator) ent.Mutator {
 		m.SetQuestion(question)
 		hash := sha256.Sum256([]byte(question))
 		m.SetQuestionHash(hash[:])
-		if err := askable(ctx, m); err != nil {
+		if err := checkAsk(ctx, m); err != nil {
 			return nil, err
 		}
-		name, err := askersName(ctx, m)
+		name, err := requesterName(ctx, m)
 		if err != nil {
 			return nil, err
 		}
 		v, err := next.Mutate(ctx, m)
-		if sqlgraph.IsForeignKeyConstraintError(err) { // nobody is asked: the statement alone has failed, and changed nothing
+		if sqlgraph.IsForeignKeyConstraintError(err) { // the owner does not exist; only this statement has failed
 			return nil, rule.ErrNotFound
 		}
 		if err != nil {
@@ -62,9 +62,9 @@ func ask(next ent.Mutator) ent.Mutator {
 	})
 }
 
-// askable sets the owner of the item asked for, and checks that asking makes sense. Whether the owner is there, the
-// foreign key says: everybody waits for the writer, which has enough to do.
-func askable(ctx context.Context, m *gen.KnowledgeRequestMutation) error {
+// checkAsk sets the owner of the item asked for, and checks that the request makes sense. It leaves the check of the
+// owner to the foreign key, because everybody waits for the writer and a query would make that longer.
+func checkAsk(ctx context.Context, m *gen.KnowledgeRequestMutation) error {
 	requester, _ := m.RequesterID()
 	owner, toPerson := m.OwnerID()
 	item, forItem := m.KnowledgeID()
@@ -96,8 +96,8 @@ func askable(ctx context.Context, m *gen.KnowledgeRequestMutation) error {
 	return err
 }
 
-// askersName is the name of who asks, as the viewer's session has it.
-func askersName(ctx context.Context, m *gen.KnowledgeRequestMutation) (string, error) {
+// requesterName returns the requester's name from the viewer's session.
+func requesterName(ctx context.Context, m *gen.KnowledgeRequestMutation) (string, error) {
 	requester, _ := m.RequesterID()
 	if viewer, err := auth.FromContext(ctx); err == nil && viewer.UserID == requester && viewer.Name != "" {
 		return viewer.Name, nil

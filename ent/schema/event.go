@@ -18,8 +18,8 @@ import (
 	"lorebridge/rule"
 )
 
-// Event is the outbox and the log: one row per change, written in the transaction of the change and read in one order
-// after it. Those with a recipient are that person's notifications. Package outbox alone creates and removes them.
+// Event is one row of the log: one per change, written in its transaction and read in one order afterwards. Events
+// with a recipient are that person's notifications. Only package outbox creates and removes events.
 type Event struct{ ent.Schema }
 
 func (Event) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -33,7 +33,7 @@ func (Event) Fields() []ent.Field {
 		field.Int("request_id").Optional().Nillable(),
 		field.Int("knowledge_id").Optional().Nillable(),
 		field.Int("actor_id").Optional().Nillable().Immutable().Annotations(entgql.Skip()).
-			Comment("who made or answered the request, where the event is about one"),
+			Comment("who made or answered the request, if the event is about one"),
 		field.JSON("payload", json.RawMessage{}).Annotations(entgql.Skip()).
 			Comment("outbox.Payload as JSON; {} once it is too old to be sent"),
 		field.Time("read_at").Optional().Nillable(),
@@ -53,15 +53,15 @@ func (Event) Edges() []ent.Edge {
 
 func (Event) Indexes() []ent.Index {
 	return []ent.Index{
-		// For notifications, all of them or the unread ones, and both counts. It names id because read_at follows: only
-		// then are the rows in the order of their cursors. Unread rows are found by stepping over the others inside the
+		// For all notifications, the unread ones, and both counts. The index includes id because read_at follows:
+		// only then are its rows in the order of the cursors. A query for unread rows skips the read ones inside the
 		// index.
 		index.Fields("recipient_id", "created_at", "id", "read_at"),
-		// For the subscription to one request's answer, and for the foreign key when a request is deleted.
+		// For the subscription to the answer of one request, and for the foreign key when a request is deleted.
 		index.Fields("request_id"),
 		// For the foreign key when an item is deleted. Most events are about no item.
 		index.Fields("knowledge_id").Annotations(entsql.IndexWhere("knowledge_id IS NOT NULL")),
-		// For a subscription that catches up: its person's last act, and so its cursor, may be any number of events
+		// For a subscription that catches up: its cursor is at its person's last action, which may be many events
 		// ago.
 		index.Fields("actor_id").Annotations(entsql.IndexWhere("actor_id IS NOT NULL")),
 		// For outbox.Retention.
@@ -90,7 +90,7 @@ func (Event) Policy() ent.Policy {
 		Mutation: privacy.MutationPolicy{
 			signedIn(),
 			privacy.OnMutationOperation(read, ent.OpUpdate|ent.OpUpdateOne),
-			forbidden(), // outbox appends and removes, as the system
+			forbidden(), // only outbox appends and removes, as the system
 		},
 	}
 }

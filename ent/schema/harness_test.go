@@ -19,7 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scene is four people around one owner's item, which the requester asked for, and another that was shared.
+// scene holds an owner with two items, a requester who has asked for one of them, a person with whom the other is
+// shared, and a stranger.
 type scene struct {
 	t                          *testing.T
 	client                     *ent.Client
@@ -67,7 +68,7 @@ func set(t *testing.T) *scene {
 	return s
 }
 
-// as is a context in which u is asking; nobody if u is nil.
+// as returns a context with u as the viewer; without a viewer if u is nil.
 func (s *scene) as(u *ent.User) context.Context {
 	if u == nil {
 		return s.t.Context()
@@ -77,7 +78,7 @@ func (s *scene) as(u *ent.User) context.Context {
 
 func (s *scene) system() context.Context { return auth.AsSystem(s.t.Context()) }
 
-// try runs fn in a transaction in which u is asking.
+// try runs fn in a transaction with u as the viewer.
 func (s *scene) try(u *ent.User, fn func(ctx context.Context, tx *ent.Client) error) error {
 	s.t.Helper()
 	return s.log.WithTx(s.as(u), fn)
@@ -88,7 +89,7 @@ func (s *scene) must(u *ent.User, fn func(ctx context.Context, tx *ent.Client) e
 	must(s.t, s.try(u, fn))
 }
 
-// events are the ids of the requests that events of a kind are about, in the order of the events.
+// events returns the ids of the requests of all events of a kind, in the order of the events.
 func (s *scene) events(kind event.Kind) []int {
 	s.t.Helper()
 	rows, err := s.client.Event.Query().Where(event.KindEQ(kind)).Order(ent.Asc(event.FieldID)).All(s.system())

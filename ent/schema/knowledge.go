@@ -20,8 +20,8 @@ import (
 	"lorebridge/rule"
 )
 
-// Knowledge is an item that a person holds. Its title is for everybody signed in; its text is a
-// KnowledgeContent, a row of its own with a rule of its own.
+// Knowledge is an item that a person knows. Every signed-in person sees its title. Its text is a KnowledgeContent, a
+// row of its own with a rule of its own.
 type Knowledge struct{ ent.Schema }
 
 func (Knowledge) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -31,7 +31,7 @@ func (Knowledge) Fields() []ent.Field {
 		field.Int("owner_id").Immutable(),
 		field.String("title"),
 		field.String("title_key").
-			Comment("the title in lower case: SQLite folds ASCII alone"),
+			Comment("the title in lower case, because SQLite folds only ASCII"),
 		field.Time("updated_at").Default(now).UpdateDefault(now),
 	}
 }
@@ -103,7 +103,7 @@ func tidyKnowledge(next ent.Mutator) ent.Mutator {
 	})
 }
 
-// publish appends the event of a new item, for whoever subscribes to them.
+// publish appends the event of a new item, for the subscribers to new items.
 func publish(next ent.Mutator) ent.Mutator {
 	return hook.KnowledgeFunc(func(ctx context.Context, m *gen.KnowledgeMutation) (ent.Value, error) {
 		v, err := next.Mutate(ctx, m)
@@ -116,7 +116,8 @@ func publish(next ent.Mutator) ent.Mutator {
 	})
 }
 
-// explainKnowledge tells another person's item, which everybody can see, from one that does not exist.
+// explainKnowledge distinguishes between an item of another person, which everybody can see, and one that does not
+// exist.
 func explainKnowledge(next ent.Mutator) ent.Mutator {
 	return hook.KnowledgeFunc(func(ctx context.Context, m *gen.KnowledgeMutation) (ent.Value, error) {
 		v, err := next.Mutate(ctx, m)
@@ -139,14 +140,14 @@ func explainKnowledge(next ent.Mutator) ent.Mutator {
 	})
 }
 
-// denyPendingRequests answers, before an item is deleted, those who wait for it; each of them is told.
+// denyPendingRequests denies the pending requests for an item before it is deleted. Each requester gets an event.
 func denyPendingRequests(next ent.Mutator) ent.Mutator {
 	return hook.KnowledgeFunc(func(ctx context.Context, m *gen.KnowledgeMutation) (ent.Value, error) {
 		id, ok := m.ID()
 		if !ok {
 			return nil, rule.ErrForbidden
 		}
-		// Seen by the policy of requests: for anybody but the owner there are none.
+		// The policy of requests applies here: for anybody except the owner there are none.
 		pending, err := m.Client().KnowledgeRequest.Query().
 			Where(knowledgerequest.KnowledgeID(id), knowledgerequest.OwnerID(viewerID(ctx)),
 				knowledgerequest.StatusEQ(knowledgerequest.StatusPending)).

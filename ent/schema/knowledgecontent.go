@@ -17,16 +17,16 @@ import (
 	"lorebridge/rule"
 )
 
-// KnowledgeContent is the text of one Knowledge, read by its owner and by those it was shared with.
+// KnowledgeContent is the text of one Knowledge. Its owner can read it, and those with whom it is shared.
 //
-// It stays a type for entgql, unlike the other inner entities: so a list that selects Knowledge.content
-// loads all its texts in one query. In the API it is only that string.
+// Unlike the other inner entities it is a type for entgql, so that a list that selects Knowledge.content loads all
+// its texts in one query. In the API it is only a string.
 type KnowledgeContent struct{ ent.Schema }
 
 func (KnowledgeContent) Fields() []ent.Field {
 	return []ent.Field{
 		field.Int("knowledge_id").Immutable().Annotations(entgql.Skip()),
-		// Skipped, or the selection, which has no subfields, would be taken for one of the id alone.
+		// Skipped, because the selection has no subfields, and entgql would take it for one of the id alone.
 		field.Text("text").Annotations(entgql.Skip()),
 	}
 }
@@ -69,7 +69,7 @@ func (KnowledgeContent) Policy() ent.Policy {
 			signedIn(),
 			privacy.OnMutationOperation(create, ent.OpCreate),
 			privacy.OnMutationOperation(change, ent.OpUpdate|ent.OpUpdateOne),
-			forbidden(), // it goes with its Knowledge
+			forbidden(), // it is deleted with its Knowledge
 		},
 	}
 }

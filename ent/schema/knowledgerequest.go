@@ -18,8 +18,8 @@ import (
 	"lorebridge/rule"
 )
 
-// KnowledgeRequest is one person's question to another, about an item or free. Requester and owner see it;
-// for anybody else it does not exist.
+// KnowledgeRequest is one person's question to another, for an item or without one. Requester and owner can see it.
+// For anybody else it does not exist.
 type KnowledgeRequest struct{ ent.Schema }
 
 func (KnowledgeRequest) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -47,22 +47,22 @@ func (KnowledgeRequest) Edges() []ent.Edge {
 	}
 }
 
-// Indexes are only those that a query needs, because each costs every new request a page.
+// Indexes returns only the indexes that a query needs, because each costs every new request a page.
 func (KnowledgeRequest) Indexes() []ent.Index {
 	return []ent.Index{
 		// For knowledgeRequests(box: SENT), and for the foreign key when its requester is deleted.
 		index.Fields("requester_id", "created_at"),
-		// For knowledgeRequests(box: RECEIVED), also by status, and for the foreign key when its owner is deleted. It
-		// names id because status follows: only then are the rows in the order of their cursors. Lists by status step
-		// over the others inside the index.
+		// For knowledgeRequests(box: RECEIVED), also by status, and for the foreign key when its owner is deleted.
+		// The index includes id because status follows: only then are its rows in the order of the cursors. A query
+		// by status skips the others inside the index.
 		index.Fields("owner_id", "created_at", "id", "status"),
 		// For deleteKnowledge, which denies the pending requests of the item, and for its foreign key. A free question
 		// has no item.
 		index.Fields("knowledge_id").Annotations(entsql.IndexWhere("knowledge_id IS NOT NULL")),
-		// For ON CONFLICT DO NOTHING in createKnowledgeRequest, and for finding the request that was there before.
+		// For ON CONFLICT DO NOTHING in createKnowledgeRequest, and for finding the existing request.
 		index.Fields("requester_id", "knowledge_id").Unique().StorageKey("knowledge_requests_one_pending_for_item").
 			Annotations(entsql.IndexWhere("status = 'PENDING' AND knowledge_id IS NOT NULL")),
-		// The same for free questions. It hashes the question, because PostgreSQL limits what an index row holds.
+		// The same for free questions. It hashes the question, because PostgreSQL limits the size of an index row.
 		index.Fields("requester_id", "owner_id", "question_hash").Unique().
 			StorageKey("knowledge_requests_one_pending_for_question").
 			Annotations(entsql.IndexWhere("status = 'PENDING' AND knowledge_id IS NULL")),
@@ -96,9 +96,9 @@ func (KnowledgeRequest) Policy() ent.Policy {
 	}
 }
 
-// Hooks make the events. Updates of many rows at once are forbidden: a hook would not see the rows. Old rows are
-// removed by outbox.Retention alone, as the system, and that makes no event. Nobody should use CreateBulk either: its
-// hooks run from the last row to the first, and so would the events.
+// Hooks returns the hooks that append the events. Updates of many rows at once are forbidden, because a hook would
+// not see the rows. Only outbox.Retention removes old rows, as the system, and that appends no event. Do not use
+// CreateBulk: its hooks run from the last row to the first, and so would the events.
 func (KnowledgeRequest) Hooks() []ent.Hook {
 	return []ent.Hook{
 		outbox.RequireTx,

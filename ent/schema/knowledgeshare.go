@@ -17,7 +17,7 @@ import (
 	"lorebridge/ent/privacy"
 )
 
-// KnowledgeShare lets one person read one Knowledge's content. Only an approval makes it.
+// KnowledgeShare lets one person read the content of one Knowledge. Only an approval creates it.
 type KnowledgeShare struct{ ent.Schema }
 
 func (KnowledgeShare) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -61,6 +61,6 @@ func (KnowledgeShare) Policy() ent.Policy {
 				))
 				return privacy.Allow
 			})},
-		Mutation: privacy.MutationPolicy{forbidden()}, // an approval makes it, as the system
+		Mutation: privacy.MutationPolicy{forbidden()}, // only an approval creates it, as the system
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"entgo.io/ent/schema/mixin"
 )
 
-// now is the time of a row: UTC, because SQLite compares times as text, and whole milliseconds,
-// because that is what events and the Time scalar show.
+// now returns the time for a row. It is in UTC because SQLite compares times as text, and in whole milliseconds
+// because events and the Time scalar have no more.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// createdAt gives an entity the immutable time of its creation, by which its lists are ordered.
+// createdAt gives an entity the immutable time of its creation, which is the order of its lists.
 type createdAt struct{ mixin.Schema }
 
 func (createdAt) Fields() []ent.Field {

@@ -11,8 +11,8 @@ import (
 	"lorebridge/ent/privacy"
 )
 
-// Parked is what a reader of the log has left behind: a recipient whose events wait, or one event that is never sent.
-// Package outbox alone reads and writes it.
+// Parked is a recipient whose events wait, or one event that is never sent, of one reader of the log. Only package
+// outbox reads and writes it.
 type Parked struct{ ent.Schema }
 
 func (Parked) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -31,7 +31,8 @@ func (Parked) Fields() []ent.Field {
 	}
 }
 
-// Indexes keep one row for each recipient that waits and for each event that is never sent.
+// Indexes returns the unique indexes: one row for each recipient that waits, and one for each event that is never
+// sent.
 func (Parked) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("reader", "recipient").Unique().StorageKey("parked_one_for_recipient").
@@ -45,7 +46,7 @@ func (Parked) Annotations() []schema.Annotation {
 	return []schema.Annotation{entgql.Skip(), entsql.Table("parked")}
 }
 
-func (Parked) Policy() ent.Policy { // the server reads and writes, as the system
+func (Parked) Policy() ent.Policy { // only the server reads and writes, as the system
 	return privacy.Policy{
 		Query:    privacy.QueryPolicy{forbidden()},
 		Mutation: privacy.MutationPolicy{forbidden()},

@@ -8,7 +8,8 @@ import (
 	"lorebridge/rule"
 )
 
-// signedIn refuses whoever is not signed in. Every policy begins with it, and what no later rule allows is denied.
+// signedIn rejects requests without a viewer. Every policy begins with it, and denies everything that no later rule
+// allows.
 func signedIn() privacy.QueryMutationRule {
 	return privacy.ContextQueryMutationRule(func(ctx context.Context) error {
 		if _, err := auth.FromContext(ctx); err != nil {
@@ -18,12 +19,12 @@ func signedIn() privacy.QueryMutationRule {
 	})
 }
 
-// forbidden is the end of a mutation policy: nobody but the server itself does this.
+// forbidden ends a mutation policy: only the server itself may do this.
 func forbidden() privacy.QueryMutationRule {
 	return privacy.ContextQueryMutationRule(func(context.Context) error { return rule.ErrForbidden })
 }
 
-// viewerID is the id of who is asking, or 0, which is nobody's: for rules behind signedIn.
+// viewerID returns the id of the viewer, or 0, which no person has. It is for rules behind signedIn.
 func viewerID(ctx context.Context) int {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {

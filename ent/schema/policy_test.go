@@ -19,7 +19,7 @@ import (
 	"lorebridge/rule"
 )
 
-// What each of the four finds in each table, however the rows are reached.
+// Each of the four finds only their own rows in each table, however a query reaches the rows.
 func TestEachPersonReadsWhatIsTheirs(t *testing.T) {
 	t.Parallel()
 	s := set(t)
@@ -102,7 +102,7 @@ func TestEachPersonReadsWhatIsTheirs(t *testing.T) {
 	}
 }
 
-// write is something that a new resolver might try inside a transaction.
+// write is something that a new resolver might do inside a transaction.
 type write struct {
 	name string
 	who  *ent.User
@@ -238,12 +238,12 @@ func TestNobodyWritesWhatIsNotTheirs(t *testing.T) {
 		if err := s.try(w.who, w.do); !errors.Is(err, w.want) && (!errors.Is(w.want, errNotFound) || !ent.IsNotFound(err)) {
 			t.Errorf("%s can %s: %v, want %v", w.who.Name, w.name, err, w.want)
 		}
-		// Whoever is not signed in gets no further than that.
+		// Without a viewer every write fails at once.
 		if err := s.try(nil, w.do); !errors.Is(err, auth.ErrUnauthenticated) && !errors.Is(err, rule.ErrForbidden) {
 			t.Errorf("nobody can %s: %v", w.name, err)
 		}
 	}
-	// Those that cannot fail but by changing nothing.
+	// These cannot fail; they change nothing instead.
 	s.must(s.requester, func(ctx context.Context, tx *ent.Client) error {
 		n, err := tx.Event.Update().Where(event.RecipientID(s.owner.ID)).SetReadAt(later).Save(ctx)
 		if n > 0 {
@@ -261,7 +261,7 @@ func TestNobodyWritesWhatIsNotTheirs(t *testing.T) {
 	})
 }
 
-// errNotFound stands for ent's NotFoundError.
+// errNotFound represents ent's NotFoundError.
 var errNotFound = errors.New("not found")
 
 // answer denies a request.
@@ -271,8 +271,8 @@ func (s *scene) answer(r *ent.KnowledgeRequest) func(ctx context.Context, tx *en
 	}
 }
 
-// The system passes the rules of who may, but not those of what is possible.
-func TestNotEvenTheSystemChangesARequestButByAnAnswer(t *testing.T) {
+// For the system no permissions apply, but the rules of the entities do.
+func TestEvenTheSystemChangesARequestOnlyByAnAnswer(t *testing.T) {
 	t.Parallel()
 	s := set(t)
 	for name, do := range map[string]func(ctx context.Context, tx *ent.Client) error{
@@ -288,10 +288,10 @@ func TestNotEvenTheSystemChangesARequestButByAnAnswer(t *testing.T) {
 		"make it pending": func(ctx context.Context, tx *ent.Client) error {
 			return tx.KnowledgeRequest.UpdateOneID(s.approved.ID).SetStatus(knowledgerequest.StatusPending).Exec(ctx)
 		},
-		"write words without an answer": func(ctx context.Context, tx *ent.Client) error {
+		"write a response without an answer": func(ctx context.Context, tx *ent.Client) error {
 			return tx.KnowledgeRequest.UpdateOneID(s.approved.ID).SetResponseContent("x").Exec(ctx)
 		},
-		"take words back": func(ctx context.Context, tx *ent.Client) error {
+		"remove the response": func(ctx context.Context, tx *ent.Client) error {
 			return tx.KnowledgeRequest.UpdateOneID(s.pending.ID).SetStatus(knowledgerequest.StatusDenied).ClearResponseContent().Exec(ctx)
 		},
 		"turn it to another item": func(ctx context.Context, tx *ent.Client) error {

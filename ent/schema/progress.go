@@ -9,7 +9,7 @@ import (
 	"lorebridge/ent/privacy"
 )
 
-// Progress is how far one reader of the log has come. Package outbox alone reads and writes it.
+// Progress is how far one reader of the log is. Only package outbox reads and writes it.
 type Progress struct{ ent.Schema }
 
 func (Progress) Fields() []ent.Field {
@@ -24,7 +24,7 @@ func (Progress) Annotations() []schema.Annotation {
 	return []schema.Annotation{entgql.Skip()}
 }
 
-func (Progress) Policy() ent.Policy { // the server reads and writes, as the system
+func (Progress) Policy() ent.Policy { // only the server reads and writes, as the system
 	return privacy.Policy{
 		Query:    privacy.QueryPolicy{forbidden()},
 		Mutation: privacy.MutationPolicy{forbidden()},

@@ -20,11 +20,11 @@ import (
 	"lorebridge/rule"
 )
 
-// What makes events works inside Log.WithTx only, or an event could be forgotten.
+// Changes with events work only inside Log.WithTx, because otherwise an event could be lost.
 func TestAChangeWithEventsNeedsWithTx(t *testing.T) {
 	t.Parallel()
 	s := set(t)
-	own, err := s.client.Tx(s.as(s.stranger)) // a transaction of one's own hands nothing to the log
+	own, err := s.client.Tx(s.as(s.stranger)) // another transaction does not hand its events to the log
 	must(t, err)
 	changes := func(client *ent.Client) map[string]func(ctx context.Context) error {
 		return map[string]func(ctx context.Context) error{
@@ -53,7 +53,7 @@ func TestAChangeWithEventsNeedsWithTx(t *testing.T) {
 		}
 	}
 	must(t, own.Rollback())
-	// Nor does it work inside WithTx past its transaction.
+	// It also fails inside WithTx if it bypasses the transaction.
 	s.must(s.stranger, func(ctx context.Context, _ *ent.Client) error {
 		if err := changes(s.client)["ask"](ctx); !errors.Is(err, outbox.ErrNoTx) {
 			t.Errorf("ask past the transaction: %v, want ErrNoTx", err)
@@ -65,8 +65,8 @@ func TestAChangeWithEventsNeedsWithTx(t *testing.T) {
 	}
 }
 
-// The rules of a request hold for every writer: here without the resolver that checks some of them first.
-func TestTheRulesOfARequestStandBesideIt(t *testing.T) {
+// The rules of a request apply to every writer, also without the resolver, which checks some of them first.
+func TestTheRulesOfARequestHoldForEveryWriter(t *testing.T) {
 	t.Parallel()
 	s := set(t)
 	for _, test := range []struct {
@@ -105,7 +105,7 @@ func TestTheRulesOfARequestStandBesideIt(t *testing.T) {
 	}
 }
 
-// The writer, for which everybody waits, reads neither who asks nor who is asked.
+// Everybody waits for the writer, so it reads neither the requester nor the owner.
 func TestAskingReadsNobodyOnTheWriter(t *testing.T) {
 	t.Parallel()
 	s := set(t)
@@ -132,7 +132,7 @@ func TestAskingReadsNobodyOnTheWriter(t *testing.T) {
 			if read != reads {
 				t.Errorf("%d people are read, want %d", read, reads)
 			}
-			return ask(s.owner.ID) // the transaction goes on
+			return ask(s.owner.ID) // the transaction continues
 		}))
 		rows, err := s.client.Event.Query().Order(ent.Desc(event.FieldID)).Limit(1).All(s.system())
 		must(t, err)
@@ -146,7 +146,7 @@ func TestAskingReadsNobodyOnTheWriter(t *testing.T) {
 	}
 }
 
-// errInput stands for a *rule.InputError.
+// errInput represents a *rule.InputError.
 var errInput = errors.New("input")
 
 func TestAQuestionIsKeptTrimmedAndHashed(t *testing.T) {
@@ -172,7 +172,7 @@ func TestAQuestionIsKeptTrimmedAndHashed(t *testing.T) {
 	})
 }
 
-func TestASecondPendingRequestMeetsTheFirst(t *testing.T) {
+func TestASecondPendingRequestIsNotCreated(t *testing.T) {
 	t.Parallel()
 	s := set(t)
 	err := s.try(s.requester, func(ctx context.Context, tx *ent.Client) error {
@@ -194,7 +194,7 @@ func TestASecondPendingRequestMeetsTheFirst(t *testing.T) {
 	}
 }
 
-// Their order is the one of the calls, also where one transaction makes several.
+// Events have the order of the changes, also if one transaction makes several.
 func TestEventsFollowTheirChanges(t *testing.T) {
 	t.Parallel()
 	s := set(t)
@@ -218,8 +218,8 @@ func TestEventsFollowTheirChanges(t *testing.T) {
 	}
 }
 
-// So that a person's other devices can be told.
-func TestAnEventNotesWhoMadeOrAnsweredTheRequest(t *testing.T) {
+// Events go to the actor's other devices as well.
+func TestAnEventNamesWhoMadeOrAnsweredTheRequest(t *testing.T) {
 	t.Parallel()
 	s := set(t)
 	actors := func(kind event.Kind) (all []int) {
@@ -240,7 +240,7 @@ func TestAnEventNotesWhoMadeOrAnsweredTheRequest(t *testing.T) {
 	s.must(s.owner, func(ctx context.Context, tx *ent.Client) error { return tx.Knowledge.DeleteOneID(s.item.ID).Exec(ctx) })
 	want := map[event.Kind][]int{
 		event.KindKnowledgeRequest:  {s.requester.ID, s.requester.ID, s.stranger.ID},
-		event.KindKnowledgeResponse: {s.owner.ID, s.owner.ID, s.owner.ID}, // an approval, and two denials of what was deleted
+		event.KindKnowledgeResponse: {s.owner.ID, s.owner.ID, s.owner.ID}, // an approval, and two denials by deleting an item
 	}
 	for kind, want := range want {
 		if diff := cmp.Diff(want, actors(kind)); diff != "" {
@@ -285,7 +285,7 @@ func TestWhatRollsBackLeavesNothing(t *testing.T) {
 	}
 }
 
-// counts is how many rows of each kind there are.
+// counts returns the number of rows of each entity.
 func (s *scene) counts() map[string]int {
 	ctx := s.system()
 	return map[string]int{
@@ -298,7 +298,7 @@ func (s *scene) counts() map[string]int {
 	}
 }
 
-func TestAnAnswersWordsAreTidied(t *testing.T) {
+func TestAResponseIsTrimmed(t *testing.T) {
 	t.Parallel()
 	s := set(t)
 	for _, bad := range []string{"a\x00b", "a\x85b\xff", strings.Repeat("a", rule.MaxContent+1)} {
@@ -313,7 +313,7 @@ func TestAnAnswersWordsAreTidied(t *testing.T) {
 	s.must(s.owner, func(ctx context.Context, tx *ent.Client) error {
 		request, err := tx.KnowledgeRequest.UpdateOneID(s.pending.ID).SetStatus(knowledgerequest.StatusDenied).SetResponseContent(" \n").Save(ctx)
 		if err == nil && (request.ResponseContent != nil || request.RespondedAt == nil) {
-			t.Errorf("blank words are kept: %v", request)
+			t.Errorf("a blank response is kept: %v", request)
 		}
 		return err
 	})

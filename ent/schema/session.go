@@ -16,9 +16,9 @@ import (
 	"lorebridge/ent/session"
 )
 
-// Session is one sign-in of one person. Only the SHA-256 of its token is stored: who reads the table cannot sign in.
-// The row of one that has ended is kept for a day: whoever shows its token is known as who they were, and gets
-// nothing by it.
+// Session is one sign-in of one person. Only the SHA-256 of its token is stored, so nobody who reads the table can
+// sign in. The row of an ended session is kept for a day: a request with its token is then known to be of this
+// person, but gets no access.
 type Session struct{ ent.Schema }
 
 func (Session) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -42,7 +42,7 @@ func (Session) Edges() []ent.Edge {
 func (Session) Indexes() []ent.Index {
 	return []ent.Index{
 		index.Fields("user_id"), index.Fields("expires_at"),
-		// For the removal of old ones.
+		// For the removal of old sessions.
 		index.Fields("ended_at").Annotations(entsql.IndexWhere("ended_at IS NOT NULL")),
 	}
 }
@@ -63,8 +63,8 @@ func (Session) Policy() ent.Policy {
 		})},
 		Mutation: privacy.MutationPolicy{
 			signedIn(),
-			privacy.OnMutationOperation(own, ent.OpUpdate|ent.OpUpdateOne), // that it has ended is all that can change
-			forbidden(), // beginning and removing one is auth's, as the system
+			privacy.OnMutationOperation(own, ent.OpUpdate|ent.OpUpdateOne), // only its end can change
+			forbidden(), // only auth begins and removes sessions, as the system
 		},
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"lorebridge/ent/privacy"
 )
 
-// Setting is one value that belongs to the installation and not to a person, such as its id and the secret of its
-// Pusher app. It is in the database so that one file is the whole backup.
+// Setting is one value of the installation, such as its id or the secret of its Pusher app. It is in the database so
+// that one file is the whole backup.
 type Setting struct{ ent.Schema }
 
 func (Setting) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -26,7 +26,7 @@ func (Setting) Annotations() []schema.Annotation {
 	return []schema.Annotation{entgql.Skip()}
 }
 
-func (Setting) Policy() ent.Policy { // the server reads and writes, as the system
+func (Setting) Policy() ent.Policy { // only the server reads and writes, as the system
 	return privacy.Policy{
 		Query:    privacy.QueryPolicy{forbidden()},
 		Mutation: privacy.MutationPolicy{forbidden()},

@@ -16,9 +16,9 @@ import (
 	"lorebridge/ent/storedsubscription"
 )
 
-// StoredSubscription is one GraphQL subscription of one person whose results travel over Pusher, so that it survives a
-// restart. It holds no token: who it acts for is its user and session. Package bridge alone writes it; what it has in
-// memory goes before what is here.
+// StoredSubscription is one GraphQL subscription of one person whose results travel over Pusher. It is stored so that it
+// survives a restart. It holds no token: it acts for its user and session. Only realtime.Store writes it, and the
+// state in bridge's memory is newer than the row.
 type StoredSubscription struct{ ent.Schema }
 
 func (StoredSubscription) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -30,21 +30,21 @@ func (StoredSubscription) Fields() []ent.Field {
 			NamedValues("Pending", "PENDING", "Joining", "JOINING", "Live", "LIVE", "Vacated", "VACATED", "Away", "AWAY", "Closed", "CLOSED"),
 		field.Int("user_id").Immutable(),
 		field.Int("session_id").Immutable().Annotations(entgql.Skip()).
-			Comment("no edge: a session that ends closes its subscriptions, whose owner may still ask for their channels"),
+			Comment("no edge, because the row outlives its session: the owner may still ask for the channel"),
 		field.String("topic").Immutable().Comment("outbox.Topic as text"),
 		field.Bool("shared").Default(false).Immutable().Annotations(entgql.Skip()).
 			Comment("its source asks for each member whether it may have a result, and so others may share its executions"),
 		field.String("field").Immutable().Comment("the root field of the document"),
-		// What it runs. An ended one needs it no more: then it is cleared.
+		// The operation. It is cleared when the subscription ends.
 		field.String("operation_name").Optional().Annotations(entgql.Skip()),
 		field.Text("document").Annotations(entgql.Skip()),
 		field.JSON("variables", map[string]any{}).Optional().Annotations(entgql.Skip()),
 		field.Enum("protocol").Default("UNSET").Annotations(entgql.Skip()).
 			NamedValues("Unset", "UNSET", "Both", "BOTH", "GraphqlRuby", "GRAPHQL_RUBY", "Lighthouse", "LIGHTHOUSE",
 				"LighthouseGuessed", "LIGHTHOUSE_GUESSED", "LighthouseEcho", "LIGHTHOUSE_ECHO").
-			Comment("which client listens, and so which event it gets; UNSET until it asks for its channel: where it asks decides"),
+			Comment("the client's protocol, and so the names of its events; UNSET until it authorizes the channel, which shows the protocol"),
 		field.Bool("compress").Default(false).Immutable().Annotations(entgql.Skip()),
-		field.Int("cursor").Annotations(entgql.Skip()).Comment("the place in the log up to which it needs no event any more"),
+		field.Int("cursor").Annotations(entgql.Skip()).Comment("the place in the log up to which it needs no more events"),
 		field.Time("authorized_at").Optional().Nillable(),
 		field.Time("vacated_at").Optional().Nillable().Annotations(entgql.Skip()),
 		field.Time("last_delivered_at").Optional().Nillable(),
@@ -68,7 +68,7 @@ func (StoredSubscription) Indexes() []ent.Index {
 		index.Fields("state", "created_at").StorageKey("subscriber_state_created_at"),
 		index.Fields("topic", "state").StorageKey("subscriber_topic_state"),
 		index.Fields("session_id").StorageKey("subscriber_session_id"),
-		// For the removal of old ones.
+		// For the removal of old subscriptions.
 		index.Fields("closed_at").StorageKey("subscriber_closed_at").Annotations(entsql.IndexWhere("closed_at IS NOT NULL")),
 	}
 }
@@ -83,6 +83,6 @@ func (StoredSubscription) Policy() ent.Policy {
 			q.Where(storedsubscription.UserID(viewerID(ctx)))
 			return privacy.Allow
 		})},
-		Mutation: privacy.MutationPolicy{forbidden()}, // bridge writes, as the system
+		Mutation: privacy.MutationPolicy{forbidden()}, // only bridge writes, as the system
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"lorebridge/rule"
 )
 
-// User is a person with an account. Every signed-in person sees everybody's name; the e-mail address is
-// for its owner alone and therefore appears in no filter and no order.
+// User is a person with an account. Every signed-in person sees everybody's name. Only its owner sees the e-mail
+// address, so it appears in no filter and no order.
 type User struct{ ent.Schema }
 
 func (User) Mixin() []ent.Mixin { return []ent.Mixin{createdAt{}} }
@@ -24,7 +24,7 @@ func (User) Fields() []ent.Field {
 	return []ent.Field{
 		field.String("name"),
 		field.String("name_key").
-			Comment("the name in lower case: SQLite folds ASCII alone"),
+			Comment("the name in lower case, because SQLite folds only ASCII"),
 		field.String("email").Unique().Annotations(entgql.Skip()),
 		field.String("password_hash").Sensitive().Annotations(entgql.Skip()),
 	}
@@ -37,7 +37,7 @@ func (User) Indexes() []ent.Index {
 func (User) Policy() ent.Policy {
 	return privacy.Policy{
 		Query:    privacy.QueryPolicy{signedIn(), privacy.AlwaysAllowRule()},
-		Mutation: privacy.MutationPolicy{forbidden()}, // signing up is auth's, as the system
+		Mutation: privacy.MutationPolicy{forbidden()}, // only auth signs people up, as the system
 	}
 }
 
@@ -45,7 +45,7 @@ func (User) Hooks() []ent.Hook {
 	return []ent.Hook{hook.On(tidyUser, ent.OpCreate|ent.OpUpdateOne|ent.OpUpdate)}
 }
 
-// tidyUser holds the rules of a user's texts.
+// tidyUser trims and checks a user's texts.
 func tidyUser(next ent.Mutator) ent.Mutator {
 	return hook.UserFunc(func(ctx context.Context, m *gen.UserMutation) (ent.Value, error) {
 		if name, ok := m.Name(); ok {
