@@ -14,28 +14,28 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxJSONDepth is how deep objects and arrays of a JSON text may be nested.
+// maxJSONDepth is the greatest nesting of objects and arrays in a JSON text.
 const maxJSONDepth = 100
 
-// decoders keep what one text after the other needs anew.
+// decoders holds decoders for reuse.
 var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(nothing) }}
 
 var nothing = strings.NewReader("")
 
-// Object reads the text of one JSON object as RFC 8259 has it, and as strictly as I-JSON (RFC 7493, section 2): text
-// that two readers could take for different values is refused. That is text with a name twice in one object, with
-// half of a surrogate pair, with a number that no float64 comes near, or in anything but UTF-8. Numbers are of type
-// json.Number.
+// Object parses the text of one JSON object by RFC 8259, as strictly as I-JSON (RFC 7493, section 2): it rejects text
+// that two parsers could read as different values. That is text with a name twice in one object, or with half of a
+// surrogate pair. It is also text with a number outside of the range of float64, or in another encoding than UTF-8.
+// Numbers are of type json.Number.
 //
-// The error is an *InputError. It names the place by the names that lead to it, such as variables.input.title, and
-// the whole text by field.
+// The error is an *InputError. Its field is the path to the place, such as variables.input.title, or the parameter
+// field if the whole text is wrong.
 func Object(field string, text []byte) (map[string]any, error) {
 	if !utf8.Valid(text) {
 		return nil, Inputf(field, "is not valid UTF-8: send it encoded as UTF-8")
 	}
-	d := decoders.Get().(*jsontext.Decoder) //nolint:forcetypeassert // nothing else is in there
+	d := decoders.Get().(*jsontext.Decoder) //nolint:forcetypeassert // the pool holds nothing else
 	defer func() {
-		d.Reset(nothing) // or it would keep the text
+		d.Reset(nothing) // releases the text
 		decoders.Put(d)
 	}()
 	d.Reset(bytes.NewBuffer(text))
@@ -60,7 +60,7 @@ func Object(field string, text []byte) (map[string]any, error) {
 	return nil, &InputError{Field: place, Reason: err.Error()}
 }
 
-// jsonFault says what is wrong with the text, where, and what is allowed.
+// jsonFault describes what is wrong with the text, at which byte, and what is allowed.
 func jsonFault(err *jsontext.SyntacticError) error {
 	reason := "is not sound JSON: " + err.Err.Error()
 	if errors.Is(err, jsontext.ErrDuplicateName) {
@@ -125,11 +125,11 @@ func jsonValue(d *jsontext.Decoder) (any, error) {
 	return object, err
 }
 
-// EscapeLength is how many bytes the escape of a UTF-16 code unit has.
+// EscapeLength is the length in bytes of the escape of a UTF-16 code unit.
 const EscapeLength = len(`\u0000`)
 
-// EscapedUnit reads the escape of a UTF-16 code unit, such as \u00e9, which JSON and GraphQL have alike, from the
-// front of text.
+// EscapedUnit parses the escape of a UTF-16 code unit at the start of text, such as \u00e9. JSON and GraphQL use the
+// same form.
 func EscapedUnit[T ~string | ~[]byte](text T) (unit rune, ok bool) {
 	if len(text) < EscapeLength || text[0] != '\\' || text[1] != 'u' {
 		return 0, false

@@ -42,7 +42,7 @@ func numbers(texts ...string) []any {
 	return all
 }
 
-func TestWhatIsNoSoundObjectIsRefusedByItsPlace(t *testing.T) {
+func TestAnInvalidObjectIsRejectedWithItsPlace(t *testing.T) {
 	t.Parallel()
 	for text, place := range map[string]string{
 		"":                                 "body",
@@ -113,7 +113,7 @@ func TestWhatIsNoSoundObjectIsRefusedByItsPlace(t *testing.T) {
 		strings.Repeat(`{"a":`, 100) + `{`: strings.TrimSuffix(strings.Repeat("a.", 100), "."),
 	} {
 		object, err := rule.Object("body", []byte(text))
-		refused(t, text, err, place)
+		requireInputError(t, text, err, place)
 		if object != nil {
 			t.Errorf("%.60s is %v", text, object)
 		}
@@ -124,9 +124,9 @@ func nines(n int) string { return strings.Repeat("9", n) }
 
 func nested(open string, n int) string { return strings.Repeat(open, n) }
 
-// FuzzObject compares with encoding/json, which takes more: what Object takes is the same there and comes back
-// unchanged, and what it refuses encoding/json refuses as well, or it is one of the texts that two readers could take
-// for different values.
+// FuzzObject compares Object with encoding/json, which accepts more. A text that Object accepts has the same value
+// there and comes back unchanged. A text that Object rejects is also rejected there, or two parsers could read it as
+// different values.
 func FuzzObject(f *testing.F) {
 	for _, text := range []string{
 		`{}`, `{"a":[1,-0,1e3,"\ud83d\ude00\u0000",{"b":null}]}`, `{"a":1,"a":2}`, `{"a":"\ud83d"}`, `{"a":1e400}`, `{"a":01}`, "{}x", "{\"\xff\":1}",
@@ -162,7 +162,7 @@ func FuzzObject(f *testing.F) {
 				return
 			}
 		}
-		t.Fatalf("%q is refused: %v", text, err)
+		t.Fatalf("%q is rejected: %v", text, err)
 	})
 }
 

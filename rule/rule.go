@@ -1,12 +1,12 @@
-// Package rule holds the rules of the entities that are not a matter of one column: what their texts may be,
-// and the errors of every rule that a write can break.
+// Package rule holds the rules of the entities that concern more than one column: which texts are allowed, and the
+// errors of every rule that a write can break.
 //
-// The hooks in ent/schema apply them, so that they hold for every writer; whoever answers a person compares the
-// errors with errors.Is and errors.As (package graph has the one table of codes). It imports nothing of ours, so that
-// the schema, the doors and the rooms between them can share it. What JSON of strangers may be is one of its rules,
-// because every door reads some.
+// The hooks in ent/schema apply the rules, so they hold for every writer. Compare the errors with errors.Is and
+// errors.As; the one table of their codes is in package graph. This package imports nothing of ours, so that the
+// schema and all other rooms can share it. It also defines which JSON from clients is valid, because several rooms
+// read some.
 //
-// Non-goals: who may do what (the policies in ent/schema), and how an error is told to a client.
+// Non-goals: who may do what (the policies in ent/schema), and the form of an error for clients.
 package rule
 
 import (
@@ -18,27 +18,27 @@ import (
 )
 
 var (
-	// ErrNotFound says that the object does not exist, or the viewer may not know that it does.
+	// ErrNotFound is returned if the object does not exist, or if the viewer may not know that it does.
 	ErrNotFound = errors.New("there is no such object")
-	// ErrForbidden says that the viewer sees the object, and may not do this with it.
+	// ErrForbidden is returned if the viewer can see the object but may not do this with it.
 	ErrForbidden = errors.New("this is for the object's owner alone")
-	// ErrOwnKnowledge says that somebody asks for what is their own.
+	// ErrOwnKnowledge is returned for a request for the requester's own item.
 	ErrOwnKnowledge = errors.New("this is your own knowledge: there is nobody to ask")
-	// ErrAlreadyShared says that somebody asks for what they can read.
+	// ErrAlreadyShared is returned for a request for an item that the requester can read.
 	ErrAlreadyShared = errors.New("this knowledge is already shared with you: read its content")
-	// ErrAlreadyAnswered says that the request is no longer pending.
+	// ErrAlreadyAnswered is returned if the request is no longer pending.
 	ErrAlreadyAnswered = errors.New("this request has already been answered")
 )
 
-// InputError says what is wrong with one input, what is allowed, and what to do.
+// InputError reports what is wrong with one input, what is allowed, and what to do.
 type InputError struct {
-	Field  string // as the API names it
+	Field  string // its name in the API
 	Reason string
 }
 
 func (e *InputError) Error() string { return e.Field + ": " + e.Reason }
 
-// Inputf makes an InputError.
+// Inputf returns an InputError.
 func Inputf(field, format string, args ...any) *InputError {
 	return &InputError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
@@ -52,7 +52,8 @@ const (
 	MaxContent  = 64 << 10 // bytes, of KnowledgeContent.text and KnowledgeRequest.responseContent
 )
 
-// Line returns s trimmed. It refuses an empty one, one of more than limit characters, and what Text refuses.
+// Line returns s trimmed. It rejects an empty text, one of more than limit characters, and everything that Text
+// rejects.
 func Line(field, s string, limit int) (string, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
@@ -64,8 +65,8 @@ func Line(field, s string, limit int) (string, error) {
 	return s, printable(field, s)
 }
 
-// Text returns s as it is. It refuses one of more than MaxContent bytes, broken UTF-8, and every control
-// character but tab and newline.
+// Text returns s unchanged. It rejects more than MaxContent bytes, invalid UTF-8, and every control character except
+// tab and newline.
 func Text(field, s string) (string, error) {
 	if len(s) > MaxContent {
 		return "", Inputf(field, "has %d bytes, allowed are %d: shorten it", len(s), MaxContent)
@@ -73,9 +74,10 @@ func Text(field, s string) (string, error) {
 	return s, printable(field, s)
 }
 
-// Email returns s trimmed and in lower case. It refuses what cannot be an address; that it exists, nobody checks.
+// Email returns s trimmed and in lower case. It rejects a text that cannot be an address. It does not check whether
+// the address exists.
 func Email(field, s string) (string, error) {
-	if err := printable(field, strings.TrimSpace(s)); err != nil { // now: lower case hides broken UTF-8
+	if err := printable(field, strings.TrimSpace(s)); err != nil { // before ToLower, because that hides invalid UTF-8
 		return "", err
 	}
 	s = strings.ToLower(strings.TrimSpace(s))
@@ -89,7 +91,7 @@ func Email(field, s string) (string, error) {
 	return s, nil
 }
 
-// Fold returns s as it is searched for and ordered by: in lower case, of all alphabets.
+// Fold returns s in the form for search and order: in lower case, in all alphabets.
 func Fold(s string) string { return strings.ToLower(s) }
 
 func printable(field, s string) error {

@@ -8,8 +8,8 @@ import (
 	"lorebridge/rule"
 )
 
-// refused fails the test unless err is about the field, and says what is allowed.
-func refused(t *testing.T, what string, err error, field string) {
+// requireInputError fails the test unless err is about the field and names what is allowed.
+func requireInputError(t *testing.T, what string, err error, field string) {
 	t.Helper()
 	var input *rule.InputError
 	if !errors.As(err, &input) {
@@ -53,15 +53,15 @@ func TestALineIsTrimmedAndCountsCharacters(t *testing.T) {
 	}
 	for _, empty := range []string{"", " ", "\t\n\r\v\f", "\u00a0\u2003\u3000\u0085"} {
 		_, err := rule.Line("title", empty, 10)
-		refused(t, "empty", err, "title")
+		requireInputError(t, "empty", err, "title")
 	}
 	for what, text := range map[string]string{"eleven": strings.Repeat("a", 11), "eleven wide": strings.Repeat("𝄞", 11), "eleven é": strings.Repeat("é", 11)} {
 		_, err := rule.Line("question", text, 10)
-		refused(t, what, err, "question")
+		requireInputError(t, what, err, "question")
 	}
 	for what, text := range controls {
 		_, err := rule.Line("name", text, 100)
-		refused(t, what, err, "name")
+		requireInputError(t, what, err, "name")
 	}
 }
 
@@ -78,11 +78,11 @@ func TestATextStaysAsItIsAndCountsBytes(t *testing.T) {
 		"a character too wide": strings.Repeat("a", rule.MaxContent-3) + "𝄞",
 	} {
 		_, err := rule.Text("content", text)
-		refused(t, what, err, "content")
+		requireInputError(t, what, err, "content")
 	}
 	for what, text := range controls {
 		_, err := rule.Text("content", text)
-		refused(t, what, err, "content")
+		requireInputError(t, what, err, "content")
 	}
 }
 
@@ -118,6 +118,6 @@ func TestAnAddressIsTrimmedAndInLowerCase(t *testing.T) {
 		"too long in lower case": strings.Repeat("Ⱥ", 100) + "@a.b", // which has three bytes, not two
 	} {
 		_, err := rule.Email("email", address)
-		refused(t, what, err, "email")
+		requireInputError(t, what, err, "email")
 	}
 }
