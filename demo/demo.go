@@ -14,30 +14,30 @@ import (
 	"lorebridge/ent/user"
 )
 
-// ErrNotEmpty says that the database has something in it, and was left as it is.
+// ErrNotEmpty is returned if the database has any content. It is then left unchanged.
 var ErrNotEmpty = errors.New("it is not empty: start without -demo, set DATABASE_URL to another file, such as sqlite:demo.db, or delete this one")
 
 // People are the demo's accounts.
 type People []auth.NewAccount
 
-// String returns a line for each: name, e-mail address and password, in columns.
+// String returns a line for each person: name, e-mail address and password, in columns.
 func (p People) String() string {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
 	for _, person := range p {
 		fmt.Fprintf(w, "  %s\t%s\t%s\n", person.Name, person.Email, person.Password)
 	}
-	_ = w.Flush() // a Builder takes everything
+	_ = w.Flush() // a Builder returns no errors
 	return table.String()
 }
 
-// Fill fills the database and returns who can sign in now. Where it is not empty the error wraps ErrNotEmpty.
-// Whatever the error, nothing was written.
+// Fill fills the database and returns the people who can sign in now. If the database is not empty, it returns an
+// error that wraps ErrNotEmpty. After any error nothing was written.
 func Fill(ctx context.Context, client *ent.Client, withTx auth.WithTx) (People, error) {
-	// Of its own: the server's limits are for strangers, and what is done here should not count.
+	// Fill has Accounts of its own, so that its sign-ups do not count against the server's limits.
 	accounts, err := auth.NewAccounts(
 		auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: len(people)},
-		auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)}, // of the ends of sessions: none ends here
+		auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)}, // Accounts log only ends of sessions, and none ends here
 	)
 	if err != nil {
 		return nil, err
@@ -50,13 +50,13 @@ func Fill(ctx context.Context, client *ent.Client, withTx auth.WithTx) (People, 
 			return fn(ctx, tx)
 		})
 	}
-	if err := signUp(ctx, accounts, begin, people, tell); err != nil {
+	if err := signUp(ctx, accounts, begin, people, writeContent); err != nil {
 		return nil, err
 	}
 	return people, nil
 }
 
-// checkEmpty looks for what any use of the server leaves.
+// checkEmpty returns ErrNotEmpty if the server has ever been used.
 func checkEmpty(ctx context.Context, tx *ent.Client) error {
 	for _, exist := range []func(context.Context) (bool, error){
 		tx.User.Query().Exist, tx.Knowledge.Query().Exist, tx.KnowledgeRequest.Query().Exist, tx.Event.Query().Exist,
@@ -70,10 +70,10 @@ func checkEmpty(ctx context.Context, tx *ent.Client) error {
 	return nil
 }
 
-// signUp signs people up in their order and then runs rest, all in the one transaction that begin begins.
+// signUp signs people up in order and then runs rest, all in the one transaction that begin begins.
 //
-// Each sign-up hashes its password first and then asks for a transaction. What it gets is the sign-up of everybody
-// before it, so they nest: all hash, and the innermost begins the one transaction that all of them write in.
+// A sign-up hashes its password and then calls its WithTx, which here signs up everybody before. So the calls nest:
+// all passwords are hashed first, and the innermost call begins the only transaction.
 func signUp(ctx context.Context, accounts *auth.Accounts, begin auth.WithTx, people People, rest func(context.Context, *ent.Client) error) error {
 	if len(people) == 0 {
 		return begin(ctx, rest)
@@ -90,9 +90,9 @@ func signUp(ctx context.Context, accounts *auth.Accounts, begin auth.WithTx, peo
 	return err
 }
 
-// tell writes what the people know and what they asked and answered, each as that person.
-func tell(ctx context.Context, tx *ent.Client) error {
-	// Signing up began sessions whose tokens nobody has.
+// writeContent writes the items, the requests and the answers, each as its person.
+func writeContent(ctx context.Context, tx *ent.Client) error {
+	// Signing up has begun sessions whose tokens nobody has.
 	if _, err := tx.Session.Delete().Exec(auth.AsSystem(ctx)); err != nil {
 		return err
 	}

@@ -22,27 +22,27 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// house is an empty database and what writes to it.
-type house struct {
+// harness holds an empty database and what writes to it.
+type harness struct {
 	t      *testing.T
 	client *ent.Client
 	events *outbox.Log
 }
 
-func build(t *testing.T) *house {
+func build(t *testing.T) *harness {
 	t.Helper()
 	client, err := database.Open(t.Context(), database.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "lorebridge.db")})
 	must(t, err)
 	t.Cleanup(func() { must(t, client.Close()) })
 	events, err := outbox.New(t.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	return &house{t: t, client: client, events: events}
+	return &harness{t: t, client: client, events: events}
 }
 
-func (h *house) system() context.Context { return auth.AsSystem(h.t.Context()) }
+func (h *harness) system() context.Context { return auth.AsSystem(h.t.Context()) }
 
-// rows counts what there is of each entity.
-func (h *house) rows() map[string]int {
+// rows returns the number of rows of each entity.
+func (h *harness) rows() map[string]int {
 	h.t.Helper()
 	rows := make(map[string]int)
 	for name, count := range map[string]func(context.Context) (int, error){
@@ -161,8 +161,8 @@ func TestItIsNotFilledTwice(t *testing.T) {
 func TestWhereverItFailsNothingIsLeftAndTheNextTimeWorks(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the disk is full")
-	// failing makes the statement with that number fail, and counts them.
-	failing := func(h *house, at int) (writes int, err error) {
+	// failing makes the write with the number at fail, and returns how many writes there were.
+	failing := func(h *harness, at int) (writes int, err error) {
 		_, err = demo.Fill(t.Context(), h.client, func(ctx context.Context, fn func(context.Context, *ent.Client) error) error {
 			return h.events.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 				tx.Use(func(next ent.Mutator) ent.Mutator {

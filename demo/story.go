@@ -6,7 +6,7 @@ import (
 	"lorebridge/ent/knowledgerequest"
 )
 
-// password is everybody's: there is nothing to protect here.
+// password is the same for everybody, because there is nothing to protect here.
 const password = "lorebridge-demo"
 
 const (
@@ -21,7 +21,7 @@ var people = People{
 	{Name: "Cleo Marsh", Email: cleo, Password: password},
 }
 
-// item is what a person knows.
+// item is something that a person knows.
 type item struct{ owner, title, text string }
 
 var known = []item{
@@ -61,7 +61,7 @@ var known = []item{
 	`)},
 }
 
-// question is one person's to another, for an item or, where that is empty, a free one, and what became of it.
+// question is one person's request to another, with its answer. It is for an item, or free if item is empty.
 type question struct {
 	by, to, item, question string
 	status                 knowledgerequest.Status
@@ -87,7 +87,7 @@ var asked = []question{
 	},
 }
 
-// text takes away what makes a text stand well in this file.
+// text removes the indentation and the outer newlines that a text has in this file.
 func text(s string) string {
 	return strings.ReplaceAll(strings.TrimSpace(s), "\n\t\t", "\n")
 }
