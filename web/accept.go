@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// unasked is how much a client likes that a response is not encoded, when it says nothing of it: less than whatever
-// it names.
+// unasked is the quality of the identity encoding if Accept-Encoding does not name it. It is less than any named
+// quality.
 const unasked = 0.0001
 
-// encodings are the codings that a client accepts, by its Accept-Encoding (RFC 9110, section 12.5.3): what it likes
-// best comes first, and of what it likes equally what is smallest.
+// encodings returns the codings that a client accepts by its Accept-Encoding (RFC 9110, section 12.5.3). The
+// preferred one comes first, and among equals the one with the smallest output.
 func encodings(accept []string) []string {
 	named := maps.Collect(members(accept))
 	other, all := named["*"]
@@ -32,8 +32,8 @@ func encodings(accept []string) []string {
 	return accepted
 }
 
-// acceptsHTML says that an Accept names HTML, as that of a navigation does. A program that would take anything is not
-// meant: it asks for something that is not there.
+// acceptsHTML reports whether an Accept header names HTML, as that of a navigation does. A program that accepts
+// anything gets a 404 instead of a page.
 func acceptsHTML(accept []string) bool {
 	for mediaType, quality := range members(accept) {
 		if (mediaType == "text/html" || mediaType == "application/xhtml+xml") && quality > 0 {
@@ -43,7 +43,7 @@ func acceptsHTML(accept []string) bool {
 	return false
 }
 
-// members are those of a list with qualities, in lower case. What is malformed is passed over.
+// members returns the members of a list with their qualities, in lower case. It skips malformed ones.
 func members(list []string) iter.Seq2[string, float64] {
 	return func(yield func(string, float64) bool) {
 		for member := range strings.SplitSeq(strings.Join(list, ","), ",") {

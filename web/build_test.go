@@ -11,7 +11,7 @@ import (
 	"lorebridge/web"
 )
 
-// These hold for any build of the app: they look at the one that is embedded.
+// These tests hold for any build of the app. They read the embedded one.
 
 var (
 	reference = regexp.MustCompile(`(?:src|href)="([^"]*)"`)
@@ -20,7 +20,7 @@ var (
 	inline    = regexp.MustCompile(`(?i)<style|\sstyle\s*=|\son[a-z]+\s*=|javascript:`)
 )
 
-// inlineIn returns the first thing in a page that the app's policy refuses, or nothing.
+// inlineIn returns the first thing in a page that the app's policy blocks, or an empty text.
 func inlineIn(page string) string {
 	for _, element := range script.FindAllString(page, -1) {
 		if !fromFile.MatchString(element) {
@@ -37,7 +37,7 @@ func TestThePagesOfTheBuildReferToWhatIsThereAndHaveNothingInline(t *testing.T) 
 	for _, page := range []string{"/", "/playground"} {
 		text := bodyOf(t, send(t, h, http.MethodGet, page))
 		if found := inlineIn(text); found != "" && !(page == "/playground" && strings.HasPrefix(found, "<style")) {
-			t.Errorf("%s has something inline, which its policy refuses: %s", page, found)
+			t.Errorf("%s has something inline, which its policy blocks: %s", page, found)
 		}
 		references := reference.FindAllStringSubmatch(text, -1)
 		if len(references) == 0 {

@@ -1,9 +1,9 @@
 //go:build ignore
 
-// Program compress writes beside each file of the app's build what brotli makes of it at its best, as NAME.br, where
-// that is worth it: run from the project's root after each `npm run build`, `go run web/compress.go`. The same build
-// gives the same bytes. That takes seconds, too long for a first request; a server whose build has none of it sends
-// gzip.
+// Program compress writes a brotli version of each file of the app's build beside it, as NAME.br, if that saves
+// enough. Run it from the project's root after each `npm run build`: `go run web/compress.go`. The same build gives
+// the same bytes. Brotli at its best takes seconds, which is too long for a first request. A server without these
+// files sends gzip.
 package main
 
 import (
@@ -22,9 +22,9 @@ import (
 const (
 	build     = "web/dist"
 	extension = ".br"
-	// minSize is the size, in bytes, below which a file is sent as it is: it fits into one packet either way.
+	// minSize is the size in bytes below which a file is not compressed, because it fits into one packet anyway.
 	minSize = 1 << 10
-	// minSaving is the part of a file, in percent, that is worth keeping it twice.
+	// minSaving is the least saving, in percent of the file, for which a second version is kept.
 	minSaving = 5
 )
 
@@ -42,7 +42,7 @@ func run() error {
 		case err != nil || entry.IsDir():
 			return err
 		case filepath.Ext(name) == extension:
-			return os.Remove(name) // before anything is written: what is left behind would be of another build
+			return os.Remove(name) // a left-over file would belong to another build
 		}
 		names = append(names, name)
 		return nil
@@ -77,8 +77,8 @@ func compress(name string) error {
 	return os.WriteFile(name+extension, compressed.Bytes(), 0o644)
 }
 
-// window is the binary logarithm of the least window that holds so many bytes (RFC 7932, section 9.1): all that a
-// browser has to keep.
+// window returns the binary logarithm of the smallest window that holds size bytes (RFC 7932, section 9.1), so that a
+// browser needs as little memory as possible.
 func window(size int) int {
 	return min(max(bits.Len(uint(size+15)), 16), 24)
 }

@@ -8,12 +8,12 @@ import (
 	"regexp"
 )
 
-// Settings are what the environment says.
+// Settings are what an operator sets in the environment.
 type Settings struct {
 	Playground string `env:"PLAYGROUND" help:"on or off: the page /playground and introspection of the API; if empty, on only on loopback without PUBLIC_URL and TRUSTED_PROXIES"`
 }
 
-// Validate names PLAYGROUND and what it may be.
+// Validate returns an error that names PLAYGROUND and its allowed values.
 func (s Settings) Validate() error {
 	if s.Playground != "" && s.Playground != "on" && s.Playground != "off" {
 		return fmt.Errorf("PLAYGROUND is %q: it must be on or off", s.Playground)
@@ -21,8 +21,8 @@ func (s Settings) Validate() error {
 	return nil
 }
 
-// HasPlayground says whether there is a playground, and introspection with it, on a server that only its own machine
-// reaches, or on another one.
+// HasPlayground reports whether the server offers the playground and introspection. local means that only its own
+// machine can reach the server, which is the default for offering them.
 func (s Settings) HasPlayground(local bool) bool {
 	if s.Playground == "" {
 		return local
@@ -30,23 +30,23 @@ func (s Settings) HasPlayground(local bool) bool {
 	return s.Playground == "on"
 }
 
-// Config is what a Handler serves.
+// Config defines what a Handler serves.
 type Config struct {
-	// Build is a build of the app, which must not change; nil is the one in this binary.
+	// Build is a build of the app, which must not change. If it is nil, the build in this binary is used.
 	Build fs.FS
-	// Playground puts the playground at /playground.
+	// Playground serves the playground at /playground.
 	Playground bool
-	// ConnectTo are the origins besides their own that pages may connect to, as a Content-Security-Policy names them.
+	// ConnectTo are other origins that pages may connect to, in the form of a Content-Security-Policy.
 	ConnectTo []string
 }
 
 //go:embed all:dist
 var dist embed.FS
 
-// source is what may stand in a policy without ending it: scheme://host[:port], or a scheme alone.
+// source matches a source that cannot end a policy: scheme://host[:port], or a scheme alone.
 var source = regexp.MustCompile(`^(https?|wss?):(//[A-Za-z0-9.-]+(:\d+)?)?$`)
 
-// withDefaults returns c checked, and with what its zeros mean.
+// withDefaults returns c with its defaults, or an error if c is not valid.
 func (c Config) withDefaults() (Config, error) {
 	for _, s := range c.ConnectTo {
 		if !source.MatchString(s) {

@@ -1,13 +1,14 @@
-// Package web is the face: the React app in src, and the Handler that serves its build, which is embedded from dist.
+// Package web is the user interface: the React app in src, and the Handler that serves its build, which is embedded
+// from dist.
 //
-// The app is at / and at every path that is not another's, for its own router to read; the playground is at
-// /playground, where it is on. Names of files stay the same from build to build, so nothing is cached without asking
-// again, and asking again costs a 304: each representation has a strong ETag. brotli is made with the build, by
-// compress.go; gzip once, when it is first asked for: a start waits for none of it.
+// The app is at / and at every path that no other handler has, and its own router reads the path. The playground is
+// at /playground if it is on. The names of files stay the same from build to build, so browsers must ask again each
+// time. That costs a 304, because each representation has a strong ETag. compress.go makes the brotli versions with
+// the build. gzip versions are made once, at the first request, so that a start does not wait for them.
 //
-// Every response carries a Content-Security-Policy under which nothing runs that is not a file of the build.
+// Every response carries a Content-Security-Policy that allows only files of the build to run.
 //
 // Everything here may be called concurrently.
 //
-// Non-goals: the API (graph), pages made on the server, ranges, and TLS, which is a proxy's.
+// Non-goals: the API (graph), pages rendered on the server, ranges, and TLS, which is the proxy's task.
 package web

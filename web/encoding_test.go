@@ -12,10 +12,10 @@ import (
 	"lorebridge/web"
 )
 
-func TestTheEncodingIsTheOneTheClientLikesBest(t *testing.T) {
+func TestTheEncodingIsTheOneTheClientPrefers(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	// What is served where the build has brotli, and where it has none.
+	// The results for a build with brotli files, and for one without.
 	for accept, want := range map[string]struct{ with, without string }{
 		"gzip":                                {"gzip", "gzip"},
 		"x-gzip":                              {"gzip", "gzip"},
@@ -79,7 +79,7 @@ func TestTheEncodingIsTheOneTheClientLikesBest(t *testing.T) {
 	}
 }
 
-// decoded returns how a response is encoded, and what it unpacks to.
+// decoded returns the encoding of a response and its decoded text.
 func decoded(t *testing.T, response *http.Response) (encoding, text string) {
 	t.Helper()
 	encoding = response.Header.Get("Content-Encoding")
@@ -123,10 +123,10 @@ func TestOnlyWhatGetsSmallerIsCompressed(t *testing.T) {
 	}
 }
 
-func TestWhoHasTheBytesIsToldSoAndNoMore(t *testing.T) {
+func TestAClientThatHasTheBytesGetsA304(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	for path, want := range map[string]int{ // how many encodings it has
+	for path, want := range map[string]int{ // the number of its encodings
 		"/": 2, "/knowledge": 2, "/playground": 2, "/assets/app.js": 2, "/assets/app.css": 3, "/assets/font.woff2": 1,
 	} {
 		etags := make(map[string]bool)

@@ -12,20 +12,19 @@ import (
 	"sync"
 )
 
-// minCompressed is the size, in bytes, below which a text is sent as it is: it fits into one packet either way.
+// minCompressed is the size in bytes below which a text is not compressed, because it fits into one packet anyway.
 const minCompressed = 1 << 10
 
-// brotliExtension is what the name of a file of the build ends with that is another one, compressed: it has no
-// address of its own.
+// brotliExtension ends the name of a compressed version of another file. It has no address of its own.
 const brotliExtension = ".br"
 
-// format is how a file of some extension is served.
+// format is how files of an extension are served.
 type format struct {
 	contentType string
-	text        bool // worth compressing, where the build has not done so
+	text        bool // compress it if the build has not done so
 }
 
-// formats are listed here, and not asked of the machine, whose own list differs from the next one's.
+// formats is listed here because the list of the operating system differs between machines.
 var formats = map[string]format{
 	".css":         {"text/css; charset=utf-8", true},
 	".html":        {"text/html; charset=utf-8", true},
@@ -53,21 +52,21 @@ func formatOf(name string) format {
 	return format{contentType: "application/octet-stream"}
 }
 
-// file is one of the build. Its bytes stay where they are, in the binary; only what is compressed here is kept.
+// file is a file of the build. Its bytes stay in the binary; only versions that are compressed here are kept.
 type file struct {
 	format
 	build fs.FS
 	name  string
-	// encoded has, by its coding, what makes each representation once, when it is first asked for.
+	// encoded has, by coding, a function that makes the representation once, at the first request.
 	encoded map[string]func() (representation, error)
 }
 
-// representation is a file in one encoding; without an ETag there is none.
+// representation is a file in one encoding. Without an ETag there is none.
 type representation struct {
-	encoding string // as Content-Encoding names it, where it does
+	encoding string // for Content-Encoding; empty for identity
 	etag     string
 	size     int
-	// body is nil where it is to be read from the build, by its name there.
+	// body is nil if it is read from the build by its name there.
 	body []byte
 	name string
 }
@@ -90,7 +89,7 @@ func (f *file) identity() (representation, error) {
 	return representation{etag: etagOf(body), size: len(body), name: f.name}, nil
 }
 
-// brotli is what compress.go has made, if it has: it takes too long to be made here.
+// brotli returns the version that compress.go made, if there is one. Making it here would take too long.
 func (f *file) brotli() (representation, error) {
 	name := f.name + brotliExtension
 	body, err := fs.ReadFile(f.build, name)
@@ -102,7 +101,7 @@ func (f *file) brotli() (representation, error) {
 	return representation{encoding: "br", etag: etagOf(body), size: len(body), name: name}, nil
 }
 
-// gzip returns no representation where compressing is not worth it.
+// gzip returns no representation if compressing does not save enough.
 func (f *file) gzip() (representation, error) {
 	if !f.text {
 		return representation{}, nil
@@ -120,23 +119,23 @@ func (f *file) gzip() (representation, error) {
 
 func compress(body []byte) ([]byte, error) {
 	var buffer bytes.Buffer
-	w := gzip.NewWriter(&buffer) // its best takes twice the time, for 0.2 % of the size
+	w := gzip.NewWriter(&buffer) // the best level takes twice the time and saves 0.2 %
 	if _, err := w.Write(body); err != nil {
 		return nil, err
 	}
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return bytes.Clone(buffer.Bytes()), nil // it is kept, and the buffer has room to spare
+	return bytes.Clone(buffer.Bytes()), nil // a clone, because the buffer is larger than its content
 }
 
-// etagOf is a strong validator: equal for equal bytes alone.
+// etagOf returns a strong validator, which is equal only for equal bytes.
 func etagOf(body []byte) string {
 	hash := sha256.Sum256(body)
 	return `"` + base64.RawURLEncoding.EncodeToString(hash[:16]) + `"`
 }
 
-// matches says whether an If-None-Match has the etag (RFC 9110, section 13.1.2: compared weakly).
+// matches reports whether an If-None-Match contains the ETag (RFC 9110, section 13.1.2: compared weakly).
 func matches(ifNoneMatch []string, etag string) bool {
 	for member := range strings.SplitSeq(strings.Join(ifNoneMatch, ","), ",") {
 		member = strings.TrimSpace(member)

@@ -10,28 +10,28 @@ import (
 	"strings"
 )
 
-// The pages of a build. Each has one address, which is not the name of its file.
+// These are the pages of a build. Each has one address, which is not the name of its file.
 const (
 	appPage        = "index.html"
 	playgroundPage = "playground.html"
 )
 
-// others are the first segments of what the server's other doors answer. No route of the app begins so, and where
-// such a door is shut nothing else answers.
+// others are the first path segments of the server's other handlers. No route of the app begins with one, so nothing
+// answers there if such a handler is off.
 var others = []string{"app", "apps", "graphql", "pusher"}
 
 // Handler serves the app and the playground. It may be used concurrently.
 type Handler struct {
 	app        *file
-	playground *file            // nil where it is off
-	files      map[string]*file // by their paths without the first slash: neither pages nor what belongs to another file
+	playground *file            // nil if it is off
+	files      map[string]*file // by their paths without the first slash, except pages and compressed versions
 	// policy and playgroundPolicy are the Content-Security-Policies.
 	policy, playgroundPolicy string
 }
 
 var _ http.Handler = (*Handler)(nil)
 
-// New returns a handler that is to be at /. It reads the names of the build's files, and none of the files.
+// New returns a handler for /. It reads the names of the build's files, but not their content.
 func New(c Config) (*Handler, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -57,17 +57,17 @@ func New(c Config) (*Handler, error) {
 	})
 }
 
-// ServeHTTP answers GET and HEAD: with a page, with a file, or with why there is none.
+// ServeHTTP answers GET and HEAD with a page, a file, or an error text.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header(), h.policy)
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	first, rest, _ := strings.Cut(name, "/")
 	switch {
 	case slices.Contains(others, first):
-		refuse(w, http.StatusNotFound, "There is nothing at this path. The API is POST /graphql.")
+		reject(w, http.StatusNotFound, "There is nothing at this path. The API is POST /graphql.")
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, "Only GET and HEAD are served here. The API is POST /graphql.")
+		reject(w, http.StatusMethodNotAllowed, "Only GET and HEAD are served here. The API is POST /graphql.")
 	case name == "":
 		h.app.serve(w, r)
 	case first == "playground" && rest == "":
@@ -75,42 +75,42 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case h.files[name] != nil:
 		h.files[name].serve(w, r)
 	case !isRoute(name, first):
-		refuse(w, http.StatusNotFound, "There is no such file.")
+		reject(w, http.StatusNotFound, "There is no such file.")
 	default:
 		w.Header().Add("Vary", "Accept")
 		if !acceptsHTML(r.Header.Values("Accept")) {
-			refuse(w, http.StatusNotFound, "There is nothing at this path but pages of the app: accept text/html for those.")
+			reject(w, http.StatusNotFound, "There is nothing at this path but pages of the app: accept text/html for those.")
 			return
 		}
 		h.app.serve(w, r)
 	}
 }
 
-// isRoute says that a path may be one of the app's own, so that what is missing there is not a file.
+// isRoute reports whether a path may be a route of the app. If not, it names a missing file.
 func isRoute(name, first string) bool {
 	return first != "assets" && first != "playground" && path.Ext(name) == "" && fs.ValidPath(strings.TrimSuffix(name, "/"))
 }
 
 func (h *Handler) servePlayground(w http.ResponseWriter, r *http.Request) {
 	if h.playground == nil {
-		refuse(w, http.StatusNotFound, "The playground is off on this server: whoever runs it can set PLAYGROUND=on.")
+		reject(w, http.StatusNotFound, "The playground is off on this server: whoever runs it can set PLAYGROUND=on.")
 		return
 	}
 	protect(w.Header(), h.playgroundPolicy)
 	h.playground.serve(w, r)
 }
 
-// serve answers with the file, or with 304 where the client has it.
+// serve answers with the file, or with 304 if the client has it.
 func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Add("Vary", "Accept-Encoding")
 	sent, err := f.negotiate(r.Header.Values("Accept-Encoding"))
 	switch {
 	case err != nil:
-		refuse(w, http.StatusInternalServerError, "This file cannot be read.")
+		reject(w, http.StatusInternalServerError, "This file cannot be read.")
 		return
 	case sent.etag == "":
-		refuse(w, http.StatusNotAcceptable, "This is served without a Content-Encoding, or as br or gzip where it is a longer text: accept identity.")
+		reject(w, http.StatusNotAcceptable, "This is served without a Content-Encoding, or as br or gzip where it is a longer text: accept identity.")
 		return
 	}
 	header.Set("Cache-Control", "no-cache")
@@ -123,7 +123,7 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	if body == nil {
 		if body, err = fs.ReadFile(f.build, sent.name); err != nil {
 			header.Del("ETag")
-			refuse(w, http.StatusInternalServerError, "This file cannot be read.")
+			reject(w, http.StatusInternalServerError, "This file cannot be read.")
 			return
 		}
 	}
@@ -133,12 +133,11 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", f.contentType)
 	header.Set("Content-Length", strconv.Itoa(sent.size))
 	if r.Method == http.MethodGet {
-		_, _ = w.Write(body) // the client may be gone
+		_, _ = w.Write(body) // if this fails, the client has disconnected
 	}
 }
 
-// negotiate returns the representation that the client likes best of those that there are, or none where it accepts
-// none of them.
+// negotiate returns the existing representation that the client prefers, or none if it accepts none of them.
 func (f *file) negotiate(acceptEncoding []string) (representation, error) {
 	for _, coding := range encodings(acceptEncoding) {
 		if made, err := f.encoded[coding](); err != nil || made.etag != "" {
@@ -148,10 +147,10 @@ func (f *file) negotiate(acceptEncoding []string) (representation, error) {
 	return representation{}, nil
 }
 
-// refuse says in plain words why there is nothing.
-func refuse(w http.ResponseWriter, status int, why string) {
+// reject answers with a status and a text in plain words.
+func reject(w http.ResponseWriter, status int, why string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, why+"\n") // the client may be gone
+	_, _ = io.WriteString(w, why+"\n") // if this fails, the client has disconnected
 }

@@ -35,7 +35,7 @@ func random(n int) []byte {
 	return bytes
 }
 
-// aBuild is a build with a file of each kind.
+// aBuild returns a build with a file of each kind.
 func aBuild() fstest.MapFS {
 	build := fstest.MapFS{}
 	for name, text := range map[string]string{
@@ -46,7 +46,7 @@ func aBuild() fstest.MapFS {
 		"assets/app.css":         "a{}" + long,
 		"assets/app.css.br":      brotlied("a{}" + long),
 		"assets/noise.js":        noise,
-		"assets/font.woff2":      long, // not really
+		"assets/font.woff2":      long, // not a real font
 		"assets/unknown.strange": "?",
 	} {
 		build[name] = &fstest.MapFile{Data: []byte(text)}
@@ -73,7 +73,7 @@ func build(t *testing.T, change ...func(*web.Config)) *web.Handler {
 	return h
 }
 
-// send makes one request; header holds pairs.
+// send makes one request. header holds pairs of names and values.
 func send(t *testing.T, h http.Handler, method, path string, header ...string) *http.Response {
 	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), method, "/", nil)
@@ -142,7 +142,7 @@ func TestEachPathIsAFileOrARouteOrAnothersOrNothing(t *testing.T) {
 		`/..\..\etc\passwd`:             noFile,
 		"/assets/app.js\x00":            noFile,
 		"/\xff":                         noFile,
-		"":                              app, // what a proxy makes of http://host
+		"":                              app, // a proxy sends this for http://host
 		"/app":                          nothing,
 		"/app/key":                      nothing,
 		"/apps":                         nothing,
@@ -159,12 +159,12 @@ func TestEachPathIsAFileOrARouteOrAnothersOrNothing(t *testing.T) {
 			t.Errorf("%q is %.60q, want %s …", path, got, want)
 		}
 		if response.StatusCode != http.StatusOK && response.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
-			t.Errorf("%q is refused as %s", path, response.Header.Get("Content-Type"))
+			t.Errorf("%q is rejected with the type %s", path, response.Header.Get("Content-Type"))
 		}
 	}
 }
 
-func TestBehindAServeMuxAPathIsTidiedAndNeverLeavesTheHost(t *testing.T) {
+func TestBehindAServeMuxAPathIsCleanedAndStaysOnTheHost(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	mux.Handle("/", build(t))
@@ -189,7 +189,7 @@ func TestBehindAServeMuxAPathIsTidiedAndNeverLeavesTheHost(t *testing.T) {
 	}
 }
 
-func TestARouteIsThereForWhoeverNamesHTML(t *testing.T) {
+func TestARouteIsServedIfAcceptNamesHTML(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	for accept, want := range map[string]int{
@@ -248,7 +248,7 @@ func TestHeadIsGetWithoutTheBody(t *testing.T) {
 				t.Errorf("HEAD %s has the body %.40q", path, body)
 			}
 			if length := strconv.Itoa(len(bodyOf(t, get))); get.Header.Get("Content-Length") != length {
-				t.Errorf("GET %s says %s bytes, and has %s", path, get.Header.Get("Content-Length"), length)
+				t.Errorf("GET %s has Content-Length %s and a body of %s bytes", path, get.Header.Get("Content-Length"), length)
 			}
 		}
 	}
@@ -272,7 +272,7 @@ func TestEachFileHasItsType(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingInABuildIsNamedAtOnce(t *testing.T) {
+func TestAMissingPageOfABuildIsNamedByNew(t *testing.T) {
 	t.Parallel()
 	for _, page := range []string{"index.html", "playground.html"} {
 		files := aBuild()

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// policy is the Content-Security-Policy of the app and of all files: what a page needs, named one by one.
+// policy returns the Content-Security-Policy of the app and of all files. It lists everything that a page needs.
 //
-// 'self' in connect-src covers WebSockets to the page's own host and port, too, in every browser since 2022.
+// 'self' in connect-src also covers WebSockets to the page's own host and port, in every browser since 2022.
 func policy(connectTo []string) string {
 	return join(connectTo,
 		"style-src 'self'",
@@ -15,9 +15,8 @@ func policy(connectTo []string) string {
 	)
 }
 
-// playgroundPolicy is that of the playground's page alone. Its editor writes style elements of its own, has its font
-// in its style sheet, and checks what is typed in workers, which are files as well. Scripts are held as strictly as
-// the app's.
+// playgroundPolicy returns the policy of the playground's page. Its editor writes style elements, has its font in its
+// style sheet, and checks the input in workers, which are files as well. Scripts are as limited as in the app.
 func playgroundPolicy(connectTo []string) string {
 	return join(connectTo,
 		"style-src 'self' 'unsafe-inline'",
@@ -39,12 +38,12 @@ func join(connectTo []string, differing ...string) string {
 	}, differing...), "; ")
 }
 
-// protect sets the headers that every response has.
+// protect sets the headers of every response.
 func protect(header http.Header, policy string) {
 	header.Set("Content-Security-Policy", policy)
 	header.Set("X-Content-Type-Options", "nosniff")
-	// No window of another site gets hold of ours.
+	// Windows of other sites get no reference to ours.
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
-	// Not no-referrer: under that, browsers say "Origin: null" where older ones are recognized by their Origin.
+	// With no-referrer, browsers send "Origin: null", but older browsers are recognized by their Origin.
 	header.Set("Referrer-Policy", "same-origin")
 }

@@ -10,7 +10,7 @@ import (
 	"lorebridge/web"
 )
 
-// directives takes a response's Content-Security-Policy apart.
+// directives parses a response's Content-Security-Policy.
 func directives(t *testing.T, response *http.Response) map[string]string {
 	t.Helper()
 	if n := len(response.Header.Values("Content-Security-Policy")); n != 1 {
@@ -53,7 +53,7 @@ func TestNothingMayRunButFilesOfTheBuild(t *testing.T) {
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 			if path == "/playground" && method == http.MethodPost {
-				continue // a refusal is not the page
+				continue // an error is not the page
 			}
 			response := send(t, h, method, path, "Accept", navigation)
 			if diff := cmp.Diff(want, directives(t, response)); diff != "" {
@@ -72,7 +72,7 @@ func TestNothingMayRunButFilesOfTheBuild(t *testing.T) {
 	}
 }
 
-func TestPagesMayConnectToThePusherTheyAreTold(t *testing.T) {
+func TestPagesMayConnectToTheConfiguredPusher(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *web.Config) {
 		c.ConnectTo = []string{"wss://ws-eu.pusher.com", "https://sockjs-eu.pusher.com", "ws:"}
@@ -85,7 +85,7 @@ func TestPagesMayConnectToThePusherTheyAreTold(t *testing.T) {
 	}
 }
 
-func TestNothingIsTakenForAnOriginThatCouldChangeThePolicy(t *testing.T) {
+func TestASourceThatCouldChangeThePolicyIsRejected(t *testing.T) {
 	t.Parallel()
 	for _, origin := range []string{
 		"", "*", "'unsafe-inline'", "javascript:", "data:", "wss://*", "wss://*.pusher.com", "ws.example.com", "wss://", "wss://a b",
@@ -98,7 +98,7 @@ func TestNothingIsTakenForAnOriginThatCouldChangeThePolicy(t *testing.T) {
 	}
 }
 
-func TestWithoutThePlaygroundItsPageSaysHowToTurnItOn(t *testing.T) {
+func TestWithoutThePlaygroundItsPageExplainsHowToTurnItOn(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(c *web.Config) { c.Playground = false })
 	for _, path := range []string{"/playground", "/playground/"} {
@@ -115,7 +115,7 @@ func TestWithoutThePlaygroundItsPageSaysHowToTurnItOn(t *testing.T) {
 	}
 }
 
-func TestThePlaygroundIsOnByDefaultWhereOnlyTheMachineReachesIt(t *testing.T) {
+func TestThePlaygroundIsOnByDefaultOnALocalServer(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		variable    string
