@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// answerTimeout is how long an answer may take.
+// answerTimeout limits the time of an answer.
 const answerTimeout = 30 * time.Second
 
-// maxAnswer is how many bytes an answer may have.
+// maxAnswer limits the size of an answer, in bytes.
 const maxAnswer = 1 << 20
 
-// connection is one HTTP/1.1 keep-alive connection for one request at a time. net/http's client would take as much CPU
-// of the shared cores for itself as the server takes for an answer. It is not for concurrent use.
+// connection is one HTTP/1.1 keep-alive connection for one request at a time. The client of net/http would take as
+// much CPU of the shared cores as the server takes for an answer. A connection is not for concurrent use.
 type connection struct {
 	conn    net.Conn
 	host    string
@@ -62,20 +62,20 @@ func (c *connection) close() {
 	c.conn.Close()
 }
 
-// post sends body and returns the body of a 200; any other status is an error. The answer is valid until the next
-// call. Token may be empty.
+// post sends body and returns the body of a 200. Any other status is an error. The answer is valid until the next
+// call. token may be empty.
 func (c *connection) post(path, token, contentType string, body []byte) ([]byte, error) {
 	c.request = append(c.request[:0], "POST "+path+" HTTP/1.1\r\nHost: "+c.host+"\r\nContent-Type: "+contentType...)
 	return c.exchange(token, body)
 }
 
-// get returns the body of a 200, as post does.
+// get returns the body of a 200, like post.
 func (c *connection) get(path string) ([]byte, error) {
 	c.request = append(c.request[:0], "GET "+path+" HTTP/1.1\r\nHost: "+c.host...)
 	return c.exchange("", nil)
 }
 
-// exchange completes the request that was begun, sends it and reads its answer.
+// exchange completes the request that post or get has begun, sends it and reads the answer.
 func (c *connection) exchange(token string, body []byte) ([]byte, error) {
 	if token != "" {
 		c.request = append(c.request, "\r\nAuthorization: Bearer "+token...)
@@ -143,7 +143,7 @@ func (c *connection) queryInto(token string, o operation, data any) error {
 	}
 	first := decoded.Errors[0]
 	if first.Extensions.Code == "RATE_LIMITED" {
-		return fmt.Errorf("the server refuses as RATE_LIMITED (%s): start it with SIGN_UPS_PER_ADDRESS and REQUESTS_PER_MINUTE raised",
+		return fmt.Errorf("the server answered RATE_LIMITED (%s): start it with SIGN_UPS_PER_ADDRESS and REQUESTS_PER_MINUTE raised",
 			first.Message)
 	}
 	return fmt.Errorf("the server answered %s: %s", first.Extensions.Code, first.Message)

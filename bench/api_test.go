@@ -49,7 +49,7 @@ func TestOneConnectionCarriesManyRequests(t *testing.T) {
 	if _, err := c.query("", operation{Query: "{ me { name } }"}); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("got error %v for a status of 401", err)
 	}
-	web.Close() // its goroutines have ended
+	web.Close() // waits for its goroutines
 	if requests != 5 || len(connections) != 1 {
 		t.Errorf("%d requests over %d connections", requests, len(connections))
 	}

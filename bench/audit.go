@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// mutation is a request that the server said it created. Moments are since the target's epoch.
+// mutation is a request that the server reported as created. Times are since the target's epoch.
 type mutation struct {
 	requestID int64
 	recipient int
@@ -20,18 +20,18 @@ type arrival struct {
 	at        time.Duration
 }
 
-// delivery is how long an event took.
+// delivery is the time that an event took.
 type delivery struct {
 	sinceSent     time.Duration
-	sinceAnswered time.Duration // negative where the event was faster than the answer
+	sinceAnswered time.Duration // negative if the event was faster than the answer
 }
 
-// faults are broken promises, counted.
+// faults counts broken promises.
 type faults struct {
-	lost     int // created, and no event came in time
-	repeated int // events that had come already
-	foreign  int // events of requests that nobody made now, or that were for somebody else
-	disorder int // events behind that of a mutation sent after their own was answered
+	lost     int // requests without an event in time
+	repeated int // events that had already arrived
+	foreign  int // events of other requests, or for another recipient
+	disorder int // events after that of a mutation that was sent after their own was answered
 }
 
 func (f *faults) add(g faults) {
@@ -41,7 +41,7 @@ func (f *faults) add(g faults) {
 	f.disorder += g.disorder
 }
 
-// err is nil where no promise was broken.
+// err returns nil if no promise was broken.
 func (f *faults) err() error {
 	if *f == (faults{}) {
 		return nil
@@ -50,7 +50,7 @@ func (f *faults) err() error {
 		f.lost, f.repeated, f.foreign, f.disorder)
 }
 
-// audit matches events with the mutations that made them. The arrivals of each recipient must be in their order.
+// audit matches events with the mutations that caused them. The arrivals of each recipient must be in order.
 func audit(mutations []mutation, arrivals []arrival) ([]delivery, faults) {
 	created := make(map[int64]mutation, len(mutations))
 	for _, m := range mutations {
@@ -59,7 +59,7 @@ func audit(mutations []mutation, arrivals []arrival) ([]delivery, faults) {
 	var f faults
 	deliveries := make([]delivery, 0, len(mutations))
 	arrived := make(map[int64]bool, len(mutations))
-	latestSent := make(map[int]time.Duration) // by recipient, of the mutations whose events are there
+	latestSent := make(map[int]time.Duration) // by recipient, among the mutations whose events have arrived
 	for _, a := range arrivals {
 		m, ok := created[a.requestID]
 		switch {

@@ -9,7 +9,7 @@ import (
 
 const ms = time.Millisecond
 
-// Three requests: the first two overlap, the third was sent after both had been answered.
+// asked are three requests. The first two overlap. The third was sent after both had been answered.
 var asked = []mutation{
 	{requestID: 1, recipient: 5, sent: 0, answered: 4 * ms},
 	{requestID: 2, recipient: 5, sent: 1 * ms, answered: 2 * ms},
@@ -82,8 +82,8 @@ func TestFaultsAddUpToAnError(t *testing.T) {
 	}
 }
 
-func TestTheInboxWaitsForAsManyAsWereSent(t *testing.T) {
-	var b inbox[arrival]
+func TestTheReceiverWaitsForAsManyAsWereSent(t *testing.T) {
+	var b receiver[arrival]
 	b.add(arrival{requestID: 1})
 	waited := make(chan struct{})
 	go func() {

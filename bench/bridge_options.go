@@ -15,11 +15,11 @@ const bridgeCommand = "bridge"
 
 // Bounds of the flags of bridgeCommand. Each socket takes a file descriptor here and one in the server.
 const (
-	maxSubscriptions  = 100_000
-	maxCrowdSockets   = 18_000
-	maxEvents         = 1000
-	maxPerSecond      = 1000
-	distinctPerSocket = 100
+	maxSubscriptions     = 100_000
+	maxSubscriberSockets = 18_000
+	maxEvents            = 1000
+	maxPerSecond         = 1000
+	distinctPerSocket    = 100
 )
 
 const bridgeUsage = `Usage: go run ./bench bridge [flags]
@@ -34,18 +34,18 @@ Flags:
 
 // bridgeOptions are the flags of bridgeCommand, validated.
 type bridgeOptions struct {
-	same     []int // numbers of subscriptions with one selection, ascending; empty: leave that part out
-	distinct int   // subscriptions with a selection each; 0: leave that part out
+	same     []int // numbers of subscriptions with one selection, ascending; empty: without that part
+	distinct int   // subscriptions with a selection each; 0: without that part
 	sockets  int   // of the last number of same; 0: one for each subscription
 	people   int
 	events   int
 	rounds   int
-	rate     int // mutations of others a second
+	rate     int // mutations of other clients per second
 	bin      string
 	profile  string // prefix of the files; empty: no profiles
 }
 
-// parseBridgeOptions returns flag.ErrHelp where help was asked for, and otherwise an error that names the flag.
+// parseBridgeOptions returns flag.ErrHelp if help was asked for, or an error that names the wrong flag.
 func parseBridgeOptions(args []string, stderr io.Writer) (bridgeOptions, error) {
 	o := bridgeOptions{same: []int{100, 10_000}}
 	flags := flag.NewFlagSet("bench bridge", flag.ContinueOnError)
@@ -83,9 +83,9 @@ func (o bridgeOptions) validate() error {
 		return errors.New("-same and -distinct are both 0: there is nothing to measure")
 	case o.distinct < 0 || o.distinct > maxSubscriptions:
 		return fmt.Errorf("-distinct must be from 0 to %d", maxSubscriptions)
-	case len(o.same) > 0 && o.crowdSockets() > maxCrowdSockets:
-		return fmt.Errorf("-sockets must be at most %d: each needs a file descriptor on both sides", maxCrowdSockets)
-	case o.sockets < 0 || len(o.same) > 0 && (o.crowdSockets() > o.most() || o.crowdSockets()*maxPerSocket < o.most()):
+	case len(o.same) > 0 && o.subscriberSockets() > maxSubscriberSockets:
+		return fmt.Errorf("-sockets must be at most %d: each needs a file descriptor on both sides", maxSubscriberSockets)
+	case o.sockets < 0 || len(o.same) > 0 && (o.subscriberSockets() > o.most() || o.subscriberSockets()*maxPerSocket < o.most()):
 		return fmt.Errorf("-sockets must be at most as many as subscriptions, and one for each %d of them", maxPerSocket)
 	case o.events < 1 || o.events > maxEvents:
 		return fmt.Errorf("-events must be from 1 to %d", maxEvents)
@@ -101,18 +101,18 @@ func (o bridgeOptions) validate() error {
 	return nil
 }
 
-// most is the last number of subscriptions with one selection.
+// most returns the greatest number of subscriptions with one selection.
 func (o bridgeOptions) most() int { return maxOf(o.same) }
 
-// crowdSockets is how many sockets the subscriptions with one selection have.
-func (o bridgeOptions) crowdSockets() int {
+// subscriberSockets returns the number of sockets of the subscriptions with one selection.
+func (o bridgeOptions) subscriberSockets() int {
 	if o.sockets == 0 {
 		return o.most()
 	}
 	return o.sockets
 }
 
-// limit is when the run is given up: building and every wait included.
+// limit returns the time limit of the run, including building and every wait.
 func (o bridgeOptions) limit() time.Duration {
 	events := len(o.same)*(o.events+1) + o.rounds + 1
 	return 15*time.Minute + time.Duration(events)*spreadTimeout

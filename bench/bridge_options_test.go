@@ -14,7 +14,7 @@ func TestBridgeMeasuresBothPartsByDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(o.same, []int{100, 10_000}) || o.crowdSockets() != 10_000 || o.distinct != 10_000 {
+	if !slices.Equal(o.same, []int{100, 10_000}) || o.subscriberSockets() != 10_000 || o.distinct != 10_000 {
 		t.Errorf("got %+v", o)
 	}
 }
@@ -28,7 +28,7 @@ func TestAPartOfBridgeCanBeLeftOut(t *testing.T) {
 	}
 }
 
-func TestWrongFlagsOfBridgeAreRefusedByName(t *testing.T) {
+func TestWrongFlagsOfBridgeAreRejectedByName(t *testing.T) {
 	for _, args := range []string{
 		"-same=100,100", "-same=x", "-same=-1", "-same=0 -distinct=0", "-same=100001", "-distinct=-1", "-sockets=-1", "-sockets=9 -same=5",
 		"-sockets=1 -same=2000", "-same=20000 -sockets=19000", "-events=0", "-rounds=0", "-rate=0", "-people=0", "-profile=x -bin=y",

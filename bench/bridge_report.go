@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// What we promise of GraphQL subscriptions over Pusher.
+// These are our promises about GraphQL subscriptions over Pusher.
 const (
-	promisedExecutions = 1.0  // of one event for any number with one selection
-	promisedCPU        = 40.0 // µs of the server, for one event and one more subscription
+	promisedExecutions = 1.0  // executions of one event for all subscriptions with one selection
+	promisedCPU        = 40.0 // µs of the server for one event and one more subscription
 	hopedCPU           = 20.0
-	promisedSlowdown   = 2.0 // of others' mutations, p99
+	promisedSlowdown   = 2.0 // of other clients' mutations, p99
 )
 
 // bridgeResults are the figures of a run of bridgeCommand.
 type bridgeResults struct {
 	options    bridgeOptions
-	made       string
+	build      string
 	enrolments []enrolled
 	fanOuts    []*fanOut
-	distinct   []*distinct // round after round
+	distinct   []*distinct // by round
 	updates    int
 	faults     faults
 }
 
-// enrolled is an enrolment with what it was for.
+// enrolled is an enrolment with its title in the report.
 type enrolled struct {
 	enrolment
 
@@ -43,16 +43,16 @@ func (r *bridgeResults) addFanOut(m *fanOut, e enrolment, sockets int) {
 	r.check(m.received, m.faults)
 }
 
-// check counts the updates and what was wrong with them.
+// check counts updates and their faults.
 func (r *bridgeResults) check(updates int, f faults) {
 	r.updates += updates
 	r.faults.add(f)
 }
 
-// print writes the report in Markdown, as docs/performance.md holds it.
+// print writes the report in Markdown, in the form of docs/performance.md.
 func (r *bridgeResults) print(out io.Writer, args []string) {
 	fmt.Fprintf(out, "```sh\n%s\n```\n\n", commandLine(slices.Concat([]string{bridgeCommand}, args)))
-	fmt.Fprintf(out, "- server: %s, GOMAXPROCS %d, Pusher embedded\n", r.made, runtime.GOMAXPROCS(0))
+	fmt.Fprintf(out, "- server: %s, GOMAXPROCS %d, Pusher embedded\n", r.build, runtime.GOMAXPROCS(0))
 	fmt.Fprintf(out, "- %d people subscribe, %d at a time\n", r.options.people, enrolling)
 	if last := len(r.fanOuts) - 1; last >= 0 {
 		fmt.Fprintf(out, "- bench itself took %s µs of CPU an update, on the same cores\n", format(r.fanOuts[last].ownCPU))
@@ -80,7 +80,7 @@ func (r *bridgeResults) print(out io.Writer, args []string) {
 	r.printPromises(out)
 }
 
-// others is how many cores other programs used, as often as that was looked at.
+// others returns how many cores other programs used in each measurement.
 func (r *bridgeResults) others() []float64 {
 	var cores []float64
 	for _, m := range r.fanOuts {
@@ -117,7 +117,7 @@ func (r *bridgeResults) printFanOuts(out io.Writer) {
 	}
 }
 
-// executionsEach is how many an event cost; NaN if the server does not tell.
+// executionsEach returns the executions per event, or NaN if the server does not report them.
 func (m *fanOut) executionsEach() float64 {
 	if m.executions == nil {
 		return math.NaN()
@@ -125,7 +125,8 @@ func (m *fanOut) executionsEach() float64 {
 	return float64(*m.executions) / float64(m.events)
 }
 
-// marginal is the CPU time of an event for each subscription more than in the first row, in µs; NaN in that row.
+// marginal returns the CPU time of an event per subscription beyond the first row, in µs. It is NaN for the first
+// row.
 func (r *bridgeResults) marginal(row int) float64 {
 	first, m := r.fanOuts[0], r.fanOuts[row]
 	if row == 0 {
@@ -136,7 +137,7 @@ func (r *bridgeResults) marginal(row int) float64 {
 
 func (r *bridgeResults) printDistinct(out io.Writer) {
 	fmt.Fprintf(out, "One event for %d subscriptions in each round. Meanwhile %d clients send %d `createKnowledgeRequest` a second, whose "+
-		"answers are told as p50 / p99, and as long before that while nothing is delivered: beside a process that takes half of the "+
+		"answers are given as p50 / p99, and as long before that while nothing is delivered: beside a process that takes half of the "+
 		"cores, as a delivery may, and then idle. Later is the time in which the server writes down what became of it.\n\n", r.options.distinct, neighborClients, r.options.rate)
 	head := []string{
 		"round", "executions", "delivered in s", "CPU µs a subscription", "cores", "answer before the first update ms",
@@ -173,7 +174,7 @@ func (r *bridgeResults) printEnrolments(out io.Writer) {
 	}
 }
 
-// printPromises says of each promise whether this run kept it.
+// printPromises writes for each promise whether this run kept it.
 func (r *bridgeResults) printPromises(out io.Writer) {
 	promise := func(name string, value, limit float64, unit string) {
 		verdict := "FAIL"

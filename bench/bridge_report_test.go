@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-func TestTheReportOfBridgeSaysOfEachPromiseWhetherItWasKept(t *testing.T) {
+func TestTheReportOfBridgeShowsWhetherEachPromiseWasKept(t *testing.T) {
 	twenty, more := int64(20), int64(21)
-	r := &bridgeResults{options: bridgeOptions{events: 20, people: 3, distinct: 5, rate: 50}, made: "go1.26"}
+	r := &bridgeResults{options: bridgeOptions{events: 20, people: 3, distinct: 5, rate: 50}, build: "go1.26"}
 	took := []time.Duration{4 * ms}
 	e := enrolment{
 		registering: stage{count: 100, elapsed: time.Second, cpu: cpuTime{Duration: 50 * ms, known: true}},

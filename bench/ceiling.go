@@ -17,20 +17,20 @@ import (
 
 const ceilingPackage = "lorebridge/bench/ceiling"
 
-// Names of what is measured, as the table has them, in the order of its columns.
+// These are the names of the programs in the table, in the order of its columns.
 const (
 	nameServer  = "server"
 	nameOld     = "old"
 	nameCeiling = "ceiling"
 )
 
-// databaseFile is what serverEnv has servers call their database.
+// databaseFile is the name of the database in serverEnv.
 const databaseFile = "lorebridge.db"
 
-// contestant is a program that is measured.
+// contestant is one of the programs that are compared.
 type contestant struct{ name, binary, data string }
 
-// runCeiling measures the server beside the ceiling and prints the report to stdout, as run does for the rest.
+// runCeiling measures the server beside the ceiling and prints the report to stdout.
 func runCeiling(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	o, err := parseCeilingOptions(args, stderr)
 	if err != nil {
@@ -58,16 +58,16 @@ func runCeiling(ctx context.Context, args []string, stdout, stderr io.Writer) (e
 	results := &ceilingResults{options: o, sync: sync, rounds: map[ceilingCell][]figures{}}
 	for _, c := range contestants {
 		results.names = append(results.names, c.name)
-		results.made = append(results.made, made(c.binary))
+		results.build = append(results.build, buildInfo(c.binary))
 	}
 	if err := compete(ctx, contestants, people, results, stderr); err != nil {
-		return cmp.Or(context.Cause(ctx), err) // an end of ctx is why all fails
+		return cmp.Or(context.Cause(ctx), err) // the end of ctx is the reason for all other errors
 	}
 	results.print(stdout, args)
 	return results.faults.err()
 }
 
-// contestantsOf builds what is not there yet.
+// contestantsOf returns the programs, and builds those without a binary.
 func contestantsOf(ctx context.Context, o ceilingOptions, dir string, progress io.Writer) ([]contestant, error) {
 	server := contestant{nameServer, o.bin, filepath.Join(dir, nameServer)}
 	ceiling := contestant{nameCeiling, filepath.Join(dir, "ceiling-program"), filepath.Join(dir, nameCeiling)}
@@ -93,9 +93,9 @@ func contestantsOf(ctx context.Context, o ceilingOptions, dir string, progress i
 	return contestants, nil
 }
 
-// prepare makes a database for each, all with the same people, whom it returns. The old server makes its own, the
-// server a copy of that which it migrates, and the ceiling gets a copy of the server's: so tables and indexes of
-// these two are the same.
+// prepare creates a database for each program and returns the people, who are the same in all. The old server creates
+// its own database. The server migrates a copy of that, and the ceiling gets a copy of the server's. So server and
+// ceiling have the same tables and indexes.
 func prepare(ctx context.Context, o ceilingOptions, contestants []contestant, progress io.Writer) (*target, error) {
 	makers := slices.DeleteFunc(slices.Clone(contestants), func(c contestant) bool { return c.name == nameCeiling })
 	slices.Reverse(makers) // the old one first
@@ -135,7 +135,8 @@ func copyDatabase(from, to string) error {
 	return os.WriteFile(filepath.Join(to, databaseFile), content, 0o600) //nolint:gosec // a path of ours
 }
 
-// syncTime is how long fsync takes below dir, in µs: the median over writes as large as those of a small transaction.
+// syncTime returns how long fsync takes below dir, in µs. It is the median over writes of the size of a small
+// transaction.
 func syncTime(dir string) (_ float64, err error) {
 	const (
 		writes = 200
@@ -162,7 +163,7 @@ func syncTime(dir string) (_ float64, err error) {
 	return median(took), nil
 }
 
-// compete starts all and goes through the rounds.
+// compete starts all programs and measures them.
 func compete(ctx context.Context, contestants []contestant, people *target, into *ceilingResults, progress io.Writer) (err error) {
 	var targets []*target
 	var running []*process
@@ -188,7 +189,7 @@ func compete(ctx context.Context, contestants []contestant, people *target, into
 		t.recipients, t.requesters = people.recipients, people.requesters
 		targets = append(targets, t)
 		fmt.Fprintf(progress, "connecting %s to %s at %s\n", count(len(t.recipients), "recipient"), t.name, t.url)
-		if err := t.attendAll(ctx); err != nil {
+		if err := t.connectRecipients(ctx); err != nil {
 			return err
 		}
 		for i := range t.sockets {
@@ -196,20 +197,20 @@ func compete(ctx context.Context, contestants []contestant, people *target, into
 		}
 	}
 	group.Go(func() error {
-		defer closeAll() // or its listeners would go on
+		defer closeAll() // ends the goroutines that read the sockets
 		err := measureRounds(ctx, targets, into, progress)
-		return cmp.Or(context.Cause(ctx), err) // an end of ctx is why it failed
+		return cmp.Or(context.Cause(ctx), err) // the end of ctx is the reason for all other errors
 	})
 	return group.Wait()
 }
 
-// measureRounds goes through all rounds, after one that does not count: caches fill, and heaps and files grow.
+// measureRounds measures all rounds, after one that does not count, in which caches fill and heaps and files grow.
 func measureRounds(ctx context.Context, targets []*target, into *ceilingResults, progress io.Writer) error {
 	o := into.options
 	for round := range o.rounds + 1 {
 		for _, p := range o.pressures() {
 			for turn := range targets {
-				i := (turn + round) % len(targets) // each goes first in turn
+				i := (turn + round) % len(targets) // they take turns at going first
 				before := clocksOf(targets)
 				m, err := targets[i].measure(ctx, p.load(o.duration))
 				if err != nil {
@@ -232,7 +233,7 @@ func measureRounds(ctx context.Context, targets []*target, into *ceilingResults,
 	return nil
 }
 
-// clocksOf reads the clocks, with the CPU time of all targets in place of one's.
+// clocksOf reads the clocks, with the sum of the CPU times of all targets.
 func clocksOf(targets []*target) clocks {
 	c := targets[0].clocks()
 	for _, t := range targets[1:] {

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// ceilingCommand is the first argument that measures the server beside a program by hand.
+// ceilingCommand is the first argument for comparing the server with the ceiling.
 const ceilingCommand = "ceiling"
 
-// pacedClients is how many clients take turns where they send at a steady pace.
+// pacedClients is the number of clients that send at a steady pace, in turns.
 const pacedClients = 4
 
 const ceilingUsage = `Usage: go run ./bench ceiling [flags]
@@ -33,10 +33,10 @@ type ceilingOptions struct {
 	rounds     int
 	recipients int
 	bin        string // empty: build the server
-	old        string // empty: leave it out
+	old        string // empty: without the old server
 }
 
-// parseCeilingOptions returns flag.ErrHelp where help was asked for, and otherwise an error that names the flag.
+// parseCeilingOptions returns flag.ErrHelp if help was asked for, or an error that names the wrong flag.
 func parseCeilingOptions(args []string, stderr io.Writer) (ceilingOptions, error) {
 	o := ceilingOptions{clients: []int{1, 8, 32, 64}, paces: []int{50, 200}}
 	flags := flag.NewFlagSet("bench ceiling", flag.ContinueOnError)
@@ -85,11 +85,11 @@ func (o ceilingOptions) validate() error {
 	return nil
 }
 
-// pressure is how mutations are sent in one measurement: by so many clients in a closed loop, or so many a second
+// pressure is the load of one measurement: a number of clients in a closed loop, or a number of mutations per second
 // in an open one.
 type pressure struct{ clients, perSecond int }
 
-// String is the first column of the table.
+// String returns the first column of the table.
 func (p pressure) String() string {
 	if p.perSecond > 0 {
 		return strconv.Itoa(p.perSecond) + " a second"
@@ -105,7 +105,7 @@ func (p pressure) load(d time.Duration) load {
 	return load{work: workCreate, clients: clients, perSecond: p.perSecond, duration: d, limit: maxOperations}
 }
 
-// pressures are those of a round, in their order.
+// pressures returns the loads of a round, in order.
 func (o ceilingOptions) pressures() []pressure {
 	var all []pressure
 	for _, n := range o.clients {
@@ -117,10 +117,10 @@ func (o ceilingOptions) pressures() []pressure {
 	return all
 }
 
-// requesters is how many people send.
+// requesters returns the number of people who send.
 func (o ceilingOptions) requesters() int { return max(pacedClients, maxOf(o.clients)) }
 
-// limit is when the run is given up: building and every wait included.
+// limit returns the time limit of the run, including building and every wait.
 func (o ceilingOptions) limit() time.Duration {
 	measurements := 3 * (o.rounds + 1) * len(o.pressures())
 	return 20*time.Minute + time.Duration(measurements)*(o.duration+answerTimeout+deliveryTimeout)

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// What we aim at beside the ceiling, and beside the old server.
+// These are our aims beside the ceiling, and beside the old server.
 var (
 	aimedRates = []struct {
 		clients int
@@ -24,7 +24,7 @@ const (
 	busyClients   = 32
 	busyPace      = 200
 
-	// A ceiling is one only if the server of commit 45bcc50 lies this far below it, at busyClients.
+	// The ceiling is valid only if the rate of the server of commit 45bcc50 is this share of it, at busyClients.
 	leastOldRate, mostOldRate = 0.33, 0.45
 	mostCeilingCPU            = 0.42 // of the old server's
 )
@@ -32,22 +32,22 @@ const (
 // ceilingResults are the figures of a run of ceilingCommand.
 type ceilingResults struct {
 	options   ceilingOptions
-	names     []string // of what was measured
-	made      []string
-	rounds    map[ceilingCell][]figures // round after round
+	names     []string // of the programs
+	build     []string
+	rounds    map[ceilingCell][]figures // by round
 	sync      float64                   // µs of an fsync
 	others    []float64                 // cores that other programs used
 	mutations int
 	faults    faults
 }
 
-// ceilingCell is where figures belong.
+// ceilingCell is a place in the table.
 type ceilingCell struct {
 	name string
 	pressure
 }
 
-// check counts the events of a measurement and what was wrong with them.
+// check counts the events of a measurement and their faults.
 func (r *ceilingResults) check(m measurement) {
 	r.mutations += m.mutations
 	r.faults.add(m.faults)
@@ -59,7 +59,7 @@ func (r *ceilingResults) add(i int, p pressure, f figures, others float64) {
 	r.others = append(r.others, others)
 }
 
-// of returns one figure, round after round.
+// of returns one figure of every round.
 func (r *ceilingResults) of(name string, p pressure, f figure) []float64 {
 	var numbers []float64
 	for _, round := range r.rounds[ceilingCell{name, p}] {
@@ -68,7 +68,8 @@ func (r *ceilingResults) of(name string, p pressure, f figure) []float64 {
 	return numbers
 }
 
-// share is the median over the rounds of one's figure divided by another's; NaN if one of them was not measured.
+// share returns the median over the rounds of one program's figure divided by another's, or NaN if one of them was
+// not measured.
 func (r *ceilingResults) share(name, ofName string, p pressure, f figure) float64 {
 	numbers, ofNumbers := r.of(name, p, f), r.of(ofName, p, f)
 	if len(numbers) != len(ofNumbers) {
@@ -77,11 +78,11 @@ func (r *ceilingResults) share(name, ofName string, p pressure, f figure) float6
 	return ratio(ofNumbers, numbers)
 }
 
-// print writes the report in Markdown, as docs/performance.md holds it.
+// print writes the report in Markdown, in the form of docs/performance.md.
 func (r *ceilingResults) print(out io.Writer, args []string) {
 	fmt.Fprintf(out, "```sh\n%s\n```\n\n", commandLine(slices.Concat([]string{ceilingCommand}, args)))
 	for i, name := range r.names {
-		fmt.Fprintf(out, "- %s: %s, GOMAXPROCS %d\n", name, r.made[i], runtime.GOMAXPROCS(0))
+		fmt.Fprintf(out, "- %s: %s, GOMAXPROCS %d\n", name, r.build[i], runtime.GOMAXPROCS(0))
 	}
 	fmt.Fprintf(out, "- %s of %v for each measurement, after one that does not count, and %s\n",
 		count(r.options.rounds, "round"), r.options.duration, count(r.options.recipients, "recipient"))
@@ -130,7 +131,7 @@ func (r *ceilingResults) printTable(out io.Writer) {
 	}
 }
 
-// printAims says of each aim whether this run reached it.
+// printAims writes for each aim whether this run reached it.
 func (r *ceilingResults) printAims(out io.Writer) {
 	aim := func(what string, value, least, most float64) {
 		if math.IsNaN(value) {

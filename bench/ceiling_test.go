@@ -55,10 +55,10 @@ func TestWrongFlagsOfCeilingAreRejectedByName(t *testing.T) {
 	}
 }
 
-// ceilingRun is a run in which the old server reaches 0.4 of the ceiling's rate, and the server 0.7 and 0.5 of it in
-// turn.
+// ceilingRun returns results in which the old server reaches 0.4 of the ceiling's rate, and the server 0.7 and 0.5 of
+// it by turns.
 func ceilingRun(o ceilingOptions, names ...string) *ceilingResults {
-	r := &ceilingResults{options: o, names: names, made: make([]string, len(names)), rounds: map[ceilingCell][]figures{}, mutations: 12}
+	r := &ceilingResults{options: o, names: names, build: make([]string, len(names)), rounds: map[ceilingCell][]figures{}, mutations: 12}
 	for round, share := range []float64{0.7, 0.5, 0.7} {
 		ceilingRate := 5000 + 1000*float64(round)
 		for _, p := range o.pressures() {
@@ -104,7 +104,7 @@ func TestTheTableHasTheMediansOfTheRatiosOfEachRound(t *testing.T) {
 	}
 }
 
-func TestWithoutAnOldServerItIsNotSpokenOf(t *testing.T) {
+func TestWithoutAnOldServerTheReportDoesNotMentionIt(t *testing.T) {
 	o := ceilingOptions{clients: []int{32}, rounds: 3, duration: time.Second, recipients: 4}
 	r := ceilingRun(o, nameServer, nameCeiling)
 	r.faults.lost = 2

@@ -15,8 +15,8 @@ const tick = 10 * time.Millisecond
 // ownPID is this process in /proc.
 var ownPID = os.Getpid()
 
-// cpuTime is CPU time of a process, in user and kernel mode, of all its threads. It is unknown without /proc, and
-// for a process whose id is.
+// cpuTime is the CPU time of a process, in user and kernel mode, of all its threads. It is unknown without /proc, and
+// for an unknown process.
 type cpuTime struct {
 	time.Duration
 	known bool
@@ -26,7 +26,7 @@ func (c cpuTime) since(before cpuTime) cpuTime {
 	return cpuTime{Duration: c.Duration - before.Duration, known: c.known && before.known}
 }
 
-// readCPU returns what a process has used so far. Id 0 is no process.
+// readCPU returns the CPU time of a process so far. The id 0 means an unknown process.
 func readCPU(pid int) cpuTime {
 	if pid == 0 {
 		return cpuTime{}
@@ -39,7 +39,7 @@ func readCPU(pid int) cpuTime {
 	return cpuTime{Duration: used, known: err == nil}
 }
 
-// readAllCPU returns what all programs of this machine have used so far.
+// readAllCPU returns the CPU time of all programs of this machine so far.
 func readAllCPU() cpuTime {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -49,8 +49,8 @@ func readAllCPU() cpuTime {
 	return cpuTime{Duration: used, known: err == nil}
 }
 
-// parseAllStat adds up the first line of proc_stat(5) but for idle and iowait, and for what guests take, which user
-// has.
+// parseAllStat adds up the first line of proc_stat(5) without idle and iowait, and without the times of guests,
+// because user contains them.
 func parseAllStat(stat []byte) (time.Duration, error) {
 	const idle, iowait, steal = 4, 5, 8
 	line, _, _ := bytes.Cut(stat, []byte("\n"))

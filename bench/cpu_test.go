@@ -35,7 +35,7 @@ func TestCPUTimeIsUnknownWithoutAProcess(t *testing.T) {
 	}
 }
 
-func TestTheTimesOfAllCPUsAreAddedUpButForIdling(t *testing.T) {
+func TestTheTimesOfAllCPUsAreAddedUpWithoutIdling(t *testing.T) {
 	for stat, want := range map[string]time.Duration{
 		"cpu  100 20 30 4000 500 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\n": 171 * tick,
 		"cpu  100 20 30 4000 500 6 7":                                     0,

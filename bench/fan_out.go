@@ -6,35 +6,35 @@ import (
 )
 
 const (
-	// writingDown is how long the server may take until it has written down, every five seconds, what became of
-	// subscriptions: that belongs to the CPU time of events, and to no idle time.
+	// writingDown is how long the server may take to store the results of subscriptions, which it does every five
+	// seconds. This work belongs to the CPU time of events and not to idle time.
 	writingDown = 7 * time.Second
-	// idling is for how long the CPU time of a server is measured that has nothing to do.
+	// idling is how long the CPU time of the idle server is measured.
 	idling = 5 * time.Second
 )
 
-// fanOut is what came of events for so many subscriptions with one selection.
+// fanOut is the result of events for a number of subscriptions with one selection.
 type fanOut struct {
 	subscriptions int
 	events        int
 	received      int
-	cpu           float64 // µs of the server for an event, without what it takes when idle; NaN: not known
+	cpu           float64 // µs of the server for an event, without its idle time; NaN: not known
 	afterwards    float64 // µs of that after the last event had arrived
 	busy          float64 // cores that the server used from the first event to the last update
-	executions    *int64  // nil: the server does not tell
+	executions    *int64  // nil: the server does not report it
 	answers       []time.Duration
 	firsts        []time.Duration // from sent to the first update
 	lasts         []time.Duration // from sent to the last update
-	pings         int64           // meanwhile: they cost, too
+	pings         int64           // sent meanwhile, which costs CPU time, too
 	others        float64         // cores that other programs used
-	ownCPU        float64         // µs of bench, for an update
+	ownCPU        float64         // µs of bench for an update
 	faults        faults
 }
 
-// measureFanOut publishes events, one after another, to all subscriptions of the crowd.
-func measureFanOut(ctx context.Context, c *crowd, events int, prof *profiler) (*fanOut, error) {
-	m := &fanOut{subscriptions: len(c.channels), events: events}
-	warming, err := c.publish(ctx) // by its end all have caught up
+// measureFanOut publishes events, one after another, to all subscriptions.
+func measureFanOut(ctx context.Context, subs *subscribers, events int, prof *profiler) (*fanOut, error) {
+	m := &fanOut{subscriptions: len(subs.channels), events: events}
+	warming, err := subs.publish(ctx) // by its end all have caught up
 	if err != nil {
 		return nil, err
 	}
@@ -42,24 +42,24 @@ func measureFanOut(ctx context.Context, c *crowd, events int, prof *profiler) (*
 	if err := rest(ctx, writingDown); err != nil {
 		return nil, err
 	}
-	idle := c.clocks()
+	idle := subs.clocks()
 	if err := rest(ctx, idling); err != nil {
 		return nil, err
 	}
-	rate := c.clocks().since(idle).cores()
+	rate := subs.clocks().since(idle).cores()
 
-	before, err := c.counters()
+	before, err := subs.counters()
 	if err != nil {
 		return nil, err
 	}
-	pings := c.pings()
+	pings := subs.pings()
 	stopProfile, err := prof.start(ctx)
 	if err != nil {
 		return nil, err
 	}
-	begin := c.clocks()
+	begin := subs.clocks()
 	for range events {
-		p, err := c.publish(ctx)
+		p, err := subs.publish(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -68,25 +68,25 @@ func measureFanOut(ctx context.Context, c *crowd, events int, prof *profiler) (*
 		m.firsts = append(m.firsts, p.first()-p.sent)
 		m.lasts = append(m.lasts, p.last()-p.sent)
 	}
-	delivered := c.clocks()
+	delivered := subs.clocks()
 	if err := stopProfile(); err != nil {
 		return nil, err
 	}
 	if err := rest(ctx, writingDown); err != nil {
 		return nil, err
 	}
-	end := c.clocks()
-	after, err := c.counters()
+	end := subs.clocks()
+	after, err := subs.counters()
 	if err != nil {
 		return nil, err
 	}
-	m.pings = c.pings() - pings
-	m.received, m.faults = auditUpdates(publications, len(c.channels), c.updates.take())
+	m.pings = subs.pings() - pings
+	m.received, m.faults = auditUpdates(publications, len(subs.channels), subs.updates.take())
 	m.cpu = end.since(begin).over(rate) / float64(events)
 	m.afterwards = end.since(delivered).over(rate) / float64(events)
 	m.busy = delivered.since(begin).cores()
 	m.others = delivered.since(begin).others()
-	m.ownCPU = delivered.since(begin).own.microseconds() / float64(events*len(c.channels))
+	m.ownCPU = delivered.since(begin).own.microseconds() / float64(events*len(subs.channels))
 	if before.Executions != nil && after.Executions != nil {
 		executions := *after.Executions - *before.Executions
 		m.executions = &executions
@@ -94,7 +94,7 @@ func measureFanOut(ctx context.Context, c *crowd, events int, prof *profiler) (*
 	return m, nil
 }
 
-// clocks is how much time has passed and what of the CPU was used by then; or, as a difference, meanwhile.
+// clocks holds a time and the CPU times until then, or the differences of two such readings.
 type clocks struct {
 	at  time.Duration
 	cpu cpuTime // the server's
@@ -102,7 +102,7 @@ type clocks struct {
 	all cpuTime // of all programs
 }
 
-// clocks reads them.
+// clocks reads the clocks.
 func (t *target) clocks() clocks {
 	return clocks{at: t.now(), cpu: readCPU(t.pid), own: readCPU(ownPID), all: readAllCPU()}
 }
@@ -111,16 +111,16 @@ func (c clocks) since(before clocks) clocks {
 	return clocks{at: c.at - before.at, cpu: c.cpu.since(before.cpu), own: c.own.since(before.own), all: c.all.since(before.all)}
 }
 
-// cores is how many the server used.
+// cores returns how many cores the server used.
 func (c clocks) cores() float64 { return c.cpu.microseconds() / float64(c.at.Microseconds()) }
 
-// others is how many cores other programs used.
+// others returns how many cores other programs used.
 func (c clocks) others() float64 {
 	rest := c.all.microseconds() - c.cpu.microseconds() - c.own.microseconds()
 	return max(0, rest/float64(c.at.Microseconds()))
 }
 
-// over is the server's CPU time in µs beyond so many cores.
+// over returns the server's CPU time in µs beyond the use of so many cores.
 func (c clocks) over(cores float64) float64 {
 	return c.cpu.microseconds() - cores*float64(c.at.Microseconds())
 }

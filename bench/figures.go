@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// figure is one of the numbers that a measurement comes down to.
+// figure is one of the numbers that summarize a measurement.
 type figure int
 
 const (
@@ -16,13 +16,13 @@ const (
 	answer99                  // ms, 99th percentile
 	sent50                    // ms from sending to the event
 	sent99                    // ms
-	answered50                // ms from the answer to the event; negative where the event was faster
+	answered50                // ms from the answer to the event; negative if the event was faster
 	answered99                // ms
 	benchCPU                  // µs of this program, per operation
 	figureCount               // not a figure
 )
 
-// String is the figure with its unit, for the first column of a comparison.
+// String returns the figure's name and unit, for the first column of a comparison.
 func (f figure) String() string {
 	return [figureCount]string{
 		"per second", "server CPU µs", "answer p50 ms", "answer p99 ms", "sent → event p50 ms", "sent → event p99 ms",
@@ -30,10 +30,10 @@ func (f figure) String() string {
 	}[f]
 }
 
-// figures are the numbers of one measurement. NaN is not known.
+// figures are the numbers of one measurement. NaN means unknown.
 type figures [figureCount]float64
 
-// figures returns what the measurement comes down to.
+// figures returns the numbers that summarize the measurement.
 func (m measurement) figures() figures {
 	sinceSent := make([]time.Duration, len(m.deliveries))
 	sinceAnswered := make([]time.Duration, len(m.deliveries))
@@ -72,7 +72,8 @@ func percentile(durations []time.Duration, p int) float64 {
 	return float64(durations[max(rank, 1)-1]) / float64(time.Millisecond)
 }
 
-// median of numbers; of an even count, the mean of the two in the middle. NaN if there is none, or one is NaN.
+// median returns the median; for an even count the mean of the two in the middle. It is NaN if there is none, or one
+// is NaN.
 func median(numbers []float64) float64 {
 	if len(numbers) == 0 || slices.ContainsFunc(numbers, math.IsNaN) {
 		return math.NaN()
@@ -85,7 +86,8 @@ func median(numbers []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// spread is how far apart the numbers are, in percent of their median. NaN if there is but one.
+// spread returns the difference between the greatest and the smallest number, in percent of their median. It is NaN
+// if there is only one.
 func spread(numbers []float64) float64 {
 	if len(numbers) < 2 {
 		return math.NaN()
@@ -93,8 +95,7 @@ func spread(numbers []float64) float64 {
 	return 100 * (slices.Max(numbers) - slices.Min(numbers)) / math.Abs(median(numbers))
 }
 
-// ratio is the median of b's numbers, each divided by a's of the same round, of which there are
-// as many. NaN where a number is not above zero.
+// ratio returns the median of the ratios b[i]/a[i], where i is the round. It is NaN if a number is not above zero.
 func ratio(a, b []float64) float64 {
 	ratios := make([]float64, 0, len(a))
 	for i, before := range a {

@@ -44,7 +44,7 @@ func TestMediansSpreadsAndRatios(t *testing.T) {
 		{"of what is not known", median([]float64{1, nan, 2}), nan},
 		{"spread", spread([]float64{90, 100, 120}), 30},
 		{"spread of one", spread([]float64{90}), nan},
-		// The middle ratio, not the ratio of the middles, which would be 5 ÷ 2.
+		// This is the middle ratio, not the ratio of the middle numbers, which would be 5 ÷ 2.
 		{"ratios within each round", ratio([]float64{1, 2, 4}, []float64{2, 8, 5}), 2},
 		{"ratio to zero", ratio([]float64{0}, []float64{2}), nan},
 		{"ratio of what is below zero", ratio([]float64{1}, []float64{-2}), nan},
@@ -56,7 +56,7 @@ func TestMediansSpreadsAndRatios(t *testing.T) {
 	}
 }
 
-func TestAMeasurementComesDownToItsFigures(t *testing.T) {
+func TestAMeasurementIsSummarizedByItsFigures(t *testing.T) {
 	m := measurement{
 		elapsed:    2 * time.Second,
 		cpu:        cpuTime{Duration: 4 * time.Millisecond, known: true},

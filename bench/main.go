@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-// run measures and prints the report to stdout. Whatever it started has ended when it returns, also where ctx ended.
+// run measures and prints the report to stdout. All that it started has ended when it returns, also if ctx has ended.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	if len(args) > 0 {
 		switch args[0] {
@@ -32,8 +32,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 			return runBridge(ctx, args[1:], stdout, stderr)
 		case ceilingCommand:
 			return runCeiling(ctx, args[1:], stdout, stderr)
-		case burnCommand:
-			return runBurner(os.Stdin)
+		case cpuLoadCommand:
+			return runCPULoad(os.Stdin)
 		}
 	}
 	o, err := parseOptions(args, stderr)
@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		t := newTarget(s)
 		targets = append(targets, t)
 		if err := t.populate(ctx, o.recipients, maxOf(o.clients)); err != nil {
-			return cmp.Or(context.Cause(ctx), err) // an end of ctx is why all fails
+			return cmp.Or(context.Cause(ctx), err) // the end of ctx is the reason for all other errors
 		}
 		for i := range t.sockets {
 			group.Go(func() error { return t.listen(i) })
@@ -69,12 +69,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	group.Go(func() error {
 		defer func() {
 			for _, t := range targets {
-				t.close() // or its listeners would go on
+				t.close() // ends the goroutines that read the sockets
 			}
 		}()
 		err := measureAll(ctx, o, targets, results, stderr)
 		if ended := context.Cause(ctx); ended != nil {
-			return ended // which is why it failed
+			return ended // the reason for err
 		}
 		return err
 	})
@@ -85,10 +85,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return results.faults.err()
 }
 
-// measureAll goes through all rounds.
+// measureAll measures all rounds.
 func measureAll(ctx context.Context, o options, targets []*target, into *results, progress io.Writer) error {
 	for i, t := range targets {
-		// Fills the boxes that lists read, and warms the server up.
+		// This fills the lists that are read, and warms the server up.
 		filling := load{work: workCreate, clients: min(8, maxOf(o.clients)), duration: maxDuration, limit: listed * o.recipients}
 		m, err := t.measure(ctx, filling)
 		if err != nil {
@@ -100,7 +100,7 @@ func measureAll(ctx context.Context, o options, targets []*target, into *results
 		for _, w := range o.works {
 			for _, clients := range o.clients {
 				for turn := range targets {
-					i := (turn + round) % len(targets) // each goes first in turn
+					i := (turn + round) % len(targets) // they take turns at going first
 					m, err := targets[i].measure(ctx, load{work: w, clients: clients, duration: o.duration, limit: maxOperations})
 					if err != nil {
 						return fmt.Errorf("measure %s with %d clients: %w", w, clients, err)

@@ -14,25 +14,25 @@ import (
 )
 
 const (
-	// deliveryTimeout is how long an event may take before it counts as lost.
+	// deliveryTimeout is the time for an event to arrive before it counts as lost.
 	deliveryTimeout = 15 * time.Second
-	// settling is how long to wait for what must not come, a repeated event, and for what the server does after an
-	// event has gone out, which belongs to its CPU time.
+	// settling is how long to wait for repeated events, which must not come. The work of the server after an event
+	// has been sent also belongs to its CPU time.
 	settling = 300 * time.Millisecond
 )
 
-// load is what to put on a server.
+// load is the work to put on a server.
 type load struct {
 	work     work
 	clients  int
-	duration time.Duration // no operation begins later
+	duration time.Duration // no operation begins after it
 	limit    int           // of operations
-	// perSecond is how many operations all clients begin in a second, however long the answers take. 0: each begins
-	// its next one when the last is answered, and limit holds.
+	// perSecond is the number of operations that all clients together begin in a second, however long the answers
+	// take. If it is 0, each client begins its next operation when the last one is answered, and limit applies.
 	perSecond int
 }
 
-// measurement is what came of a load.
+// measurement is the result of a load.
 type measurement struct {
 	work       work
 	elapsed    time.Duration // until the last answer
@@ -44,19 +44,19 @@ type measurement struct {
 	faults     faults
 }
 
-// client is one of a load, with what it noted.
+// client is one client of a load, with its records.
 type client struct {
 	*target
 	load
 	api       *connection
 	requester account
-	owner     account // whose list it reads
+	owner     account // the person whose list it reads
 	latencies []time.Duration
 	mutations []mutation
 }
 
-// measure puts a load on the server and waits until its events have arrived. An error means that an operation failed
-// or ctx ended; broken promises are in the measurement.
+// measure puts a load on the server and waits until its events have arrived. It returns an error if an operation
+// failed or ctx ended. Broken promises are in the measurement.
 func (t *target) measure(ctx context.Context, l load) (measurement, error) {
 	m := measurement{work: l.work}
 	clients, err := t.connect(ctx, l)
@@ -88,11 +88,11 @@ func (t *target) measure(ctx context.Context, l load) (measurement, error) {
 		return m, err
 	}
 	m.cpu, m.ownCPU = readCPU(t.pid).since(cpu), readCPU(ownPID).since(ownCPU)
-	m.deliveries, m.faults = audit(mutations, t.inbox.take())
+	m.deliveries, m.faults = audit(mutations, t.received.take())
 	return m, nil
 }
 
-// drive has each client send its next operation when the last one is answered.
+// drive makes each client send its next operation when the last one is answered.
 func drive(ctx context.Context, clients []*client, l load, started time.Duration) error {
 	var tickets atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
@@ -102,7 +102,7 @@ func drive(ctx context.Context, clients []*client, l load, started time.Duration
 	return group.Wait()
 }
 
-// drivePaced has the clients take turns at creating, at a steady pace.
+// drivePaced makes the clients take turns at creating, at a steady pace.
 func drivePaced(ctx context.Context, clients []*client, l load, _ time.Duration) error {
 	sending, stop := context.WithTimeout(ctx, l.duration)
 	defer stop()
@@ -114,7 +114,7 @@ func drivePaced(ctx context.Context, clients []*client, l load, _ time.Duration)
 	return cmp.Or(group.Wait(), ctx.Err())
 }
 
-// connect returns the clients that it could connect, and why not all of them.
+// connect returns the connected clients, and an error if it could not connect all.
 func (t *target) connect(ctx context.Context, l load) ([]*client, error) {
 	clients := make([]*client, 0, l.clients)
 	for i := range l.clients {
@@ -134,7 +134,7 @@ func (t *target) connect(ctx context.Context, l load) ([]*client, error) {
 func (t *target) settle(ctx context.Context, events int) error {
 	waiting, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
-	t.inbox.wait(waiting, events)
+	t.received.wait(waiting, events)
 	select {
 	case <-time.After(settling):
 		return nil
@@ -143,7 +143,7 @@ func (t *target) settle(ctx context.Context, events int) error {
 	}
 }
 
-// run works until the end, a moment since the target's epoch, or until the tickets are used up.
+// run sends operations until the time end, since the target's epoch, or until the tickets are used up.
 func (c *client) run(ctx context.Context, end time.Duration, tickets *atomic.Int64) error {
 	for n := 0; ctx.Err() == nil && c.now() < end && tickets.Add(1) <= int64(c.limit); n++ {
 		operate := c.list
@@ -157,8 +157,8 @@ func (c *client) run(ctx context.Context, end time.Duration, tickets *atomic.Int
 	return ctx.Err()
 }
 
-// pace creates until ctx ends: first after so long, and then at a steady pace. What is due is sent also where
-// answers come late.
+// pace creates at a steady pace until ctx ends. The first operation is sent after the time first. The pace does not
+// change if answers come late.
 func (c *client) pace(ctx context.Context, first, every time.Duration) error {
 	timer := time.NewTimer(first)
 	defer timer.Stop()
@@ -177,7 +177,7 @@ func (c *client) pace(ctx context.Context, first, every time.Duration) error {
 	}
 }
 
-// create asks the next recipient something that nobody has asked.
+// create sends a new question to the next recipient.
 func (c *client) create() error {
 	number := c.asked.Add(1)
 	recipient := int(number % int64(len(c.recipients)))
@@ -214,7 +214,7 @@ func (c *client) list() error {
 		return err
 	}
 	c.latencies = append(c.latencies, c.now()-sent)
-	// Counted, not decoded: that would cost us more than it tells.
+	// Counting is enough, and decoding would cost bench too much CPU.
 	if bytes.Count(answer, []byte(`"requester":{`)) != listed {
 		return errors.New("a list has not as many requests as were asked for: " + string(answer[:min(len(answer), 300)]))
 	}

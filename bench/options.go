@@ -52,7 +52,7 @@ type options struct {
 	pid        int      // of the server at url; 0: no CPU figures
 }
 
-// parseOptions returns flag.ErrHelp where help was asked for, and otherwise an error that names the flag.
+// parseOptions returns flag.ErrHelp if help was asked for, or an error that names the wrong flag.
 func parseOptions(args []string, stderr io.Writer) (options, error) {
 	o := options{clients: []int{1, 8, 32, 64}, works: []work{workCreate, workList}}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -109,7 +109,7 @@ func (o options) validate() error {
 	return nil
 }
 
-// servers is how many are measured.
+// servers returns how many servers are measured.
 func (o options) servers() int {
 	if o.compare != "" {
 		return 2
@@ -117,12 +117,12 @@ func (o options) servers() int {
 	return 1
 }
 
-// measurements is how many there are in the whole run.
+// measurements returns how many measurements the run has.
 func (o options) measurements() int {
 	return o.rounds * len(o.works) * len(o.clients) * o.servers()
 }
 
-// limit is when the run is given up: building and every wait included.
+// limit returns the time limit of the run, including building and every wait.
 func (o options) limit() time.Duration {
 	return 10*time.Minute + time.Duration(o.measurements())*(o.duration+answerTimeout+deliveryTimeout)
 }

@@ -33,7 +33,7 @@ func TestFlagsAreReadAsGiven(t *testing.T) {
 	}
 }
 
-func TestWrongFlagsAreRefusedByName(t *testing.T) {
+func TestWrongFlagsAreRejectedByName(t *testing.T) {
 	for _, args := range []string{
 		"-clients=0", "-clients=1,x", "-clients=1001", "-work=sleep", "-duration=1ms", "-duration=1h", "-rounds=0",
 		"-recipients=0", "-pusher=third", "-url=localhost", "-url=http://h/path", "-pid=7", "-url=http://h -bin=x",

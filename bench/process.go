@@ -19,27 +19,27 @@ import (
 
 const (
 	startTimeout = 30 * time.Second
-	stopTimeout  = 30 * time.Second // more than a server gives itself
+	stopTimeout  = 30 * time.Second // longer than a server's own limit
 )
 
-// printedURL is what a server prints once it listens.
+// printedURL matches the URL that a server prints when it listens.
 var printedURL = regexp.MustCompile(`https?://\S+`)
 
 // process is a server that we started.
 type process struct {
 	url  *url.URL
 	pid  int
-	stop func() error // asks it to end, and waits; an error if it did not do so well
+	stop func() error // asks it to end, and waits; returns an error if it failed
 }
 
 // start runs a binary in dir until stop is called, and returns when it has printed its URL. Its log goes to stderr.
-// Of our environment it gets the Go runtime's settings only: nothing of a developer's own server.
+// It gets only the Go runtime's settings of our environment, so that a developer's own configuration has no effect.
 func start(ctx context.Context, binary, dir string, env []string) (*process, error) {
-	binary, err := filepath.Abs(binary) // it will run in dir
+	binary, err := filepath.Abs(binary) // because it will run in dir
 	if err != nil {
 		return nil, err
 	}
-	alive, end := context.WithCancel(context.WithoutCancel(ctx)) // it outlives ctx until stop, to end after its clients
+	alive, end := context.WithCancel(context.WithoutCancel(ctx)) // not ctx, because the server must end after its clients
 	cmd := exec.CommandContext(alive, binary)
 	cmd.Dir = dir
 	cmd.Env = slices.Concat(env, runtimeSettings())
@@ -58,9 +58,9 @@ func start(ctx context.Context, binary, dir string, env []string) (*process, err
 	lines, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
 		reader := bufio.NewReader(stdout)
-		line, _ := reader.ReadString('\n') // without a line it has no URL
+		line, _ := reader.ReadString('\n') // after an error the line has no URL, which is reported below
 		lines <- line
-		_, _ = io.Copy(io.Discard, reader) // what else it says is for people
+		_, _ = io.Copy(io.Discard, reader) // its other output is for people
 		ended <- cmd.Wait()
 	}()
 	p := &process{pid: cmd.Process.Pid}

@@ -16,21 +16,21 @@ import (
 	"time"
 )
 
-// profilerSource is a file of the server's package main that only the server has which bench builds for itself: see
-// profilerOverlay. It waits at a UNIX socket, named in its environment, and takes a CPU profile for as long as
-// somebody is connected there and sending; then it sends the profile.
+// profilerSource is an additional file of the server's package main, only for the server that bench builds (see
+// profilerOverlay). It listens on a UNIX socket that the environment names. It takes a CPU profile until the client
+// has finished sending, and then sends the profile.
 //
 //go:embed profiler.go.txt
 var profilerSource []byte
 
-// profilerSocket names the socket to the server.
+// profilerSocket is the environment variable with the path of the socket.
 const profilerSocket = "BENCH_PROFILER"
 
-// profileTimeout is how long a profile may take to come.
+// profileTimeout limits the time until a profile arrives.
 const profileTimeout = 30 * time.Second
 
-// profilerOverlay returns the flags for go build that add profilerSource to the server, and keeps what they need in
-// dir. Thus the server itself needs no door for profiles, which strangers could find.
+// profilerOverlay returns the flags for go build that add profilerSource to the server. It keeps the necessary files
+// in dir. So the server itself needs no endpoint for profiles, which strangers could find.
 func profilerOverlay(ctx context.Context, dir string) ([]string, error) {
 	output, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", serverPackage).Output() //nolint:gosec // constants
 	if err != nil {
@@ -51,7 +51,7 @@ func profilerOverlay(ctx context.Context, dir string) ([]string, error) {
 
 // profiler takes CPU profiles of a server built with profilerOverlay. A nil profiler takes none.
 type profiler struct {
-	socket string // where the server waits
+	socket string // path of the server's socket
 	path   string // the file to write
 }
 

@@ -8,44 +8,44 @@ import (
 	"time"
 )
 
-// item is knowledge that was published. Moments are since the target's epoch.
+// item is a published item. Times are since the target's epoch.
 type item struct {
 	id       int64
 	sent     time.Duration // before the mutation's first byte was written
 	answered time.Duration // after its answer was read
 }
 
-// publication is an item on its way to a crowd.
+// publication is an item and its updates.
 type publication struct {
 	item
 	updates []update // in the order of their arrival, at least per socket
 }
 
-// publish has the author publish an item and waits until everybody has it, or until that has taken too long.
-func (c *crowd) publish(ctx context.Context) (publication, error) {
+// publish makes the author publish an item, and waits until all subscriptions have it or the time is over.
+func (subs *subscribers) publish(ctx context.Context) (publication, error) {
 	var data struct {
 		CreateKnowledge struct{ Knowledge struct{ ID string } }
 	}
-	p := publication{item: item{sent: c.now()}}
-	err := c.api.queryInto(c.author.token, operation{publishDocument, map[string]any{"input": map[string]string{
-		"title":   "How we close the books at the turn of the year " + strconv.FormatInt(c.asked.Add(1), 10),
+	p := publication{item: item{sent: subs.now()}}
+	err := subs.api.queryInto(subs.author.token, operation{publishDocument, map[string]any{"input": map[string]string{
+		"title":   "How we close the books at the turn of the year " + strconv.FormatInt(subs.asked.Add(1), 10),
 		"content": "First the refunds, then the vouchers, and the rest in January.",
 	}}}, &data)
 	if err != nil {
 		return p, fmt.Errorf("publish: %w", err)
 	}
-	p.answered = c.now()
+	p.answered = subs.now()
 	if p.id, err = strconv.ParseInt(data.CreateKnowledge.Knowledge.ID, 10, 64); err != nil {
 		return p, fmt.Errorf("publish: %w", err)
 	}
 	waiting, cancel := context.WithTimeout(ctx, spreadTimeout)
 	defer cancel()
-	c.updates.wait(waiting, len(c.channels))
-	p.updates = c.updates.take()
+	subs.updates.wait(waiting, len(subs.channels))
+	p.updates = subs.updates.take()
 	return p, ctx.Err()
 }
 
-// first is the moment of the first update, and last that of the last one. They are zero if there is none.
+// first returns the time of the first update, and last that of the last one. They are zero if there is none.
 func (p publication) first() time.Duration { return p.when(slices.MinFunc[[]update]) }
 
 func (p publication) last() time.Duration { return p.when(slices.MaxFunc[[]update]) }
@@ -57,9 +57,9 @@ func (p publication) when(pick func([]update, func(a, b update) int) update) tim
 	return pick(p.updates, func(a, b update) int { return int(a.at - b.at) }).at
 }
 
-// auditUpdates looks for broken promises: each of so many subscriptions gets each item once, in the order in which they
-// were published, with a sequence number that is the same for all and grows. Late is what arrived after the last
-// publication was looked at.
+// auditUpdates counts broken promises. Each subscription must get each item once, in the order of publication, with a
+// sequence number that is the same for all and grows. late holds the updates that arrived after the last publication
+// was complete.
 func auditUpdates(publications []publication, subscriptions int, late []update) (received int, f faults) {
 	place := make(map[int64]int, len(publications)) // by item
 	for i, p := range publications {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// published is three items for two subscriptions, each of which got them all, with sequence numbers ten times their
+// published returns three items for two subscriptions. Each got all of them, with sequence numbers ten times their
 // ids.
 func published() []publication {
 	var publications []publication
@@ -92,14 +92,14 @@ func TestAnUpdateIsReadUnderItsAlias(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatWasSentWithinCounts(t *testing.T) {
+func TestWithinSelectsByTheTimeOfSending(t *testing.T) {
 	sent := []mutation{{sent: 1 * ms, answered: 9 * ms}, {sent: 2 * ms, answered: 5 * ms}, {sent: 4 * ms, answered: 5 * ms}}
 	if got := within(sent, 2*ms, 4*ms); !slices.Equal(got, []time.Duration{3 * ms}) {
 		t.Errorf("got %v", got)
 	}
 }
 
-func TestClocksTellCoresAndWhatIsOverThem(t *testing.T) {
+func TestClocksMeasureCoresAndCPUTimeBeyondThem(t *testing.T) {
 	c := clocks{at: 3 * time.Second, cpu: cpuTime{Duration: 2 * time.Second, known: true}}.
 		since(clocks{at: time.Second, cpu: cpuTime{Duration: time.Second, known: true}})
 	if !same(c.cores(), 0.5) || !same(c.over(0.1), 800_000) {
@@ -107,8 +107,8 @@ func TestClocksTellCoresAndWhatIsOverThem(t *testing.T) {
 	}
 }
 
-func TestTheBurnerEndsWithItsInput(t *testing.T) {
-	if err := runBurner(strings.NewReader("")); err != nil {
+func TestTheCPULoadEndsWithItsInput(t *testing.T) {
+	if err := runCPULoad(strings.NewReader("")); err != nil {
 		t.Error(err)
 	}
 }

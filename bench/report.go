@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// results are the figures of a run, by server, work and number of clients, round after round.
+// results holds the figures of a run, by server, work, number of clients and round.
 type results struct {
 	options   options
 	servers   []server
@@ -19,7 +19,7 @@ type results struct {
 	faults    faults
 }
 
-// cell is where figures belong.
+// cell is a place in the results.
 type cell struct {
 	server  int
 	work    work
@@ -30,7 +30,7 @@ func newResults(o options, servers []server) *results {
 	return &results{options: o, servers: servers, rounds: make(map[cell][]figures)}
 }
 
-// check counts the events of a measurement and what was wrong with them.
+// check counts the events of a measurement and their faults.
 func (r *results) check(m measurement) {
 	r.mutations += m.mutations
 	r.faults.add(m.faults)
@@ -41,7 +41,7 @@ func (r *results) add(server int, w work, clients int, f figures) {
 	r.rounds[c] = append(r.rounds[c], f)
 }
 
-// of returns one figure, round after round.
+// of returns one figure of every round.
 func (r *results) of(server int, w work, clients int, f figure) []float64 {
 	var numbers []float64
 	for _, round := range r.rounds[cell{server, w, clients}] {
@@ -50,7 +50,7 @@ func (r *results) of(server int, w work, clients int, f figure) []float64 {
 	return numbers
 }
 
-// print writes the report in Markdown, as docs/performance.md holds it.
+// print writes the report in Markdown, in the form of docs/performance.md.
 func (r *results) print(out io.Writer, args []string) {
 	fmt.Fprintf(out, "```sh\n%s\n```\n\n", commandLine(args))
 	for _, s := range r.servers {
@@ -58,7 +58,7 @@ func (r *results) print(out io.Writer, args []string) {
 			fmt.Fprintf(out, "- %s: a server that was running already\n", s.name)
 			continue
 		}
-		fmt.Fprintf(out, "- %s: %s, GOMAXPROCS %d, Pusher %s\n", s.name, s.made, runtime.GOMAXPROCS(0), r.options.pusher)
+		fmt.Fprintf(out, "- %s: %s, GOMAXPROCS %d, Pusher %s\n", s.name, s.build, runtime.GOMAXPROCS(0), r.options.pusher)
 	}
 	fmt.Fprintf(out, "- %s with %s and %d recipients\n",
 		count(r.options.rounds, "round"), count(r.options.measurements()/r.options.rounds, "measurement")+" of "+r.options.duration.String(),
@@ -79,7 +79,7 @@ func (r *results) print(out io.Writer, args []string) {
 	}
 }
 
-// ownCPU is the median over all measurements.
+// ownCPU returns the median over all measurements.
 func (r *results) ownCPU() float64 {
 	var numbers []float64
 	for _, rounds := range r.rounds {
@@ -134,7 +134,7 @@ func printRow(out io.Writer, cells []string) {
 	fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | "))
 }
 
-// format writes a number with as many digits as mean something.
+// format writes a number with its significant digits.
 func format(x float64) string {
 	switch size := math.Abs(x); {
 	case math.IsNaN(x):
@@ -169,14 +169,14 @@ func count(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-// commandLine is how to run it again, in a POSIX shell.
+// commandLine returns the command for a POSIX shell that repeats the run.
 func commandLine(args []string) string {
-	words := []string{"go run ./bench"}
+	arguments := []string{"go run ./bench"}
 	for _, a := range args {
 		if a == "" || strings.Trim(a, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+.,:/@%") != "" {
 			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
 		}
-		words = append(words, a)
+		arguments = append(arguments, a)
 	}
-	return strings.Join(words, " ")
+	return strings.Join(arguments, " ")
 }

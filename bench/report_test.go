@@ -8,7 +8,7 @@ import (
 
 func TestTheReportIsATableOfMedians(t *testing.T) {
 	o := options{clients: []int{1, 8}, works: []work{workCreate, workList}, rounds: 3, recipients: 4, duration: 1e9, pusher: pusherEmbedded}
-	r := newResults(o, []server{{name: "server", made: "go1.26, commit 1234567"}})
+	r := newResults(o, []server{{name: "server", build: "go1.26, commit 1234567"}})
 	r.mutations = 12
 	for _, perSecond := range []float64{90, 100, 120} {
 		f := figures{
@@ -42,7 +42,7 @@ func TestTheReportIsATableOfMedians(t *testing.T) {
 
 func TestAComparisonShowsRatios(t *testing.T) {
 	o := options{clients: []int{8}, works: []work{workCreate}, rounds: 1, compare: "b", pusher: pusherEmbedded}
-	r := newResults(o, []server{{name: "A", made: "a"}, {name: "B", made: "b"}})
+	r := newResults(o, []server{{name: "A", build: "a"}, {name: "B", build: "b"}})
 	r.add(0, workCreate, 8, figures{rate: 100, serverCPU: 500})
 	r.add(1, workCreate, 8, figures{rate: 150, serverCPU: 400})
 	r.faults.lost = 2

@@ -14,24 +14,24 @@ import (
 	"slices"
 )
 
-// What is built, by import path: so bench may be called anywhere in the module.
+// These packages are built by import path, so that bench works in any directory of the module.
 const (
 	serverPackage = "lorebridge"
 	pusherPackage = "lorebridge/pusherserver/cmd/pusherserver"
 )
 
-// unlimited is more operations a minute than anybody can do.
+// unlimited is a rate per minute that nobody reaches.
 const unlimited = "1000000000"
 
-// server is one that runs.
+// server is a running server.
 type server struct {
-	name string // in the report
-	url  *url.URL
-	pid  int    // 0: not known
-	made string // Go version and commit
+	name  string // in the report
+	url   *url.URL
+	pid   int    // 0: not known
+	build string // Go version and commit
 }
 
-// startServers starts what o asks for. stop must be called, also after an error: it ends the processes and removes
+// startServers starts the servers that o asks for. Call stop also after an error. It ends the processes and removes
 // their data.
 func startServers(ctx context.Context, o options, progress io.Writer) (servers []server, stop func() error, err error) {
 	if o.url != nil {
@@ -90,12 +90,12 @@ func startServers(ctx context.Context, o options, progress io.Writer) (servers [
 			return nil, stop, err
 		}
 		running = append(running, p)
-		servers = append(servers, server{name: name, url: p.url, pid: p.pid, made: made(binary)})
+		servers = append(servers, server{name: name, url: p.url, pid: p.pid, build: buildInfo(binary)})
 	}
 	return servers, stop, nil
 }
 
-// pusherApp is the app that a Pusher in a second process serves, to nobody but us.
+// pusherApp is the app of a Pusher in a second process.
 var pusherApp = []string{"PUSHER_APP_ID=1", "PUSHER_KEY=bench", "PUSHER_SECRET=bench-secret"}
 
 func serverEnv(data string) []string {
@@ -119,11 +119,11 @@ func build(ctx context.Context, path, pkg string, flags ...string) error {
 	return nil
 }
 
-// made tells the Go version and the commit that a binary was built from, as far as the binary knows.
-func made(binary string) string {
+// buildInfo returns the Go version and the commit of a binary, as far as the binary knows them.
+func buildInfo(binary string) string {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
-		return "not a Go binary" // but perhaps a script that sets an environment
+		return "not a Go binary" // it may be a script that sets an environment
 	}
 	commit, changed := "unknown", ""
 	for _, s := range info.Settings {

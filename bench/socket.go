@@ -15,14 +15,14 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// socket is a Pusher client as small as can be: it connects, joins channels and reads. One goroutine uses it; close may
-// be called at any time, and pings, which counts those it answered, be read.
+// socket is a minimal Pusher client: it connects, joins channels and reads. Only one goroutine may use it, but close
+// may be called and pings may be read at any time.
 type socket struct {
 	conn net.Conn
 	io.Reader
 	io.Writer
-	id    string // the server's socket_id
-	pings atomic.Int64
+	id    string       // the server's socket_id
+	pings atomic.Int64 // answered so far
 }
 
 // message is a frame of the Pusher protocol.
@@ -32,10 +32,10 @@ type message struct {
 	Data    text   `json:"data"`
 }
 
-// text is the data of a message: JSON, which servers put into a string and may also send as it is.
+// text is the data of a message: JSON. Servers send it inside a string, or directly.
 type text []byte
 
-// UnmarshalJSON takes the string apart that the data may be in.
+// UnmarshalJSON decodes data in either form.
 func (t *text) UnmarshalJSON(raw []byte) error {
 	if len(raw) == 0 || raw[0] != '"' {
 		*t = append((*t)[:0], raw...)
@@ -54,7 +54,7 @@ func dialSocket(ctx context.Context, url string) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect a socket: %w", err)
 	}
-	if early == nil { // otherwise it holds what came with the handshake
+	if early == nil { // otherwise it holds frames that arrived with the handshake
 		early = bufio.NewReader(conn)
 	}
 	s := &socket{conn: conn, Reader: early, Writer: conn}
@@ -80,8 +80,8 @@ func (s *socket) established() (string, error) {
 	return data.SocketID, nil
 }
 
-// subscribe joins a private channel with what /pusher/auth returned, and waits until the server says so. From then on
-// reads have no deadline.
+// subscribe joins a private channel with the signature of /pusher/auth, and waits for the server's confirmation.
+// After that, reads have no deadline.
 func (s *socket) subscribe(channel, auth string) error {
 	s.conn.SetDeadline(time.Now().Add(answerTimeout))
 	if err := s.send("pusher:subscribe", map[string]string{"channel": channel, "auth": auth}); err != nil {

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const channelOfOne = "private-user-1"
 
-func TestASocketHoldsWhatItsChannelWasSent(t *testing.T) {
+func TestASocketReceivesTheEventsOfItsChannel(t *testing.T) {
 	address, _, publisher := startPusher(t)
 	s := joined(t, address)
 	for _, data := range []string{`{"requestId":17}`, `{"requestId":18}`} {
@@ -32,7 +32,7 @@ func TestASocketHoldsWhatItsChannelWasSent(t *testing.T) {
 	}
 }
 
-func TestASocketThatMayNotJoinSaysWhy(t *testing.T) {
+func TestASocketThatMayNotJoinReturnsTheReason(t *testing.T) {
 	address, _, _ := startPusher(t)
 	s, err := dialSocket(t.Context(), address)
 	if err != nil {
@@ -51,7 +51,7 @@ func TestAnUnknownKeyIsAnErrorOfDialing(t *testing.T) {
 	}
 }
 
-func TestTheServersCloseCodeIsTold(t *testing.T) {
+func TestTheServersCloseCodeIsReturned(t *testing.T) {
 	address, server, _ := startPusher(t)
 	s := joined(t, address)
 	server.Stop()
@@ -60,7 +60,7 @@ func TestTheServersCloseCodeIsTold(t *testing.T) {
 	}
 }
 
-// startPusher returns the WebSocket URL of a real server, the server, and what triggers its events.
+// startPusher returns the WebSocket URL of a real server, the server, and a client that triggers events.
 func startPusher(t *testing.T) (string, *pusherservertest.Pusher, *pusher.Client) {
 	t.Helper()
 	p := pusherservertest.Start(t)

@@ -14,21 +14,21 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// signingUp is how many people sign up at a time: a password's hash takes a core.
+// signingUp is the number of concurrent sign-ups, because each hash of a password takes a core.
 const signingUp = 4
 
 // account is a person of this run.
 type account struct{ id, token string }
 
-// target is a server with the people of this run: requesters, who send, and recipients, whose sockets listen.
+// target is a server with the people of this run: requesters, who send, and recipients, whose sockets receive.
 type target struct {
 	server
 	mark       string    // makes e-mail addresses and questions unique to the run
-	epoch      time.Time // moments are durations since then
-	requesters []account // as many as there are ever clients
+	epoch      time.Time // all times of the run are durations since then
+	requesters []account // one for each client of the largest load
 	recipients []account
-	sockets    []*socket // of the recipients
-	inbox      inbox[arrival]
+	sockets    []*socket // by recipient
+	received   receiver[arrival]
 	asked      atomic.Int64 // questions so far
 	closing    atomic.Bool
 }
@@ -38,7 +38,7 @@ func newTarget(s server) *target {
 	return &target{server: s, mark: strconv.FormatInt(now.UnixNano(), 36), epoch: now}
 }
 
-// now is the moment, since the target's epoch.
+// now returns the time since the target's epoch.
 func (t *target) now() time.Duration { return time.Since(t.epoch) }
 
 // populate signs everybody up and connects the recipients.
@@ -46,10 +46,10 @@ func (t *target) populate(ctx context.Context, recipients, requesters int) error
 	if err := t.signAllUp(ctx, recipients, requesters); err != nil {
 		return err
 	}
-	return t.attendAll(ctx)
+	return t.connectRecipients(ctx)
 }
 
-// signAllUp makes the accounts.
+// signAllUp creates the accounts.
 func (t *target) signAllUp(ctx context.Context, recipients, requesters int) error {
 	t.recipients = make([]account, recipients)
 	t.requesters = make([]account, requesters)
@@ -66,14 +66,14 @@ func (t *target) signAllUp(ctx context.Context, recipients, requesters int) erro
 	return group.Wait()
 }
 
-// attendAll connects the recipients.
-func (t *target) attendAll(ctx context.Context) error {
+// connectRecipients connects all recipients.
+func (t *target) connectRecipients(ctx context.Context) error {
 	t.sockets = make([]*socket, len(t.recipients))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(signingUp)
 	for i := range t.recipients {
 		group.Go(func() (err error) {
-			t.sockets[i], err = t.attend(ctx, t.recipients[i])
+			t.sockets[i], err = t.connectRecipient(ctx, t.recipients[i])
 			return err
 		})
 	}
@@ -104,10 +104,10 @@ func (t *target) signUp(ctx context.Context, name string) (account, error) {
 	return account{id: data.SignUp.User.ID, token: data.SignUp.Token}, nil
 }
 
-// place is where a person's browser connects.
+// place is the address that a person's browser connects to.
 type place struct{ socketURL, authEndpoint, channel string }
 
-// whereTo asks where to connect.
+// whereTo asks the server for the person's place.
 func (c *connection) whereTo(a account) (place, error) {
 	var data struct {
 		Realtime struct {
@@ -134,7 +134,7 @@ func (c *connection) whereTo(a account) (place, error) {
 	return place{socketURL: u.String(), authEndpoint: r.AuthEndpoint, channel: r.Channel}, nil
 }
 
-// join has a channel authorized for the socket and subscribes to it.
+// join gets the authorization of a channel for the socket and subscribes to it.
 func (c *connection) join(s *socket, authEndpoint, token, channel string) error {
 	form := url.Values{"socket_id": {s.id}, "channel_name": {channel}}
 	answer, err := c.post(authEndpoint, token, "application/x-www-form-urlencoded", []byte(form.Encode()))
@@ -153,9 +153,9 @@ func (c *connection) join(s *socket, authEndpoint, token, channel string) error 
 	return nil
 }
 
-// attend does what a browser does before its first event: it asks where to connect, connects and joins its person's
-// channel.
-func (t *target) attend(ctx context.Context, a account) (*socket, error) {
+// connectRecipient does the same as a browser before its first event: it asks where to connect, connects, and joins
+// its person's channel.
+func (t *target) connectRecipient(ctx context.Context, a account) (*socket, error) {
 	c, err := dial(ctx, t.url)
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (t *target) attend(ctx context.Context, a account) (*socket, error) {
 	return s, nil
 }
 
-// listen puts what arrives at a recipient's socket into the inbox, until close.
+// listen puts the events of a recipient's socket into received, until close.
 func (t *target) listen(recipient int) error {
 	s, channel := t.sockets[recipient], "private-user-"+t.recipients[recipient].id
 	for {
@@ -196,11 +196,11 @@ func (t *target) listen(recipient int) error {
 		if err := json.Unmarshal(m.Data, &payload); err != nil {
 			return fmt.Errorf("decode an event: %w", err)
 		}
-		t.inbox.add(arrival{requestID: payload.RequestID, recipient: recipient, at: at})
+		t.received.add(arrival{requestID: payload.RequestID, recipient: recipient, at: at})
 	}
 }
 
-// close disconnects the recipients. It may be called again.
+// close disconnects the recipients. It may be called more than once.
 func (t *target) close() {
 	t.closing.Store(true)
 	for _, s := range t.sockets {

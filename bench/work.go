@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// work is what the clients of a measurement do.
+// work is the kind of a client's operations.
 type work string
 
 const (
@@ -11,13 +11,13 @@ const (
 	workMix    work = "mix"
 )
 
-// listsPerCreate is how many lists a client of workMix reads before it creates.
+// listsPerCreate is the number of lists that a client of workMix reads before it creates.
 const listsPerCreate = 9
 
-// listed is how many requests a list asks for, and every recipient has been sent before the first measurement.
+// listed is the number of requests that a list asks for. Every recipient gets as many before the first measurement.
 const listed = 20
 
-// creates says whether a client's nth operation is a mutation; otherwise it is a list.
+// creates reports whether a client's nth operation is a mutation. If not, it is a list.
 func (w work) creates(n int) bool {
 	switch w {
 	case workCreate:
@@ -29,10 +29,10 @@ func (w work) creates(n int) bool {
 	}
 }
 
-// delivers says whether events come of it.
+// delivers reports whether the work causes events.
 func (w work) delivers() bool { return w != workList }
 
-// unit names its operations.
+// unit returns the name of its operations.
 func (w work) unit() string {
 	switch w {
 	case workCreate:
@@ -55,7 +55,7 @@ func (w work) title() string {
 	}
 }
 
-// The documents are what a client of ours sends. The server keeps them parsed; each client sends them in full.
+// The documents are those of our own clients. The server caches them parsed; each client sends them in full.
 const (
 	signUpDocument = `mutation SignUp($input: SignUpInput!) { signUp(input: $input) { user { id } token } }`
 

@@ -26,8 +26,8 @@ import (
 	"lorebridge/ent/privacy"
 )
 
-// house is a ceiling on a database that the server's migrations made, with two people who are signed in.
-type house struct {
+// harness is a ceiling on a database that the server's migrations made, with two signed-in people.
+type harness struct {
 	path       string
 	ceiling    *ceiling
 	url        string
@@ -36,9 +36,9 @@ type house struct {
 
 const tokenOfAda, tokenOfGrace = "ada's token", "grace's token"
 
-func newHouse(t *testing.T) *house {
+func newHarness(t *testing.T) *harness {
 	t.Helper()
-	h := &house{path: filepath.Join(t.TempDir(), "lorebridge.db")}
+	h := &harness{path: filepath.Join(t.TempDir(), "lorebridge.db")}
 	h.inEnt(t, func(ctx context.Context, client *ent.Client) {
 		for name, id := range map[string]*int{"Ada": &h.ada, "Grace": &h.grace} {
 			user := client.User.Create().SetName(name).SetEmail(name + "@x.example").SetPasswordHash("-").SaveX(ctx)
@@ -67,8 +67,8 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-// inEnt opens the database as the server does.
-func (h *house) inEnt(t *testing.T, do func(context.Context, *ent.Client)) {
+// inEnt runs do with a client of the database, opened as the server does.
+func (h *harness) inEnt(t *testing.T, do func(context.Context, *ent.Client)) {
 	t.Helper()
 	ctx := privacy.DecisionContext(t.Context(), privacy.Allow)
 	client, _, err := database.OpenWatched(ctx, database.Config{URL: "sqlite:" + h.path}, slog.New(slog.DiscardHandler))
@@ -82,7 +82,7 @@ func (h *house) inEnt(t *testing.T, do func(context.Context, *ent.Client)) {
 }
 
 // send sends a body and returns the answer.
-func (h *house) send(t *testing.T, path, token, contentType, body string) string {
+func (h *harness) send(t *testing.T, path, token, contentType, body string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+path, strings.NewReader(body))
 	if err != nil {
@@ -103,7 +103,7 @@ func (h *house) send(t *testing.T, path, token, contentType, body string) string
 }
 
 // ask sends createKnowledgeRequest.
-func (h *house) ask(t *testing.T, token string, owner int, question string) string {
+func (h *harness) ask(t *testing.T, token string, owner int, question string) string {
 	t.Helper()
 	return h.send(t, "/graphql", token, "application/json", fmt.Sprintf(
 		`{"query":"mutation { createKnowledgeRequest(input: $input) { … } }","variables":{"input":{"ownerId":"%d","question":%q}}}`,
@@ -111,14 +111,14 @@ func (h *house) ask(t *testing.T, token string, owner int, question string) stri
 }
 
 // connect opens a WebSocket.
-func (h *house) connect(t *testing.T) io.ReadWriter {
+func (h *harness) connect(t *testing.T) io.ReadWriter {
 	t.Helper()
 	conn, early, _, err := ws.Dial(t.Context(), strings.Replace(h.url, "http", "ws", 1)+"/app/"+appKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if early == nil { // otherwise it holds what came with the handshake
+	if early == nil { // otherwise it holds frames that arrived with the handshake
 		return conn
 	}
 	return struct {
@@ -128,7 +128,7 @@ func (h *house) connect(t *testing.T) io.ReadWriter {
 }
 
 // listen connects a WebSocket of the Pusher protocol and joins a person's channel.
-func (h *house) listen(t *testing.T, token string, person int) io.ReadWriter {
+func (h *harness) listen(t *testing.T, token string, person int) io.ReadWriter {
 	t.Helper()
 	conn := h.connect(t)
 	var established struct {
@@ -170,7 +170,7 @@ func next(t *testing.T, conn io.ReadWriter) message {
 }
 
 func TestAMutationIsWrittenAndDelivered(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	socket := h.listen(t, tokenOfGrace, h.grace)
 	var answer struct {
 		Data struct {
@@ -226,7 +226,7 @@ func TestAMutationIsWrittenAndDelivered(t *testing.T) {
 }
 
 func TestTheSameRequestExistsAlready(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	first := h.ask(t, tokenOfAda, h.grace, "How?")
 	again := h.ask(t, tokenOfAda, h.grace, "How?")
 	if want := strings.Replace(first, `"alreadyExists":false`, `"alreadyExists":true`, 1); again != want || again == first {
@@ -240,7 +240,7 @@ func TestTheSameRequestExistsAlready(t *testing.T) {
 }
 
 func TestWhatIsNotAllowedIsRejected(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for name, tt := range map[string]struct {
 		answer string
 		code   string
@@ -269,7 +269,7 @@ func TestWhatIsNotAllowedIsRejected(t *testing.T) {
 }
 
 func TestAChannelIsItsPersonsAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	form := url.Values{"socket_id": {"1.1"}, "channel_name": {fmt.Sprint(channelPrefix, h.ada)}}.Encode()
 	if got := h.send(t, "/pusher/auth", tokenOfGrace, "application/x-www-form-urlencoded", form); strings.Contains(got, "auth\":") {
 		t.Errorf("Grace was granted Ada's channel: %s", got)
@@ -287,7 +287,7 @@ func TestAChannelIsItsPersonsAlone(t *testing.T) {
 
 // TestAFailureAfterTheFirstInsertLeavesNothing drops the table of events, so the second INSERT fails.
 func TestAFailureAfterTheFirstInsertLeavesNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	if _, err := h.ceiling.store.Exec("ALTER TABLE events RENAME TO gone", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestAFailureAfterTheFirstInsertLeavesNothing(t *testing.T) {
 }
 
 func TestTheWatermarkGoesIntoTheServersTableIfThereIsOne(t *testing.T) {
-	h := newHouse(t)
+	h := newHarness(t)
 	for _, statement := range []string{
 		"DROP TABLE IF EXISTS progresses",
 		"CREATE TABLE progresses (id INTEGER PRIMARY KEY AUTOINCREMENT, reader TEXT NOT NULL UNIQUE, done_seq INTEGER NOT NULL, " +
@@ -338,7 +338,7 @@ func TestTheWatermarkGoesIntoTheServersTableIfThereIsOne(t *testing.T) {
 }
 
 func TestTheProgramEndsWithItsContext(t *testing.T) {
-	h := &house{path: filepath.Join(t.TempDir(), "lorebridge.db")}
+	h := &harness{path: filepath.Join(t.TempDir(), "lorebridge.db")}
 	h.inEnt(t, func(context.Context, *ent.Client) {})
 	ctx, stop := context.WithCancel(t.Context())
 	printed, stdout := io.Pipe()

@@ -6,20 +6,20 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep a value may be nested that nobody reads.
+// maxDepth limits the nesting of values that are skipped.
 const maxDepth = 32
 
 var errJSON = errors.New("the body is not JSON of a GraphQL request")
 
-// asked is what a request says. What it does not say is empty.
+// asked is a request. Missing values are empty.
 type asked struct {
 	query    string
 	ownerID  string
 	question string
 }
 
-// decode reads the body of a GraphQL request: query, and variables.input with ownerId and question. It accepts any
-// other JSON beside them. The strings are copies: body may be used again.
+// decode parses the body of a GraphQL request: query, and variables.input with ownerId and question. It skips any
+// other JSON. The strings are copies, so body may be used again.
 func decode(body []byte) (asked, error) {
 	if !utf8.Valid(body) {
 		return asked{}, errJSON
@@ -54,10 +54,10 @@ func decode(body []byte) (asked, error) {
 	return a, err
 }
 
-// scanner reads JSON from the front of rest.
+// scanner parses JSON from the front of rest.
 type scanner struct{ rest []byte }
 
-// next skips white space and returns the byte behind it, which it leaves; 0 at the end.
+// next skips white space and returns the next byte without removing it, or 0 at the end.
 func (s *scanner) next() byte {
 	for len(s.rest) > 0 {
 		switch s.rest[0] {
@@ -70,7 +70,7 @@ func (s *scanner) next() byte {
 	return 0
 }
 
-// take skips white space and one byte, which must be b.
+// take skips white space and removes one byte, which must be b.
 func (s *scanner) take(b byte) error {
 	if s.next() != b {
 		return errJSON
@@ -79,7 +79,7 @@ func (s *scanner) take(b byte) error {
 	return nil
 }
 
-// object reads an object and calls member at each value.
+// object parses an object and calls member at each value.
 func (s *scanner) object(depth int, member func(key []byte, depth int) error) error {
 	if depth == maxDepth {
 		return errJSON
@@ -108,7 +108,7 @@ func (s *scanner) object(depth int, member func(key []byte, depth int) error) er
 	}
 }
 
-// quoted reads a string and returns what is between its quotes, as it stands.
+// quoted parses a string and returns the raw text between its quotes.
 func (s *scanner) quoted() (raw []byte, escaped bool, err error) {
 	if err := s.take('"'); err != nil {
 		return nil, false, err
@@ -128,7 +128,7 @@ func (s *scanner) quoted() (raw []byte, escaped bool, err error) {
 	return nil, false, errJSON
 }
 
-// text reads a string. Escapes are rare, so they are left to encoding/json.
+// text parses a string. encoding/json handles escapes, because they are rare.
 func (s *scanner) text(into *string) error {
 	s.next()
 	start := s.rest
@@ -146,7 +146,7 @@ func (s *scanner) text(into *string) error {
 	return nil
 }
 
-// skip reads any value.
+// skip parses any value.
 func (s *scanner) skip(depth int) error {
 	switch c := s.next(); c {
 	case '{':

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestARequestIsReadWhateverElseItHolds(t *testing.T) {
+func TestARequestIsParsedWithAnyOtherMembers(t *testing.T) {
 	want := asked{query: "mutation Ask", ownerID: "7", question: "How \"so\"?\nÜ 🙂"}
 	for name, body := range map[string]string{
 		"as bench sends it": `{"query":"mutation Ask","variables":{"input":{"ownerId":"7","question":"How \"so\"?\nÜ 🙂"}}}`,
@@ -21,7 +21,7 @@ func TestARequestIsReadWhateverElseItHolds(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotARequestIsRejected(t *testing.T) {
+func TestAnInvalidRequestIsRejected(t *testing.T) {
 	for _, body := range []string{
 		``, `[]`, `{`, `{"query"`, `{"query":}`, `{"query":1}`, `{"query":"a"`, `{"query":"a"}}`, `{"query":"a",}`, `{query:"a"}`,
 		`{"query":"\q"}`, "{\"query\":\"a\nb\"}", "{\"query\":\"\xff\"}", `{"variables":[]}`, `{"variables":{"input":null}}`,

@@ -13,7 +13,7 @@ func appendText(to []byte, s string) []byte {
 	return append(to, '"')
 }
 
-// appendEscaped appends s as the inside of a JSON string. Applied to JSON it gives JSON within a string.
+// appendEscaped appends s as the inside of a JSON string. If s is JSON, the result is JSON within a string.
 func appendEscaped[T string | []byte](to []byte, s T) []byte {
 	const hex = "0123456789abcdef"
 	from := 0
@@ -40,7 +40,7 @@ func appendEscaped[T string | []byte](to []byte, s T) []byte {
 	return append(to, s[from:]...)
 }
 
-// appendTime appends a moment as the server writes it: in UTC, with three decimals.
+// appendTime appends a time in the server's format: in UTC, with three decimals.
 func appendTime(to []byte, t time.Time) []byte {
 	return t.UTC().AppendFormat(to, "2006-01-02T15:04:05.000Z")
 }
@@ -56,7 +56,7 @@ func appendAnswer(to []byte, c created) []byte {
 	return append(to, `}}}`...)
 }
 
-// appendPayload appends the payload of the event of a request. Its keys and their order are those of outbox.Payload.
+// appendPayload appends the payload of the event of a request, with the keys of outbox.Payload in their order.
 func appendPayload(to []byte, a *ask, requestID int64, at time.Time) []byte {
 	to = append(to, `{"type":"knowledge-request","requestId":`...)
 	to = strconv.AppendInt(to, requestID, 10)
@@ -66,7 +66,7 @@ func appendPayload(to []byte, a *ask, requestID int64, at time.Time) []byte {
 	return append(to, `"}`...)
 }
 
-// appendTexts appends what of the payload is known before the transaction.
+// appendTexts appends the part of the payload that is known before the transaction.
 func appendTexts(to []byte, question, requesterName string) []byte {
 	to = append(to, `,"question":`...)
 	to = appendText(to, question)
@@ -89,7 +89,7 @@ func appendChannel(to []byte, person int64) []byte {
 	return strconv.AppendInt(append(to, channelPrefix...), person, 10)
 }
 
-// textFrame returns a WebSocket frame of text (RFC 6455, section 5.2), as servers send it: without a mask.
+// textFrame returns a WebSocket text frame (RFC 6455, section 5.2) without a mask, as servers send it.
 func textFrame(text []byte) []byte {
 	const finalText, twoBytes, eightBytes = 0x81, 126, 127
 	frame := make([]byte, 0, len(text)+10)

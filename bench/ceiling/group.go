@@ -6,39 +6,39 @@ import (
 	"sync"
 )
 
-// maxGroup is how many members share one COMMIT at most. It is the server's number.
+// maxGroup is the greatest number of members that share one COMMIT. It is the same as the server's.
 const maxGroup = 64
 
-// transaction is SQLite's, on the connection that writes.
+// transaction is a transaction of SQLite on the connection that writes.
 type transaction interface {
 	begin() error
 	commit() error
 	rollback() error
 }
 
-// groups lets those who write at the same time share one transaction. Whoever has the turn runs the bodies of all
-// who wait, until nobody waits or the group is full, and commits. It may be used concurrently.
+// groups lets concurrent writers share one transaction. The writer that has the turn runs the bodies of all waiting
+// ones, until none waits or the group is full, and commits. It may be used concurrently.
 //
-// There are no savepoints. When a body fails after its first write the whole group is rolled back, and each of the
+// There are no savepoints. If a body fails after its first write, the whole group is rolled back, and each of the
 // others runs again in a transaction of its own.
 type groups struct {
 	tx transaction
 
-	// mu guards who has the turn, and who waits.
+	// mu guards the turn and the waiting members.
 	mu    sync.Mutex
 	taken bool
 	queue []*member
 }
 
-// member is one who writes.
+// member is one writer.
 type member struct {
-	// body runs statements. It may run twice, and then its first run left nothing. A failure after its first write
-	// is a dirtyError.
+	// body runs statements. If it runs twice, its first run was rolled back. A failure after its first write is a
+	// dirtyError.
 	body func() error
-	// committed runs after COMMIT, in the order of the bodies, before anybody else gets the turn. It must be quick.
+	// committed runs after COMMIT, in the order of the bodies, before the turn passes on. It must be quick.
 	committed func()
 
-	woken chan bool // true: with the turn; false: all is done
+	woken chan bool // true: it has the turn; false: its write has ended
 	err   error
 }
 
@@ -47,7 +47,7 @@ type dirtyError struct{ error }
 
 func (e dirtyError) Unwrap() error { return e.error }
 
-// write returns when the body has been committed, or why it was not.
+// write returns nil when the body has been committed, or the reason why it was not.
 func (g *groups) write(body func() error, committed func()) error {
 	m := &member{body: body, committed: committed, woken: make(chan bool, 1)}
 	g.mu.Lock()
@@ -64,7 +64,7 @@ func (g *groups) write(body func() error, committed func()) error {
 	return m.err
 }
 
-// lead runs a group, of which own is the first member, and passes the turn on.
+// lead runs a group with own as its first member, and passes the turn on.
 func (g *groups) lead(own *member) {
 	group := make([]*member, 0, 8)
 	err := g.tx.begin()
@@ -87,7 +87,7 @@ func (g *groups) lead(own *member) {
 	}
 }
 
-// run runs the bodies of all who wait and commits. A transaction has begun.
+// run runs the bodies of all waiting members and commits. The transaction has begun.
 func (g *groups) run(group []*member) []*member {
 	for {
 		before := len(group)
@@ -110,7 +110,7 @@ func (g *groups) run(group []*member) []*member {
 	return group
 }
 
-// runAlone runs each of the group in a transaction of its own, except the one that failed.
+// runAlone runs each member of the group in a transaction of its own, except the one that failed.
 func (g *groups) runAlone(group []*member, failed int) {
 	if err := g.tx.rollback(); err != nil {
 		fail(group, err)
@@ -132,7 +132,7 @@ func (g *groups) runAlone(group []*member, failed int) {
 	}
 }
 
-// run runs the body. Its panic is a failure that may have written.
+// run runs the body. A panic counts as a failure after a write.
 func (m *member) run() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -142,7 +142,7 @@ func (m *member) run() (err error) {
 	return m.body()
 }
 
-// join adds those who wait to the group, as many as have room.
+// join adds waiting members to the group, as many as have room.
 func (g *groups) join(group []*member) []*member {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -152,7 +152,7 @@ func (g *groups) join(group []*member) []*member {
 	return group
 }
 
-// passTurn gives the turn to who waits longest, or leaves it to whoever comes.
+// passTurn gives the turn to the member that has waited longest. If none waits, the next writer takes it.
 func (g *groups) passTurn() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -163,7 +163,7 @@ func (g *groups) passTurn() {
 	g.queue[0].woken <- true
 }
 
-// fail fails those who have not failed yet.
+// fail fails the members that have not failed yet.
 func fail(group []*member, err error) {
 	for _, m := range group {
 		if m.err == nil {

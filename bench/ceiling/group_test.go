@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 )
 
-// journal is a transaction that notes what runs. Groups use it one after another.
+// journal is a transaction that records its calls. Groups use it one after another.
 type journal struct {
 	entries              []string
 	beginErr, commitErrs error
@@ -32,7 +32,7 @@ func (j *journal) rollback() error {
 	return nil
 }
 
-// together has all bodies written while the first one runs, so they share its group. It returns their errors.
+// together writes all bodies while the first one runs, so that they share its group. It returns their errors.
 func together(j *journal, g *groups, bodies ...func() error) []error {
 	var (
 		errs    = make([]error, len(bodies))
@@ -51,7 +51,7 @@ func together(j *journal, g *groups, bodies ...func() error) []error {
 				return body()
 			}, func() { j.note(fmt.Sprint("committed ", i)) })
 		})
-		synctest.Wait() // it waits, so the order is known
+		synctest.Wait() // until it waits, so that the order is known
 	}
 	close(release)
 	writers.Wait()
@@ -62,7 +62,7 @@ func succeed() error { return nil }
 
 var errTest = errors.New("a failure of the test")
 
-func TestWhoeverWaitsJoinsTheGroup(t *testing.T) {
+func TestAWaitingWriterJoinsTheGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &journal{}
 		errs := together(j, &groups{tx: j}, succeed, func() error { return errTest }, succeed)
@@ -114,7 +114,7 @@ func TestAFailedCommitFailsTheWholeGroup(t *testing.T) {
 	})
 }
 
-func TestAFailedBeginFailsWhoWaits(t *testing.T) {
+func TestAFailedBeginFailsAllWaitingWriters(t *testing.T) {
 	j := &journal{beginErr: errTest}
 	g := &groups{tx: j}
 	if err := g.write(succeed, func() { t.Error("committed") }); !errors.Is(err, errTest) {

@@ -17,7 +17,7 @@ import (
 const (
 	maxBody     = 64 << 10
 	maxQuestion = 2000 // characters
-	readers     = 2    // connections that look sessions up
+	readers     = 2    // connections for looking up sessions
 )
 
 // ceiling answers requests. It may be used concurrently.
@@ -31,10 +31,10 @@ type ceiling struct {
 	buffers  sync.Pool // of *buffer
 }
 
-// buffer is what a request needs while it is answered.
+// buffer holds the memory of one request, for reuse.
 type buffer struct{ body, answer []byte }
 
-// newCeiling opens the database at path. It must be closed.
+// newCeiling opens the database at path. The caller closes it.
 func newCeiling(path string) (_ *ceiling, err error) {
 	c := &ceiling{readers: make(chan *reader, readers), sockets: newSockets(), log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	c.buffers.New = func() any { return &buffer{body: make([]byte, 0, 2048), answer: make([]byte, 0, 512)} }
@@ -53,7 +53,7 @@ func newCeiling(path string) (_ *ceiling, err error) {
 	return c, nil
 }
 
-// close closes the database. Nothing may be under way.
+// close closes the database. No request may be in progress.
 func (c *ceiling) close() error {
 	close(c.readers)
 	var errs []error
@@ -63,7 +63,7 @@ func (c *ceiling) close() error {
 	return errors.Join(append(errs, c.store.close())...)
 }
 
-// handler returns the routes that a client of createKnowledgeRequest needs, the Pusher protocol among them.
+// handler returns the routes that a client of createKnowledgeRequest needs, with those of the Pusher protocol.
 func (c *ceiling) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /graphql", c.graphql)
@@ -72,13 +72,13 @@ func (c *ceiling) handler() http.Handler {
 	return mux
 }
 
-// codes are the errors that a client can do something about.
+// codes are the codes of the errors that a client can do something about.
 var codes = map[error]string{errNoSession: "UNAUTHENTICATED", errNoOwner: "NOT_FOUND", errInput: "BAD_USER_INPUT", errJSON: "BAD_REQUEST"}
 
 var errInput = errors.New("the input is not valid: give ownerId of another person, and a question of 1 to 2000 characters")
 
 func (c *ceiling) graphql(w http.ResponseWriter, r *http.Request) {
-	b := c.buffers.Get().(*buffer) //nolint:forcetypeassert // the pool has nothing else
+	b := c.buffers.Get().(*buffer) //nolint:forcetypeassert // the pool holds nothing else
 	defer c.buffers.Put(b)
 	err := c.answer(r, b)
 	if err != nil {
@@ -93,10 +93,10 @@ func (c *ceiling) graphql(w http.ResponseWriter, r *http.Request) {
 		b.answer = append(b.answer, `,"extensions":{"code":"`+code+`"}}]}`...)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(b.answer) // the client is gone, or will read it
+	_, _ = w.Write(b.answer) // if this fails, the client has disconnected
 }
 
-// answer writes the answer of a GraphQL request into the buffer.
+// answer writes the answer to a GraphQL request into the buffer.
 func (c *ceiling) answer(r *http.Request, b *buffer) (err error) {
 	if b.body, err = readAll(r.Body, b.body[:0]); err != nil {
 		return errJSON
@@ -125,7 +125,7 @@ func (c *ceiling) answer(r *http.Request, b *buffer) (err error) {
 	}
 }
 
-// readAll appends all of a body, of at most maxBody bytes.
+// readAll appends a body of at most maxBody bytes.
 func readAll(body io.Reader, to []byte) ([]byte, error) {
 	for {
 		if len(to) == cap(to) {
@@ -144,7 +144,7 @@ func readAll(body io.Reader, to []byte) ([]byte, error) {
 	}
 }
 
-// viewer returns whose bearer token a request shows.
+// viewer returns the person whose bearer token the request shows.
 func (c *ceiling) viewer(r *http.Request) (viewer, error) {
 	token, shown := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !shown {
@@ -155,7 +155,7 @@ func (c *ceiling) viewer(r *http.Request) (viewer, error) {
 	return reader.viewer(token)
 }
 
-// create writes a request and its event, and returns when the event has been written to the owner's sockets.
+// create writes a request and its event. It returns when the event has been written to the owner's sockets.
 func (c *ceiling) create(v viewer, a asked) (created, error) {
 	owner, err := strconv.ParseInt(a.ownerID, 10, 64)
 	question := strings.TrimSpace(a.question)
@@ -193,7 +193,7 @@ func (c *ceiling) create(v viewer, a asked) (created, error) {
 
 func unprintable(r rune) bool { return unicode.IsControl(r) && r != '\t' && r != '\n' }
 
-// appendRealtime appends the answer that says where to connect: here.
+// appendRealtime appends the answer to the question where to connect: to this program.
 func appendRealtime(to []byte, v viewer, address string) ([]byte, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -221,5 +221,5 @@ func (c *ceiling) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, `{"auth":"`+auth+`"}`) //nolint:gosec // hexadecimal, and the client is gone, or will read it
+	_, _ = io.WriteString(w, `{"auth":"`+auth+`"}`) //nolint:gosec // hexadecimal; if this fails, the client has disconnected
 }

@@ -29,10 +29,10 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and prints its URL once it listens.
+// run serves until ctx ends. It prints its URL when it listens.
 func run(ctx context.Context, databaseURL, address string, stdout io.Writer) (err error) {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		floor := make([]byte, 54<<20) // as the server: it lets a small heap grow to some 64 MB
+		floor := make([]byte, 54<<20) // like the server, so that a small heap may grow to some 64 MB between collections
 		defer runtime.KeepAlive(floor)
 	}
 	path, ok := strings.CutPrefix(databaseURL, "sqlite:")

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// markEvery is how often the watermark is written. It is the server's number.
+// markEvery is the interval at which the watermark is written. It is the same as the server's.
 const markEvery = 100 * time.Millisecond
 
-// markStatement is the UPSERT of the watermark, in the server's table if there is one. Its argument is the newest
-// event that was delivered.
+// markStatement returns the UPSERT of the watermark in the server's table, if there is one. Its argument is the
+// newest delivered event.
 func (c *conn) markStatement() (string, error) {
 	s, err := c.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'progresses'")
 	if err != nil {
@@ -34,15 +34,15 @@ func (c *conn) markStatement() (string, error) {
 		"ON CONFLICT (reader) DO UPDATE SET done_seq = excluded.done_seq", nil
 }
 
-// progress keeps the watermark.
+// progress writes the watermark.
 type progress struct {
 	groups  *groups
 	store   *store
-	newest  atomic.Int64 // event that was delivered
-	written int64        // of run
+	newest  atomic.Int64 // id of the newest delivered event
+	written int64        // used by run only
 }
 
-// run writes the watermark until ctx ends, and once more then.
+// run writes the watermark at intervals until ctx ends, and then once more.
 func (p *progress) run(ctx context.Context) error {
 	ticker := time.NewTicker(markEvery)
 	defer ticker.Stop()

@@ -23,18 +23,18 @@ import (
 const (
 	channelPrefix = "private-user-"
 	appKey        = "ceiling"
-	// writeTimeout is how long a socket may take nothing before it is closed.
+	// writeTimeout is how long a write to a socket may take before the socket is closed.
 	writeTimeout = time.Second
-	// maxWaiting is how many bytes may wait for a socket.
+	// maxWaiting limits the bytes that wait for a socket.
 	maxWaiting = 1 << 20
 )
 
-// sockets are the WebSockets of the Pusher protocol, by the person who listens. They may be used concurrently.
+// sockets holds the WebSockets of the Pusher protocol, by the person who listens. It may be used concurrently.
 type sockets struct {
-	secret []byte // signs channels; for this process alone
+	secret []byte // signs channels, only in this process
 	last   atomic.Int64
 
-	// mu guards who listens, and which are open.
+	// mu guards the listeners and the open sockets.
 	mu       sync.RWMutex
 	byPerson map[int64][]*socket
 	open     map[*socket]struct{}
@@ -53,26 +53,26 @@ type socket struct {
 	id   string
 	conn net.Conn
 
-	// writing is held by who writes, so frames leave in their order.
+	// writing is held while somebody writes, so that frames leave in order.
 	writing sync.Mutex
-	// mu guards the frames that wait.
+	// mu guards the waiting frames.
 	mu      sync.Mutex
 	waiting []byte
-	spare   []byte // of writing
+	spare   []byte // guarded by writing
 }
 
-// queue puts a frame behind those that wait.
+// queue adds a frame to those that wait.
 func (s *socket) queue(frame []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.waiting)+len(frame) > maxWaiting {
-		s.conn.Close() // its reader ends it
+		s.conn.Close() // then its reader ends and removes it
 		return
 	}
 	s.waiting = append(s.waiting, frame...)
 }
 
-// flush returns when all that waited has been written, by whomever, or the socket is closed.
+// flush returns when all waiting frames have been written, by any goroutine, or the socket is closed.
 func (s *socket) flush() {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -86,11 +86,11 @@ func (s *socket) flush() {
 	}
 	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := s.conn.Write(frames); err != nil {
-		s.conn.Close() // its reader ends it
+		s.conn.Close() // then its reader ends and removes it
 	}
 }
 
-// queue puts a frame behind those that wait for a person's sockets, and returns these. They must be flushed.
+// queue adds a frame to a person's sockets and returns them. The caller must flush them.
 func (s *sockets) queue(person int64, frame []byte) []*socket {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -111,7 +111,7 @@ func (s *sockets) authorize(person int64, socketID, channel string) string {
 
 func (s *sockets) signature(socketID, channel string) string {
 	mac := hmac.New(sha256.New, s.secret)
-	_, _ = io.WriteString(mac, socketID+":"+channel) // a hash takes everything
+	_, _ = io.WriteString(mac, socketID+":"+channel) // a hash returns no errors
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
@@ -119,7 +119,7 @@ func (s *sockets) signature(socketID, channel string) string {
 func (s *sockets) serve(w http.ResponseWriter, r *http.Request) {
 	conn, _, _, err := ws.UpgradeHTTP(r, w)
 	if err != nil {
-		return // it has answered
+		return // Upgrade has answered
 	}
 	number := s.last.Add(1)
 	each := &socket{id: strconv.FormatInt(number, 10) + "." + strconv.FormatInt(number, 10), conn: conn}
@@ -142,7 +142,7 @@ func (s *sockets) serve(w http.ResponseWriter, r *http.Request) {
 
 // read speaks the Pusher protocol with a client until the socket ends, or breaks the protocol.
 func (s *sockets) read(each *socket) {
-	established, _ := json.Marshal(`{"socket_id":"` + each.id + `","activity_timeout":120}`) // a string
+	established, _ := json.Marshal(`{"socket_id":"` + each.id + `","activity_timeout":120}`) // a string always has JSON
 	each.send(`{"event":"pusher:connection_established","data":` + string(established) + `}`)
 	for {
 		text, err := wsutil.ReadClientText(each.conn)
@@ -180,7 +180,7 @@ func (s *socket) send(text string) {
 	s.flush()
 }
 
-// add has a socket listen to a person's events. Lists are never changed in place: queue hands them out.
+// add registers a socket for a person's events. It replaces the list and never changes it, because queue returns it.
 func (s *sockets) add(person int64, each *socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,7 +206,7 @@ func (s *sockets) remove(each *socket) {
 	}
 }
 
-// close ends all sockets, and returns when they have ended.
+// close closes all sockets, and returns when they have ended.
 func (s *sockets) close() {
 	s.mu.Lock()
 	s.closed = true

@@ -35,7 +35,7 @@ func open(path string, pragmas ...string) (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	c := &conn{SQLiteConn: opened.(*sqlite3.SQLiteConn)} //nolint:forcetypeassert // it is the driver's
+	c := &conn{SQLiteConn: opened.(*sqlite3.SQLiteConn)} //nolint:forcetypeassert // the driver's own type
 	for _, pragma := range pragmas {
 		if _, err := c.Exec("PRAGMA "+pragma, nil); err != nil {
 			return nil, errors.Join(fmt.Errorf("set %s: %w", pragma, err), c.close())
@@ -52,7 +52,7 @@ func (c *conn) prepare(query string) (*statement, error) {
 	}
 	c.statements = append(c.statements, prepared)
 	return &statement{
-		prepared: prepared.(*sqlite3.SQLiteStmt), //nolint:forcetypeassert // it is the driver's
+		prepared: prepared.(*sqlite3.SQLiteStmt), //nolint:forcetypeassert // the driver's own type
 		args:     make([]driver.NamedValue, prepared.NumInput()),
 	}, nil
 }
@@ -71,7 +71,7 @@ type statement struct {
 	args     []driver.NamedValue
 }
 
-// bind keeps the arguments for the next run.
+// bind sets the arguments of the next run.
 func (s *statement) bind(values ...driver.Value) []driver.NamedValue {
 	for i, v := range values {
 		s.args[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
@@ -94,13 +94,13 @@ func (s *statement) exec(values ...driver.Value) error {
 	return err
 }
 
-// viewer is who asks.
+// viewer is the person who sends a request.
 type viewer struct {
 	id   int64
 	name string
 }
 
-// reader looks sessions up. It is not for concurrent use.
+// reader looks up sessions. It is not for concurrent use.
 type reader struct {
 	*conn
 
@@ -122,7 +122,7 @@ func openReader(path string) (*reader, error) {
 	return r, nil
 }
 
-// viewer returns whose session a token is, or errNoSession.
+// viewer returns the person whose session has the token, or errNoSession.
 func (r *reader) viewer(token string) (viewer, error) {
 	hash := sha256.Sum256([]byte(token))
 	err := r.session.row(r.row[:], hash[:], time.Now().UTC())
@@ -142,19 +142,19 @@ type ask struct {
 	from     int64
 	owner    int64
 	question string
-	texts    []byte // what of the payload is known before the transaction
+	texts    []byte // the part of the payload that is known before the transaction
 }
 
-// created is what came of an ask.
+// created is the result of an ask.
 type created struct {
 	requestID int64
 	eventID   int64
 	at        time.Time
-	exists    bool // the same request is pending: nothing was written
+	exists    bool // whether the same request was pending, so that nothing was written
 	payload   []byte
 }
 
-// store writes. Only the one who has the turn of its groups may use it.
+// store writes. Only the member that has the turn may use it.
 type store struct {
 	*conn
 
@@ -201,21 +201,21 @@ func (s *store) begin() error  { return s.beginning.exec() }
 func (s *store) commit() error { return s.committing.exec() }
 
 func (s *store) rollback() error {
-	if s.AutoCommit() { // SQLite has done so itself, as when a disk is full
+	if s.AutoCommit() { // SQLite has already rolled back, for example because the disk is full
 		return nil
 	}
 	return s.rollingBack.exec()
 }
 
-// create writes a request and its event into the transaction that is under way. Whether the owner exists, the
-// foreign key says.
+// create writes a request and its event into the current transaction. The foreign key checks whether the owner
+// exists.
 func (s *store) create(a *ask) (created, error) {
 	c := created{at: time.Now().UTC().Truncate(time.Millisecond)}
 	hash := sha256.Sum256([]byte(a.question))
 	err := s.request.row(s.row[:1], c.at, a.question, hash[:], a.from, a.owner)
 	switch failure, _ := errors.AsType[sqlite3.Error](err); {
 	case errors.Is(err, io.EOF):
-		return s.likeIt(a, hash[:])
+		return s.same(a, hash[:])
 	case failure.ExtendedCode == sqlite3.ErrConstraintForeignKey:
 		return created{}, errNoOwner
 	case err != nil && s.AutoCommit():
@@ -232,8 +232,8 @@ func (s *store) create(a *ask) (created, error) {
 	return c, nil
 }
 
-// likeIt returns the pending request that is the same.
-func (s *store) likeIt(a *ask, hash []byte) (created, error) {
+// same returns the pending request that is the same.
+func (s *store) same(a *ask, hash []byte) (created, error) {
 	if err := s.pending.row(s.row[:], a.from, a.owner, hash); err != nil {
 		return created{}, fmt.Errorf("read the pending request: %w", err)
 	}
