@@ -6,7 +6,7 @@ import { graphql } from './harness/http.js';
 import { startServer } from './harness/server.js';
 import { scenario } from './harness/setups.js';
 
-// How many audits graphql-http has of each kind: one that is new must be looked at.
+// The number of graphql-http's audits of each kind. A new audit must be looked at.
 const counts = { MUST: 13, SHOULD: 23, MAY: 25 };
 
 scenario('GraphQL over HTTP, as the audits of graphql-http see it', async (t) => {

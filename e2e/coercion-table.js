@@ -1,5 +1,6 @@
-// What graphql-js, the reference, makes of literals and variables of every kind of type: graph/testdata/coercion.json, which a Go test
-// holds the server to. `node coercion-table.js` writes it again; coercion-table.test.js notices when it is out of date.
+// Writes graph/testdata/coercion.json: how graphql-js, the reference, coerces literals and variables of every kind of
+// type. A Go test compares the server with it. Run `node coercion-table.js`; coercion-table.test.js fails if the file is
+// out of date.
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -20,7 +21,8 @@ const types = [
   '[Int]', '[Int!]!', '[[Int]]', '[[Int!]!]', '[Color]', '[ID!]', '[String]', 'Inner', 'Inner!', '[Inner!]', 'One', 'One!', '[One]', 'Outer', 'Outer!',
 ];
 
-// The server's ids have one form, and graphql-js cannot tell 4.0 from 4, which the specification does not take for an ID: see `values`.
+// The server's ids have one form. graphql-js takes 4.0 for 4, but the specification does not allow 4.0 as an ID: see
+// `values`.
 function withOurIDs() {
   const { parseValue, parseLiteral } = GraphQLID;
   const canonical = (id) => {
@@ -49,7 +51,7 @@ const fitting = {
   Int: ['0', '7', '-2147483648'], Float: ['1', '2.5', '-0'], String: ['"a"', '""'], Boolean: ['true', 'false'], ID: ['"42"', '42'],
 };
 
-// The same numbers each time.
+// The same numbers in each run.
 function random(seed) {
   return (n) => {
     seed = (seed * 1103515245 + 12345) % 2147483648;
@@ -57,7 +59,7 @@ function random(seed) {
   };
 }
 
-// A value of the type, mostly: of each part one in ten is anything.
+// make returns a random value, mostly of the type: one part in ten is anything.
 function make(type, literal, dice) {
   const pick = (list) => list[dice(list.length)];
   if (dice(10) === 0) return pick([...scalars[literal ? 'literal' : 'json'], '[]', '{}', '[1]', '[null]']);
@@ -76,7 +78,7 @@ function make(type, literal, dice) {
   return `{${parts.map(([name, value]) => `${literal ? name : JSON.stringify(name)}:${value}`).join(',')}}`;
 }
 
-// values are the JSON or the literals to try for a type: all scalars, what goes beyond them, and some made at random.
+// values returns the JSON or the literals to try for a type: all scalars, values out of their range, and random ones.
 function values(type, literal, dice) {
   const all = [...scalars[literal ? 'literal' : 'json'], '[]', '[1]', '[null]', '[[1]]', '[[null],1]', '{}', literal ? '{a:1}' : '{"a":1}'];
   if (!/ID|One|Outer/.test(type)) all.push(...floats);

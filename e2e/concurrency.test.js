@@ -51,7 +51,7 @@ inBothSetups('twenty at once are one', async (t, start) => {
     });
   }
 
-  await t.test('the lists hold what the events told and nothing else', async () => {
+  await t.test('the lists hold exactly what the events announced', async () => {
     for (const [person, browser] of [[ada, adas], [bob, bobs]]) {
       const ids = (await person.notifications()).map((n) => n.id).reverse();
       assert.deepEqual(browser.events.map((e) => e.data.eventId), ids);

@@ -11,7 +11,7 @@ import { onEnd } from './harness/teardown.js';
 const signOut = 'mutation { signOut { signedOut } }';
 const signIn = 'mutation ($input: SignInInput!) { signIn(input: $input) { token user { id } } }';
 
-/** cookieOf signs a person in as a page does and returns the answer with the cookie's text and attributes. */
+/** cookieOf signs a person in as a page does. It returns the answer with the cookie's text and attributes. */
 async function cookieOf(server, { email, password }, headers) {
   const answer = await graphql(server, signIn, { variables: { input: { email, password } }, headers });
   assert.equal(answer.headers['set-cookie']?.length, 1, answer.text);
@@ -19,7 +19,7 @@ async function cookieOf(server, { email, password }, headers) {
   return { answer, cookie, attributes };
 }
 
-/** me is who the server takes the sender of these headers for. */
+/** me returns the person whom the server recognizes by these headers. */
 async function me(server, headers) {
   return (await graphql(server, '{ me { id } }', { headers })).json().data?.me;
 }
@@ -61,7 +61,7 @@ inBothSetups('a session in a cookie', async (t, start) => {
     };
     for (const [type, encode] of Object.entries(bodies)) {
       const browser = new Browser(server, await bob.query('realtime'), {
-        // XMLHttpRequest in Node.js sends no cookies, as a page's does by itself.
+        // XMLHttpRequest in Node.js sends no cookies, but in a page it does.
         customHandler: ({ socketId, channelName }, done) => send(`${server.url}/pusher/auth`, {
           headers: { 'Content-Type': type, Cookie: cookie },
           body: encode({ socket_id: socketId, channel_name: channelName }),
@@ -69,7 +69,7 @@ inBothSetups('a session in a cookie', async (t, start) => {
       });
       onEnd(t, () => browser.close());
       await browser.subscribed();
-      assert.equal(browser.refusal, null);
+      assert.equal(browser.rejection, null);
       await ada.ask(bob, `Is ${type} fine?`);
       assert.equal((await browser.received(1))[0].data.question, `Is ${type} fine?`);
     }
@@ -81,7 +81,7 @@ inBothSetups('a session in a cookie', async (t, start) => {
     assert.equal(await whoAmI({ Authorization: `Bearer ${'x'.repeat(43)}` }), null);
   });
 
-  await t.test('pages of other origins are refused with the cookie, in whichever way the browser tells', async () => {
+  await t.test('pages of other origins are rejected with the cookie, whichever header names the origin', async () => {
     const neighbour = server.url.replace(/\d$/, (digit) => (Number(digit) + 1) % 10); // another port
     for (const headers of [
       { Origin: 'https://evil.example', 'Sec-Fetch-Site': 'cross-site' },
@@ -91,17 +91,17 @@ inBothSetups('a session in a cookie', async (t, start) => {
       { Origin: 'null' },
       { Origin: neighbour },
     ]) {
-      const told = JSON.stringify(headers);
+      const sent = JSON.stringify(headers);
       const asked = await graphql(server, signOut, { headers: { ...headers, Cookie: cookie } });
-      assert.equal(asked.status, 403, told);
+      assert.equal(asked.status, 403, sent);
       assert.equal(asked.json().errors[0].extensions.code, 'FORBIDDEN');
-      assert.equal(asked.headers['access-control-allow-origin'], undefined, told);
+      assert.equal(asked.headers['access-control-allow-origin'], undefined, sent);
       const auth = await send(`${server.url}/pusher/auth`, {
         headers: { ...headers, Cookie: cookie, 'Content-Type': 'application/x-www-form-urlencoded' },
         body: `socket_id=1.2&channel_name=${bob.channel}`,
       });
-      assert.equal(auth.status, 403, told);
-      assert.equal(auth.json().auth, undefined, told);
+      assert.equal(auth.status, 403, sent);
+      assert.equal(auth.json().auth, undefined, sent);
     }
     assert.deepEqual(await whoAmI(), { id: bob.id }, 'still signed in');
   });
@@ -165,7 +165,7 @@ scenario('pages of a configured origin may call the API, with cookies, and no ot
     assert.equal(asked.headers['access-control-allow-credentials'], 'true');
   });
 
-  await t.test('a call from anywhere else is refused', async () => {
+  await t.test('a call from anywhere else is rejected', async () => {
     const headers = { Origin: 'https://evil.example', 'Sec-Fetch-Site': 'cross-site', Cookie: cookie };
     const asked = await graphql(server, '{ me { id } }', { headers });
     assert.equal(asked.status, 403);

@@ -15,7 +15,7 @@ for (const mode of ['refuse', 'fail', 'hang']) {
     const bobs = await openBrowser(t, bob);
     await gate.set(mode);
     const { knowledgeRequest } = await ada.ask(bob, 'Will you hear of this?');
-    if (mode !== 'refuse') await gate.called(mode); // or it may die before it tries, which is fine too
+    if (mode !== 'refuse') await gate.called(mode); // otherwise there is no call to wait for
     await server.kill();
     assert.equal(bobs.events.length, 0);
 
@@ -52,7 +52,7 @@ scenario('kill -9 of the embedded Pusher: pusher-js comes back by itself and fin
   const [bob, ...askers] = await signUpAll(server, 'Bob', 'Ada', 'Eve', 'Kim');
   const bobs = await openBrowser(t, bob);
 
-  const answered = []; // requests that the server said it has
+  const answered = []; // ids of the requests that the server has confirmed
   const asking = Promise.allSettled(askers.map(async (asker) => {
     for (let i = 0; ; i += 1) answered.push((await asker.ask(bob, `question ${i}`)).knowledgeRequest.id);
   }));
@@ -68,12 +68,12 @@ scenario('kill -9 of the embedded Pusher: pusher-js comes back by itself and fin
   t.diagnostic(`joined again ${Math.round(performance.now() - died)} ms after the kill`);
   const missed = await bob.notifications({ unreadOnly: true });
 
-  const told = missed.map((n) => n.request.id);
+  const notified = missed.map((n) => n.request.id);
   assert.equal(new Set(missed.map((n) => n.id)).size, missed.length, 'each eventId once');
-  assert.equal(new Set(told).size, told.length, 'each request once');
+  assert.equal(new Set(notified).size, notified.length, 'each request once');
   const received = (await bob.requests('RECEIVED')).map((r) => r.id);
-  assert.deepEqual(new Set(told), new Set(received), 'no request without its event');
-  assert.deepEqual(answered.filter((id) => !told.includes(id)), [], 'nothing that was answered is lost');
+  assert.deepEqual(new Set(notified), new Set(received), 'no request without its event');
+  assert.deepEqual(answered.filter((id) => !notified.includes(id)), [], 'nothing that was answered is lost');
 
   await askers[0].ask(bob, 'Live again?');
   await bobs.until(() => bobs.events.at(-1).data.question === 'Live again?', 'events are live again');

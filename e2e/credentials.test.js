@@ -7,7 +7,7 @@ import { startServer } from './harness/server.js';
 import { scenario } from './harness/setups.js';
 import { eventually } from './harness/wait.js';
 
-scenario('while Pusher refuses the credentials events wait, /readyz says so, and the secret is not told', async (t) => {
+scenario('while Pusher rejects the credentials events wait, /readyz reports it, and no secret is shown', async (t) => {
   const pusher = await startPusher(t);
   const server = await startServer(t, { ...app, PUSHER_HOST: pusher.address, PUSHER_SCHEME: 'http' });
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
@@ -25,7 +25,7 @@ scenario('while Pusher refuses the credentials events wait, /readyz says so, and
   const problem = await eventually(async () => {
     const { status, problems } = await ready();
     return status === 503 && problems;
-  }, '/readyz says that something is wrong');
+  }, '/readyz reports that something is wrong');
   assert.equal(problem.length, 1);
   assert.match(problem[0], /PUSHER_SECRET/);
   assert.ok((await ada.ask(bob, 'And this?')).knowledgeRequest.id, 'mutations go on');

@@ -25,7 +25,7 @@ function ask(url, method, path, body) {
   });
 }
 
-scenario('more sockets than descriptors are refused, and the API goes on', async (t) => {
+scenario('sockets beyond the number of descriptors are rejected, and the API continues', async (t) => {
   const program = new Program('/bin/sh', {
     args: ['-c', 'ulimit -n 128; exec "$0"', binaries.lorebridge()],
     cwd: await emptyFolder(t), env: { LISTEN_ADDR: '127.0.0.1:0' },
@@ -43,7 +43,7 @@ scenario('more sockets than descriptors are refused, and the API goes on', async
   const { data } = await (await operation('{ realtime { key } }')).json();
 
   const watch = new Watch();
-  const seen = { established: 0, refused: 0, cut: 0 };
+  const seen = { established: 0, rejected: 0, cut: 0 };
   const sockets = Array.from({ length: 200 }, () => {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/app/${data.realtime.key}?protocol=7&client=js&version=8.6.0`);
     const note = (what) => {
@@ -54,20 +54,20 @@ scenario('more sockets than descriptors are refused, and the API goes on', async
       const { event } = JSON.parse(text);
       if (event === 'pusher:connection_established') note('established');
     });
-    socket.on('close', (code) => note(code === 4100 ? 'refused' : 'cut'));
+    socket.on('close', (code) => note(code === 4100 ? 'rejected' : 'cut'));
     socket.on('error', () => {}); // close follows
     return socket;
   });
-  const told = () => JSON.stringify(seen);
-  await watch.until(() => seen.established === 39, told);
+  const shown = () => JSON.stringify(seen);
+  await watch.until(() => seen.established === 39, shown);
 
   const answers = await Promise.all([
     ...Array.from({ length: 5 }, () => ask(url, 'GET', '/healthz')),
     ...Array.from({ length: 5 }, () => ask(url, 'POST', '/graphql', '{"query":"{ __typename }"}')),
   ]);
   assert.deepEqual(answers.map(({ status }) => status), Array(10).fill(200));
-  await watch.until(() => seen.refused > 0, told);
-  await watch.until(() => seen.established + seen.refused + seen.cut >= 200, told); // a socket is one of the three
+  await watch.until(() => seen.rejected > 0, shown);
+  await watch.until(() => seen.established + seen.rejected + seen.cut >= 200, shown); // a socket is one of the three
   assert.equal(seen.established, 39);
 
   for (const socket of sockets) socket.terminate();

@@ -11,15 +11,15 @@ import { GraphqlWs } from './harness/subscribers/graphql-ws.js';
 import { openSubscriber } from './harness/subscribers/index.js';
 import { eventually } from './harness/wait.js';
 
-// Every directive that introspection lists has its effect on every transport; what is not listed is refused there, and nothing runs.
+// Every directive that introspection lists works on every transport. Any other directive is rejected, and nothing runs.
 
-// The selections of an item, and the keys that must arrive. One row for each directive that operations may have.
+// The selections of an item, and the keys that must arrive. There is one row for each directive of operations.
 const executable = {
   skip: [['title @skip(if: true)', ['id']], ['title @skip(if: false)', ['id', 'title']], ['...on Knowledge @skip(if: $yes) { title }', ['id']]],
   include: [['title @include(if: false)', ['id']], ['title @include(if: true)', ['id', 'title']], ['...on Knowledge @include(if: $no) { title }', ['id']]],
 };
 
-// Those of the schema alone: a query, and what of its data shows the effect.
+// The directives of the schema: a query, and the part of its data that shows the effect.
 const ofTheSchema = {
   deprecated: ['{ __type(name: "User") { fields(includeDeprecated: true) { name isDeprecated deprecationReason } } }',
     ({ __type: { fields } }) => fields.some((f) => f.name === 'email' && f.isDeprecated && f.deprecationReason)],
@@ -68,7 +68,7 @@ scenario('directives, on every transport', async (t) => {
         await eventually(async () => (await openSubscriptions(server)) > 0, 'the subscription over Pusher is stored');
         await streams[2].registered;
         for (let published = 0; streams.some((stream) => stream.results.length === 0); published += 1) {
-          await bob.createKnowledge(`News ${published}`, ''); // the streams do not tell when they listen
+          await bob.createKnowledge(`News ${published}`, ''); // streams do not report when they listen
         }
         for (const stream of streams) {
           const [{ data }] = await stream.received(1);
@@ -80,7 +80,7 @@ scenario('directives, on every transport', async (t) => {
   }
 
   for (const directive of notServed) {
-    await t.test(`${directive} is refused, and nothing runs`, async () => {
+    await t.test(`${directive} is rejected, and nothing runs`, async () => {
       const total = async () => (await post('{ knowledge { totalCount } }')).data.knowledge.totalCount;
       const before = [await total(), await openSubscriptions(server)];
       const documents = [
@@ -96,7 +96,7 @@ scenario('directives, on every transport', async (t) => {
         assert.match(errors[0].message, /directive/i);
         for (const client of [socket, events]) {
           const stream = client.subscribe(document);
-          await stream.until(() => stream.codes.length > 0, 'it is refused');
+          await stream.until(() => stream.codes.length > 0, 'it is rejected');
           assert.deepEqual([...new Set(stream.codes)], ['GRAPHQL_VALIDATION_FAILED']);
           assert.ok(stream.results.every((result) => !result.data), 'there is no data');
         }

@@ -46,7 +46,7 @@ inBothSetups('with a master key Pusher carries what only the two can read', asyn
       return (await adas.received(before + 1)).at(-1);
     };
     const frame = JSON.stringify((await respond('how long is the rest?', 1)).data).length - 1;
-    // A box is 16 bytes longer than what is in it, and in base64; the nonce and JSON around them take 60 bytes.
+    // A box is in base64 and 16 bytes longer than its content. The nonce and the JSON around them take 60 bytes.
     const most = Math.floor((10_240 - 60) / 4) * 3 - 16 - frame;
     const whole = await respond('does it fit?', most);
     assert.equal(whole.data.responseContent.length, most);
@@ -55,9 +55,9 @@ inBothSetups('with a master key Pusher carries what only the two can read', asyn
     assert.deepEqual(Object.keys(cut.data), ['type', 'requestId', 'status', 'eventId']);
   });
 
-  await t.test('others\' encrypted channels are refused with 403, nobody signed in with 401', async () => {
+  await t.test('others\' encrypted channels are rejected with 403, and without a sign-in with 401', async () => {
     const channel = bobs.channel.name;
-    assert.equal((await tryBrowser(t, eve, { channel })).refusal?.status, 403);
-    assert.equal((await tryBrowser(t, bob, { channel, headers: {} })).refusal?.status, 401);
+    assert.equal((await tryBrowser(t, eve, { channel })).rejection?.status, 403);
+    assert.equal((await tryBrowser(t, bob, { channel, headers: {} })).rejection?.status, 401);
   });
 });

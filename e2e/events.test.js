@@ -7,7 +7,7 @@ import { inBothSetups } from './harness/setups.js';
 const moment = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const awkward = '<b>&amp;</b> "quoted" \\ back\tslash\nline – é 😀';
 
-/** notificationOf returns the id of the one notification about a request, which the event must carry too. */
+/** notificationOf returns the id of the only notification about a request. The event must have the same id. */
 async function notificationOf(person, kind, requestId) {
   const about = (await person.notifications()).filter((n) => n.kind === kind && n.request.id === requestId);
   assert.equal(about.length, 1);
@@ -15,19 +15,19 @@ async function notificationOf(person, kind, requestId) {
   return about[0].id;
 }
 
-inBothSetups('an event says exactly what the contract says', async (t, start) => {
+inBothSetups('an event is exactly that of the contract', async (t, start) => {
   const server = await start(t);
   const [ada, bob] = await signUpAll(server, 'Ada <Lovelace> & Co', 'Bob');
   const [adas, bobs] = [await openBrowser(t, ada), await openBrowser(t, bob)];
 
-  /** next returns the next event on a browser's channel, after those that earlier steps have had. */
+  /** next returns the next event of a browser's channel, after those of earlier steps. */
   const seen = new Map([[adas, 0], [bobs, 0]]);
   const next = async (browser) => {
     seen.set(browser, seen.get(browser) + 1);
     return (await browser.received(seen.get(browser))).at(-1);
   };
 
-  /** asked makes Ada ask Bob and returns the request with Bob's event. */
+  /** asked makes Ada ask Bob, and returns the request with Bob's event. */
   const asked = async (whom, question) => {
     const { knowledgeRequest, alreadyExists } = await ada.ask(whom, question);
     assert.equal(alreadyExists, false);
@@ -36,7 +36,7 @@ inBothSetups('an event says exactly what the contract says', async (t, start) =>
     return { request: knowledgeRequest, event };
   };
 
-  /** answered makes Bob answer a new request and returns Ada's event with what must be in it. */
+  /** answered makes Bob answer a new request, and returns Ada's event with the values that must be in it. */
   const answered = async (status, responseContent) => {
     const { request } = await asked(bob, `may I, for the ${seen.get(bobs)}. time?`);
     await bob.answer(request.id, status, responseContent);
@@ -72,14 +72,14 @@ inBothSetups('an event says exactly what the contract says', async (t, start) =>
   });
 
   for (const [status, word] of [['APPROVED', 'approved'], ['DENIED', 'denied']]) {
-    await t.test(`an answer arrives as knowledge-response, ${word}, with the words that go with it`, async () => {
+    await t.test(`an answer arrives as knowledge-response, ${word}, with its text`, async () => {
       const { event, request, eventId } = await answered(status, awkward);
       assert.equal(event.raw, JSON.stringify({
         type: 'knowledge-response', requestId: Number(request.id), status: word, responseContent: awkward, eventId,
       }));
     });
 
-    await t.test(`an answer without words, ${word}, has no responseContent`, async () => {
+    await t.test(`an answer without a text, ${word}, has no responseContent`, async () => {
       const { event, request, eventId } = await answered(status);
       assert.equal(event.raw, JSON.stringify({
         type: 'knowledge-response', requestId: Number(request.id), status: word, eventId,
@@ -87,7 +87,7 @@ inBothSetups('an event says exactly what the contract says', async (t, start) =>
     });
   }
 
-  await t.test('a deleted item denies its pending requests, and their requesters are told', async () => {
+  await t.test('a deleted item denies its pending requests, and their requesters are notified', async () => {
     const item = await bob.createKnowledge('Soon gone', 'Nothing.');
     const { request } = await asked({ knowledgeId: item.id }, 'quick');
     await bob.deleteKnowledge(item.id);
@@ -112,7 +112,7 @@ inBothSetups('an event says exactly what the contract says', async (t, start) =>
 
   await t.test('an event of exactly 10,240 bytes is whole, one of a byte more has no responseContent', async () => {
     const { event: short } = await answered('APPROVED', 'x');
-    const frame = Buffer.byteLength(short.raw) - 1; // ids have all the same number of digits
+    const frame = Buffer.byteLength(short.raw) - 1; // all ids have the same number of digits
     const { event: whole } = await answered('APPROVED', 'x'.repeat(10_240 - frame));
     assert.equal(Buffer.byteLength(whole.raw), 10_240);
     const { event, request } = await answered('APPROVED', 'x'.repeat(10_241 - frame));

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 
 import { openBrowser } from './harness/browser.js';
-import { refused, signUpAll } from './harness/person.js';
+import { failsWith, signUpAll } from './harness/person.js';
 import { inBothSetups } from './harness/setups.js';
 
-inBothSetups('a mutation that fails tells nobody', async (t, start) => {
+inBothSetups('a mutation that fails notifies nobody', async (t, start) => {
   const server = await start(t);
   const [ada, bob, eve] = await signUpAll(server, 'Ada', 'Bob', 'Eve');
   const [adas, bobs, eves] = [await openBrowser(t, ada), await openBrowser(t, bob), await openBrowser(t, eve)];
@@ -34,7 +34,7 @@ inBothSetups('a mutation that fails tells nobody', async (t, start) => {
     'asking for an item and a person': ['BAD_USER_INPUT', () => eve.ask(both, 'Which?')],
   };
   for (const [name, [code, mutation]] of Object.entries(failures)) {
-    await t.test(`${name} is ${code}`, () => refused(code, mutation()));
+    await t.test(`${name} is ${code}`, () => failsWith(code, mutation()));
   }
 
   await t.test('and no event came of any of them', async () => {

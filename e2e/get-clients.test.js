@@ -11,9 +11,12 @@ import { signUpAll } from './harness/person.js';
 import { startServer } from './harness/server.js';
 import { scenario } from './harness/setups.js';
 
-// The published clients as they come, with the options that their guides name, and what they send.
+// The published clients with the options of their guides, and their requests.
 
-/** recorder is a fetch that keeps what was sent: the method, and which parameters the URL had or the body. */
+/**
+ * recorder returns a fetch that records the requests: the method, and the names of the parameters in the URL or the
+ * body.
+ */
 function recorder() {
   const sent = [];
   return {
@@ -98,7 +101,7 @@ for (const useGETForHashedQueries of [true, false]) {
       ]),
     });
     const ask = () => client.query({ query: me, fetchPolicy: 'network-only' });
-    assert.equal((await ask()).data.me.name, 'Ada'); // it is not known yet, so it is sent whole as well
+    assert.equal((await ask()).data.me.name, 'Ada'); // the server does not know it yet, so the whole document is sent as well
     assert.equal((await ask()).data.me.name, 'Ada');
     const byHash = useGETForHashedQueries ? 'GET' : 'POST';
     assert.equal(sent.length, 3);
@@ -113,7 +116,7 @@ for (const useGETForHashedQueries of [true, false]) {
   });
 }
 
-scenario('Apollo Client with BatchHttpLink is told that batches are not served, and nothing runs', async (t) => {
+scenario('Apollo Client with BatchHttpLink gets an error because batches are not served, and nothing runs', async (t) => {
   const server = await startServer(t);
   const [ada] = await signUpAll(server, 'Ada');
   const link = new BatchHttpLink({ uri: `${server.url}/graphql`, headers: ada.headers });
@@ -129,7 +132,7 @@ scenario('Apollo Client with BatchHttpLink is told that batches are not served, 
   assert.equal(data.knowledge.totalCount, 0);
 });
 
-// What relay-compiler makes of query Me { me { id name } }.
+// The output of relay-compiler for query Me { me { id name } }.
 const selections = [{
   alias: null, args: null, concreteType: 'User', kind: 'LinkedField', name: 'me', plural: false, storageKey: null,
   selections: ['id', 'name'].map((name) => ({ alias: null, args: null, kind: 'ScalarField', name, storageKey: null })),

@@ -11,7 +11,7 @@ import { eventually } from './harness/wait.js';
 const secret = 'TheSecretOfTheQuery';
 const queryString = /\?[^\s"]*=/;
 
-/** raw sends bytes that no client would, and waits until the server closes the connection. */
+/** raw sends bytes that no client would send, and waits until the server closes the connection. */
 function raw(server, text) {
   const { hostname, port } = new URL(server.url);
   return new Promise((resolve, reject) => {
@@ -72,7 +72,7 @@ scenario('no line of the log has the signature of a call to Pusher', async (t) =
     await send(`${server.url}/healthz`, { method: 'GET' });
     return /connection refused/.test(server.program.stderr);
   };
-  await eventually(tried, 'the log says that Pusher cannot be reached');
+  await eventually(tried, 'the log reports that Pusher cannot be reached');
   await server.stop();
   assert.doesNotMatch(server.program.stderr, /auth_signature|auth_key|body_md5/);
   assert.doesNotMatch(server.program.stderr, queryString);

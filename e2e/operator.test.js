@@ -24,7 +24,7 @@ async function lorebridge(server, ...args) {
   }
 }
 
-/** startFirewall stands before a Pusher and answers every call that has a word in it with a page. */
+/** startFirewall starts a proxy for a Pusher that answers every call with a certain word in it with a page. */
 async function startFirewall(t, pusher, word) {
   const firewall = { blocked: 0 };
   const server = http.createServer((request, response) => {

@@ -9,9 +9,9 @@ import { quantile, Traffic } from './harness/traffic.js';
 const calm = 10_000;
 const outage = 20_000;
 
-// A mutation takes some milliseconds. One that waited for Pusher would take 100 ms (the first retry) to 5 s (a timeout)
-// more, far beyond both bounds; one that had more to do itself would show in the median. The bounds leave room for
-// what else a machine with two cores and one disk does meanwhile, of which the p95 shows more.
+// A mutation takes some milliseconds. One that waited for Pusher would take 100 ms (the first retry) to 5 s (a
+// timeout) more, far beyond both bounds. One with more work of its own would show in the median. The bounds leave
+// room for other work of a machine with two cores and one disk, which the p95 shows more.
 const bounds = [
   { q: 0.5, factor: 2, slack: 10 },
   { q: 0.95, factor: 5, slack: 100 },
@@ -25,7 +25,7 @@ scenario('without Pusher for a minute nothing is lost, out of order, or slower',
   const arrived = () => [...browsers.values()].reduce((sum, b) => sum + b.events.length, 0);
 
   const traffic = new Traffic(people);
-  await traffic.flow(1_000); // whatever is slow only once
+  await traffic.flow(1_000); // for everything that is slow only once
   const before = await traffic.flow(calm);
   await everythingArrives();
 
@@ -39,9 +39,9 @@ scenario('without Pusher for a minute nothing is lost, out of order, or slower',
       assert.ok(during.length > 300, `only ${during.length} mutations: this shows nothing`);
       for (const { q, factor, slack } of bounds) {
         const [was, is] = [quantile(before, q), quantile(during, q)];
-        const told = `quantile ${q} of ${during.length} mutations: ${is.toFixed(1)} ms, before ${was.toFixed(1)} ms`;
-        t.diagnostic(`${mode}: ${told}`);
-        assert.ok(is < was * factor + slack, told);
+        const figures = `quantile ${q} of ${during.length} mutations: ${is.toFixed(1)} ms, before ${was.toFixed(1)} ms`;
+        t.diagnostic(`${mode}: ${figures}`);
+        assert.ok(is < was * factor + slack, figures);
       }
     });
   }
@@ -59,7 +59,7 @@ scenario('without Pusher for a minute nothing is lost, out of order, or slower',
     for (const person of people) assertOrder(person, browsers.get(person).events);
   });
 
-  /** everythingArrives waits until each recipient has had the event of each mutation that was answered. */
+  /** everythingArrives waits until each recipient has the event of each answered mutation. */
   async function everythingArrives() {
     for (const [person, browser] of browsers) {
       const expected = traffic.mutations.filter((m) => m.recipient === person);
@@ -75,11 +75,11 @@ scenario('without Pusher for a minute nothing is lost, out of order, or slower',
     }
   }
 
-  /** assertOrder: where one mutation was answered before another was sent, its event came first. */
+  /** assertOrder checks that an event comes first if its mutation was answered before the other was sent. */
   function assertOrder(person, events) {
     const mutations = new Map(traffic.mutations.map((m) => [keyOf({ name: m.kind, data: m }), m]));
     const ids = new Map();
-    let latest = 0; // when the latest of the mutations whose events have come was sent
+    let latest = 0; // when the last of the mutations so far was sent
     for (const event of events) {
       const key = keyOf(event);
       const repeat = ids.has(key);

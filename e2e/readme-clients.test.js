@@ -11,14 +11,14 @@ import { eventually } from './harness/wait.js';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** blocks returns the code of the README's section on subscriptions: connect.mjs and then one for each client. */
+/** blocks returns the code of the README's section on subscriptions: connect.mjs and one for each client. */
 async function blocks() {
   const readme = await readFile(here('../README.md'), 'utf8');
   const section = readme.slice(readme.indexOf('\n## Subscriptions\n'), readme.indexOf('\n## The API\n'));
   return [...section.matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code);
 }
 
-// What Lighthouse's documentation has, and applications copy.
+// The link in Lighthouse's documentation, which applications copy.
 const lighthouse = `export { LighthouseLink as PusherLink } from '${pathToFileURL(here('harness/subscribers/lighthouse-link.js'))}';`;
 
 scenario('the README\'s ten lines for each client print what is published', async (t) => {
@@ -36,7 +36,7 @@ scenario('the README\'s ten lines for each client print what is published', asyn
     await writeFile(path.join(cwd, `client${i}.mjs`), code);
     return new Program(process.execPath, { args: [`client${i}.mjs`], cwd, env: { LOREBRIDGE_URL: server.url, TOKEN: bob.token } });
   }));
-  // None of them says when it listens: so items are published until each has heard of one.
+  // No client reports when it listens, so items are published until each has received one.
   let titles = 0;
   await eventually(async () => {
     await ada.createKnowledge(`Roots ${titles += 1}`, 'deep');

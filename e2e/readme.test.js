@@ -19,7 +19,7 @@ async function tour() {
   return (language) => blocks.filter((block) => block.language === language).map((block) => block.code);
 }
 
-/** Shell is a bash that reads its commands as a person would type them, one block after the other. */
+/** Shell is a bash that gets one block of commands after the other, as a person would type them. */
 class Shell {
   output = '';
   #watch = new Watch();
@@ -49,7 +49,7 @@ class Shell {
   }
 }
 
-/** shows turns what the README prints into a pattern: … is whatever stands there. */
+/** shows turns the output in the README into a pattern: … matches anything. */
 function shows(text) {
   return text.trim().split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*');
 }
@@ -62,7 +62,7 @@ test('the README\'s tour, word for word, shows both events', { timeout: 60_000 }
   const cwd = await emptyFolder(t);
   await writeFile(path.join(cwd, 'listen.mjs'), code('js')[0]);
 
-  // What the tour installs is what is installed here.
+  // The tour installs the same versions as these tests.
   const { devDependencies } = JSON.parse(await readFile(here('package.json'), 'utf8'));
   const install = `npm install --silent pusher-js@${devDependencies['pusher-js']}\n`;
   assert.ok(listen.startsWith(install), listen);

@@ -1,5 +1,5 @@
-// Takes bin/screenshots/<page>-<light|dark>-<desktop|phone>.png: every page of the app as it stands with -demo. Those
-// that docs/screenshots has, because a document shows them, are taken anew there, too.
+// Takes bin/screenshots/<page>-<light|dark>-<desktop|phone>.png: every page of the app with the data of -demo. It also
+// replaces those that are in docs/screenshots.
 //
 //     node screenshots.js            # all of them
 //     node screenshots.js inbox bell # only these pages
@@ -34,7 +34,9 @@ async function take(browser, demo, state, size, colorScheme, file) {
   }
 }
 
-/** series takes the pictures of all pages, from a server of its own: to look at a page marks what it shows as read. */
+/**
+ * series takes the pictures of all pages. It uses a server of its own, because showing a page marks things as read.
+ */
 async function series(browser, size, colorScheme) {
   const demo = await startDemo();
   try {
@@ -48,7 +50,7 @@ async function series(browser, size, colorScheme) {
 }
 
 await mkdir(folder, { recursive: true });
-if (wanted.length === 0) { // what is no page any more goes
+if (wanted.length === 0) { // remove the pictures of pages that no longer exist
   for (const file of await readdir(folder)) if (file.endsWith('.png')) await rm(path.join(folder, file));
 }
 const browser = await launchChromium();

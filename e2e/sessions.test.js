@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { openBrowser, tryBrowser } from './harness/browser.js';
-import { refused, signUpAll } from './harness/person.js';
+import { failsWith, signUpAll } from './harness/person.js';
 import { startServer } from './harness/server.js';
 import { inBothSetups, scenario } from './harness/setups.js';
 
@@ -40,8 +40,8 @@ scenario('signing out closes that session\'s sockets on the embedded Pusher, and
     assert.equal(answer.status, 401);
     assert.equal(typeof (await answer.json()).error, 'string');
     assert.equal((await authorize(again)).status, 200);
-    await refused('UNAUTHENTICATED', bob.query('realtime'));
-    await refused('UNAUTHENTICATED', bob.ask(ada, 'Hello?'));
+    await failsWith('UNAUTHENTICATED', bob.query('realtime'));
+    await failsWith('UNAUTHENTICATED', bob.ask(ada, 'Hello?'));
     assert.equal(await bob.query('viewer'), null);
     assert.deepEqual((await bob.signOut()).signedOut, false);
   });
@@ -53,6 +53,6 @@ inBothSetups('a session that was signed out joins no channel', async (t, start) 
   const again = await bob.signInAgain();
   await bob.signOut();
   const browser = await tryBrowser(t, again, { headers: bob.headers });
-  assert.equal(browser.refusal?.status, 401);
-  assert.equal((await tryBrowser(t, again)).refusal, null);
+  assert.equal(browser.rejection?.status, 401);
+  assert.equal((await tryBrowser(t, again)).rejection, null);
 });

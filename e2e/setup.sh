@@ -1,16 +1,16 @@
 #!/bin/sh
-# Makes this machine ready, and says what it does. `setup.sh PART...` does these parts, and without any all of them:
+# Installs what this machine needs, and prints what it does. `setup.sh PART...` does these parts, or without one all:
 #
 #   go    Go and a C compiler
 #   web   Node.js and web/node_modules, for building and checking the app
 #   e2e   Node.js, e2e/node_modules and Chromium, for the end-to-end tests and the screenshots
 #
 # Packages of the project are always installed. Packages of the system are installed only by root on Debian, with
-# apt-get; anywhere else, and for what Debian does not have new enough, this stops and names what to install.
+# apt-get. Anywhere else, and if Debian's version is too old, this stops and names what to install.
 set -eu
 cd "$(dirname "$0")"
 
-say() { printf 'setup: %s\n' "$*"; }
+log() { printf 'setup: %s\n' "$*"; }
 stop() {
 	printf 'setup: %s\n' "$*" >&2
 	exit 1
@@ -21,7 +21,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # at_least HAVE WANT compares versions such as 1.26.0.
 at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
 
-# system_packages PROGRAM WHAT PACKAGE... installs the Debian packages that bring the program, where that is ours to do.
+# system_packages PROGRAM WHAT PACKAGE... installs the Debian packages with the program, if that is our task.
 system_packages() {
 	program=$1
 	what=$2
@@ -29,19 +29,19 @@ system_packages() {
 	if ! { [ "$(id -u)" = 0 ] && has apt-get && grep -qx 'ID=debian' /etc/os-release; }; then
 		stop "$what is missing. Install it, then run this again. (As root on Debian this installs it by itself.)"
 	fi
-	say "$what is missing: installing $* with apt-get"
+	log "$what is missing: installing $* with apt-get"
 	apt-get update -q
 	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
 	has "$program" || stop "$what is still missing after that: $program is not on the PATH. Install it, then run this again."
 }
 
-# node_packages FOLDER installs what its package-lock.json names, unless that was done since the file changed.
+# node_packages FOLDER installs the packages of its package-lock.json, if that changed since the last time.
 node_packages() {
 	packages=$(cd "$1" && basename "$PWD")/node_modules
 	if [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ]; then
-		say "$packages is up to date"
+		log "$packages is up to date"
 	else
-		say "installing $packages with npm"
+		log "installing $packages with npm"
 		(cd "$1" && npm ci --no-audit --no-fund)
 	fi
 }
@@ -58,10 +58,10 @@ setup_go() {
 		system_packages gcc 'A C compiler (gcc, for SQLite and the race detector)' gcc libc6-dev
 	fi
 	[ "$(go env CGO_ENABLED)" = 1 ] || stop "cgo is off. SQLite and the race detector need it: unset CGO_ENABLED."
-	say "Go $go_found, $compiler"
+	log "Go $go_found, $compiler"
 }
 
-# As engines in package.json, which are those of laravel-echo.
+# The versions are those of engines in package.json, which laravel-echo needs.
 setup_node() {
 	node_wanted=20.19.0
 	node_wanted_after_20=22.12.0
@@ -74,7 +74,7 @@ setup_node() {
 	node_found=$(node --version | tr -d v)
 	if at_least "$node_found" 21; then node_wanted=$node_wanted_after_20; fi
 	at_least "$node_found" "$node_wanted" || stop "Node.js $node_found $node_too_old. Install $node_says."
-	say "Node.js $node_found"
+	log "Node.js $node_found"
 }
 
 setup_web() {
@@ -82,14 +82,14 @@ setup_web() {
 	node_packages ../web
 }
 
-# A browser that CHROMIUM names is meant: no other one is put in its place.
+# If CHROMIUM names a browser, no other one is installed instead.
 setup_e2e() {
 	browser=${CHROMIUM:-chromium}
 	if ! has "$browser"; then
 		[ -z "${CHROMIUM:-}" ] || stop "CHROMIUM names $CHROMIUM, which is not here. Let it name a Chromium or Chrome, or unset it to use chromium."
 		system_packages chromium 'Chromium (CHROMIUM can name another one, or a Chrome)' chromium fonts-liberation
 	fi
-	say "$(command -v "$browser")"
+	log "$(command -v "$browser")"
 	setup_node
 	node_packages .
 }

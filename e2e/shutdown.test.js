@@ -14,7 +14,8 @@ inBothSetups('SIGTERM delivers what has been committed, and ends with 0', async 
   const [bob, ...askers] = await signUpAll(server, 'Bob', 'Ada', 'Eve', 'Kim');
   const bobs = await openBrowser(t, bob);
 
-  // Mutations are on their way when it comes: each is either answered, and then its event arrives, or it never was.
+  // Mutations are in progress at the signal. Each is either answered, and then its event arrives, or it never took
+  // place.
   const answered = [];
   const asking = Promise.allSettled(askers.map(async (asker) => {
     for (let i = 0; ; i += 1) answered.push(Number((await asker.ask(bob, `question ${i}`)).knowledgeRequest.id));
@@ -24,13 +25,13 @@ inBothSetups('SIGTERM delivers what has been committed, and ends with 0', async 
   for (const { reason } of await asking) assert.ok(!CombinedGraphQLErrors.is(reason), `${reason}`);
 
   await bobs.until(() => bobs.events.length >= answered.length, `${answered.length} events arrive`);
-  const told = bobs.events.map((e) => e.data.requestId);
-  assert.deepEqual(answered.filter((id) => !told.includes(id)), []);
-  assert.equal(new Set(told).size, told.length, 'none came twice');
+  const received = bobs.events.map((e) => e.data.requestId);
+  assert.deepEqual(answered.filter((id) => !received.includes(id)), []);
+  assert.equal(new Set(received).size, received.length, 'none came twice');
 
   await server.start();
   const ids = (await bob.notifications()).map((n) => n.id);
-  // As sets: mutations that overlap may come either way.
+  // Sets, because events of mutations that overlap may come in any order.
   assert.deepEqual(new Set(bobs.events.map((e) => e.data.eventId)), new Set(ids), 'nothing is left to send');
 });
 
@@ -55,7 +56,7 @@ scenario('after SIGTERM pusher-js comes back to the embedded Pusher by itself', 
   await server.stop();
   await bobs.until(() => bobs.errors.length > 0, 'the socket is closed');
   const closed = performance.now();
-  assert.deepEqual(new Set(bobs.errors), new Set([4100])); // said in words, and as the close code
+  assert.deepEqual(new Set(bobs.errors), new Set([4100])); // as an error event, and as the close code
   assert.deepEqual((await bobs.received(1)).map((e) => e.data.question), ['Before?']);
 
   await server.start();
@@ -75,10 +76,10 @@ scenario('after SIGTERM of a second process that is the Pusher, pusher-js comes 
   const bobs = await openBrowser(t, bob);
   await first.stop();
   await ada.ask(bob, 'Is there nobody to carry this?');
-  assert.deepEqual(new Set(bobs.errors), new Set([4100])); // said in words, and as the close code
+  assert.deepEqual(new Set(bobs.errors), new Set([4100])); // as an error event, and as the close code
 
   await startPusher(t, first.address);
-  // The event may be out before the browser is back: Pusher keeps none, so it is the list that counts.
+  // The event may be sent before the browser is back, and Pusher keeps none, so the list is what counts.
   await bobs.subscribed(2);
   assert.equal((await bob.notifications({ unreadOnly: true })).length, 1);
   await ada.ask(bob, 'Live again?');

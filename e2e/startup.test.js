@@ -13,11 +13,11 @@ import { emptyFolder, startServer } from './harness/server.js';
 import { scenario } from './harness/setups.js';
 import { within } from './harness/wait.js';
 
-/** runToEnd runs the server where it is expected to end by itself. */
+/** runToEnd runs a server that is expected to end by itself. */
 async function runToEnd(cwd, env = {}, args = []) {
   const program = new Program(binaries.lorebridge(), { cwd, env: { LISTEN_ADDR: '127.0.0.1:0', ...env }, args });
   try {
-    const { code } = await within(program.exited, () => `it ends; it said: ${program.lines}`, 10_000);
+    const { code } = await within(program.exited, () => `it ends; it printed: ${program.lines}`, 10_000);
     return { code, stdout: program.lines.join('\n'), stderr: program.stderr };
   } finally {
     if (!program.ended) await program.kill();
@@ -27,7 +27,7 @@ async function runToEnd(cwd, env = {}, args = []) {
 const masterKey = Buffer.alloc(32).toString('base64');
 const { PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET } = app;
 
-// Each with what the message must name besides.
+// Wrong settings, each with the texts that the message must also contain.
 const wrong = [
   [{ LISTEN_ADDR: 'nonsense' }, 'LISTEN_ADDR'],
   [{ LISTEN_ADDR: '127.0.0.1:99999' }, 'LISTEN_ADDR'],
@@ -69,7 +69,7 @@ const wrong = [
   [{ PUSHER_ENCRYPTION_MASTER_KEY: masterKey.slice(4) }, 'PUSHER_ENCRYPTION_MASTER_KEY', '32 bytes'],
 ];
 
-scenario('a configuration that is wrong is refused at the start, and the message names the variable', async (t) => {
+scenario('a configuration that is wrong is rejected at the start, and the message names the variable', async (t) => {
   const folder = await emptyFolder(t);
   for (const [env, ...names] of wrong) {
     const given = Object.entries(env).map(([k, v]) => `${k}=${v}`).join(' ');
@@ -79,12 +79,12 @@ scenario('a configuration that is wrong is refused at the start, and the message
       for (const name of names) assert.ok(stderr.includes(name), `no ${name} in: ${stderr}`);
       assert.equal(stderr.trim().split('\n').length, 1, stderr);
       assert.equal(stdout, '');
-      assert.ok(!stderr.includes(PUSHER_SECRET), 'it tells a secret');
+      assert.ok(!stderr.includes(PUSHER_SECRET), 'it shows a secret');
     });
   }
 });
 
-scenario('an argument is refused, and points to -h', async (t) => {
+scenario('an argument is rejected, and the message names -h', async (t) => {
   const { code, stderr } = await runToEnd(await emptyFolder(t), {}, ['serve']);
   assert.equal(code, 1);
   assert.match(stderr, /serve.*-h/);
@@ -112,19 +112,19 @@ scenario('variables come from the process, then .env.local, then .env', async (t
   assert.match((await runToEnd(folder, { LOG_LEVEL: 'INFO' })).stderr, /PUSHER_SCHEME is "from-env"/);
 });
 
-scenario('an address that is taken is refused by name', async (t) => {
+scenario('an address that is taken is named in the error', async (t) => {
   const server = await startServer(t);
   const { code, stderr } = await runToEnd(await emptyFolder(t), { LISTEN_ADDR: server.address });
   assert.equal(code, 1);
   assert.match(stderr, /LISTEN_ADDR/);
 });
 
-scenario('a database that a newer version has migrated is refused and left alone', async (t) => {
+scenario('a database that a newer version has migrated is rejected and left unchanged', async (t) => {
   const server = await startServer(t);
   await signUpAll(server, 'Ada');
   await server.stop();
   const file = path.join(server.folder, 'lorebridge.db');
-  // Migrations are named by their time: in the file, those that were applied become some of the year 2926.
+  // Migrations are named by their time. In the file, the applied ones get a time in the year 2926.
   const text = (await readFile(file)).toString('latin1');
   const future = text.replaceAll(/20(\d{12}_\w)/g, '29$1');
   assert.notEqual(future, text);
@@ -169,12 +169,12 @@ scenario('one file is the whole backup: sessions and the embedded Pusher\'s app 
   assert.deepEqual(answer.json().data, { viewer: { email: bob.email }, realtime: { key } });
 });
 
-scenario('it serves a moment after its start, and says that it is well', async (t) => {
+scenario('it serves a moment after its start, and reports that it is healthy', async (t) => {
   const started = performance.now();
   const server = await startServer(t);
   const took = performance.now() - started;
   t.diagnostic(`serving after ${Math.round(took)} ms`);
-  assert.ok(took < 5_000); // a second, on a machine that does nothing else and without the race detector
+  assert.ok(took < 5_000); // a second on an idle machine without the race detector
   for (const path of ['/healthz', '/readyz']) {
     const answer = await fetch(server.url + path);
     assert.equal(answer.status, 200);
@@ -187,7 +187,7 @@ scenario('it serves a moment after its start, and says that it is well', async (
 const html = { Accept: 'text/html' };
 const introspection = '{ __schema { queryType { name } } }';
 
-// What is configured, and whether there is a playground.
+// Settings, and whether there is a playground with them.
 const playgrounds = [
   [{}, true],
   [{ PUBLIC_URL: '', TRUSTED_PROXIES: '' }, true],
@@ -202,7 +202,7 @@ const playgrounds = [
 for (const [env, on] of playgrounds) {
   scenario(`with ${JSON.stringify(env)} the playground and introspection are ${on ? 'on' : 'off'}`, async (t) => {
     const server = await startServer(t, env.LISTEN_ADDR ? env : {});
-    if (!env.LISTEN_ADDR) { // it needs a known address, because PUBLIC_URL hides the one that was found
+    if (!env.LISTEN_ADDR) { // a fixed address is needed, because PUBLIC_URL hides the chosen one
       await server.stop();
       await server.start(env);
     }
@@ -238,14 +238,14 @@ scenario('the app is at / and at its routes, and nowhere else', async (t) => {
   assert.equal((await get('/app/key', html)).status, 426, 'Pusher is there');
 });
 
-// Each with what pages may connect to besides their own origin.
+// Settings, each with the origins besides their own that pages may connect to.
 const pushers = [
   [{}, ''],
   [{ PUBLIC_URL: 'https://lore.example' }, ' wss://lore.example:443'],
   [{ ...app, PUSHER_CLUSTER: 'eu' }, ' wss://ws-eu.pusher.com https://sockjs-eu.pusher.com'],
   [{ ...app, PUSHER_HOST: 'pusher.internal:6001', PUSHER_PUBLIC_HOST: 'ws.example' }, ' wss://ws.example:443'],
 ];
-scenario('pages may connect to the Pusher that they are told, and to no other', async (t) => {
+scenario('pages may connect to the configured Pusher, and to no other', async (t) => {
   const server = await startServer(t);
   for (const [env, origins] of pushers) {
     await server.stop();
@@ -282,22 +282,22 @@ scenario('-demo fills an empty database, and everybody it prints can sign in', a
   const { code, stdout, stderr } = await runToEnd(cwd, {}, ['-demo']);
   assert.equal(code, 1, stderr);
   assert.equal(stdout, '');
-  for (const said of ['lorebridge.db', 'not empty', 'without -demo', 'DATABASE_URL']) assert.ok(stderr.includes(said), stderr);
+  for (const text of ['lorebridge.db', 'not empty', 'without -demo', 'DATABASE_URL']) assert.ok(stderr.includes(text), stderr);
   assert.ok(before.equals(await readFile(file)), 'it has written to the database');
 });
 
-// Each with what the message must say.
+// Settings, each with the text that the message must contain.
 const reachable = [
   [{ LISTEN_ADDR: '0.0.0.0:0' }, /LISTEN_ADDR is "0\.0\.0\.0:0".*-demo.*loopback/],
   [{ PUBLIC_URL: 'https://lore.example' }, /PUBLIC_URL "https:\/\/lore\.example".*-demo.*without/],
   [{ TRUSTED_PROXIES: '10.0.0.0/8' }, /TRUSTED_PROXIES \["10\.0\.0\.0\/8"\].*-demo.*without/],
 ];
-scenario('-demo is refused where strangers could sign in, before there is a database', async (t) => {
+scenario('-demo is rejected if strangers could sign in, before there is a database', async (t) => {
   const folder = await emptyFolder(t);
-  for (const [env, said] of reachable) {
+  for (const [env, text] of reachable) {
     const { code, stderr } = await runToEnd(folder, { LISTEN_ADDR: '127.0.0.1:0', ...env }, ['-demo']);
     assert.equal(code, 1);
-    assert.match(stderr, said);
+    assert.match(stderr, text);
     assert.deepEqual(await readdir(folder), []);
   }
 });

@@ -18,7 +18,7 @@ const bin = (name) => here(`node_modules/.bin/${name}`);
 const schemaFile = here('../docs/schema.graphql');
 const sorted = (schema) => printSchema(lexicographicSortSchema(schema));
 
-/** folderOf is a copy of what a user of a tool has, with the schema beside it. */
+/** folderOf returns a copy of a user's folder for a tool, with the schema beside it. */
 async function folderOf(t, tool) {
   const folder = path.join(await emptyFolder(t), tool);
   await cp(here(`testdata/toolchains/${tool}`), folder, { recursive: true });
@@ -32,7 +32,7 @@ async function withPackages(folder) {
   await writeFile(path.join(folder, 'package.json'), '{"type":"module"}');
 }
 
-/** succeeds runs a tool and returns what it printed; a failure shows all of it. */
+/** succeeds runs a tool and returns its output. An error shows all of it. */
 async function succeeds(program, args, options) {
   const { stdout, stderr } = await run(program, args, options).catch((error) => {
     throw new Error(`${error.message}\n${error.stdout}\n${error.stderr}`);
@@ -56,7 +56,7 @@ scenario('the tools of others take the schema that the server shows', async (t) 
     const { stdout } = await run(process.execPath, args, { cwd: folder }).catch((error) => error);
     assert.ok(stdout, 'eslint has looked at the schema');
     const found = JSON.parse(stdout).flatMap(({ messages }) => messages.map(({ message }) => message));
-    // The deprecated way to say which item. It goes with the argument.
+    // This argument is deprecated, and the finding will go with it.
     assert.deepEqual(found, ['Input "id" should be named "input" for "Mutation.deleteKnowledge"']);
   });
 
@@ -69,15 +69,15 @@ scenario('the tools of others take the schema that the server shows', async (t) 
 
   await t.test('relay-compiler: connections, @refetchable on every node, edges, mutations and subscriptions', async (t) => {
     const folder = await folderOf(t, 'relay');
-    const said = await succeeds(process.execPath, [bin('relay-compiler'), 'relay.config.json'], { cwd: folder });
-    assert.match(said, /Compilation completed/);
-    assert.doesNotMatch(said, /WARN|ERROR/);
+    const output = await succeeds(process.execPath, [bin('relay-compiler'), 'relay.config.json'], { cwd: folder });
+    assert.match(output, /Compilation completed/);
+    assert.doesNotMatch(output, /WARN|ERROR/);
   });
 
   await t.test('genqlient with pointers for what is optional, and its client against the server', async (t) => {
     const folder = await folderOf(t, 'genqlient');
     await mkdir(path.join(folder, 'api'));
-    // The race detector's build cache is the one that is there.
+    // -race, because its build cache already exists.
     const options = { cwd: folder, env: { ...process.env, GOFLAGS: '-race', GOWORK: 'off' } };
     await succeeds('go', ['tool', 'genqlient', 'genqlient.yaml'], options);
     assert.deepEqual((await succeeds('go', ['run', '.', server.url], options)).trim().split('\n'), [

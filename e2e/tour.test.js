@@ -19,7 +19,7 @@ const answer = `mutation ($input: RespondToRequestInput!) {
   respondToRequest(input: $input) { knowledgeRequest { status } }
 }`;
 
-/** call is what the tour does with curl. */
+/** call does the same as the tour with curl. */
 async function call(server, token, mutation, input) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   const { data, errors } = (await graphql(server, mutation, { variables: { input }, headers })).json();
@@ -27,7 +27,7 @@ async function call(server, token, mutation, input) {
   return Object.values(data)[0];
 }
 
-/** listen runs the listener in a folder that has only pusher-js, as the tour says. */
+/** listen runs the listener in a folder with only pusher-js, as in the tour. */
 async function listen(t, env) {
   const cwd = await emptyFolder(t);
   await copyFile(here('tour/listen.mjs'), path.join(cwd, 'listen.mjs'));
@@ -62,7 +62,7 @@ inBothSetups('the tour\'s listener shows both events', async (t, start) => {
   assert.deepEqual([adas.stderr, bobs.stderr], ['', '']);
 });
 
-scenario('the tour\'s listener says so when nobody is signed in', async (t) => {
+scenario('the tour\'s listener prints an error when nobody is signed in', async (t) => {
   const server = await startServer(t);
   const listener = await listen(t, { LOREBRIDGE_URL: server.url });
   assert.equal((await within(listener.exited, 'it ends')).code, 1);

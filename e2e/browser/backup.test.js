@@ -9,13 +9,13 @@ import { inBothSetups, scenario } from '../harness/setups.js';
 import { listen, subscribe } from '../harness/subscription.js';
 import { answer, card, toast } from './steps.js';
 
-// A database that is put back from a backup knows nothing of what came after it, while pages and other clients that
-// stayed open do: they have seen ids that the server may give again.
+// A restored database does not know what came after the backup. Open pages and other clients do: they have seen ids that
+// the server may give again.
 
-/** What a page complains of besides, when it asks for a channel that the server no longer knows. */
+/** Complaints of a page that asks for a channel which the server no longer knows. */
 const forgotten = /(pusher|subscriptions)\/auth|status of 40[134]/;
 
-// The Pusher that the pages may connect to where it is not the server's own.
+// The Pusher that pages may connect to, if it is not the server's own.
 const pusherOf = ({ env }) => (env.PUSHER_HOST ? [`http://${env.PUSHER_HOST}`] : []);
 
 const file = (server, name) => path.join(server.folder, name);
@@ -27,7 +27,7 @@ async function backUp(server) {
   await server.start();
 }
 
-/** restore puts the copy back. A server that was stopped leaves nothing beside its database. */
+/** restore puts the copy back. A stopped server leaves nothing beside its database. */
 async function restore(server) {
   await server.stop();
   await copyFile(file(server, 'backup.db'), file(server, 'lorebridge.db'));
@@ -42,8 +42,8 @@ async function openInbox(t, server, person) {
 }
 
 /**
- * during does something for which the server is stopped, and returns once the tabs have joined their person's channel
- * and that of their subscription again. The sockets to a Pusher elsewhere outlive it.
+ * during does something while the server is stopped. It returns when the tabs have joined their person's channel and
+ * that of their subscription again. Sockets to a separate Pusher outlive the stop.
  */
 async function during(action, server, ...devices) {
   const tabs = devices.map((device) => device.tabs[0]);
@@ -70,12 +70,12 @@ inBothSetups('a backup is put back: the next events reach the tab that stayed op
   await during(restore, server, device);
   for (const question of ['First after the restore?', 'Second after the restore?']) {
     await ada.ask(bob, question);
-    await expect(toast(page, question)).toHaveCount(1); // there is room for four
+    await expect(toast(page, question)).toHaveCount(1); // a page shows up to four
     await expect(card(page, question)).toHaveCount(1);
   }
 });
 
-// With a Pusher elsewhere nobody learns that a channel is one of a subscription that the server no longer knows.
+// With a separate Pusher nobody notices that a channel belongs to a subscription which the server no longer knows.
 scenario('a backup is put back: a tab from after it is in step with the other device again', async (t) => {
   const server = await startServer(t);
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
@@ -92,7 +92,7 @@ scenario('a backup is put back: a tab from after it is in step with the other de
   await expect(card(phone.page, 'Are you at your desk?')).toHaveCount(0);
 });
 
-/** subscribeBare listens to the requests that a person receives, with pusher-js alone. */
+/** subscribeBare listens to the requests to a person, with pusher-js alone. */
 async function subscribeBare(t, person) {
   const { channel } = await subscribe(person, 'subscription { knowledgeRequestReceived { question } }');
   return listen(t, person, channel);
@@ -127,7 +127,8 @@ inBothSetups('a backup is put back: a subscription from before it goes on, and r
   if (result) assert.ok(!had.has(seqOf(result)), 'a client would drop it: it has had this seq');
 });
 
-// With the server's own Pusher the client asks for the channel again, and learns that the server does not know it.
+// With the server's own Pusher the client asks for the channel again. It gets an error because the server does not know
+// the channel.
 scenario('a backup is put back: a subscription from after it gets a gap, its end or a 403', async (t) => {
   const server = await startServer(t);
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
@@ -138,6 +139,6 @@ scenario('a backup is put back: a subscription from after it gets a gap, its end
 
   await restore(server);
   await ada.ask(bob, 'After the restore?');
-  const learned = ({ events, refusal }) => refusal?.status === 403 || events.some((e) => isGap(e) || isEnd(e));
+  const learned = ({ events, rejection }) => rejection?.status === 403 || events.some((e) => isGap(e) || isEnd(e));
   await subscription.until(learned, 'the client learns that it must subscribe anew');
 });

@@ -10,8 +10,8 @@ const masterKey = (byte) => Buffer.alloc(32, byte).toString('base64');
 const encrypted = { PUSHER_ENCRYPTION_MASTER_KEY: masterKey(1) };
 const otherApp = { PUSHER_APP_ID: 'other', PUSHER_KEY: 'other-key', PUSHER_SECRET: 'other-secret' };
 
-/** What a page complains of besides when it still asks the server of now for what was the one of before. */
-const refused = /pusher\/auth|status of 40[13]/;
+/** Complaints of a page that still uses what the previous server gave it. */
+const rejected = /pusher\/auth|status of 40[13]/;
 
 /** openInbox opens Bob's inbox, live, in a page whose clock can be moved. */
 async function openInbox(t, server, options) {
@@ -19,13 +19,13 @@ async function openInbox(t, server, options) {
   const device = await openDevice(t, server, {
     person: bob, at: '/inbox', prepare: (page) => page.clock.install(), ...options,
   });
-  device.expected.push(gone, refused);
+  device.expected.push(gone, rejected);
   const { page, tabs: [tab] } = device;
   await tab.connected();
   return { ada, bob, device, page, tab };
 }
 
-/** expectLive checks that a question comes to be seen, and that the next one comes live, without the page having been loaded. */
+/** expectLive checks that a question appears, and that the next one arrives live, without a reload of the page. */
 async function expectLive({ ada, bob, page }, name) {
   await ada.ask(bob, `The first after ${name}?`);
   await expect(async () => {
@@ -35,10 +35,10 @@ async function expectLive({ ada, bob, page }, name) {
   await expect(page.getByRole('status', { name: 'Live connection: connected' })).toBeVisible();
   await ada.ask(bob, `The second after ${name}?`);
   await expect(toast(page, `The second after ${name}?`)).toBeVisible();
-  await page.clock.fastForward(60_000); // the connection is an old one by now, and what was tried before is forgotten
+  await page.clock.fastForward(60_000); // the connection counts as stable by now, and earlier attempts no longer count
 }
 
-/** markPage leaves something in the page that is gone once it is loaded anew. */
+/** markPage sets a mark in the page that is gone after a reload. */
 const markPage = (page) => page.evaluate(() => { window.isTheSame = true; });
 const isTheSamePage = (page) => page.evaluate(() => window.isTheSame === true);
 
@@ -89,8 +89,8 @@ scenario('an open page goes on after each change of how the server uses another 
       expect(await isTheSamePage(scene.page)).toBe(true);
     });
   }
-  await t.test('encryption on, after a server that could not say that it stops', async () => {
-    scene.device.expected.push(/ERR_CONTENT_LENGTH_MISMATCH|ERR_INCOMPLETE_CHUNKED_ENCODING/); // an answer that was cut off
+  await t.test('encryption on, after a server that could not announce its stop', async () => {
+    scene.device.expected.push(/ERR_CONTENT_LENGTH_MISMATCH|ERR_INCOMPLETE_CHUNKED_ENCODING/); // a response that was cut off
     await server.kill();
     await server.start(encrypted);
     await expectLive(scene, 'a crash');
@@ -98,7 +98,7 @@ scenario('an open page goes on after each change of how the server uses another 
   });
 });
 
-scenario('a page that may not reach where Pusher has moved says so, and goes on once it is loaded anew', async (t) => {
+scenario('a page that may not connect to the new Pusher shows it, and works after a reload', async (t) => {
   const [before, after] = [await startPusher(t), await startPusher(t)];
   const at = ({ address }) => ({ ...app, PUSHER_HOST: address, PUSHER_SCHEME: 'http' });
   const server = await startServer(t, at(before));
@@ -110,13 +110,13 @@ scenario('a page that may not reach where Pusher has moved says so, and goes on 
   await card(page, 'Is this answered?').getByRole('textbox', { name: 'Answer' }).fill('Words that were not sent');
 
   await server.stop();
-  await server.start(at(after)); // the Pusher of before stays, and says nothing of it
+  await server.start(at(after)); // the previous Pusher stays, and does not report the change
   const notice = page.getByRole('status', { name: 'Live updates' });
   await expect(notice).toContainText('Live updates have moved to another address');
   await expect(page.getByRole('status', { name: 'Live connection: unavailable' })).toBeVisible();
   const button = notice.getByRole('button', { name: 'Reload the page' });
 
-  page.once('dialog', (dialog) => dialog.dismiss()); // the browser asks: there are words that were not sent
+  page.once('dialog', (dialog) => dialog.dismiss()); // the browser asks, because there is unsent text
   await button.click();
   await expect(page.getByRole('textbox', { name: 'Answer' })).toHaveValue('Words that were not sent');
   await page.getByRole('textbox', { name: 'Answer' }).fill('');
@@ -126,11 +126,11 @@ scenario('a page that may not reach where Pusher has moved says so, and goes on 
   await expectLive(scene, 'it was loaded anew');
 });
 
-scenario('a page that cannot be live says so, reads what is new meanwhile, and is live again after a click', async (t) => {
+scenario('a page that cannot be live shows it, polls meanwhile, and is live again after a click', async (t) => {
   const server = await startServer(t);
   const { ada, bob, page, tab } = await openInbox(t, server);
   await page.evaluate(() => document.addEventListener('click', () => { window.hasClicked = true; }, true));
-  await page.route('**/pusher/auth', async (route) => { // it would come back by itself as well: here only a click helps
+  await page.route('**/pusher/auth', async (route) => { // so that it does not come back by itself, but only after a click
     if (await page.evaluate(() => window.hasClicked)) await route.continue();
     else await route.fulfill({ status: 403, json: { error: 'not now' } });
   });
@@ -150,7 +150,7 @@ scenario('a page that cannot be live says so, reads what is new meanwhile, and i
   await expect(toast(page, 'And this with one?')).toBeVisible();
 });
 
-scenario('what came while the page was not live is told once it is, even if the page has read it before', async (t) => {
+scenario('events from while the page was not live are shown when it is, even if it has read them before', async (t) => {
   const server = await startServer(t);
   const { ada, bob, page, tab } = await openInbox(t, server);
   let isRefused = true;
@@ -170,7 +170,7 @@ scenario('what came while the page was not live is told once it is, even if the 
   await expect(toast(page, 'Who reads this first?')).toBeVisible();
 });
 
-/** leaveAndReturn shows another tab for long enough that the page reads everything again. */
+/** leaveAndReturn shows another tab for so long that the page reads everything again. */
 async function leaveAndReturn(page) {
   const show = (state) => page.evaluate((value) => {
     Object.defineProperty(document, 'visibilityState', { value, configurable: true });

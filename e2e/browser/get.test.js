@@ -7,11 +7,11 @@ import { startServer } from '../harness/server.js';
 import { scenario } from '../harness/setups.js';
 import { onEnd } from '../harness/teardown.js';
 
-// What a browser makes of a query by GET: who is asking depends on whose page it is.
+// Queries by GET in a browser: the page decides whether the cookie counts.
 
 const query = '/graphql?query={me{name}}';
 
-/** neighbor is a page of another origin of the same site: browsers send our cookie along with what it asks for. */
+/** neighbor opens a page of another origin of the same site. Browsers send our cookie with its requests. */
 async function neighbor(t) {
   const page = http.createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<title>neighbor</title>'));
   await new Promise((resolve) => page.listen(0, '127.0.0.1', resolve));
@@ -24,7 +24,7 @@ scenario('a cookie counts for a query by GET only where our own page asks, or a 
   const server = await startServer(t, { CORS_ORIGINS: friend });
   const [ada] = await signUpAll(server, 'Ada');
   const device = await openDevice(t, server, { person: ada, allowed: [friend] });
-  device.expected = [/favicon\.ico/]; // which browsers look for beside a page that is no HTML
+  device.expected = [/favicon\.ico/]; // browsers request it for a page that is not HTML
   const { page } = device;
   const ask = (headers = {}) => page.evaluate(
     ([url, sent]) => fetch(url, { headers: sent, credentials: 'include' }).then((r) => r.json()).then((r) => r.data.me),

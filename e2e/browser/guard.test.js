@@ -5,7 +5,7 @@ import { startServer } from '../harness/server.js';
 import { scenario } from '../harness/setups.js';
 import { soon } from '../harness/wait.js';
 
-// What a page must not do is noticed: else every other test here could pass whatever the app does.
+// A forbidden action of a page must be noticed. Otherwise every other test could pass whatever the app does.
 const misdeeds = {
   'an error on the console': [() => console.error('oh'), /console error: oh/],
   'a warning on the console': [() => console.warn('hm'), /console warning: hm/],
@@ -20,7 +20,7 @@ const misdeeds = {
   }, /policy: script-src-elem forbids inline/],
   'a request to elsewhere': [() => { fetch('https://example.com/').catch(() => {}); }, /policy: connect-src forbids https:\/\/example.com/],
   'an answer of 404': [() => { fetch('/assets/nothing.js'); }, /response: 404 .*nothing\.js/],
-  'a way to elsewhere': [() => { location.href = 'http://elsewhere.example/'; }, /it leaves the server: http:\/\/elsewhere.example/],
+  'a navigation to elsewhere': [() => { location.href = 'http://elsewhere.example/'; }, /it leaves the server: http:\/\/elsewhere.example/],
 };
 
 scenario('whatever a page must not do fails its test', async (t) => {
@@ -37,7 +37,7 @@ scenario('whatever a page must not do fails its test', async (t) => {
   }
   await t.test('a request that fails', () => soon(
     () => device.complaints.some((each) => /request failed: net::ERR_NAME_NOT_RESOLVED http:\/\/elsewhere.example/.test(each)),
-    'the way to elsewhere has failed',
+    'the navigation to elsewhere has failed',
   ));
   device.expected.push(/ oh /, /lost/);
   await assert.rejects(device.close(), ({ message, actual }) => /the page complains/.test(message) && !/ oh |lost/.test(actual.join()));

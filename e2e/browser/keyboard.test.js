@@ -5,7 +5,7 @@ import { signUpAll } from '../harness/person.js';
 import { startServer } from '../harness/server.js';
 import { scenario } from '../harness/setups.js';
 
-/** Keyboard is a person who has no mouse: whatever they use they come to by Tab, and know where they are. */
+/** Keyboard is a person without a mouse: they reach everything by Tab, and see where the focus is. */
 class Keyboard {
   constructor(page) {
     this.page = page;
@@ -19,7 +19,7 @@ class Keyboard {
     return this.page.keyboard.type(text);
   }
 
-  /** to goes on with Tab until it stands at something, and fails where that takes more steps than a person has patience for. */
+  /** to presses Tab until the focus is at the locator. It fails after `most` steps. */
   async to(locator, { key = 'Tab', most = 25 } = {}) {
     await expect(locator).toBeVisible();
     for (let steps = 0; steps <= most; steps += 1) {
@@ -29,7 +29,7 @@ class Keyboard {
     throw new Error(`${locator} is more than ${most} times ${key} away; the focus is at ${await this.where()}`);
   }
 
-  /** at checks that the focus is there already. */
+  /** at checks that the focus is already there. */
   at(locator) {
     return expect(locator).toBeFocused();
   }
@@ -38,7 +38,7 @@ class Keyboard {
     return this.page.evaluate(() => document.activeElement.outerHTML.slice(0, 200));
   }
 
-  /** #seesWhere checks that what has the focus shows it: by an outline, a shadow, or the border of a field. */
+  /** #seesWhere checks that the focus is visible: by an outline, a shadow, or the border of a field. */
   async #seesWhere() {
     const shows = () => this.page.evaluate(() => {
       const element = document.activeElement;
@@ -56,7 +56,7 @@ class Keyboard {
   }
 }
 
-scenario('the whole story by keyboard alone', async (t) => {
+scenario('a whole exchange by keyboard alone', async (t) => {
   const server = await startServer(t);
   const adas = await openDevice(t, server);
   const bobs = await openDevice(t, server);
@@ -169,7 +169,7 @@ scenario('the whole story by keyboard alone', async (t) => {
     await bob.at(heading(b, 'Inbox'));
     await bob.to(b.getByRole('button', { name: 'Deny' }), { most: 12 });
     await bob.press('Enter');
-    await bob.at(heading(b, 'Inbox')); // the card is gone, and the focus is not
+    await bob.at(heading(b, 'Inbox')); // the card is gone, but the focus is not lost
     await expect(a.getByRole('article').filter({ hasText: 'bicycle' })).toContainText('Bob denied this');
   });
 

@@ -14,7 +14,7 @@ scenario('an item is added, found, changed and deleted', async (t) => {
   const [ada] = await signUpAll(server, 'Ada');
   const { page } = await openDevice(t, server, { person: ada, at: '/library' });
 
-  await t.test('a form that is not complete says what is missing, and loses nothing', async () => {
+  await t.test('an incomplete form shows what is missing, and loses nothing', async () => {
     await page.getByRole('link', { name: 'Add what you know' }).click();
     await page.getByLabel('Content').fill('Twice a year.');
     await page.getByRole('button', { name: 'Add to the library' }).click();
@@ -76,7 +76,7 @@ scenario('an item is asked for from the library, shared by an approval, and then
   await send(page);
   await expect(card(page, 'I want to paint the hall.')).toContainText('You asked Bob for Where the ladder is');
 
-  await t.test('asking again says that one has asked already', async () => {
+  await t.test('asking again shows that there is a request already', async () => {
     await page.goto(`${server.url}/ask?knowledge=${knowledge.id}`);
     await page.getByLabel('Your question').fill('Me again.');
     await send(page);
@@ -113,7 +113,7 @@ scenario('new titles of others wait until the reader asks for them, and one\'s o
   const { page, tabs: [tab] } = await openDevice(t, server, { person: ada, at: '/library' });
   await tab.connected();
   await expect(page.getByText('1 title.')).toBeVisible();
-  await tab.joined(3); // Ada's own, and those of both subscriptions
+  await tab.joined(3); // Ada's own channel, and those of both subscriptions
 
   await bob.createKnowledge('The second title', 'x');
   await bob.createKnowledge('The third title', 'x');
@@ -131,7 +131,7 @@ scenario('new titles of others wait until the reader asks for them, and one\'s o
   await expect(linked(page, 'One of my own')).toBeVisible();
 });
 
-scenario('a deleted item denies those who wait, and says so on their page', async (t) => {
+scenario('a deleted item denies the pending requests, and their page shows it', async (t) => {
   const server = await startServer(t);
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
   const knowledge = await bob.createKnowledge('Soon gone', 'x');
@@ -147,7 +147,7 @@ scenario('a deleted item denies those who wait, and says so on their page', asyn
   await expect(page.getByText('There is no such item')).toBeVisible();
 });
 
-scenario('what cannot be reached is said on the page, and works when it can', async (t) => {
+scenario('the page shows that the server cannot be reached, and works when it can', async (t) => {
   const server = await startServer(t);
   const [ada] = await signUpAll(server, 'Ada', 'Bob');
   const device = await openDevice(t, server, { person: ada, at: '/ask' });

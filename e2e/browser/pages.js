@@ -19,9 +19,9 @@ const item = (title) => async (page) => {
 };
 
 /**
- * pages are all pages of the app in all their states, as -demo has them: `who` sees it, `at` is where they begin, `go` is
- * what they do there. `now` is for what has just happened, `opens` for what lies over the rest,
- * `expected` for what the page complains of meanwhile.
+ * pages are all pages of the app in all their states, with the data of -demo. `who` sees it, `at` is where they
+ * begin, and `go` is what they do there. `now` is set for what has just happened, `opens` for overlays, and
+ * `expected` are the complaints of the page meanwhile.
  */
 export const pages = {
   'sign-in': { at: '/sign-in' },
@@ -183,7 +183,7 @@ export const pages = {
 
 const as = (token) => ({ Authorization: `Bearer ${token}` });
 
-/** startDemo runs a server that -demo has filled, and signs its people in; Dora is new. */
+/** startDemo runs a server with the data of -demo, and signs its people in. Dora is new. */
 export async function startDemo() {
   const cwd = await mkdtemp(path.join(tmpdir(), 'lorebridge-screenshots-'));
   const program = new Program(binaries.lorebridge(), { args: ['-demo'], cwd, env: { LISTEN_ADDR: '127.0.0.1:0' } });
@@ -204,12 +204,12 @@ export async function startDemo() {
   return { server, tokens, stop };
 }
 
-/** show brings a tab to the state of a page, two hours and a half after what happened in the demo. */
+/** show brings a tab to the state of a page, two and a half hours after the last event of the demo. */
 export async function show(tab, demo, { who, at, go, now, expected = [] }) {
   const { page, device } = tab;
   device.expected.push(...[expected].flat());
   const isPlayground = at.startsWith('/playground');
-  // The playground's editor cannot bear a clock that stands.
+  // The playground's editor does not work with a stopped clock.
   if (!now && !isPlayground) await page.clock.setFixedTime(Date.now() + 2.5 * hour);
   await page.goto(device.url + at);
   if (who && !isPlayground) await tab.connected();

@@ -23,7 +23,7 @@ scenario('two people ask and answer on their phones, by touch', async (t) => {
     }
   });
 
-  await t.test('Ada asks for an item, and Bob is told', async () => {
+  await t.test('Ada asks for an item, and Bob gets a toast', async () => {
     await a.getByRole('link', { name: 'Ask Bob for “Where the ladder is”' }).tap();
     await a.getByLabel('Your question').tap();
     await a.getByLabel('Your question').fill('I want to paint the hall.');
@@ -48,7 +48,7 @@ scenario('two people ask and answer on their phones, by touch', async (t) => {
     await expect(a.getByText('Behind the shed.')).toBeVisible();
   });
 
-  await t.test('a tap on a toast leads to what it tells', async () => {
+  await t.test('a tap on a toast leads to its request', async () => {
     await places(b).getByRole('link', { name: 'Inbox' }).tap();
     await ada.ask(bob, 'May I take your bicycle?');
     await toast(b, 'May I take your bicycle?').getByRole('link', { name: 'Ada asks you' }).tap();

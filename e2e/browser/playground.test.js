@@ -58,7 +58,7 @@ scenario('the playground works without the internet', async (t) => {
       const before = { sockets: tab.sockets.length, requests: tab.requests.length };
       await run(page, 'subscription Watch { knowledgePublished { title owner { name } } }');
       await expect(page.getByRole('button', { name: /^Stop query/ })).toBeVisible();
-      let knocks = 0; // nothing says that it is live
+      let knocks = 0; // nothing shows when it is live
       await expect.poll(async () => {
         await bob.createKnowledge(`Over ${transport}, knock ${knocks += 1}`, 'x');
         return results(page).textContent();
@@ -77,13 +77,13 @@ scenario('the playground works without the internet', async (t) => {
     await expect(results(page)).toContainText('PENDING');
     await expect(results(page)).not.toContainText('lighthouse');
     await tab.until(() => tab.sockets.at(-1).received.some((frame) => frame.includes('subscription_succeeded')), 'the channel is joined');
-    await bob.answer(id, 'APPROVED', 'It does. '.repeat(400)); // which is sent compressed
+    await bob.answer(id, 'APPROVED', 'It does. '.repeat(400)); // long enough to be compressed
     await expect(results(page)).toContainText('APPROVED');
     await expect(page.getByRole('button', { name: /^Execute query/ })).toBeVisible();
     await tab.until(() => tab.sockets.at(-1).closed, 'the socket is closed');
   });
 
-  await t.test('a subscription that the server does not take says why', async () => {
+  await t.test('a subscription that the server rejects shows the reason', async () => {
     await run(page, 'subscription None { knowledgeRequestChanged(id: "999") { status } }');
     await expect(results(page)).toContainText('NOT_FOUND');
     await expect(page.getByRole('button', { name: /^Execute query/ })).toBeVisible();
@@ -123,7 +123,7 @@ scenario('the playground works without the internet', async (t) => {
   });
 });
 
-scenario('the playground subscribes over another, encrypted Pusher, and says when that is gone', async (t) => {
+scenario('the playground subscribes over another, encrypted Pusher, and shows when that is gone', async (t) => {
   const pusher = await startPusher(t);
   const server = await startServer(t, {
     ...app, PUSHER_HOST: pusher.address, PUSHER_SCHEME: 'http',

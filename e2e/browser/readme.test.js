@@ -12,17 +12,17 @@ const root = (name) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const readme = await readFile(root('README.md'), 'utf8');
 const tour = readme.slice(readme.indexOf('\n## A tour\n'), readme.indexOf('\n## The same from a terminal\n'));
 
-/** says returns what the tour has between these words. */
-function says(before, after) {
+/** textBetween returns the text of the tour between these two. */
+function textBetween(before, after) {
   const [, between] = tour.match(new RegExp(`${before}(.+?)${after}`, 's')) ?? assert.fail(`the tour has no "${before}…${after}"`);
   return between;
 }
 
-scenario('the README\'s tour of the app is as it says', async (t) => {
+scenario('the README\'s tour of the app is correct', async (t) => {
   const demo = await startDemo();
   onEnd(t, demo.stop);
-  const password = says('`ada@example.com`, `', '`');
-  const item = says('\\*Ask\\* beside \\*', '\\*');
+  const password = textBetween('`ada@example.com`, `', '`');
+  const item = textBetween('\\*Ask\\* beside \\*', '\\*');
   const [ada, bob] = await Promise.all(['ada', 'bob'].map(async (name) => {
     const device = await openDevice(t, demo.server);
     assert.ok(tour.includes(`\`${name}@example.com\``), tour);

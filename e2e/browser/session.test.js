@@ -83,10 +83,10 @@ scenario('who signs in after somebody else sees nothing of them', async (t) => {
   await goTo(page, 'Sent');
   await expect(card(page, 'A question of Cleo')).toContainText('Waiting for Ada.');
   await expect(page.getByText('Words that were not sent')).toHaveCount(0);
-  await expect(page.getByText('One to Bob?')).toHaveCount(1); // her own card, and no toast of Bob's
+  await expect(page.getByText('One to Bob?')).toHaveCount(1); // only her own card, and no toast of Bob's
 });
 
-scenario('what is still on its way when somebody signs out does not reach who signs in next', async (t) => {
+scenario('a response that arrives after signing out does not reach the next person', async (t) => {
   const server = await startServer(t);
   const [ada, bob, cleo] = await signUpAll(server, 'Ada', 'Bob', 'Cleo');
   const device = await openDevice(t, server, { person: ada, at: '/inbox' });
@@ -96,9 +96,9 @@ scenario('what is still on its way when somebody signs out does not reach who si
   const held = new Promise((resolve) => { letGo = resolve; });
   await page.route('**/graphql', async (route) => {
     if (!route.request().postData().includes('EventRequest')) return route.continue();
-    const response = await route.fetch(); // as Ada may see it
+    const response = await route.fetch(); // still with Ada's session
     await held;
-    return route.fulfill({ response }).catch(() => {}); // the page that asked may be gone
+    return route.fulfill({ response }).catch(() => {}); // the page may be closed
   });
   await bob.ask(ada, 'Between Bob and Ada?');
   await expect(toast(page, 'Between Bob and Ada?')).toBeVisible();
@@ -154,7 +154,7 @@ scenario('a link leads through the page to sign in to where it points', async (t
   await expect(page.getByText('Did the link work?')).toBeVisible();
 });
 
-scenario('a wrong password and a taken address are said in words', async (t) => {
+scenario('a wrong password and a taken address are explained', async (t) => {
   const server = await startServer(t);
   const ada = await Person.signUp(server, 'Ada');
   const { page } = await openDevice(t, server, { at: '/sign-in' });

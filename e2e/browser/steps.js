@@ -1,6 +1,6 @@
 import { expect } from '../harness/tab.js';
 
-// What a person does with the app, in its own words. Each takes a Playwright page.
+// The steps of a person in the app, by its visible texts. Each takes a Playwright page.
 
 /** goTo follows a link of the main navigation. */
 export async function goTo(page, place) {
@@ -28,7 +28,7 @@ export async function signOut(page) {
   await expect(page.getByRole('heading', { level: 1, name: 'Sign in' })).toBeVisible();
 }
 
-/** writeQuestion fills the form for a free question, and does not send it. */
+/** writeQuestion fills the form for a free question without sending it. */
 export async function writeQuestion(page, whom, question) {
   await goTo(page, 'Ask');
   await page.getByRole('combobox', { name: 'Who may know?' }).fill(whom);
@@ -44,36 +44,36 @@ export async function ask(page, whom, question) {
   await expect(page.getByRole('heading', { level: 1, name: 'Sent' })).toBeVisible();
 }
 
-/** card is the request in a list that has this text. */
+/** card returns the request with this text in a list. */
 export const card = (page, text) => page.getByRole('article').filter({ hasText: text });
 
-/** answer answers a request in a list or on its own page: with 'Approve' or 'Deny', and a text where there is one. */
+/** answer answers a request in a list or on its own page: with 'Approve' or 'Deny', and a text if there is one. */
 export async function answer(request, verb, text) {
   if (text) await request.getByRole('textbox', { name: 'Answer' }).fill(text);
   await request.getByRole('button', { name: verb }).click();
 }
 
-/** toast is what appears for a while at the edge of the page. */
+/** toast returns the toast with this text. */
 export const toast = (page, text) => page.getByRole('alert').filter({ hasText: text });
 
-/** unread is the bell while so many notifications are unread. */
+/** unread returns the bell if it shows this many unread notifications. */
 export const unread = (page, count) => page.getByRole('button', { name: `Notifications, ${count || 'none'} unread`, exact: true });
 
-/** expectUnread checks all that shows how much is unread: the bell, the number on it and the document's title. */
+/** expectUnread checks all places that show the unread count: the bell, its number and the document's title. */
 export async function expectUnread(page, count, title) {
   await expect(unread(page, count)).toBeVisible();
   await expect(unread(page, count)).toHaveText(count ? `${count}` : '');
   await expect(page).toHaveTitle(`${count ? `(${count}) ` : ''}${title} · Lorebridge`);
 }
 
-/** writeInPlayground puts a document into the playground's editor, in place of what is there. */
+/** writeInPlayground replaces the document in the playground's editor. */
 export async function writeInPlayground(page, document) {
   await page.locator('.graphiql-query-editor .view-lines').first().click();
   await page.keyboard.press('Control+A');
   await page.keyboard.insertText(document);
 }
 
-/** writeBeside does the same with the variables or the headers, once GraphiQL has noticed. */
+/** writeBeside does the same with the variables or the headers, and waits until GraphiQL has noticed. */
 export async function writeBeside(page, what, json) {
   await page.getByRole('button', { name: what, exact: true }).click();
   await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .view-lines').click();
@@ -81,7 +81,7 @@ export async function writeBeside(page, what, json) {
   await page.keyboard.insertText(json || ' ');
 }
 
-/** runInPlayground runs a named operation, once GraphiQL has read its name. */
+/** runInPlayground runs a named operation when GraphiQL has read its name. */
 export async function runInPlayground(page, document) {
   await writeInPlayground(page, document);
   const [, name] = document.split(' ');

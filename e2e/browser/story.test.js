@@ -20,10 +20,10 @@ async function openTwo(t, server, options = {}) {
   return { ada, bob, adas, bobs };
 }
 
-// The policy names a Pusher elsewhere, and nothing else.
+// The policy names a separate Pusher, and nothing else.
 const pusherOf = ({ env }) => (env.PUSHER_HOST ? [`http://${env.PUSHER_HOST}`] : []);
 
-const story = async (t, server) => {
+const exchange = async (t, server) => {
   const { adas, bobs } = await openTwo(t, server, { allowed: pusherOf(server) });
   const [a, b] = [adas.page, bobs.page];
 
@@ -34,13 +34,13 @@ const story = async (t, server) => {
     const clicked = a.evaluate(() => new Promise((resolve) => {
       addEventListener('click', () => resolve(Date.now()), { capture: true, once: true });
     }));
-    const told = b.evaluate(() => new Promise((resolve) => {
+    const shown = b.evaluate(() => new Promise((resolve) => {
       const all = ['[role=alert]', 'article', 'button[aria-label="Notifications, 1 unread"]'];
       const look = () => all.every((one) => document.querySelector(one)?.checkVisibility()) && resolve(Date.now());
       new MutationObserver(look).observe(document.body, { childList: true, subtree: true, attributes: true });
     }));
     await send(a);
-    const took = (await told) - (await clicked);
+    const took = (await shown) - (await clicked);
     assert.ok(took <= 1000, `toast, card and count were there ${took} ms after the click`);
     t.diagnostic(`from Ada's click to Bob's toast, card and count: ${took} ms`);
 
@@ -49,12 +49,12 @@ const story = async (t, server) => {
     await expectUnread(b, 1, 'Inbox');
     await expect(toast(a, 'Bob was asked.')).toBeVisible();
     await expect(card(a, 'Where is the ladder?')).toContainText('Waiting for Bob.');
-    // The event does not say who asks for which item.
+    // The event does not name the requester and the item.
     const sent = bobs.requests.slice(before).filter(({ path }) => !path.startsWith('/assets/'));
     assert.deepEqual(sent.map(({ path, operation }) => operation ?? path), ['EventRequest']);
   });
 
-  await t.test('Bob approves with a text: Ada is told, in a toast, her list, the bell and the request', async () => {
+  await t.test('Bob approves with a text: Ada sees it in a toast, her list, the bell and the request', async () => {
     await answer(card(b, 'Where is the ladder?'), 'Approve', 'Behind the shed.');
     await expect(toast(b, 'Approved. Ada was told.')).toBeVisible();
     await expect(b.getByText('Nobody is waiting')).toBeVisible();
@@ -84,10 +84,10 @@ const story = async (t, server) => {
   });
 };
 
-inBothSetups('two people ask and answer', async (t, start) => story(t, await start(t)));
+inBothSetups('two people ask and answer', async (t, start) => exchange(t, await start(t)));
 
 inBothSetups('two people ask and answer, encrypted', async (t, start) => {
-  await story(t, await start(t, { PUSHER_ENCRYPTION_MASTER_KEY: randomBytes(32).toString('base64') }));
+  await exchange(t, await start(t, { PUSHER_ENCRYPTION_MASTER_KEY: randomBytes(32).toString('base64') }));
 });
 
 scenario('ten minutes in which nothing happens are ten minutes without a request', async (t) => {
@@ -97,9 +97,9 @@ scenario('ten minutes in which nothing happens are ten minutes without a request
   const [tab] = device.tabs;
   await tab.connected();
   await expect(tab.page.getByText('Nobody is waiting')).toBeVisible();
-  // What the page begins with: the list of the bell is read again once the channel is joined.
+  // At first the page reads the list of the bell again when the channel is joined.
   await tab.until(({ operations }) => operations.filter((name) => name === 'Notifications').length === 2, 'it has read what it may have missed');
-  await tab.joined(2); // Bob's own, and that of what he does elsewhere
+  await tab.joined(2); // Bob's own channel, and that of viewerActed
   await tab.page.waitForLoadState('networkidle');
   const before = device.requests.length;
   const pings = () => tab.sockets[0].sent.filter((frame) => frame.includes('pusher:ping')).length;
@@ -110,7 +110,7 @@ scenario('ten minutes in which nothing happens are ten minutes without a request
     await tab.until(() => pings() === pongs(), 'each ping has its pong');
   }
   assert.ok(pings() >= 10, `${pings()} pings: the timers of the page ran`);
-  // Each file of the app may come once, when there is time for it.
+  // Each file of the app may be requested once, in idle time.
   const since = () => device.requests.slice(before).filter(({ path }) => !path.startsWith('/assets/'));
   const files = device.requests.map(({ path }) => path).filter((path) => path.startsWith('/assets/'));
   assert.deepEqual(since().map(({ path, operation }) => operation ?? path), []);
@@ -224,7 +224,7 @@ scenario('what one person asks on one device is sent on the other', async (t) =>
   const laptop = await openDevice(t, server, { person: ada, at: '/ask' });
   const phone = await openDevice(t, server, { person: await ada.signInAgain(), at: '/sent', size: 'phone' });
   await phone.tabs[0].connected();
-  await phone.tabs[0].joined(2); // Ada's own, and that of what she does elsewhere
+  await phone.tabs[0].joined(2); // Ada's own channel, and that of viewerActed
   await ask(laptop.page, 'Bob', 'Seen on both?');
   await expect(card(phone.page, 'Seen on both?')).toContainText('Waiting for Bob.');
 });

@@ -1,21 +1,21 @@
 /**
- * check reads the history of one database and returns what broke a promise, and counts of what it looked at. It knows
- * neither sockets nor servers. Moments are milliseconds of one steady clock. The history is:
+ * check reads the history of one database and returns the broken promises, and counts of what it checked. It knows
+ * neither sockets nor servers. Times are milliseconds of one steady clock. The history is:
  *
  *   mutations      { kind: 'ask' | 'answer', text, by, to, sentAt, answeredAt, requestId, rejected, settledAt }:
- *                  `text` is in no other one; answeredAt is null where the connection broke; settledAt is when its
+ *                  `text` is unique; answeredAt is null if the connection broke; settledAt is when its
  *                  round was over
  *   requests       { id, question, responseContent, requester, owner, status }: as GraphQL has them after the round
  *   notifications  { recipient, id, key }: likewise
- *   deliveries     { recipient, key, text, eventId, data, at }: what came on people's channels, as it arrived
+ *   deliveries     { recipient, key, text, eventId, data, at }: the events on people's channels, as they arrived
  *   listening      { recipient, from, to }: when a person's channel was joined
- *   faults         { what, at, back }: when the server or Pusher was killed, or the way between them was shut, and
+ *   faults         { what, at, back }: when the server or Pusher was killed, or their connection was cut, and
  *                  when it was back
  *   subscriptions  { name, person, field, from, to, joins, ended, results: [{ key, seq, gap, at }] }: joins are the
  *                  moments when its channel was joined
  *
- * The options are how many milliseconds before a crash something may have been delivered that is delivered again, and
- * the fields of subscriptions whose results need no order.
+ * Options: `repeatsWithin` is how many milliseconds before a crash an event may have been delivered that is delivered
+ * again. `unordered` are the fields of subscriptions whose results need no order.
  *
  * A key names an event: 'knowledge-request:ID' or 'knowledge-response:ID', of a request's id.
  */
@@ -28,9 +28,9 @@ export function check(history, { repeatsWithin = 200, unordered = [] } = {}) {
   return { problems, counts: count(state, problems) };
 }
 
-// What a subscription is sent again, and how late the database may know of what was sent: docs/protocol.md.
+// How far a subscription is rewound, and how late the database may know of what was sent: docs/protocol.md.
 const window = 120_000;
-const writeDelay = 10_000; // milliseconds: twice as long as between two writes
+const writeDelay = 10_000; // milliseconds: twice the interval between two writes
 const maxMissed = 50;
 
 export const lost = 'no event is lost';
@@ -38,7 +38,7 @@ export const incomplete = 'a subscription gets every result, or one gap';
 
 export const keyOf = (kind, requestId) => `knowledge-${kind === 'ask' ? 'request' : 'response'}:${requestId}`;
 
-/** eventsOf has for each field of a subscription which of a person's events it is about. */
+/** eventsOf has, for each field of a subscription, a function that selects its person's events. */
 const eventsOf = {
   knowledgeRequestReceived: (event, person) => event.kind === 'ask' && event.to === person,
   knowledgeRequestAnswered: (event, person) => event.kind === 'answer' && event.to === person,
@@ -47,13 +47,13 @@ const eventsOf = {
 };
 export const fields = Object.keys(eventsOf);
 
-/** State is a history with what its rules look up. */
+/** State is a history with indexes for the rules. */
 class State {
   constructor(history) {
     Object.assign(this, history);
     this.requestOf = new Map(this.requests.map((request) => [request.id, request]));
     const askedWith = new Map(this.requests.map((request) => [request.question, request]));
-    this.events = new Map(); // by key: what was committed, with the mutation that did it
+    this.events = new Map(); // by key: what was committed, with its mutation
     for (const mutation of this.mutations) {
       const request = mutation.kind === 'ask' ? askedWith.get(mutation.text) : this.requestOf.get(mutation.requestId);
       const done = request && (mutation.kind === 'ask' || request.responseContent === mutation.text);
@@ -69,7 +69,7 @@ class State {
 
   #eventsOf = new Map();
 
-  /** eventsOf are the events that a subscription is about. */
+  /** eventsOf returns the events of a subscription. */
   eventsOf({ field, person }) {
     const key = `${field} ${person}`;
     if (!this.#eventsOf.has(key)) {
@@ -79,20 +79,20 @@ class State {
   }
 
   /**
-   * believedBefore is until when the server can believe, at a moment, that clients have got what was sent to them. It
-   * believes it after two minutes, and so a server that is killed earlier leaves the belief of the one before.
+   * confirmedBefore returns the time until which the server, at a moment, takes sent results as received. It does so
+   * two minutes after sending, so a server that is killed earlier leaves the time of its predecessor.
    */
-  believedBefore(moment) {
-    let [believed, back] = [-Infinity, -Infinity];
+  confirmedBefore(moment) {
+    let [confirmed, back] = [-Infinity, -Infinity];
     for (const { at, back: next } of [...this.faults.filter(({ what }) => what === 'server'), { at: moment }]) {
       if (at > moment) break;
-      if (at - back > window + writeDelay) believed = at - window - writeDelay;
+      if (at - back > window + writeDelay) confirmed = at - window - writeDelay;
       back = next;
     }
-    return believed;
+    return confirmed;
   }
 
-  /** causesOf are the reasons for which a subscription may be sent something again. */
+  /** causesOf returns the faults after which a subscription may get repeats. */
   causesOf({ joins }) {
     return [...this.faults, ...joins.map((at) => ({ at, back: at }))].sort((a, b) => a.at - b.at);
   }
@@ -173,7 +173,7 @@ export const rules = {
   * 'the order is kept for each recipient'(state) {
     const backs = state.faults.map(({ back }) => back).sort((a, b) => a - b);
     for (const [recipient, deliveries] of group(state.deliveries, (delivery) => delivery.recipient)) {
-      // From one start to the next everything is sent in order. What was sent while nobody listened may come later.
+      // From one start to the next everything is sent in order. Events from a time without a listener may come later.
       for (const run of group(deliveries, ({ at }) => backs.findLast((back) => back <= at)).values()) {
         yield* disorder(state.firstIn(run), (event) => event.place, `at ${recipient} arrived`);
       }
@@ -224,10 +224,10 @@ export const rules = {
       let before = -Infinity;
       for (const { at } of subscription.results.filter(({ gap }) => gap)) {
         const cause = state.causesOf(subscription).findLast((each) => each.at <= at)?.at ?? -Infinity;
-        const since = Math.max(state.believedBefore(cause), subscription.from);
+        const since = Math.max(state.confirmedBefore(cause), subscription.from);
         const missed = state.eventsOf(subscription).filter(({ sentAt }) => sentAt >= since && sentAt <= at);
         const old = missed.length > 0 && at - missed[0].sentAt > window;
-        // What was on its way is still received after a kill.
+        // Data in transit still arrives after a kill.
         const again = state.causesOf(subscription).some((each) => each.at <= at && each.back > before);
         if (!again) yield `${subscription.name} got a second gap for one reason`;
         const few = missed.length <= maxMissed && !old;
@@ -295,7 +295,7 @@ export const rules = {
 /** disorder finds events in the wrong order: the later one's mutation was answered before the other's was sent. */
 function* disorder(events, placeOf, where) {
   const sorted = [...events].sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
-  let latest = null; // of those before in this place, the one that was sent last
+  let latest = null; // the last sent mutation of the events before, in this place
   for (const event of sorted) {
     const ahead = latest && event.answeredAt !== null ? latest.sentAt - event.answeredAt : 0; // milliseconds
     if (ahead > 0 && placeOf(latest) !== placeOf(event)) {
@@ -305,21 +305,21 @@ function* disorder(events, placeOf, where) {
   }
 }
 
-/** repeats are the deliveries of what came before, with its age at the crash, or null where there was none. */
+/** repeats returns the repeated deliveries, with the age of the first one at the crash, or null without a crash. */
 function repeats({ deliveriesOf, faults }) {
   return [...deliveriesOf].flatMap(([key, those]) => those.slice(1).map((again, i) => (
     { key, age: ageOf(faults, those[i].at, those[i].at, again.at) }
   )));
 }
 
-/** ageOf is how old something from `first` was at the fault between two deliveries, or null without a fault. */
+/** ageOf returns the age of something from `first` at the fault between two deliveries, or null without a fault. */
 function ageOf(faults, first, before, again) {
-  // What was on its way is still received after the kill.
+  // Data in transit still arrives after the kill.
   const fault = faults.find(({ at, back }) => back >= before && at <= again);
   return fault ? Math.max(0, fault.at - first) : null;
 }
 
-/** expected are the events that a subscription must have got by now. */
+/** expected returns the events that a subscription must have received by now. */
 function expected(state, subscription) {
   const { from, to } = subscription;
   return state.eventsOf(subscription).filter(({ sentAt, settledAt }) => sentAt >= from && settledAt <= to);
@@ -370,5 +370,5 @@ function countResults(state) {
 
 const most = (list) => list.reduce((a, b) => Math.max(a, b), 0);
 
-/** countSubscriptions counts what the subscriptions of a history got. */
+/** countSubscriptions counts the results of the subscriptions of a history. */
 export const countSubscriptions = (history) => countResults(new State(history));

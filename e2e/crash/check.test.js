@@ -3,7 +3,9 @@ import test from 'node:test';
 
 import { check, rules } from './check.js';
 
-/** sound is a history that breaks no rule: Ada asks Bob three times, he answers once; in between is a kill. */
+/**
+ * sound returns a history that breaks no rule: Ada asks Bob three times, he answers once, and in between is a kill.
+ */
 function sound() {
   const mutation = (kind, n, by, to, sentAt, requestId) => ({
     kind, text: `${kind} ${n}`, by, to, sentAt, answeredAt: sentAt + 5, requestId, rejected: false, settledAt: 9_000,
@@ -52,7 +54,7 @@ function sound() {
   };
 }
 
-/** manyMissed adds requests that a subscription was sent a gap for. */
+/** manyMissed adds requests for which a subscription got a gap. */
 function manyMissed(history, n) {
   for (let i = 0; i < n; i += 1) {
     const id = `${1_000 + i}`;
@@ -80,7 +82,7 @@ const swap = (list, i, j, ...names) => {
   for (const name of names) [list[i][name], list[j][name]] = [list[j][name], list[i][name]];
 };
 
-// By rule: what each violation does to the sound history. Other rules may notice it as well.
+// By rule: changes that break it in the sound history. Other rules may notice them as well.
 const violations = {
   'an answered mutation is there': {
     'an answered question is gone': (h) => h.requests.pop(),
@@ -226,7 +228,7 @@ test('what a crash may do breaks no rule', async (t) => {
       h.listening[1] = { recipient: 'Bob', from: 10, to: 1_990 };
       remove(h.deliveries, 'knowledge-request:3');
     },
-    'what was on its way arrives after the kill': (h) => { h.deliveries[2].at = 1_150; },
+    'data in transit arrives after the kill': (h) => { h.deliveries[2].at = 1_150; },
     'a gap instead of many': (h) => manyMissed(h, 60),
     'a gap for what is old, where each server was killed within two minutes': (h) => {
       manyMissed(h, 20);
@@ -244,7 +246,8 @@ test('what a crash may do breaks no rule', async (t) => {
       results.splice(4, 0, { key: absent, seq: 104, at: 1_600 });
     },
     'what nobody heard is sent again after what came live, and a second crash': (h) => {
-      // Sent at 1,300, when Bob had not joined again; 2 was heard live; both are sent again after another crash.
+      // These were sent at 1,300, before Bob had joined again; 2 was delivered live. Both are sent again after
+      // another crash.
       const bobs = (from, to) => ({ recipient: 'Bob', from, to });
       h.listening = [h.listening[0], bobs(10, 1_000), bobs(1_350, 1_600), bobs(1_750, Infinity)];
       h.mutations[2].sentAt = 1_395;

@@ -7,8 +7,8 @@ import { Watch } from '../harness/wait.js';
 const again = 20; // milliseconds before the next attempt to connect or to join
 
 /**
- * Listener is a minimal client of Pusher: one socket of a person's, which joins its channels and comes back whenever
- * it is cut off. It hands each event to its channel with the moment of its arrival, by performance.now().
+ * Listener is a minimal client of Pusher: one socket of a person, which joins its channels and reconnects when it is
+ * cut off. It hands each event to its channel with the time of its arrival, by performance.now().
  */
 export class Listener {
   #channels = new Map(); // by name: { take, joins, joined }
@@ -16,7 +16,7 @@ export class Listener {
   #closed = false;
   #socketId = null;
   intervals = []; // { from, to }: when the person's own channel was joined
-  rejections = []; // what a channel was answered instead of a signature, or the close codes of the socket
+  rejections = []; // answers instead of a signature, and close codes of the socket
 
   constructor(person, { key, host, port, authEndpoint }) {
     this.person = person;
@@ -26,8 +26,8 @@ export class Listener {
   }
 
   /**
-   * join listens to a channel from now on. take(event, data, at) gets what comes, data being text; joins gets the
-   * moments when the channel is joined, the first one included.
+   * join listens to a channel from now on. take(event, data, at) gets each event, with data as text. joins gets the
+   * times when the channel is joined, including the first one.
    */
   async join(name, take, joins = []) {
     this.#channels.set(name, { take, joins, joined: false });
@@ -40,7 +40,7 @@ export class Listener {
     if (this.#socketId) this.#send('pusher:unsubscribe', { channel: name });
   }
 
-  /** joined waits until one channel, or each of them, is joined. */
+  /** joined waits until a channel is joined, or all of them without a name. */
   joined(name) {
     const wanted = () => (name ? [this.#channels.get(name)] : [...this.#channels.values()]);
     return this.#watch.until(() => wanted().every((channel) => !channel || channel.joined),
@@ -56,7 +56,7 @@ export class Listener {
     if (this.#closed) return;
     this.socket = new WebSocket(this.url);
     this.socket.on('message', (frame) => this.#take(JSON.parse(frame), performance.now()));
-    this.socket.on('error', () => {}); // the close that follows is enough
+    this.socket.on('error', () => {}); // close follows
     this.socket.once('close', (code) => this.#left(code));
   }
 
@@ -88,7 +88,7 @@ export class Listener {
     }
   }
 
-  /** #authorize joins a channel on this socket, and asks again while the server is away. */
+  /** #authorize joins a channel on this socket, and retries while the server is away. */
   async #authorize(name, socketId) {
     while (this.#socketId === socketId && this.#channels.has(name)) {
       const response = await fetch(this.authEndpoint, {

@@ -1,6 +1,6 @@
 import http from 'node:http';
 
-/** random returns a generator of numbers in [0, 1) that is the same for the same seed (mulberry32). */
+/** random returns a generator of numbers in [0, 1) that depends only on the seed (mulberry32). */
 export function random(seed) {
   let a = seed >>> 0;
   return () => {
@@ -14,8 +14,8 @@ export function random(seed) {
 const agent = new http.Agent({ keepAlive: true });
 
 /**
- * graphql sends an operation over a connection that is used again, and returns the answer with its channel. It never
- * sends anything twice. It rejects if the connection breaks before the whole answer is there.
+ * graphql sends an operation over a reused connection, and returns the answer with its channel. It never retries. It
+ * rejects if the connection breaks before the whole answer is there.
  */
 export function graphql(person, query, variables) {
   const body = JSON.stringify({ query, variables });
@@ -43,16 +43,16 @@ const answerMutation = `mutation ($input: RespondToRequestInput!) {
   respondToRequest(input: $input) { knowledgeRequest { id } }
 }`;
 
-/** Load sends mutations and writes each into the history, with its outcome as far as it is known. */
+/** Load sends mutations and writes each into the history, with its outcome if it is known. */
 export class Load {
   #texts = 0;
-  #open = new Map(); // by the person asked: requests that nobody has begun to answer
+  #open = new Map(); // by owner: requests that nobody has begun to answer
 
   constructor(history) {
     this.history = history;
   }
 
-  /** ask returns the mutation, whatever became of it. */
+  /** ask returns the mutation, whatever its outcome. */
   async ask(by, to) {
     const text = `question ${this.#texts += 1}`;
     const mutation = await this.#send({ kind: 'ask', text, by, to }, askMutation, { ownerId: to.id, question: text });
@@ -60,13 +60,13 @@ export class Load {
     return mutation;
   }
 
-  /** answer answers the oldest request to a person that is open, and returns undefined if there is none. */
+  /** answer answers the oldest open request to a person, and returns undefined if there is none. */
   async answer(by, status = 'APPROVED') {
     const request = this.#requestsTo(by).shift();
     return request && this.answerTo(request, by, status);
   }
 
-  /** answerTo answers a certain request. */
+  /** answerTo answers one request. */
   answerTo({ id, from }, by, status = 'APPROVED') {
     const text = `answer ${this.#texts += 1}`;
     const input = { requestId: id, status, responseContent: text };

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { scenario } from '../harness/setups.js';
 import { World } from './world.js';
 
-// A few rounds of `make crash`, the same ones each time. How soon progress is written depends on the machine, which
-// does something else too while tests run: here a repeat may be ten times as old.
+// These are a few rounds of `make crash`, always the same ones. How soon progress is written depends on the machine,
+// which is busy while tests run. So a repeat may be ten times as old here.
 const repeatsWithin = 2_000;
-const seeds = { false: 11, true: 12 }; // each kind of crash once
+const seeds = { false: 11, true: 12 }; // with these each kind of crash happens once
 
 for (const separate of [false, true]) {
   const pusher = separate ? 'a second process as Pusher' : 'the embedded Pusher';

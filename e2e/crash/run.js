@@ -1,26 +1,26 @@
 import { World } from './world.js';
 
-// ROUNDS (100) of load, kill -9 and restart, every other one with a separate Pusher. SEED plans the same rounds again;
-// what happens in them depends on the machine, too. An event that was delivered more than REPEATS_WITHIN (200)
-// milliseconds before a kill must not be delivered again. UNORDERED names fields of subscriptions that keep no order,
+// Runs ROUNDS (100) of load, kill -9 and restart, every other one with a separate Pusher. The same SEED plans the same
+// rounds, but what happens in them also depends on the machine. An event that was delivered more than REPEATS_WITHIN
+// (200) milliseconds before a kill must not be delivered again. UNORDERED names fields of subscriptions without order,
 // separated by commas: viewerActed in binaries without one ordered log. It exits with 1 if a promise was broken.
 const number = (name, otherwise) => Number(process.env[name] || otherwise);
 const rounds = number('ROUNDS', 100);
 const seed = number('SEED', Math.floor(Math.random() * 1e9));
 const options = { repeatsWithin: number('REPEATS_WITHIN', 200), unordered: (process.env.UNORDERED ?? '').split(',') };
 
-// perWorlds is how many rounds the same two databases go through. Each check looks at all that happened there, and while
-// it does, the gate before the separate Pusher is held up, too: calls would time out.
+// perWorlds is how many rounds use the same two databases. Each check reads all that happened there. While it runs,
+// the gate before the separate Pusher is delayed, too, and calls would time out.
 const perWorlds = 20;
 
 const sums = {}; // of the counts of all worlds with and without a separate Pusher
-const rules = {}; // how often each was broken
+const rules = {}; // how often each rule was broken
 const seen = new Set();
 const start = performance.now();
 console.log(`crash: ${rounds} rounds, SEED=${seed}, REPEATS_WITHIN=${options.repeatsWithin}`);
 for (let first = 0; first < rounds; first += perWorlds) await play(first, Math.min(first + perWorlds, rounds));
 
-/** play goes through rounds on two new databases. */
+/** play runs rounds on two new databases. */
 async function play(first, end) {
   const closing = [];
   const t = { after: (close) => closing.push(close) };
@@ -43,7 +43,7 @@ async function play(first, end) {
   for (const [name, those] of Object.entries(counts)) add(name, those);
 }
 
-/** report prints what a round has broken that was not broken before. */
+/** report prints what a round has newly broken. */
 function report(i, name, first, { plan, problems }) {
   const broken = problems.filter(({ rule, what }) => !seen.has(`${name} from ${first}: ${rule}: ${what}`));
   if (broken.length > 0) console.log(`round ${i + 1}, ${name}, ${JSON.stringify(plan)}: broken is`);
@@ -57,7 +57,7 @@ function report(i, name, first, { plan, problems }) {
   for (const [rule, n] of Object.entries(shown)) if (n > 3) console.log(`  ${rule}: ${n - 3} more`);
 }
 
-/** add adds the counts of one world to the sum; of ages the greatest counts. */
+/** add adds the counts of one world to the sum. Of ages it keeps the greatest. */
 function add(name, counts) {
   sums[name] ??= {};
   for (const [what, n] of Object.entries(counts)) {

@@ -11,8 +11,8 @@ import { check, countSubscriptions, fields, incomplete, keyOf, lost } from './ch
 import { Listener } from './listener.js';
 import { graphql, Load, random } from './load.js';
 
-const perCalm = 20; // events of one round for somebody who should never miss too many
-const patience = 30_000; // for what is pending after a crash: some sweeps, too
+const perCalm = 20; // greatest number of events in a round for a person who should never miss too many
+const patience = 30_000; // for pending events after a crash, and some sweeps
 
 const documents = {
   knowledgeRequestReceived: 'subscription { knowledgeRequestReceived { id } }',
@@ -21,16 +21,16 @@ const documents = {
   viewerActed: 'subscription { viewerActed { id requester { id } } }',
 };
 
-const complaints = []; // what the server may write while it is killed
+const complaints = []; // allowed output of a server that is killed
 
 const soon = (isTrue, what) => eventually(() => pause(5).then(isTrue), what);
 
-/** planOf draws what happens in a round: all in milliseconds since its beginning, or for as long. */
+/** planOf draws what happens in a round. Times are in milliseconds since its start, or durations. */
 export function planOf(draw, separate) {
   const upTo = (n) => Math.floor(draw() * n);
   const plan = { before: 20 + upTo(900), down: upTo(200), after: 100 + upTo(300) };
   plan.pace = draw() < 0.5 ? 0 : 5 + upTo(40); // between two mutations of a worker
-  if (draw() < 0.25) plan.second = upTo(200); // another crash, so long after the restart
+  if (draw() < 0.25) plan.second = upTo(200); // another crash this long after the restart
   if (!separate) return plan;
   const kind = draw();
   const from = Math.max(0, plan.before - 300 + upTo(400));
@@ -39,7 +39,7 @@ export function planOf(draw, separate) {
   return plan;
 }
 
-/** World is one database with the people on it, which outlives every crash, and the history of all that happened. */
+/** World is one database with its people, which outlives every crash, and the history of all that happened. */
 export class World {
   history = {
     mutations: [], broken: [], requests: [], notifications: [],
@@ -49,10 +49,10 @@ export class World {
   #load = new Load(this.history);
   #listeners = new Map();
   #up = Promise.resolve(); // resolves once the server runs again
-  #fresh = []; // subscriptions of this round alone
-  #left = []; // the counts of those of the rounds before
+  #fresh = []; // subscriptions of this round only
+  #left = []; // the counts of the subscriptions of earlier rounds
 
-  /** open starts a server and its people until the test ends. `separate` gives it a process of its own as Pusher. */
+  /** open starts a server and its people until the test ends. With `separate` its Pusher is a process of its own. */
   static async open(t, { separate, seed }) {
     const world = new World();
     Object.assign(world, { t, separate, random: random(seed), planned: random(seed) });
@@ -61,7 +61,7 @@ export class World {
     world.administrator = await Administrator.signUp(world.server);
     world.people = await signUpAll(world.server, 'Ada', 'Bob', 'Eve', 'Kim', 'Leo', 'Fay');
     world.calm = world.people.slice(3, 5);
-    world.fay = world.people[5]; // does nothing but asks and answers what shows that a round is over
+    world.fay = world.people[5]; // sends only the fences that show the end of a round
     for (const person of world.people) await world.#listen(person);
     for (const person of [world.people[0], world.calm[0]]) await world.#subscribeToAll(person);
     return world;
@@ -74,7 +74,7 @@ export class World {
     return { ...app, PUSHER_HOST: this.gate.address, PUSHER_SCHEME: 'http', PUSHER_PUBLIC_HOST: this.pusher.address };
   }
 
-  /** round is load, a crash in its midst and a restart. It returns what check finds in the history then. */
+  /** round runs load with a crash and a restart in it. It returns what check finds in the history then. */
   async round(options) {
     this.rounds += 1;
     const begin = this.history.mutations.length;
@@ -95,7 +95,7 @@ export class World {
     for (const mutation of this.history.mutations.slice(begin)) mutation.settledAt = settledAt;
     const result = await this.#settle(options);
     await this.#leave();
-    this.#load.forget(); // what is answered later would have to be read again
+    this.#load.forget(); // a later answer would change requests that were already read
     return { ...result, counts: { ...result.counts, ...this.#countSubscriptions() }, plan };
   }
 
@@ -123,7 +123,10 @@ export class World {
     back();
   }
 
-  /** #crashPusher keeps the server from the new one until everybody has joined again: so nothing may be missing. */
+  /**
+   * #crashPusher blocks the server from the new Pusher until everybody has joined again, so that nothing may be
+   * missing.
+   */
   async #crashPusher({ from, down }) {
     await pause(from);
     const fault = this.#fault('pusher');
@@ -136,7 +139,7 @@ export class World {
     await this.gate.set('pass');
   }
 
-  /** #shutGate keeps the server away from its Pusher, so that much is pending. */
+  /** #shutGate blocks the server from its Pusher, so that many events are pending. */
   async #shutGate({ from, down, mode }) {
     await pause(from);
     const fault = this.#fault('gate');
@@ -152,7 +155,7 @@ export class World {
     return fault;
   }
 
-  /** #loadUntil lets two workers of each person ask and answer until stop is called, through every crash. */
+  /** #loadUntil lets two workers of each person ask and answer until stop is called, also during crashes. */
   #loadUntil({ pace }) {
     let over = false;
     const left = new Map(this.calm.map((person) => [person, perCalm]));
@@ -185,7 +188,10 @@ export class World {
     await this.#load.ask(person, whom);
   }
 
-  /** #fences send each person a question and an answer, and wait until both have arrived: so has what was before. */
+  /**
+   * #fences sends each person a question and an answer, and waits until both have arrived. Then everything before has
+   * arrived, too.
+   */
   async #fences() {
     await Promise.all(this.people.filter((person) => person !== this.fay).map(async (person) => {
       const { requestId } = await this.#load.ask(person, this.fay);
@@ -197,7 +203,10 @@ export class World {
     }));
   }
 
-  /** #settle checks until nothing is missing, for a while: subscriptions have no order among each other. */
+  /**
+   * #settle checks repeatedly for a while until nothing is missing, because subscriptions have no order among each
+   * other.
+   */
   async #settle(options) {
     const deadline = performance.now() + patience;
     for (;;) {
@@ -209,7 +218,7 @@ export class World {
     }
   }
 
-  /** #explain adds where the server has a subscription of this round that lacks something. */
+  /** #explain adds the server's state of each subscription of this round that lacks something. */
   async #explain(result) {
     const stored = new Map((await this.administrator.newest()).map(({ channel, state }) => [channel, state]));
     for (const { subscription, channel } of this.#fresh) {
@@ -254,7 +263,9 @@ export class World {
     return { subscription, channel, leave: () => listener.leave(channel) };
   }
 
-  /** #leave ends the subscriptions of this round, which have been checked, or each further round would take longer. */
+  /**
+   * #leave ends the subscriptions of this round after their check, because otherwise each round would take longer.
+   */
   async #leave() {
     const fresh = this.#fresh.splice(0);
     for (const { leave } of fresh) leave();
@@ -309,7 +320,7 @@ export class World {
     }
   }
 
-  /** #newest reads a list page by page, the newest first, down to what is known. */
+  /** #newest reads a list page by page, from the newest entry to the first known one. */
   async #newest(person, field, selection, known) {
     const query = `query ($after: Cursor) { list: ${field} {
       pageInfo { hasNextPage endCursor } edges { node { ${selection} } } } }`;

@@ -5,7 +5,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** binary is the path of a program under test: the variable's, or bin/NAME, which is built where it is missing. */
+/**
+ * binary returns the path of a program under test: that in the variable, or bin/NAME, which it builds if it is
+ * missing.
+ */
 function binary(name, variable, source) {
   if (process.env[variable]) return path.resolve(process.env[variable]);
   const file = path.join(root, 'bin', name);

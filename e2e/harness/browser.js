@@ -4,18 +4,18 @@ import { onEnd } from './teardown.js';
 import './timers.js';
 import { Watch } from './wait.js';
 
-/** Browser is pusher-js as a page would use it, listening on one channel, the person's own unless told otherwise. */
+/** Browser is pusher-js as a page would use it. It listens on one channel, by default the person's own. */
 export class Browser {
-  events = []; // { name, data, raw } of the channel, raw being the data as it came over the wire
+  events = []; // of the channel: { name, data, raw }, where raw is the data on the wire
   states = [];
-  errors = []; // codes of the connection's errors: close codes among them
-  subscriptions = 0; // how often the channel was joined, as after each reconnect
-  refusal = null; // what pusher:subscription_error said
+  errors = []; // codes of the connection's errors, with close codes
+  subscriptions = 0; // how often the channel was joined, also after reconnects
+  rejection = null; // the data of pusher:subscription_error
   #watch = new Watch();
 
   constructor(server, realtime, { headers, channel = realtime.channel, customHandler, authEndpoint } = {}) {
     const { key, cluster, host, port, tls } = realtime;
-    // As schema.graphqls documents it, but that Node.js has no page to which a path could be relative.
+    // As schema.graphqls documents it, except that in Node.js a path cannot be relative to a page.
     this.pusher = new Pusher(key, {
       cluster: cluster ?? '', wsHost: host, wsPort: port, wssPort: port, forceTLS: tls,
       channelAuthorization: {
@@ -34,13 +34,13 @@ export class Browser {
 
   #note(name, data) {
     if (name === 'pusher:subscription_succeeded') this.subscriptions += 1;
-    else if (name === 'pusher:subscription_error') this.refusal = data;
+    else if (name === 'pusher:subscription_error') this.rejection = data;
     else this.events.push({ name, data });
-    // What arrived in the same frame is complete once this turn is over.
+    // Everything that arrived in the same frame is complete after this turn.
     queueMicrotask(() => this.#watch.changed());
   }
 
-  /** #tap listens beneath pusher-js, which hands out data only after parsing it. */
+  /** #tap listens below pusher-js, because pusher-js hands out data only after parsing it. */
   #tap() {
     this.pusher.connection.connection.transport.bind('message', ({ data }) => {
       const frame = JSON.parse(data);
@@ -54,19 +54,19 @@ export class Browser {
   }
 
   until(isTrue, what, ms) {
-    const told = () => `${what}; it is ${this.state} after ${this.states}, ${this.subscriptions} times subscribed, `
-      + `refused: ${JSON.stringify(this.refusal)}, with ${this.events.length} events: … ${this.events.at(-1)?.raw}`;
-    return this.#watch.until(() => isTrue(this), told, ms);
+    const description = () => `${what}; it is ${this.state} after ${this.states}, ${this.subscriptions} times subscribed, `
+      + `rejected: ${JSON.stringify(this.rejection)}, with ${this.events.length} events: … ${this.events.at(-1)?.raw}`;
+    return this.#watch.until(() => isTrue(this), description, ms);
   }
 
-  /** received returns the first n events once they are there. More may follow: a fence tells. */
+  /** received returns the first n events when they are there. More may follow, which a fence shows. */
   async received(n) {
     await this.until(() => this.events.length >= n, `${n} events arrive on ${this.channel.name}`);
     return this.events.slice(0, n);
   }
 
   subscribed(times = 1) {
-    return this.until(() => this.subscriptions >= times || this.refusal, `${this.channel.name} is joined`);
+    return this.until(() => this.subscriptions >= times || this.rejection, `${this.channel.name} is joined`);
   }
 
   close() {
@@ -77,11 +77,11 @@ export class Browser {
 /** openBrowser connects a person's browser to their channel until the test ends. */
 export async function openBrowser(t, person) {
   const browser = await tryBrowser(t, person);
-  if (browser.refusal) throw new Error(`${browser.channel.name} is refused: ${JSON.stringify(browser.refusal)}`);
+  if (browser.rejection) throw new Error(`${browser.channel.name} is rejected: ${JSON.stringify(browser.rejection)}`);
   return browser;
 }
 
-/** tryBrowser connects a person's browser to any channel, and returns it joined or refused. */
+/** tryBrowser connects a person's browser to any channel, and returns it when it has joined or was rejected. */
 export async function tryBrowser(t, person, options = {}) {
   const realtime = await person.query('realtime');
   const browser = new Browser(person.server, realtime, { headers: person.headers, ...options });

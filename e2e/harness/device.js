@@ -10,9 +10,9 @@ let browser; // one process for all tests of a file
 after(async () => (await browser)?.close());
 
 /**
- * openDevice opens a device until the test ends, signed in as `person` where one is given, its first tab at the path `at`.
- * `through` is a line to the server; `allowed` are the origins besides the server's that its pages may reach; `prepare` is
- * done with the tab before it goes anywhere. All else is Playwright's, for its context.
+ * openDevice opens a device until the test ends. It is signed in as `person` if there is one, and its first tab is at
+ * the path `at`. `through` is a line to the server. `allowed` are the origins besides the server's that its pages may
+ * reach. `prepare` is called with the tab before its first page. All other options are Playwright's, for its context.
  */
 export async function openDevice(t, server, { person, at = '/', through, allowed = [], size = 'desktop', prepare, ...options } = {}) {
   browser ??= launchChromium();

@@ -4,15 +4,15 @@ import { onEnd } from './teardown.js';
 import { Watch } from './wait.js';
 
 /**
- * Gate stands between the server and its Pusher's HTTP API. Its mode says what becomes of a call:
- * pass, refuse (no connection), fail (500), hang (no answer), mute (passed on, and no answer), hold (what is published for
- * subscriptions is kept, and passed on when the mode changes). Browsers do not come by.
+ * Gate is a proxy between the server and its Pusher's HTTP API. Its mode decides about each call: pass, refuse (no
+ * connection), fail (500), hang (no answer), mute (passed on, and no answer), hold (publications for subscriptions
+ * are kept, and passed on when the mode changes). Browsers do not use it.
  */
 export class Gate {
   #watch = new Watch();
   #pusher;
   #server;
-  #held = []; // what lets go of each call that is held
+  #held = []; // functions that release the held calls
 
   constructor(pusherAddress) {
     this.#pusher = pusherAddress;
@@ -46,7 +46,7 @@ export class Gate {
     await closed;
   }
 
-  /** called resolves once a call has come in mode. */
+  /** called resolves when a call has come in this mode. */
   called(mode) {
     return this.#watch.until(() => this.calls[mode] > 0, `the server calls Pusher in mode ${mode}`);
   }
@@ -84,7 +84,7 @@ export class Gate {
   }
 }
 
-/** startGate opens a gate before the Pusher at an address until the test ends. */
+/** startGate starts a gate for the Pusher at an address until the test ends. */
 export async function startGate(t, pusherAddress) {
   const gate = new Gate(pusherAddress);
   await gate.listen();

@@ -1,6 +1,6 @@
 import http from 'node:http';
 
-/** send makes one request with exactly these headers, which fetch would not: it adds and forbids some. */
+/** send makes one request with exactly these headers. fetch would add some and forbid others. */
 export function send(url, { method = 'POST', headers = {}, body = '' } = {}) {
   return new Promise((resolve, reject) => {
     const request = http.request(url, { method, headers, agent: false }, (response) => {
@@ -22,7 +22,7 @@ export function graphql(server, query, { variables, headers } = {}) {
   });
 }
 
-/** sessionCookie is the name of the server's session cookie: signing nobody out takes it. */
+/** sessionCookie returns the name of the server's session cookie, which signing out clears even without a session. */
 export async function sessionCookie(server) {
   const { headers } = await graphql(server, 'mutation { signOut { signedOut } }');
   return headers['set-cookie'][0].split('=')[0];

@@ -3,8 +3,8 @@ import net from 'node:net';
 import { onEnd } from './teardown.js';
 
 /**
- * Line is the wire from a client to a server. Cut, it is the tunnel that a train drives into: what was connected is
- * gone without a word, and whoever connects anew gets no answer, neither yes nor no, until it is restored.
+ * Line is a proxy between a client and a server that can be cut, like the network of a train in a tunnel. When it is
+ * cut, existing connections break without notice, and new ones get no answer until it is restored.
  */
 export class Line {
   #server;
@@ -44,7 +44,7 @@ export class Line {
   }
 
   #take(client) {
-    client.on('error', () => {}); // the close that follows tells enough
+    client.on('error', () => {}); // close follows
     if (!this.#isCut) {
       this.#connect(client);
       return;
@@ -67,7 +67,7 @@ export class Line {
   }
 }
 
-/** openLine leads to an address until the test ends. */
+/** openLine opens a line to an address until the test ends. */
 export async function openLine(t, address) {
   const line = new Line(address);
   await line.listen();

@@ -6,7 +6,10 @@ import * as operations from './operations.js';
 
 let accounts = 0;
 
-/** apollo is a client as an application would make it; without a cache's answers, for tests ask the server. */
+/**
+ * apollo returns a client like that of an application, but without answers from its cache, because tests ask the
+ * server.
+ */
 export function apollo(server, headers = {}) {
   return new ApolloClient({
     link: new HttpLink({ uri: `${server.url}/graphql`, headers }),
@@ -15,7 +18,7 @@ export function apollo(server, headers = {}) {
   });
 }
 
-/** Person is somebody signed in, with an Apollo client of their own. */
+/** Person is a signed-in person with an Apollo client. */
 export class Person {
   constructor(server, account, { user, token }) {
     Object.assign(this, account, { server, token, id: user.id, channel: `private-user-${user.id}` });
@@ -49,7 +52,7 @@ export class Person {
     return Object.values(data)[0];
   }
 
-  /** ask puts a free question to a person, or asks for an item with { knowledgeId }. */
+  /** ask sends a free question to a person, or a request for an item with { knowledgeId }. */
   ask(whom, question) {
     const target = whom instanceof Person ? { ownerId: whom.id } : whom;
     return this.mutate('ask', { ...target, question });
@@ -96,8 +99,8 @@ export class Person {
 
 export const signUpAll = (server, ...names) => Promise.all(names.map((name) => Person.signUp(server, name)));
 
-/** refused checks that an operation fails, with one error of this code. */
-export async function refused(code, operation) {
+/** failsWith checks that an operation fails with exactly one error of this code. */
+export async function failsWith(code, operation) {
   await assert.rejects(operation, (error) => {
     assert.ok(CombinedGraphQLErrors.is(error), error);
     assert.deepEqual(error.errors.map((e) => e.extensions.code), [code], error.message);

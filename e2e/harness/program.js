@@ -7,10 +7,13 @@ import { Watch, within } from './wait.js';
 const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
-// What a server must never write, whatever a client does to it.
+// Output that a server must never write, whatever a client does.
 const complaint = /panic|level=ERROR|DATA RACE|fatal error/;
 
-/** Program is a running process of a binary under test. It sees no variables but its own and where it is. */
+/**
+ * Program is a running process of a binary under test. It gets only its own environment variables and those of the
+ * machine.
+ */
 export class Program {
   lines = []; // of standard output
   stderr = '';
@@ -19,7 +22,8 @@ export class Program {
   constructor(binary, { args = [], cwd, env = {} }) {
     const { PATH, HOME, GORACE = '' } = process.env;
     this.child = spawn(binary, args, {
-      // The race detector would let each exit wait a second, and a browser come back to nobody meanwhile.
+      // With its default the race detector delays each exit by a second, and browsers would reconnect to nobody
+      // meanwhile.
       cwd, env: { PATH, HOME, GORACE: `${GORACE} atexit_sleep_ms=0`, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
     });
     running.add(this.child);
@@ -42,18 +46,18 @@ export class Program {
     return this.#watch.until(() => this.lines.length >= n, () => `${n} lines; there are ${this.lines}\n${this.stderr}`);
   }
 
-  /** announced returns what pattern finds in the first line, which a server prints once it listens. */
+  /** announced returns the pattern's match in the first line, which a server prints when it listens. */
   async announced(pattern) {
     const died = this.exited.then(({ code, signal }) => {
       throw new Error(`ended with ${code ?? signal} before it listened:\n${this.stderr}`);
     });
-    died.catch(() => {}); // it ends some day
+    died.catch(() => {}); // it ends at some time
     await Promise.race([this.printed(1), died]);
     assert.match(this.lines[0], pattern);
     return pattern.exec(this.lines[0])[1];
   }
 
-  /** stop asks the program to end and checks that it does so in good order; expected are complaints that may be. */
+  /** stop asks the program to end, and checks that it does so without complaints, except the expected ones. */
   async stop(expected = []) {
     this.child.kill('SIGTERM');
     const exit = await within(this.exited, () => `the program ends after SIGTERM\n${this.stderr}`);

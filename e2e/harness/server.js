@@ -6,7 +6,7 @@ import * as binaries from './binaries.js';
 import { Program } from './program.js';
 import { onEnd } from './teardown.js';
 
-// Tests make people and requests faster than people do.
+// Tests create people and requests faster than people do.
 const roomForTests = {
   SIGN_INS_PER_ADDRESS: '100000',
   SIGN_INS_PER_ACCOUNT: '100000',
@@ -14,7 +14,9 @@ const roomForTests = {
   REQUESTS_PER_MINUTE: '100000',
 };
 
-/** Server is Lorebridge in a folder of its own, which outlives the process: it can be stopped and started again. */
+/**
+ * Server is Lorebridge in a folder of its own, which outlives the process. So it can be stopped and started again.
+ */
 export class Server {
   constructor(folder, env) {
     this.folder = folder;
@@ -22,7 +24,7 @@ export class Server {
     this.expected = []; // complaints that its test provokes
   }
 
-  /** start runs the server with env besides its own, at the same address as before. */
+  /** start runs the server with env besides its own variables, at the same address as before. */
   async start(env = {}) {
     this.program = new Program(binaries.lorebridge(), {
       cwd: this.folder,
@@ -54,7 +56,7 @@ export async function startServer(t, env = {}) {
   return server;
 }
 
-/** emptyFolder is there until the test ends. */
+/** emptyFolder creates a folder that exists until the test ends. */
 export async function emptyFolder(t) {
   const folder = await mkdtemp(path.join(tmpdir(), 'lorebridge-e2e-'));
   onEnd(t, () => rm(folder, { recursive: true, force: true }));

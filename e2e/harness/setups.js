@@ -11,12 +11,12 @@ const setups = {
   },
 };
 
-/** scenario is a test that ends some day, whatever hangs. */
+/** scenario is a test with a time limit. */
 export function scenario(name, body) {
   test(name, { timeout: 240_000 }, body);
 }
 
-/** inBothSetups runs body(t, start) with each Pusher; start(t, env) runs a server that uses it. */
+/** inBothSetups runs body(t, start) with each Pusher. start(t, env) runs a server that uses it. */
 export function inBothSetups(name, body) {
   for (const [pusher, start] of Object.entries(setups)) {
     scenario(`with ${pusher}: ${name}`, (t) => body(t, start));

@@ -1,18 +1,18 @@
 import { Watch } from './wait.js';
 
 /**
- * Stream is one subscription as the application sees it, whichever client it is made with: what came, and how it ended.
- * The client's adapter feeds it.
+ * Stream is one subscription from the application's point of view, with any client: its results, and how it ended.
+ * The adapter of the client feeds it.
  */
 export class Stream {
-  results = []; // { data, codes, seq }, codes being those of the errors, seq the server's number of the event
+  results = []; // { data, codes, seq }: the codes of the errors, and the server's number of the event
   ending = null; // 'completed', or the error that ended it
   unsubscribe = () => { throw new Error('this client cannot unsubscribe yet'); };
   #watch = new Watch();
 
   /**
-   * registered, which a client over Pusher sets, resolves once the server has answered that it knows the subscription:
-   * whatever happens from then on arrives. Over a connection of its own nothing says so.
+   * registered is set by clients over Pusher. It resolves when the server has answered that it knows the
+   * subscription. Everything after that arrives. Over a connection of its own there is no such answer.
    */
   registered = null;
 
@@ -32,21 +32,21 @@ export class Stream {
     this.#watch.changed();
   }
 
-  /** codes are those of all errors that reached the application, with a result or as the end. */
+  /** codes returns those of all errors that reached the application, with a result or as the end. */
   get codes() {
     const last = [this.ending].flat().map((error) => error?.extensions?.code);
     return [...this.results.flatMap(({ codes }) => codes), ...last].filter(Boolean);
   }
 
-  /** until waits until something is true of the stream. Once the stream has ended there is nothing to wait for. */
+  /** until waits until isTrue returns true for the stream, or the stream has ended. */
   async until(isTrue, what) {
-    const told = () => `${what}; ending: ${this.ending}, ${this.results.length} results: … `
+    const description = () => `${what}; ending: ${this.ending}, ${this.results.length} results: … `
       + `${JSON.stringify(this.results.slice(-3))}`;
-    await this.#watch.until(() => isTrue(this) || this.ending !== null, told);
-    if (!isTrue(this)) throw new Error(`it ended before ${told()}`);
+    await this.#watch.until(() => isTrue(this) || this.ending !== null, description);
+    if (!isTrue(this)) throw new Error(`it ended before ${description()}`);
   }
 
-  /** received returns the first n results once they are there. More may follow: a fence tells. */
+  /** received returns the first n results when they are there. More may follow, which a fence shows. */
   async received(n) {
     await this.until(() => this.results.length >= n, `${n} results arrive`);
     return this.results.slice(0, n);
@@ -57,7 +57,9 @@ export class Stream {
   }
 }
 
-/** streamOf subscribes with a client of the interface that graphql-ws and graphql-sse share, and returns the stream. */
+/**
+ * streamOf subscribes with a client of the interface that graphql-ws and graphql-sse share, and returns the stream.
+ */
 export function streamOf(client, query, variables) {
   const stream = new Stream();
   stream.unsubscribe = client.subscribe({ query, variables }, {
@@ -68,7 +70,7 @@ export function streamOf(client, query, variables) {
   return stream;
 }
 
-/** plain leaves out the __typename that Apollo asks for by itself. */
+/** plain removes the __typename that Apollo adds. */
 function plain(data) {
   return data && JSON.parse(JSON.stringify(data, (key, value) => (key === '__typename' ? undefined : value)));
 }

@@ -4,7 +4,7 @@ import { tryBrowser } from './browser.js';
 import { graphql } from './http.js';
 import { Person } from './person.js';
 
-/** families are what listens to a channel: where it asks for authorization, and the event that it binds to. */
+/** families are the kinds of clients: their path for authorization, and the event that they bind to. */
 export const families = {
   'graphql-ruby': { authEndpoint: '/pusher/auth', event: 'update' },
   lighthouse: { authEndpoint: '/graphql/subscriptions/auth', event: 'lighthouse-subscription' },
@@ -16,32 +16,35 @@ export async function subscribe(person, query, { variables, headers } = {}) {
   return { ...answer, ...answer.json(), channel: answer.headers['x-subscription-id'] };
 }
 
-/** listen joins a subscription's channel as a client of the family does, and returns the browser, joined or refused. */
+/**
+ * listen joins a subscription's channel as a client of the family does, and returns the browser when it has joined or
+ * was rejected.
+ */
 export function listen(t, person, channel, family = 'graphql-ruby') {
   const { authEndpoint } = families[family];
   return tryBrowser(t, person, { channel, authEndpoint });
 }
 
-/** resultsOf are the results that have come over a channel; data is what each has at the field. */
+/** resultsOf returns the results that arrived on a channel, each with its data at the field. */
 export const resultsOf = (browser, field) => browser.events.filter(({ data }) => data.result)
   .map(({ data: { result } }) => result.data?.[field]);
 
-/** statistics are what a server says of its subscriptions, everybody's together. */
+/** statistics returns a server's counts of all subscriptions. */
 export async function statistics(server) {
   return (await (await fetch(`${server.url}/healthz`)).json()).subscriptions;
 }
 
-/** openSubscriptions is how many have not ended. */
+/** openSubscriptions returns the number of open subscriptions. */
 export const openSubscriptions = async (server) => (await statistics(server)).open;
 
-/** administrators is who can see and end everybody's subscriptions: the environment of their server. */
+/** administrators is the setting that lets root see and end everybody's subscriptions. */
 export const administrators = { ADMIN_EMAILS: 'root@example.com' };
 
 const list = `query ($state: StoredSubscriptionState) { storedSubscriptions(first: 100, state: $state) {
   totalCount edges { node { id state topic field channel closedReason user { id } } }
 } }`;
 
-/** Administrator is that person. */
+/** Administrator is root. */
 export class Administrator {
   static async signUp(server) {
     const administrator = new Administrator();
@@ -55,19 +58,19 @@ export class Administrator {
     return answer.data;
   }
 
-  /** subscriptionsOf is what a person has and had, the newest first. */
+  /** subscriptionsOf returns a person's open and ended subscriptions, the newest first. */
   async subscriptionsOf({ id }) {
     const { storedSubscriptions } = await this.#run(list);
     assert.ok(storedSubscriptions.totalCount <= 100, `the first 100 of ${storedSubscriptions.totalCount} are not all`);
     return storedSubscriptions.edges.map(({ node }) => node).filter(({ user }) => user.id === id);
   }
 
-  /** newest are the newest 100 of everybody's. */
+  /** newest returns the newest 100 of all people. */
   async newest() {
     return (await this.#run(list)).storedSubscriptions.edges.map(({ node }) => node);
   }
 
-  /** endAll ends the subscriptions of these channels, which are among the newest 100. */
+  /** endAll ends the subscriptions with these channels, which must be among the newest 100. */
   async endAll(channels) {
     const ids = (await this.newest()).filter(({ channel }) => channels.includes(channel)).map(({ id }) => id);
     assert.equal(ids.length, channels.length);

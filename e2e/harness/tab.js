@@ -8,27 +8,30 @@ export const expect = playwrightExpect.configure({ timeout: patience });
 
 const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 
-/** contextOptions are Playwright's for a device of this size: 'desktop', 'phone' or { width, height }. */
+/** contextOptions returns Playwright's options for a device of this size: 'desktop', 'phone' or { width, height }. */
 export function contextOptions(size, options) {
   const touch = size === 'phone' && { hasTouch: true, isMobile: true };
   return { viewport: sizes[size] ?? size, colorScheme: 'light', reducedMotion: 'reduce', ...touch, ...options };
 }
 
-/** gone is what a page complains of while its server, or the line to it, is away: Chromium's word depends on the moment. */
+/**
+ * gone matches the complaints of a page while its server, or the line to it, is away. Chromium's message depends on
+ * the moment.
+ */
 export const gone = new RegExp([
   'WebSocket connection to .* failed', 'ERR_INTERNET_DISCONNECTED', 'ERR_SOCKET_NOT_CONNECTED', 'ERR_EMPTY_RESPONSE',
   'ERR_CONNECTION_(REFUSED|RESET|CLOSED)',
 ].join('|'));
 
 /**
- * Device is a browser of somebody's own, with its cookies and tabs. Whatever a page of it complains of fails the test: what
- * it writes to the console as an error or a warning, errors that nobody caught, what its policy forbids, requests that
- * leave the server, and requests that fail. `expected` are the complaints that the test provokes, as patterns.
+ * Device is a person's browser with its cookies and tabs. Every complaint of a page fails the test: errors and
+ * warnings on the console, uncaught errors, violations of its policy, requests that leave the server, and failed
+ * requests. `expected` are patterns of the complaints that the test provokes.
  */
 export class Device {
   expected = [];
   complaints = [];
-  requests = []; // of all tabs, in their order: { tab, method, path, operation }
+  requests = []; // of all tabs, in order: { tab, method, path, operation }
   tabs = [];
 
   constructor(context, url, allowed) {
@@ -37,9 +40,9 @@ export class Device {
     this.origins = new Set([url, ...allowed].map((each) => new URL(each).host));
   }
 
-  /** open makes the device's first tab, which is empty. */
+  /** open opens the device's first tab, which is empty. */
   async open() {
-    // Chromium tells of most violations on the console, too; this one tells of all.
+    // Chromium reports most violations on the console, but this event reports all.
     await this.context.addInitScript(() => {
       document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI, sourceFile, lineNumber }) => {
         console.error(`policy: ${effectiveDirective} forbids ${blockedURI} at ${sourceFile}:${lineNumber}`);
@@ -48,7 +51,7 @@ export class Device {
     return this.tab();
   }
 
-  /** page is the first tab's. */
+  /** page returns the first tab's page. */
   get page() {
     return this.tabs[0].page;
   }
@@ -65,7 +68,7 @@ export class Device {
     this.complaints.push(what);
   }
 
-  /** signIn makes the device a person's, without their having to type. */
+  /** signIn signs the device in without its form. */
   async signIn({ token }) {
     const name = await sessionCookie(this);
     return this.context.addCookies([{ name, value: token, url: this.url, httpOnly: true, sameSite: 'Lax' }]);
@@ -78,7 +81,7 @@ export class Device {
   }
 }
 
-/** Tab is one page of a device, and what it sent. */
+/** Tab is one page of a device, with its requests. */
 export class Tab {
   requests = []; // { method, path, operation }
   sockets = []; // { url, sent, received, closed }
@@ -99,7 +102,7 @@ export class Tab {
     });
     page.on('requestfailed', (request) => {
       const { errorText } = request.failure();
-      // The page itself has let go of it, as when it is left.
+      // The page itself has canceled it, for example when it is left.
       if (errorText !== 'net::ERR_ABORTED') device.complain(`request failed: ${errorText} ${request.url()}`);
     });
     page.on('websocket', (socket) => this.#listen(socket));
@@ -110,17 +113,17 @@ export class Tab {
     return this.requests.flatMap(({ operation }) => operation ?? []);
   }
 
-  /** until waits for something to be true of what the tab sent and received. */
+  /** until waits until isTrue returns true for what the tab sent and received. */
   until(isTrue, what) {
     return this.#watch.until(() => isTrue(this), () => `${what}; sent: ${this.operations}`);
   }
 
-  /** connected waits until the page says that it is, in pusher-js's word. */
+  /** connected waits until the page shows pusher-js's state connected. */
   connected() {
     return this.page.getByRole('status', { name: 'Live connection: connected' }).waitFor();
   }
 
-  /** joined waits until the newest socket has joined this many channels, among them those of subscriptions. */
+  /** joined waits until the newest socket has joined this many channels, including those of subscriptions. */
   joined(count) {
     const channels = () => (this.sockets.at(-1)?.received ?? []).filter((frame) => frame.includes('subscription_succeeded')).length;
     return this.until(() => channels() >= count, `${count} channels are joined`);
@@ -128,7 +131,7 @@ export class Tab {
 
   #note(request) {
     const url = new URL(request.url());
-    if (!['http:', 'https:'].includes(url.protocol)) return; // data: and blob: go nowhere
+    if (!['http:', 'https:'].includes(url.protocol)) return; // data: and blob: send nothing
     this.#checkOrigin(url);
     const path = url.pathname + url.search;
     const note = { method: request.method(), path, operation: path === '/graphql' ? operationOf(request) : undefined };

@@ -1,6 +1,6 @@
 const stacks = new WeakMap();
 
-/** onEnd closes what a test has opened when the test ends: the last first, and all of it even where one fails. */
+/** onEnd calls close when the test ends: the last one first, and all of them even if one fails. */
 export function onEnd(t, close) {
   if (!stacks.has(t)) {
     stacks.set(t, []);

@@ -1,9 +1,9 @@
 const pace = 150; // milliseconds between two mutations of one person
 
-/** Traffic is people who ask and answer each other at a steady pace. It remembers each mutation that succeeded. */
+/** Traffic is people who ask and answer each other at a steady pace. It records each mutation that succeeded. */
 export class Traffic {
   mutations = []; // { kind, requestId, recipient, sentAt, answeredAt }, in the order of their answers
-  #unanswered = new Map(); // requests by whom they wait for
+  #unanswered = new Map(); // requests by their owner
   #asked = 0;
 
   constructor(people) {
@@ -11,7 +11,7 @@ export class Traffic {
     for (const person of people) this.#unanswered.set(person, []);
   }
 
-  /** flow lets it flow for a while and returns the mutations of that time. One that fails, fails it. */
+  /** flow runs the traffic for a while and returns the mutations of that time. It fails if one of them fails. */
   async flow(milliseconds) {
     const before = this.mutations.length;
     const start = performance.now();
@@ -24,7 +24,7 @@ export class Traffic {
     return this.mutations.slice(before);
   }
 
-  /** #act answers the oldest request every other time, or else asks somebody, each in turn. */
+  /** #act answers the oldest request every other time, or else asks the next person. */
   async #act(person) {
     this.#asked += 1;
     const oldest = this.#asked % 2 === 0 && this.#unanswered.get(person).shift();
@@ -51,7 +51,7 @@ export class Traffic {
   }
 }
 
-/** quantile of how long mutations took, in milliseconds. */
+/** quantile returns a quantile of the durations of mutations, in milliseconds. */
 export function quantile(mutations, q) {
   const took = mutations.map((m) => m.answeredAt - m.sentAt).sort((a, b) => a - b);
   return took[Math.min(took.length - 1, Math.floor(took.length * q))];

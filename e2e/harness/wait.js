@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
-// Tests wait for what happens, with a deadline, and never for time to pass.
+// Tests wait for events, with a deadline, and never for time to pass.
 
-// Long enough for pusher-js to come back the slow way (15 s) on a machine that does something else too.
+// Long enough for the slow reconnect of pusher-js (15 s) on a busy machine.
 export const patience = 30_000;
 
-/** within resolves as promise does, or fails once the time is over, saying what did not happen. */
+/** within resolves like promise, or fails after ms with what as the reason. */
 export function within(promise, what, ms = patience) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -16,7 +16,7 @@ export function within(promise, what, ms = patience) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Watch lets a test wait until something is true of a thing that calls changed(). */
+/** Watch lets a test wait for a condition of an object that calls changed(). */
 export class Watch {
   #waiting = new Set();
 
@@ -35,7 +35,10 @@ export class Watch {
   }
 }
 
-/** eventually asks again until ask returns something true, and returns it. It is for what tells nobody of a change. */
+/**
+ * eventually calls ask again until it returns something true, and returns that. It is for changes without a
+ * notification.
+ */
 export async function eventually(ask, what, ms = patience) {
   let over = false;
   const asking = async () => {
@@ -48,7 +51,7 @@ export async function eventually(ask, what, ms = patience) {
   return within(asking(), what, ms).finally(() => { over = true; });
 }
 
-/** soon asks at every turn of the event loop. It is for what changes in this process and tells nobody. */
+/** soon checks at every turn of the event loop. It is for changes in this process without a notification. */
 export function soon(isTrue, what) {
   return eventually(async () => {
     await turn();

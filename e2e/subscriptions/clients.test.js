@@ -13,7 +13,7 @@ import { openSubscriber } from '../harness/subscribers/index.js';
 import { Lighthouse } from '../harness/subscribers/lighthouse.js';
 import { eventually, soon, within } from '../harness/wait.js';
 
-// What single clients make of the server, and how the server lives with their weaknesses. The points are those of
+// How single clients behave with the server, and how the server handles their weaknesses. The points are those of
 // docs/conformance.md.
 
 const received = 'subscription { knowledgeRequestReceived { question } }';
@@ -46,7 +46,7 @@ scenario('point 17: PusherLink restores what is compressed', async (t) => {
   const server = await startServer(t);
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
   const long = 'It is a long story.'.repeat(1_000);
-  const tell = async (question, answer) => {
+  const askAndAnswer = async (question, answer) => {
     const { knowledgeRequest: { id } } = await ada.ask(bob, question);
     await bob.answer(id, 'APPROVED', answer);
   };
@@ -65,8 +65,8 @@ scenario('point 17: PusherLink restores what is compressed', async (t) => {
       return JSON.parse(pako.inflate(new Uint8Array(bytes), { to: 'string' }));
     };
     const stream = await subscribeWith({ headers: { 'X-Subscription-Compress': 'gzip' }, decompress });
-    await tell('What happened?', long);
-    await tell('And then?', 'Nothing.');
+    await askAndAnswer('What happened?', long);
+    await askAndAnswer('And then?', 'Nothing.');
     await stream.received(2);
     const answers = stream.results.map(({ data }) => data.knowledgeRequestAnswered.responseContent);
     assert.deepEqual(answers, [long, 'Nothing.']);
@@ -75,8 +75,8 @@ scenario('point 17: PusherLink restores what is compressed', async (t) => {
 
   await t.test('and without asking for it gets none, but an error where a result does not fit', async () => {
     const stream = await subscribeWith({});
-    await tell('What happened again?', long);
-    await tell('And then again?', 'Nothing.');
+    await askAndAnswer('What happened again?', long);
+    await askAndAnswer('And then again?', 'Nothing.');
     await stream.received(2);
     assert.deepEqual(stream.codes, ['SUBSCRIPTION_PAYLOAD_TOO_LARGE']);
     assert.deepEqual(stream.results[1].data, { knowledgeRequestAnswered: { responseContent: 'Nothing.' } });
@@ -111,7 +111,7 @@ scenario('point 23: a channel that PusherLink leaks', async (t) => {
     client.close();
     await eventually(async () => await openSubscriptions(server) === 0, 'they are ended');
     const { channel } = await subscribe(bob, received);
-    assert.equal((await listen(t, bob, channel)).refusal, null);
+    assert.equal((await listen(t, bob, channel)).rejection, null);
   });
 });
 

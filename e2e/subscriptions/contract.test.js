@@ -11,7 +11,7 @@ import { startServer } from '../harness/server.js';
 import { inBothSetups, scenario } from '../harness/setups.js';
 import { Administrator, administrators, families, listen, resultsOf, subscribe } from '../harness/subscription.js';
 
-// What HTTP says about subscriptions over Pusher. The points are those of docs/conformance.md.
+// The HTTP part of subscriptions over Pusher. The points are those of docs/conformance.md.
 
 const channelName = /^private-gql-[a-z2-7]{26}$/;
 const received = 'subscription Received { knowledgeRequestReceived { id question } }';
@@ -116,7 +116,7 @@ scenario('a subscription that is sent by POST', async (t) => {
     assert.deepEqual(data, { knowledgeRequestChanged: { id, status: 'PENDING' } });
   });
 
-  await t.test('what has happened already is told at once, and nothing is stored', async () => {
+  await t.test('an event that has already happened is in the answer, and nothing is stored', async () => {
     const { knowledgeRequest } = await ada.ask(bob, 'Over already?');
     await bob.answer(knowledgeRequest.id, 'DENIED');
     const before = (await root.subscriptionsOf(ada)).length;
@@ -209,7 +209,7 @@ inBothSetups('point 8: the authorization of a subscription\'s channel', async (t
       ])),
     };
     for (const [what, [person, fields, status]] of Object.entries(refusals)) {
-      await t.test(`${path} refuses ${what} with ${status}`, async () => {
+      await t.test(`${path} rejects ${what} with ${status}`, async () => {
         for (const type of Object.keys(encodings)) {
           const answer = await authorize(person, path, fields, type);
           assert.equal(answer.status, status, answer.text);
@@ -219,9 +219,9 @@ inBothSetups('point 8: the authorization of a subscription\'s channel', async (t
     }
   }
 
-  await t.test('who was refused has ended nothing', async () => {
+  await t.test('a rejected request has ended nothing', async () => {
     const browser = await listen(t, bob, channel);
-    assert.equal(browser.refusal, null);
+    assert.equal(browser.rejection, null);
     await ada.ask(bob, 'Still there?');
     await browser.received(1);
     assert.equal(resultsOf(browser, 'knowledgeRequestReceived')[0].question, 'Still there?');
@@ -231,7 +231,7 @@ inBothSetups('point 8: the authorization of a subscription\'s channel', async (t
     const [{ id }] = await root.subscriptionsOf(bob);
     const browser = await listen(t, bob, channel);
     await root.end(id);
-    await browser.until(({ events }) => events.at(-1)?.raw === '{"more":false}', 'it is told');
+    await browser.until(({ events }) => events.at(-1)?.raw === '{"more":false}', 'it gets the end');
     for (const path of paths) {
       const answer = await authorize(bob, path, { socket_id: socketId, channel_name: channel });
       assert.equal(answer.status, 200);

@@ -11,8 +11,11 @@ import '../harness/timers.js';
 const many = 1000;
 const patience = 120_000; // with the race detector, on two cores
 
-/** Crowd is many subscriptions of one person over one connection, no two alike, so that each is run by itself. */
-class Crowd {
+/**
+ * Subscribers are many subscriptions of one person over one connection. No two are alike, so the server executes each
+ * by itself.
+ */
+class Subscribers {
   results = new Map(); // by channel, in the order of their arrival
   joined = 0; // how often a channel was joined
   #watch = new Watch();
@@ -25,7 +28,7 @@ class Crowd {
     });
   }
 
-  /** gather subscribes all of them, a few at a time, and returns once they have joined. */
+  /** gather registers all of them, a few at a time, and returns when they have joined. */
   async gather() {
     const numbers = Array.from({ length: many }, (_, i) => i).values();
     await Promise.all(Array.from({ length: 16 }, async () => {
@@ -59,8 +62,8 @@ class Crowd {
     });
   }
 
-  /** told is how many have heard of an item. */
-  told(title) {
+  /** countWith returns how many have a result with this title. */
+  countWith(title) {
     return [...this.results.values()].filter((results) => results.some((result) => result.title === title)).length;
   }
 
@@ -72,24 +75,24 @@ class Crowd {
 inBothSetups(`kill -9 in the midst of ${many} subscribers: after the restart each has the update`, async (t, start) => {
   const server = await start(t, { SUBSCRIPTIONS_PER_PERSON: String(many) });
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
-  const crowd = new Crowd(bob, await bob.query('realtime'));
-  onEnd(t, () => crowd.pusher.disconnect());
-  await crowd.gather();
+  const subscribers = new Subscribers(bob, await bob.query('realtime'));
+  onEnd(t, () => subscribers.pusher.disconnect());
+  await subscribers.gather();
 
   await ada.createKnowledge('Roots', 'deep');
-  await crowd.until(() => crowd.told('Roots') > 0, 'the first one hears');
+  await subscribers.until(() => subscribers.countWith('Roots') > 0, 'the first one hears');
   await server.kill();
-  const before = crowd.told('Roots');
+  const before = subscribers.countWith('Roots');
   t.diagnostic(`${before} of ${many} had heard when the server was killed`);
   assert.ok(before < many, 'it was killed before the last one');
 
   await server.start();
-  await crowd.until(() => crowd.told('Roots') === many, 'each one hears');
+  await subscribers.until(() => subscribers.countWith('Roots') === many, 'each one hears');
   await ada.createKnowledge('Shoots', 'green');
-  await crowd.until(() => crowd.told('Shoots') === many, 'each one hears what comes next');
+  await subscribers.until(() => subscribers.countWith('Shoots') === many, 'each one hears what comes next');
 
   const seqs = { Roots: new Set(), Shoots: new Set() };
-  for (const results of crowd.results.values()) {
+  for (const results of subscribers.results.values()) {
     for (const { title, seq } of results) seqs[title].add(seq);
     assert.deepEqual([...new Set(results.map(({ title }) => title))], ['Roots', 'Shoots'], 'in order');
     assert.equal(results.filter(({ title }) => title === 'Shoots').length, 1, 'what came after the crash came once');

@@ -5,21 +5,24 @@ import pako from 'pako';
 import { Browser } from '../harness/browser.js';
 import { startGated } from '../harness/gated.js';
 import { openLine } from '../harness/line.js';
-import { refused, signUpAll } from '../harness/person.js';
+import { failsWith, signUpAll } from '../harness/person.js';
 import { startServer } from '../harness/server.js';
 import { inBothSetups, scenario } from '../harness/setups.js';
 import { families, listen, openSubscriptions, resultsOf, statistics, subscribe } from '../harness/subscription.js';
 import { onEnd } from '../harness/teardown.js';
 import { eventually } from '../harness/wait.js';
 
-// What arrives over Pusher, and when. The points are those of docs/conformance.md.
+// Deliveries over Pusher. The points are those of docs/conformance.md.
 
 const received = 'subscription { knowledgeRequestReceived { question } }';
 const notified = 'subscription { notificationReceived { kind request { question } } }';
 const answeredWith = 'subscription { knowledgeRequestAnswered { responseContent } }';
 const changed = 'subscription ($id: ID!) { knowledgeRequestChanged(id: $id) { status responseContent } }';
 const questionsOf = (browser) => resultsOf(browser, 'knowledgeRequestReceived').map((request) => request?.question);
-/** endOf is what a family gets at the end. Those at Lighthouse's path, which say nothing else, get data besides, which thekonz's link reads. */
+/**
+ * endOf returns the last message for a family. At Lighthouse's path a message without a result also has data, because
+ * thekonz's link reads it.
+ */
 const endOf = (family) => JSON.stringify({
   more: false,
   ...(family === 'lighthouse' && {
@@ -27,7 +30,7 @@ const endOf = (family) => JSON.stringify({
   }),
 });
 
-/** heard waits until these questions have come, in this order and, but for what has the same seq, once. */
+/** heard waits until these questions have come, in this order and once, except repeats with the same seq. */
 async function heard(browser, questions) {
   await browser.until(() => questionsOf(browser).includes(questions.at(-1)), `${questions} arrive`);
   const bySeq = new Map(browser.events.map(({ data: { result } }) => [
@@ -88,10 +91,10 @@ for (const [family, { event }] of Object.entries(families)) {
       assert.deepEqual([end.name, end.raw], [event, endOf(family)]);
       const [late] = await (await listen(t, ada, channel, family)).received(1);
       assert.deepEqual([late.name, late.raw], [event, endOf(family)]);
-      assert.equal((await listen(t, bob, channel, family)).refusal?.status, 403);
+      assert.equal((await listen(t, bob, channel, family)).rejection?.status, 403);
     });
 
-    await t.test('point 26: what is refused and what changes nothing tells nobody', async () => {
+    await t.test('point 26: a rejected mutation, or one that changes nothing, notifies nobody', async () => {
       const browsers = {};
       for (const [who, person] of Object.entries({ ada, bob })) {
         const { channel } = await subscribe(person, notified);
@@ -99,18 +102,18 @@ for (const [family, { event }] of Object.entries(families)) {
       }
       const { knowledgeRequest: { id } } = await ada.ask(bob, 'The one?');
       assert.equal((await ada.ask(bob, 'The one?')).alreadyExists, true);
-      await refused('BAD_USER_INPUT', ada.ask(bob, 'x'.repeat(2001)));
-      await refused('OWN_KNOWLEDGE', ada.ask(ada, 'Who am I?'));
-      await refused('FORBIDDEN', ada.answer(id, 'APPROVED'));
+      await failsWith('BAD_USER_INPUT', ada.ask(bob, 'x'.repeat(2001)));
+      await failsWith('OWN_KNOWLEDGE', ada.ask(ada, 'Who am I?'));
+      await failsWith('FORBIDDEN', ada.answer(id, 'APPROVED'));
       await bob.answer(id, 'DENIED');
-      await refused('ALREADY_ANSWERED', bob.answer(id, 'APPROVED'));
-      // The fences: what was sent before them came before.
+      await failsWith('ALREADY_ANSWERED', bob.answer(id, 'APPROVED'));
+      // The fences: everything that was sent before them came before.
       const { knowledgeRequest: fence } = await ada.ask(bob, 'The fence?');
       await bob.answer(fence.id, 'DENIED');
       for (const [who, kind] of [['bob', 'KNOWLEDGE_REQUEST'], ['ada', 'KNOWLEDGE_RESPONSE']]) {
         await browsers[who].received(2);
-        const told = ['The one?', 'The fence?'].map((question) => ({ kind, request: { question } }));
-        assert.deepEqual(resultsOf(browsers[who], 'notificationReceived'), told);
+        const expected = ['The one?', 'The fence?'].map((question) => ({ kind, request: { question } }));
+        assert.deepEqual(resultsOf(browsers[who], 'notificationReceived'), expected);
       }
     });
   });
@@ -132,7 +135,7 @@ inBothSetups('a client that goes and comes', async (t, start) => {
       line.restore();
       await browser.subscribed(i + 2);
     }
-    assert.equal(browser.refusal, null);
+    assert.equal(browser.rejection, null);
     await ada.ask(bob, 'After?');
     await heard(browser, ['Before?', 'In the first gap?', 'In the second gap?', 'After?']);
   });
@@ -159,7 +162,7 @@ inBothSetups('a client that goes and comes', async (t, start) => {
     await server.start();
     await ada.ask(bob, 'Between the restart and the join?');
     const browser = await listen(t, bob, channel);
-    assert.equal(browser.refusal, null);
+    assert.equal(browser.rejection, null);
     await heard(browser, ['Before the restart and the join?', 'Between the restart and the join?']);
   });
 
@@ -186,7 +189,7 @@ inBothSetups('a client that goes and comes', async (t, start) => {
   });
 });
 
-scenario('point 9: what is on its way when a client comes back does not overtake what it missed', async (t) => {
+scenario('point 9: data in transit at a reconnect does not overtake missed events', async (t) => {
   const { server, gate } = await startGated(t);
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
   const { channel } = await subscribe(bob, received);
@@ -201,7 +204,7 @@ scenario('point 9: what is on its way when a client comes back does not overtake
   await ada.ask(bob, 'On its way?');
   await gate.called('hold');
   line.restore();
-  await browser.until(({ state }) => state === 'connected', 'it is back'); // and asks to join, for which it waits until that has landed
+  await browser.until(({ state }) => state === 'connected', 'it is back'); // and now it asks to join
   await statistics(server);
   await gate.set('pass');
   await browser.subscribed(2);
@@ -224,7 +227,7 @@ scenario('a client that stays away for longer than the grace takes no place, and
   assert.equal(await openSubscriptions(server), 1);
 });
 
-/** What undoes compressed_result: as the guide of graphql-ruby has it, with pako 2, and what browsers have built in. */
+/** How clients decode compressed_result: as in graphql-ruby's guide, with pako 2, and with the browser's function. */
 const bytesOf = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 const decompressions = {
   'pako 2': async (text) => JSON.parse(pako.inflate(bytesOf(text), { to: 'string' })),
@@ -244,7 +247,7 @@ scenario('point 17: results that are compressed', async (t) => {
   const gzip = { 'X-Subscription-Compress': 'gzip' };
   const [packing, plain, lighthouse] = [await open(gzip), await open({}), await open(gzip, 'lighthouse')];
 
-  /** answered has Bob answer something, and returns what comes to each. */
+  /** answered makes Bob answer something, and returns each client's result. */
   let times = 0;
   const answered = async (responseContent) => {
     const { knowledgeRequest: { id } } = await ada.ask(bob, `The ${times += 1}. question?`);
@@ -285,7 +288,7 @@ scenario('point 17: results that are compressed', async (t) => {
   });
 });
 
-scenario('a client may say which protocol it speaks, wherever it asks for authorization', async (t) => {
+scenario('a client may name its protocol, at any path for authorization', async (t) => {
   const server = await startServer(t);
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
   const keys = {
@@ -310,7 +313,7 @@ scenario('a client may say which protocol it speaks, wherever it asks for author
   }
 });
 
-scenario('each field tells of what it is named for, to whom it concerns', async (t) => {
+scenario('each field delivers the events of its name to the people concerned', async (t) => {
   const server = await startServer(t);
   const [ada, bob, eve] = await signUpAll(server, 'Ada', 'Bob', 'Eve');
   const fields = {
@@ -330,7 +333,7 @@ scenario('each field tells of what it is named for, to whom it concerns', async 
     }
   }
 
-  /** happens lets everything happen once between two people. */
+  /** happens makes each kind of event happen once between two people. */
   const happens = async (asker, owner, number) => {
     await owner.createKnowledge(`Item ${number}`, `Content ${number}`);
     const { knowledgeRequest: { id } } = await asker.ask(owner, `Question ${number}?`);
@@ -357,7 +360,7 @@ scenario('each field tells of what it is named for, to whom it concerns', async 
       await t.test(`${field}, to ${people[who].name}`, async () => {
         await browsers[who][field].received(expected[who][i].length);
         const results = resultsOf(browsers[who][field], field);
-        if (field === 'viewerActed') results.sort((a, b) => a.question.localeCompare(b.question)); // it keeps no order
+        if (field === 'viewerActed') results.sort((a, b) => a.question.localeCompare(b.question)); // it has no order
         assert.deepEqual(results, expected[who][i]);
       });
     }

@@ -6,15 +6,15 @@ import { openSubscriber, published } from '../harness/subscribers/index.js';
 import { openSubscriptions } from '../harness/subscription.js';
 import { eventually, soon, within } from '../harness/wait.js';
 
-// A laptop's lid: every published client loses its connection for longer than the grace. Point 9, for each of them.
+// The lid of a laptop: every published client loses its connection for longer than the grace. This is point 9 for each.
 
 const document = 'subscription Received { knowledgeRequestReceived { question } }';
 const short = { SUBSCRIPTION_GRACE: '1s', SUBSCRIPTION_SWEEP: '1s' };
 
-/** questionsOf is what reached the application. */
+/** questionsOf returns the questions that reached the application. */
 const questionsOf = (stream) => stream.results.map(({ data }) => data?.knowledgeRequestReceived?.question).filter(Boolean);
 
-/** openAll has each client subscribe for a person, and returns them, joined. */
+/** openAll subscribes with each client for a person, and returns them when they have joined. */
 async function openAll(t, person) {
   const all = [];
   for (const Client of published) {
@@ -27,7 +27,7 @@ async function openAll(t, person) {
   return all;
 }
 
-/** away cuts every line, and returns once the server counts none of them as there. */
+/** away cuts every line, and returns when the server counts none of the clients as present. */
 async function away(server, all) {
   for (const { client } of all) client.line.cut();
   await Promise.all(all.map(({ client }) => client.lost()));
@@ -43,14 +43,14 @@ inBothSetups('a lid that is closed for longer than the grace', async (t, start) 
   for (const { client } of all) client.line.restore();
   for (const { Client, stream } of all) {
     await t.test(`${Client.title} gets what it missed, and what comes later`, async () => {
-      await stream.until(() => questionsOf(stream).length > 0, 'it is told');
+      await stream.until(() => questionsOf(stream).length > 0, 'the event arrives');
       assert.equal(questionsOf(stream)[0], 'While it was closed?');
       assert.equal(stream.ending, null);
     });
   }
   await ada.ask(bob, 'Later?');
   for (const { Client, stream } of all) {
-    await t.test(`${Client.title} goes on`, () => stream.until(() => questionsOf(stream).includes('Later?'), 'it is told'));
+    await t.test(`${Client.title} goes on`, () => stream.until(() => questionsOf(stream).includes('Later?'), 'the event arrives'));
   }
 });
 

@@ -8,7 +8,7 @@ import { Administrator, administrators } from '../harness/subscription.js';
 import { openSubscriber, subscribers } from '../harness/subscribers/index.js';
 import { eventually, soon, within } from '../harness/wait.js';
 
-// Every published client does everything that is in the table of scenarios: point 28, and with it 9 and 18.
+// Every published client passes every scenario of the table: point 28, and with it 9 and 18.
 
 const received = 'subscription Received { knowledgeRequestReceived { id question requester { name } } }';
 const less = 'subscription Less { knowledgeRequestReceived { question } }';
@@ -21,13 +21,16 @@ const knock = 'Is anybody there?';
 const questionsOf = (stream) => stream.results.map(({ data }) => data?.knowledgeRequestReceived.question)
   .filter((question) => question && question !== knock);
 
-/** underway resolves once Bob's stream is live. Over Pusher the server's answer says so; elsewhere it is knocked at. */
+/**
+ * underway resolves when Bob's stream is live. Over Pusher the server's answer shows it. Otherwise questions are sent
+ * until one arrives.
+ */
 async function underway(stream, { ada, bob }) {
   if (stream.registered) return within(stream.registered, 'the server answers');
   const before = stream.results.length;
   return eventually(async () => {
     const { knowledgeRequest } = await ada.ask(bob, knock);
-    await bob.answer(knowledgeRequest.id, 'DENIED'); // or the next would be the same
+    await bob.answer(knowledgeRequest.id, 'DENIED'); // otherwise the next question would be the same request
     return stream.results.length > before;
   }, 'the stream is live');
 }
@@ -53,7 +56,7 @@ const scenarios = {
       knowledgeRequestReceived: { id: knowledgeRequest.id, question: 'Two?', requester: { name: 'Ada' } },
     });
     assert.equal(stream.ending, null);
-    if (!Client.overPusher) return; // where nothing is sent again, nothing needs a number
+    if (!Client.overPusher) return; // without repeats no number is needed
     const [one, two] = stream.results.map(({ seq }) => seq);
     assert.ok(one < two, `seq ${one}, then ${two}`);
   },
@@ -88,10 +91,10 @@ const scenarios = {
     await again.signOut();
     const stream = client.subscribe(received);
     await stream.ended();
-    const refusals = [...stream.codes, stream.ending.code].filter(Boolean);
-    assert.equal(refusals.length, 1);
+    const rejections = [...stream.codes, stream.ending.code].filter(Boolean);
+    assert.equal(rejections.length, 1);
     // As an error, or as the code that a WebSocket is closed with.
-    assert.ok(['UNAUTHENTICATED', 4401, 4403].includes(refusals[0]), `${refusals}`);
+    assert.ok(['UNAUTHENTICATED', 4401, 4403].includes(rejections[0]), `${rejections}`);
     await idle(client);
   },
 
@@ -111,7 +114,7 @@ const scenarios = {
 
   'hears nothing more after it has unsubscribed': async ({ Client, open, ada, bob }) => {
     const client = await open(bob);
-    // Two that differ: Apollo makes one of two that are the same.
+    // The two differ, because Apollo merges identical subscriptions.
     const [stream, other] = [received, less].map((document) => client.subscribe(document));
     for (const one of [stream, other]) await underway(one, { ada, bob });
     await ada.ask(bob, 'Before?');
@@ -142,17 +145,17 @@ const scenarios = {
     assert.equal(stream.ending, null);
 
     if (Client.overPusher) {
-      // Nothing is lost and all is in order. What comes twice has the same seq.
+      // Nothing is lost and everything is in order. A repeat has the same seq.
       const bySeq = new Map(stream.results.map(({ data, seq }) => [seq, data.knowledgeRequestReceived.question]));
       assert.deepEqual([...bySeq.values()], ['Before?', 'In the gap?', 'Still in the gap?', 'After?']);
     } else {
-      // It reads what it has missed.
+      // The client reads what it has missed.
       const missed = (await bob.requests('RECEIVED')).map(({ question }) => question);
       for (const question of ['In the gap?', 'Still in the gap?']) assert.ok(missed.includes(question), question);
     }
   },
 
-  'is told when its session has been signed out': async ({ Client, open, ada, bob }) => {
+  'gets an end when its session has been signed out': async ({ Client, open, ada, bob }) => {
     const again = await bob.signInAgain();
     const client = await open(again);
     const [stream, other] = [client.subscribe(received), (await open(bob)).subscribe(received)];
@@ -161,17 +164,17 @@ const scenarios = {
     for (const one of [stream, other]) await heard(one, ['Before?']);
     await again.signOut();
     await stream.ended();
-    assert.deepEqual([stream.ending.code ?? stream.ending, stream.codes], Client.toldOfSignOut);
+    assert.deepEqual([stream.ending.code ?? stream.ending, stream.codes], Client.endOfSession);
     await ada.ask(bob, 'After?');
-    await heard(other, ['Before?', 'After?']); // another session's
+    await heard(other, ['Before?', 'After?']); // of another session
     assert.deepEqual(questionsOf(stream), ['Before?']);
     await idle(client);
   },
 };
 
-// What only those over Pusher can do: an administrator sees no others.
+// Scenarios only for clients over Pusher, because an administrator sees no others.
 const overPusher = {
-  'is told when an administrator ends it': async ({ open, ada, bob, root }) => {
+  'gets an end when an administrator ends it': async ({ open, ada, bob, root }) => {
     const client = await open(bob);
     const stream = client.subscribe(received);
     await underway(stream, { ada, bob });
@@ -186,7 +189,7 @@ const overPusher = {
   },
 };
 
-/** watch subscribes to one request and returns the stream once it is live. */
+/** watch subscribes to one request and returns the stream when it is live. */
 async function watch(client, document, id) {
   const stream = client.subscribe(document, { id });
   await within(stream.registered ?? stream.received(1), 'the server answers');

@@ -12,14 +12,14 @@ import { Thekonz, Thekonz1 } from '../harness/subscribers/thekonz.js';
 import { Urql } from '../harness/subscribers/urql.js';
 import { soon, within } from '../harness/wait.js';
 
-// The table "What the published clients do" of docs/protocol.md, cell by cell. What is the client's there is not tested here.
+// The table "What the published clients do" of docs/protocol.md, cell by cell, without the cells about a client alone.
 
 const answered = 'subscription Answered { knowledgeRequestAnswered { responseContent } }';
 const changed = 'subscription Changed($id: ID!) { knowledgeRequestChanged(id: $id) { status } }';
 const long = 'It is a long story.'.repeat(600);
 const tooLarge = 'SUBSCRIPTION_PAYLOAD_TOO_LARGE';
 
-/** subscribeAll has each client subscribe for a person, and returns them joined. */
+/** subscribeAll subscribes with each client for a person, and returns them when they have joined. */
 async function subscribeAll(t, person, clients, document, variables) {
   const all = [];
   for (const Client of clients) {
@@ -32,8 +32,8 @@ async function subscribeAll(t, person, clients, document, variables) {
   return all;
 }
 
-/** tell has Bob answer a question of Ada's. */
-async function tell(ada, bob, question, answer) {
+/** askAndAnswer makes Bob answer a question of Ada's. */
+async function askAndAnswer(ada, bob, question, answer) {
   const { knowledgeRequest: { id } } = await ada.ask(bob, question);
   await bob.answer(id, 'APPROVED', answer);
 }
@@ -46,9 +46,9 @@ scenario('table: a result that is too large', async (t) => {
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
   const all = await subscribeAll(t, ada, published, answered);
   const ends = [GraphqlRuby15, Relay, Thekonz, Thekonz1];
-  await tell(ada, bob, 'What happened?', long);
-  await Promise.all(all.map(({ stream }) => stream.until(() => stream.codes.length > 0 || stream.ending, 'it is told')));
-  await tell(ada, bob, 'And then?', 'Nothing.');
+  await askAndAnswer(ada, bob, 'What happened?', long);
+  await Promise.all(all.map(({ stream }) => stream.until(() => stream.codes.length > 0 || stream.ending, 'the message arrives')));
+  await askAndAnswer(ada, bob, 'And then?', 'Nothing.');
   for (const { Client, stream } of all) {
     await t.test(`${Client.title} ${ends.includes(Client) ? 'ends with' : 'goes on after'} the error`, async () => {
       if (ends.includes(Client)) {
@@ -58,18 +58,18 @@ scenario('table: a result that is too large', async (t) => {
       } else {
         await stream.until(() => answersOf(stream).length > 0, 'the next one arrives');
         assert.deepEqual(answersOf(stream), ['Nothing.']);
-        assert.deepEqual(new Set(stream.codes), new Set([tooLarge])); // urql keeps it in what comes later
+        assert.deepEqual(new Set(stream.codes), new Set([tooLarge])); // urql keeps the error in later results
         assert.equal(stream.ending, null);
       }
     });
   }
 
-  await t.test('its error says where it can be read, whole and as it is', async () => {
+  await t.test('its error names the path of the whole result', async () => {
     const client = await openSubscriber(t, BarePusher, ada);
-    const told = new Promise((resolve) => { client.pusher.bind_global((name, data) => data?.result?.errors && resolve(data)); });
+    const received = new Promise((resolve) => { client.pusher.bind_global((name, data) => data?.result?.errors && resolve(data)); });
     await within(client.subscribe(answered).registered, 'the server answers');
-    await tell(ada, bob, 'What happened again?', long);
-    const [{ extensions: { fetch: path } }] = (await within(told, 'it is told')).result.errors;
+    await askAndAnswer(ada, bob, 'What happened again?', long);
+    const [{ extensions: { fetch: path } }] = (await within(received, 'the message arrives')).result.errors;
     const answer = await fetch(server.url + path, { headers: ada.headers });
     assert.equal(answer.status, 200);
     assert.ok((await answer.json()).data.knowledgeRequestAnswered.responseContent === long);
@@ -84,9 +84,9 @@ scenario('table: a result that is to be fetched', async (t) => {
   const stub = new Promise((resolve) => {
     all.at(-1).client.pusher.bind_global((name, data) => data?.fetch && resolve(data.fetch));
   });
-  await tell(ada, bob, 'What happened?', long);
-  await within(stub, 'it is told');
-  await tell(ada, bob, 'And then?', 'Nothing.');
+  await askAndAnswer(ada, bob, 'What happened?', long);
+  await within(stub, 'the message arrives');
+  await askAndAnswer(ada, bob, 'And then?', 'Nothing.');
   for (const { Client, stream } of all.filter((one) => one.Client !== Fetcher)) {
     await t.test(`${Client.title} ${errors.includes(Client) ? 'ends with an error' : 'passes over it and goes on'}`, async () => {
       if (errors.includes(Client)) {
@@ -103,7 +103,7 @@ scenario('table: a result that is to be fetched', async (t) => {
 
   await t.test('graphql-ruby-client\'s fetcher for GraphiQL hands out undefined for it', async () => {
     const { stream } = all.find(({ Client }) => Client === Fetcher);
-    await stream.ended(); // as its harness takes undefined
+    await stream.ended(); // the harness takes undefined for the end
     assert.deepEqual(stream.codes, []);
   });
 
@@ -119,14 +119,14 @@ scenario('table: the first value, the last one and the end', async (t) => {
   const server = await startServer(t);
   const [ada, bob] = await signUpAll(server, 'Ada', 'Bob');
   const { knowledgeRequest: { id } } = await ada.ask(bob, 'How does it end?');
-  // The fetcher hands out the first of results that come together, so the last one or its end may be lost.
+  // Of results that arrive together the fetcher hands out only the first, so the last one or the end may be lost.
   const all = await subscribeAll(t, ada, published.filter((Client) => Client !== Fetcher), changed, { id });
   await bob.answer(id, 'APPROVED');
   for (const { Client, client, stream } of all) {
     const first = Client.deliversInitialValue ? ['PENDING'] : [];
     await t.test(`${Client.title} hands out ${first[0] ?? 'no first value'}, the last one, and the end`, async () => {
       await stream.ended();
-      assert.deepEqual([...new Set(statusesOf(stream))], [...first, 'APPROVED']); // with the end urql hands out the last one again
+      assert.deepEqual([...new Set(statusesOf(stream))], [...first, 'APPROVED']); // at the end urql hands out the last result again
       if (stream.ending === 'completed') assert.deepEqual(stream.codes, []);
       else assert.deepEqual(stream.codes, ['SUBSCRIPTION_ENDED']);
       assert.equal(stream.ending !== 'completed', [Thekonz, Thekonz1].includes(Client));
@@ -135,15 +135,15 @@ scenario('table: the first value, the last one and the end', async (t) => {
   }
 });
 
-scenario('table: a subscription that is refused', async (t) => {
+scenario('table: a subscription that is rejected', async (t) => {
   const server = await startServer(t);
   const [ada] = await signUpAll(server, 'Ada');
-  // Relay's handler throws where nobody can catch it.
+  // Relay's handler throws an error that nobody can catch.
   for (const Client of published.filter((one) => one !== Relay)) {
     await t.test(`${Client.title} shows ${Client === Urql ? 'that something went wrong' : 'why'}`, async () => {
       const client = await openSubscriber(t, Client, ada);
       const stream = client.subscribe(changed, { id: '12884901889' });
-      await stream.until(() => stream.ending || stream.results.length > 0, 'it is told');
+      await stream.until(() => stream.ending || stream.results.length > 0, 'the message arrives');
       if (Client === Urql) assert.deepEqual(stream.results.map(({ codes }) => codes), [[undefined]]);
       else assert.deepEqual(stream.codes, ['NOT_FOUND']);
     });

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// mode is what a fakePusher does with what it is sent.
+// mode is how a fakePusher handles a request.
 type mode int
 
 const (
@@ -19,7 +19,7 @@ const (
 	down             // break the connection and take nothing
 )
 
-// sick is in an event that a fakePusher rejects because of its content, whatever its mode.
+// sick is a text in an event that a fakePusher rejects in every mode, because of its content.
 const sick = "this one is rejected"
 
 // sent is one event that Pusher took.
@@ -29,16 +29,16 @@ type sent struct {
 	Data    string `json:"data"`
 }
 
-// eventID is that of an event on a person's channel, and empty elsewhere.
+// eventID returns the id of an event on a person's channel. It is empty for other channels.
 func (s sent) eventID() string {
 	var data struct {
 		EventID string `json:"eventId"`
 	}
-	_ = json.Unmarshal([]byte(s.Data), &data) // what has another form has none
+	_ = json.Unmarshal([]byte(s.Data), &data) // data of another form has no id
 	return data.EventID
 }
 
-// fakePusher answers Pusher's HTTP API and remembers what it took. It may be used concurrently.
+// fakePusher answers Pusher's HTTP API and records the events that it takes. It may be used concurrently.
 type fakePusher struct {
 	server  *http.Server
 	address string
@@ -47,7 +47,7 @@ type fakePusher struct {
 	mode    mode
 	cured   bool // nothing is rejected any more
 	took    []sent
-	changed chan struct{} // closed and made anew when took grows
+	changed chan struct{} // closed and replaced when took grows
 }
 
 func startPusher() (*fakePusher, error) {
@@ -67,21 +67,21 @@ func (p *fakePusher) set(m mode) {
 	p.mode = m
 }
 
-// cure lets everything be taken from now on.
+// cure makes it take everything from now on.
 func (p *fakePusher) cure() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cured = true
 }
 
-// list returns what was taken, beginning with the event at index from.
+// list returns the taken events from the given index on.
 func (p *fakePusher) list(from int) []sent {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]sent(nil), p.took[from:]...)
 }
 
-// until waits until done is true of all that was taken. It returns false after the limit.
+// until waits until done is true of the taken events. It returns false after the limit.
 func (p *fakePusher) until(limit time.Duration, done func([]sent) bool) bool {
 	over := time.After(limit)
 	for {

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-const limit = 30 * time.Second // for whatever should happen at once
+const limit = 30 * time.Second // for everything that should take only a moment
 
 // server is a running binary.
 type server struct {
@@ -62,7 +62,7 @@ func (s *server) kill() {
 	<-s.ended
 }
 
-// person is somebody signed in.
+// person is a signed-in person.
 type person struct{ id, token string }
 
 // ask sends a GraphQL operation for a person, or for nobody, and decodes its data. It returns the answer's header.

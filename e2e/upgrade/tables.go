@@ -34,7 +34,7 @@ func withDatabase(folder string, do func(db *sql.DB) error) error {
 	return errors.Join(do(db), db.Close())
 }
 
-// readEvents needs the columns of the older binary.
+// readEvents reads the events with the columns of the older binary.
 func readEvents(ctx context.Context, folder string) (events []event, err error) {
 	err = withDatabase(folder, func(db *sql.DB) error {
 		return scan(ctx, db,
@@ -49,7 +49,7 @@ func readEvents(ctx context.Context, folder string) (events []event, err error) 
 	return events, err
 }
 
-// untilEvents waits until done is true of the rows: nothing notifies of a row.
+// untilEvents polls until done is true of the rows.
 func untilEvents(ctx context.Context, folder string, done func([]event) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -68,14 +68,14 @@ func untilEvents(ctx context.Context, folder string, done func([]event) bool) er
 	}
 }
 
-// table is what is known of a table with ids.
+// table is the known state of a table with ids.
 type table struct {
-	ids      map[int]bool // that it has
-	newest   int          // that it ever had
-	sequence int          // what SQLite remembers of that
+	ids      map[int]bool // its present ids
+	newest   int          // the greatest id that it ever had
+	sequence int          // the same as SQLite's sequence has it
 }
 
-// readTables reads all tables with ids of their own making.
+// readTables reads all tables that give their ids themselves.
 func readTables(ctx context.Context, folder string) (map[string]table, error) {
 	tables := make(map[string]table)
 	err := withDatabase(folder, func(db *sql.DB) error {
@@ -111,7 +111,7 @@ func readTables(ctx context.Context, folder string) (map[string]table, error) {
 	return tables, err
 }
 
-// removePerson deletes a person with all that is theirs, and with it the newest rows of all tables.
+// removePerson deletes a person with everything that is theirs, and so the newest rows of all tables.
 func removePerson(ctx context.Context, folder string, p *person) error {
 	id, err := strconv.Atoi(p.id)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// settings is the table to which nobody adds a row while the server runs.
+// settings is the only table without new rows while the server runs.
 const settings = "settings"
 
-// upgrade is one database that first the older and then the new binary serves.
+// upgrade is one database that the older and then the new binary serves.
 type upgrade struct {
 	ctx          context.Context //nolint:containedctx // an upgrade is one run
 	folder       string
@@ -32,12 +32,12 @@ type upgrade struct {
 	problems                 []string
 }
 
-// remains is what the older binary has left behind.
+// remains is the state that the older binary leaves behind.
 type remains struct {
 	events []event          // after the removal of the newest rows
-	kept   map[string]table // likewise
-	ever   map[string]table // before it
-	taken  []sent           // what Pusher took
+	kept   map[string]table // also after the removal
+	ever   map[string]table // before the removal
+	taken  []sent           // the events that Pusher took
 }
 
 // String counts the events.
@@ -91,7 +91,7 @@ func (u *upgrade) broken(format string, args ...any) {
 	u.problems = append(u.problems, fmt.Sprintf(format, args...))
 }
 
-// steps does one after the other, as far as none fails.
+// steps runs the steps until one fails.
 func steps(all ...func() error) error {
 	for _, step := range all {
 		if err := step(); err != nil {
@@ -192,11 +192,11 @@ func settled(events []event) bool {
 	return len(events) > 0
 }
 
-// took is true once Pusher has taken an event with these words.
-func took(words string) func([]sent) bool {
+// took returns a condition: Pusher has taken an event that contains text.
+func took(text string) func([]sent) bool {
 	return func(taken []sent) bool {
 		for _, s := range taken {
-			if strings.Contains(s.Data, words) {
+			if strings.Contains(s.Data, text) {
 				return true
 			}
 		}
@@ -211,10 +211,10 @@ func (u *upgrade) until(what string, done func([]sent) bool) error {
 	return nil
 }
 
-// runNewer starts the new binary on what is left, and once more after a crash.
+// runNewer starts the new binary on the remaining state, and once more after a crash.
 func (u *upgrade) runNewer() error {
 	u.pusher.set(take)
-	u.pusher.cure() // what was rejected could be taken now, and must not be sent by itself
+	u.pusher.cure() // the rejected event could be taken now, but must not be sent again
 	var eve *person
 	var ignored string
 	err := steps(
@@ -252,19 +252,20 @@ func (u *upgrade) runNewer() error {
 	return nil
 }
 
-// fences sends everybody an event and waits until all have arrived: what waited for these people came before.
-func (u *upgrade) fences(words string) error {
+// fences sends everybody an event and waits until all have arrived. Earlier events for these people arrive before
+// them.
+func (u *upgrade) fences(text string) error {
 	return steps(
-		u.ask(&u.ada, &u.bob, words+" of Bob"),
-		u.ask(&u.bob, &u.kim, words+" of Kim"),
-		u.ask(&u.kim, &u.ada, words+" of Ada"),
-		func() error { return u.until("the "+words+" of Bob", took(words+" of Bob")) },
-		func() error { return u.until("the "+words+" of Kim", took(words+" of Kim")) },
-		func() error { return u.until("the "+words+" of Ada", took(words+" of Ada")) },
+		u.ask(&u.ada, &u.bob, text+" of Bob"),
+		u.ask(&u.bob, &u.kim, text+" of Kim"),
+		u.ask(&u.kim, &u.ada, text+" of Ada"),
+		func() error { return u.until("the "+text+" of Bob", took(text+" of Bob")) },
+		func() error { return u.until("the "+text+" of Kim", took(text+" of Kim")) },
+		func() error { return u.until("the "+text+" of Ada", took(text+" of Ada")) },
 	)
 }
 
-// compare compares what the new binary has sent with what the older one has left.
+// compare compares the events that the new binary has sent with those that the older one has left.
 func (u *upgrade) compare() {
 	taken := u.pusher.list(len(u.before.taken))
 	first := make(map[string]string)
@@ -275,7 +276,7 @@ func (u *upgrade) compare() {
 	for _, s := range taken {
 		id, err := strconv.Atoi(s.eventID())
 		if err != nil {
-			continue // a subscription's
+			continue // an event of a subscription
 		}
 		u.sentToPeople++
 		times[s.eventID()]++
@@ -318,8 +319,8 @@ func (u *upgrade) compare() {
 	}
 }
 
-// listsRejected checks that the person on call sees the event that was rejected for good. Only this function knows the
-// command and the form of its list.
+// listsRejected checks that operators see the event that was rejected for good. Only this function knows the command
+// and the form of its list.
 func (u *upgrade) listsRejected() error {
 	ctx, cancel := context.WithTimeout(u.ctx, limit)
 	defer cancel()

@@ -1,4 +1,4 @@
-// These are CommonJS modules, whose exports Node.js does not all find.
+// These are CommonJS modules, and Node.js does not find all of their exports.
 import link from '@thekonz/apollo-lighthouse-subscription-link';
 import memory from 'apollo-cache-inmemory';
 import client from 'apollo-client';

@@ -3,12 +3,14 @@ import * as apollo4 from '@apollo/client';
 import { Stream } from '../stream.js';
 import { PusherSubscriber } from './pusher.js';
 
-/** ApolloSubscriber is Apollo Client with a link that knows Pusher; which one, and which Apollo, its subclass says. */
+/**
+ * ApolloSubscriber is Apollo Client with a link for Pusher. The subclass chooses the link and the version of Apollo.
+ */
 export class ApolloSubscriber extends PusherSubscriber {
   static apollo = apollo4;
   static subscribeOptions = {};
-  static resultOf = (given) => given; // what the application makes of what it is given
-  #unanswered = []; // what to call with the answer to each POST, in their order
+  static resultOf = (given) => given; // returns the result in what the application is given
+  #unanswered = []; // callbacks for the answers to POSTs, in order
 
   constructor(person, options) {
     super(person, options);
@@ -31,7 +33,7 @@ export class ApolloSubscriber extends PusherSubscriber {
     stream.registered = new Promise((resolve) => { this.#unanswered.push(resolve); });
     const subscription = this.client.subscribe({ query: apollo.gql(document), variables, ...subscribeOptions }).subscribe({
       next: ({ error, ...result }) => stream.next({ ...resultOf(result), ...(error && { errors: error.errors ?? [error] }) }),
-      error: (error) => stream.fail(error.graphQLErrors ?? error), // which Apollo 4 has no more
+      error: (error) => stream.fail(error.graphQLErrors ?? error), // Apollo 4 has no graphQLErrors
       complete: () => stream.complete(),
     });
     stream.unsubscribe = () => subscription.unsubscribe();

@@ -5,7 +5,7 @@ import { graphql } from '../http.js';
 import { Stream } from '../stream.js';
 import { PusherSubscriber } from './pusher.js';
 
-/** LaravelEcho is an application that asks for the channel itself and listens with Laravel Echo. */
+/** LaravelEcho is an application that requests the channel itself and listens with Laravel Echo. */
 export class LaravelEcho extends PusherSubscriber {
   static title = 'laravel-echo';
   static deliversInitialValue = true;
@@ -16,7 +16,7 @@ export class LaravelEcho extends PusherSubscriber {
   }
 
   connect(key, options, authEndpoint) {
-    // Not its bearerToken: that is written into headers which all Echos of a process share.
+    // Not its bearerToken, because that goes into headers which all Echos of a process share.
     const auth = { headers: this.person.headers };
     this.echo = new Echo({ broadcaster: this.constructor.broadcaster, Pusher, key, ...options, authEndpoint, auth });
     return this.echo.connector.pusher;

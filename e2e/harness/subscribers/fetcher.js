@@ -3,7 +3,7 @@ import createPusherFetcher from 'graphql-ruby-client/subscriptions/createPusherF
 import { Stream } from '../stream.js';
 import { PusherSubscriber } from './pusher.js';
 
-/** Fetcher is graphql-ruby-client's fetcher for GraphiQL. It has no word for the end: it hands out `undefined`. */
+/** Fetcher is graphql-ruby-client's fetcher for GraphiQL. It reports the end by the result `undefined`. */
 export class Fetcher extends PusherSubscriber {
   static title = 'graphql-ruby-client\'s fetcher for GraphiQL';
   static deliversInitialValue = true;
@@ -34,7 +34,7 @@ export class Fetcher extends PusherSubscriber {
   async #read(stream, results) {
     for await (const result of results) {
       if (result) stream.next(result);
-      else stream.complete(); // an application that knows takes it for the end
+      else stream.complete(); // applications must take undefined for the end
     }
     stream.complete();
   }

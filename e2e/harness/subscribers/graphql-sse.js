@@ -7,17 +7,17 @@ import { Watch } from '../wait.js';
 export class GraphqlSse {
   static title = 'graphql-sse';
   static overPusher = false;
-  static toldOfSignOut = ['completed', ['UNAUTHENTICATED']];
+  static endOfSession = ['completed', ['UNAUTHENTICATED']];
   static deliversInitialValue = true;
   #connecting = 0;
-  #answers = new Set(); // signals that end the answers which are still coming in
+  #answers = new Set(); // signals that end the open answers
   #watch = new Watch();
 
   constructor(person, { line, eager = true }) {
     this.client = createClient({
       url: `http://${line.host}:${line.port}/graphql`,
       headers: { Authorization: `Bearer ${person.token}` },
-      ...(eager && { retry: async () => {} }), // its own wait is one to four seconds
+      ...(eager && { retry: async () => {} }), // by default it waits one to four seconds
       on: {
         connecting: () => {
           this.#connecting += 1;
@@ -40,7 +40,7 @@ export class GraphqlSse {
     }
   }
 
-  /** open is how many answers still come in. One that was ended by its signal may stay without an end here. */
+  /** open returns the number of open answers. An answer that was ended by its signal may never end here. */
   get open() {
     return [...this.#answers].filter((signal) => !signal.aborted).length;
   }
@@ -49,7 +49,7 @@ export class GraphqlSse {
     return streamOf(this.client, query, variables);
   }
 
-  /** lost resolves once it tries anew. */
+  /** lost resolves when it tries to connect again. */
   lost() {
     const before = this.#connecting;
     return this.#watch.until(() => this.#connecting > before, 'the cut is noticed');

@@ -4,11 +4,11 @@ import WebSocket from 'ws';
 import { streamOf } from '../stream.js';
 import { Watch } from '../wait.js';
 
-/** GraphqlWs is graphql-ws with a socket of its own, which it opens when it is first used. */
+/** GraphqlWs is graphql-ws with a socket of its own, which it opens at its first use. */
 export class GraphqlWs {
   static title = 'graphql-ws';
   static overPusher = false;
-  static toldOfSignOut = [4401, []];
+  static endOfSession = [4401, []];
   static deliversInitialValue = true;
   open = 0; // sockets
   #lost = false;
@@ -23,8 +23,8 @@ export class GraphqlWs {
     this.client = createClient({
       url: `ws://${line.host}:${line.port}/graphql`,
       connectionParams: { Authorization: `Bearer ${person.token}` },
-      webSocketImpl: WebSocket, // which Node.js 20 has not
-      ...(eager && { retryWait: async () => {} }), // its own wait is one to four seconds
+      webSocketImpl: WebSocket, // Node.js 20 has none
+      ...(eager && { retryWait: async () => {} }), // by default it waits one to four seconds
       on: { opened: () => changed(1), closed: () => changed(-1) },
     });
   }
@@ -38,7 +38,7 @@ export class GraphqlWs {
   }
 
   close() {
-    // Not waited for: where a connection is being made, it would be for ever.
+    // Not awaited, because dispose does not return while a connection is being made.
     this.client.dispose().catch(() => {});
   }
 }

@@ -14,12 +14,15 @@ import { Urql } from './urql.js';
 /** subscribers are the published clients, those over Pusher first. Each has the interface of PusherSubscriber. */
 export const subscribers = [GraphqlRuby, Lighthouse, LaravelEcho, GraphqlWs, GraphqlSse];
 
-/** published are all clients over Pusher, also those that cannot do all of what the matrix asks: the table of docs/protocol.md. */
+/**
+ * published are all clients over Pusher, also those that cannot do everything in the matrix. See the table of
+ * docs/protocol.md.
+ */
 export const published = [
   GraphqlRuby, GraphqlRuby15, Lighthouse, LighthouseV4, Relay, Urql, Fetcher, LaravelEcho, LaravelReverb, Thekonz, Thekonz1, BarePusher,
 ];
 
-/** openSubscriber makes a client of a person's, with a line of its own as `line`, until the test ends. */
+/** openSubscriber creates a client for a person until the test ends. It has a line of its own as `line`. */
 export async function openSubscriber(t, Client, person, options = {}) {
   const realtime = await person.query('realtime');
   const address = Client.overPusher ? `${realtime.host}:${realtime.port}` : person.server.address;

@@ -1,14 +1,14 @@
 import { ApolloLink, Observable } from '@apollo/client';
 
 /**
- * LighthouseLink does, step by step, what the link in Lighthouse's documentation does: section "Apollo for Pusher" of
- * https://lighthouse-php.com/6/subscriptions/client-implementations.html. That one is no package: applications copied
- * it. So its weaknesses are kept here, for the server has to live with them:
+ * LighthouseLink does the same as the link in Lighthouse's documentation, step by step: section "Apollo for Pusher" of
+ * https://lighthouse-php.com/6/subscriptions/client-implementations.html. That one is no package, so
+ * applications copied it. Its weaknesses are kept here, because the server must work with them:
  *
- * - it replaces `subscribe` of the observable that it returns, and with it what Apollo would call to unsubscribe;
- * - it reads `lighthouse_subscriptions.channel` of any answer that has extensions, whether or not it is there;
- * - it ignores `data` of the answer that has a channel, and the failure of the request;
- * - at the end it completes first, and only then hands out a result that came along.
+ * - it replaces `subscribe` of the observable that it returns, so Apollo cannot unsubscribe;
+ * - it reads `lighthouse_subscriptions.channel` of any answer with extensions, even if it is missing;
+ * - it ignores `data` of the answer with a channel, and a failure of the request;
+ * - at the end it completes first, and then hands out the last result.
  */
 export class LighthouseLink extends ApolloLink {
   constructor({ pusher }) {
@@ -50,7 +50,7 @@ export class LighthouseLink extends ApolloLink {
   }
 }
 
-/** observerOf makes one of what subscribe may be called with: an observer, or up to three functions. */
+/** observerOf returns an observer for the arguments of subscribe: an observer, or up to three functions. */
 function observerOf(first, onError, onComplete) {
   const given = typeof first === 'function' ? { next: first, error: onError, complete: onComplete } : first;
   return {
@@ -61,8 +61,8 @@ function observerOf(first, onError, onComplete) {
 }
 
 /**
- * LighthouseLinkV4 does what the link in the documentation of Lighthouse 4 did. It looks the channel up by the operation's
- * name, and never leaves a channel but at the end.
+ * LighthouseLinkV4 does the same as the link in the documentation of Lighthouse 4. It finds the channel by the
+ * operation's name, and leaves a channel only at the end.
  */
 export class LighthouseLinkV4 extends ApolloLink {
   constructor({ pusher }) {

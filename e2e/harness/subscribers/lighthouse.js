@@ -1,7 +1,7 @@
 import { ApolloSubscriber } from './apollo.js';
 import { LighthouseLink, LighthouseLinkV4 } from './lighthouse-link.js';
 
-/** Lighthouse is the link of Lighthouse's documentation, with pusher-js configured as written there. */
+/** Lighthouse is the link of Lighthouse's documentation, with pusher-js configured as documented there. */
 export class Lighthouse extends ApolloSubscriber {
   static title = 'Lighthouse\'s documented link with Apollo';
   static deliversInitialValue = false;

@@ -3,10 +3,10 @@ import Pusher from 'pusher-js';
 import { Watch } from '../wait.js';
 import '../timers.js';
 
-/** PusherSubscriber is what the clients over Pusher have in common: pusher-js, connected through a line. */
+/** PusherSubscriber is the common part of the clients over Pusher: pusher-js, connected through a line. */
 export class PusherSubscriber {
   static overPusher = true;
-  static toldOfSignOut = ['completed', []]; // how a stream ends whose session does, and the codes that come with it
+  static endOfSession = ['completed', []]; // how a stream ends with its session, and the codes of its errors
   #watch = new Watch();
 
   constructor(person, { line, realtime, authEndpoint, headers }) {
@@ -23,12 +23,12 @@ export class PusherSubscriber {
     return new Pusher(key, { ...options, channelAuthorization: { endpoint, headers: this.person.headers } });
   }
 
-  /** open is how much of it would keep the server busy. */
+  /** open returns how many of its subscriptions the server has to serve. */
   get open() {
     return this.pusher.allChannels().length;
   }
 
-  /** lost resolves once the client knows that its connection is gone. */
+  /** lost resolves when the client knows that its connection is gone. */
   lost() {
     return this.#watch.until(() => this.pusher.connection.state !== 'connected', 'the cut is noticed');
   }

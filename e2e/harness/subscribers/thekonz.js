@@ -5,7 +5,10 @@ import Pusher from 'pusher-js';
 
 import { ApolloSubscriber } from './apollo.js';
 
-/** Thekonz is @thekonz/apollo-lighthouse-subscription-link 2.0.0-rc.1 with Apollo Client 3 and Laravel Echo, without a header. */
+/**
+ * Thekonz is @thekonz/apollo-lighthouse-subscription-link 2.0.0-rc.1 with Apollo Client 3 and Laravel Echo, without a
+ * header.
+ */
 export class Thekonz extends ApolloSubscriber {
   static title = 'thekonz\'s link 2.0.0-rc.1 with Apollo 3';
   static apollo = three.apollo;
@@ -30,7 +33,7 @@ export class Thekonz extends ApolloSubscriber {
   }
 }
 
-/** Thekonz1 is its version 1.3.0 with Apollo Client 2. It hands out the result's `data` as the result. */
+/** Thekonz1 is its version 1.3.0 with Apollo Client 2. Its result is the `data` of the result. */
 export class Thekonz1 extends Thekonz {
   static title = 'thekonz\'s link 1.3.0 with Apollo 2';
   static apollo = two;

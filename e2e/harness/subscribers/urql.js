@@ -4,7 +4,10 @@ import SubscriptionExchange from 'graphql-ruby-client/subscriptions/Subscription
 import { Stream } from '../stream.js';
 import { PusherSubscriber } from './pusher.js';
 
-/** Urql is urql with the exchange of graphql-ruby-client, which wants an operation with its key and context: urql 6 hands over neither. */
+/**
+ * Urql is urql with the exchange of graphql-ruby-client. The exchange needs an operation with its key and context,
+ * but urql 6 gives it neither.
+ */
 export class Urql extends PusherSubscriber {
   static title = 'urql with graphql-ruby-client\'s exchange';
   static deliversInitialValue = true;
