@@ -14,14 +14,14 @@ import { Failure } from './ui/States'
 const loadSignedIn = () => import('./SignedIn')
 const SignedIn = lazy(loadSignedIn)
 
-/** App is who may see which pages. */
+/** App shows each page to those who may see it. */
 export function App() {
   const { viewer, error, refetch } = useSession()
   const { wasSignedIn, isOver } = useOwner(viewer)
   useForgetting(viewer)
   const { tabs } = useRealtime()
   useEffect(() => {
-    // Signed in there is signed in here.
+    // If somebody signs in in another tab, this tab is signed in, too.
     return viewer === null ? tabs.onWritten(() => void refetch().catch(handledElsewhere)) : undefined
   }, [viewer, tabs, refetch])
 
@@ -37,7 +37,7 @@ export function App() {
   }
   if (viewer === null) {
     return (
-      // Who begins to fill in the form will need the rest soon.
+      // A person who starts to fill in the form will soon need the rest of the app.
       <div onFocus={() => void loadSignedIn().catch(handledElsewhere)}>
         <Switch>
           <Route path="/sign-in" component={SignInPage} />
@@ -65,7 +65,10 @@ function Waiting() {
   )
 }
 
-/** ToSignIn remembers where the way led, and why it leads here: the session may have ended by itself. */
+/**
+ * ToSignIn redirects to signing in. It remembers the target and the reason, because the session may have ended by
+ * itself.
+ */
 function ToSignIn({ ended }: { ended: boolean }) {
   const [pathname] = useLocation()
   const search = useSearch()
@@ -74,8 +77,9 @@ function ToSignIn({ ended }: { ended: boolean }) {
 }
 
 /**
- * useOwner says whose session this page was loaded for, and whether it is over. Then the page is loaded anew before anybody else, or the
- * same person again, sees anything: nothing of the first session may stay, in no cache and in no answer that is on its way.
+ * useOwner returns the person for whose session this page was loaded, and whether that session is over. After its end
+ * the page is loaded again before the next person sees anything. So no data of the first session remains in a cache
+ * or a late response.
  */
 function useOwner(viewer: Viewer | null | undefined) {
   const [owner, setOwner] = useState<{ id: string; hasEnded: boolean }>()

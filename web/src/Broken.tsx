@@ -1,8 +1,8 @@
 import { Alert, Button, Center, Stack, Text } from '@mantine/core'
 
 /**
- * Broken stands where the pages would be: one of them failed, or their files could not be loaded, or they no longer fit together
- * because the server was updated. Loading everything again is what helps.
+ * Broken replaces the pages if one of them failed or its files could not be loaded, for example because the server
+ * was updated. A reload of everything helps.
  */
 export function Broken() {
   return (

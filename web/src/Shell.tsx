@@ -22,10 +22,10 @@ const places = [
   { to: '/sent', label: 'Sent', Icon: IconSend },
 ]
 
-/** What one has opened, the bell's list or the account, lies over the toasts: Mantine's popovers are at 300. */
+/** Open popovers, such as the bell's list or the account, lie over the toasts. Mantine's popovers are at 300. */
 const belowPopovers = 250
 
-/** Shell is what stands around every page of a signed-in person, and keeps them live. */
+/** Shell is the frame of every page of a signed-in person. It keeps the pages live. */
 export function Shell({ viewer, children }: { viewer: Viewer; children: ReactNode }) {
   const { state, problem, check } = useLive(viewer.user.id)
   const { unreadCount } = useNotifications()
@@ -68,7 +68,7 @@ export function Shell({ viewer, children }: { viewer: Viewer; children: ReactNod
   )
 }
 
-/** forgetToasts takes away what was told to one person before another comes. */
+/** forgetToasts removes the toasts of one person before another signs in. */
 function forgetToasts() {
   notifications.clean()
   notifications.cleanQueue()

@@ -19,10 +19,16 @@ import { handledElsewhere } from './ui/errors'
 const loadAskPage = async () => ({ default: (await import('./features/ask/AskPage')).AskPage })
 const AskPage = lazy(loadAskPage)
 
-/** The field in which one searches for a person is the largest there is: it comes once the first page has settled, in ms, or is asked for. */
+/**
+ * The field for choosing a person is the largest component. It is loaded this long after the first page, in ms, or
+ * when it is needed.
+ */
 const settled = 10_000
 
-/** SignedIn is all that a signed-in person sees. It is loaded apart: who has to sign in first does not wait for it. */
+/**
+ * SignedIn is everything that a signed-in person sees. It is a bundle of its own, so that signing in does not wait
+ * for it.
+ */
 export default function SignedIn({ viewer }: { viewer: Viewer }) {
   useEffect(() => {
     const timer = setTimeout(() => void loadAskPage().catch(handledElsewhere), settled)

@@ -1,12 +1,12 @@
 import { InMemoryCache } from '@apollo/client'
 import { relayStylePagination } from '@apollo/client/utilities'
 
-/** newCache makes the cache of everything the server told: lists grow page by page, one for each filter. */
+/** newCache returns the cache for the server's data. Lists grow page by page, with one list for each filter. */
 export function newCache(): InMemoryCache {
   return new InMemoryCache({
     possibleTypes: { Node: ['User', 'Knowledge', 'KnowledgeRequest', 'Notification', 'Subscriber'] },
     typePolicies: {
-      // A request is answered once. An answer that was on its way before an event came does not take back what the event told.
+      // A request is answered only once. A response from before an event must not undo the event's change.
       KnowledgeRequest: {
         fields: {
           status: { merge: (before: string | undefined, now: string) => (before && now === 'PENDING' ? before : now) },

@@ -12,8 +12,9 @@ import type { Realtime } from './realtime/context'
 import { codeOf } from './ui/errors'
 
 /**
- * newClient makes the Apollo client. Subscriptions travel over Pusher; an ended session is noticed wherever it shows; and while the
- * server cannot be reached, subscriptions are sent again, and queries whose context says `retry`.
+ * newClient returns the Apollo client. Subscriptions travel over Pusher. The end of a session is noticed in every
+ * response. While the server cannot be reached, subscriptions are retried, and also queries whose context has
+ * `retry`.
  */
 export function newClient({ pusherSource, settings, tabs }: Realtime): ApolloClient {
   const cache = newCache()
@@ -27,7 +28,7 @@ export function newClient({ pusherSource, settings, tabs }: Realtime): ApolloCli
     attempts: (_, { operationType, getContext }) =>
       operationType === OperationTypeNode.SUBSCRIPTION || getContext().retry === true,
   })
-  // The link of Pusher stands before the one that tries again: what Pusher refuses is not tried again.
+  // The link for Pusher comes before the retrying one, so what Pusher rejects is not retried.
   return new ApolloClient({
     cache,
     link: ApolloLink.from([
@@ -36,7 +37,10 @@ export function newClient({ pusherSource, settings, tabs }: Realtime): ApolloCli
   })
 }
 
-/** overPusher is a ChannelsLink, loaded with the first subscription: who signs in first does not wait for Pusher. */
+/**
+ * overPusher returns a ChannelsLink that is loaded with the first subscription, so that signing in does not wait for
+ * Pusher.
+ */
 function overPusher(source: PusherSource): ApolloLink {
   let link: Promise<ChannelsLink> | undefined
   const load = async () => {
@@ -46,7 +50,7 @@ function overPusher(source: PusherSource): ApolloLink {
   return new ApolloLink((operation, forward) => {
     if (operation.operationType !== OperationTypeNode.SUBSCRIPTION) return forward(operation)
     link ??= load().catch((error: unknown) => {
-      link = undefined // the next subscription tries again
+      link = undefined // the next subscription loads it again
       throw error
     })
     return from(link).pipe(switchMap((pusher) => pusher.request(operation, forward)))

@@ -1,8 +1,9 @@
 import { createTheme, type NotificationProps, type PopoverProps } from '@mantine/core'
 
 /**
- * The look of Mantine's components. Its colours are variables of theme.css: the page forbids styles that scripts write into it, so
- * MantineProvider makes none. Components are named and not imported: the page to sign in needs none of these.
+ * The look of Mantine's components. Its colours are variables of theme.css, so MantineProvider makes no styles,
+ * because the page's policy forbids styles that scripts write. Components are named and not imported, because the
+ * page for signing in needs none of them.
  */
 export const theme = createTheme({
   primaryColor: 'teal',

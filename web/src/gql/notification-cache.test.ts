@@ -10,8 +10,8 @@ beforeEach(() => {
   cache = newCache()
 })
 
-/** told is the n-th notification: that a request is gone. */
-function told(n: number): NotificationFieldsFragment {
+/** notification returns the n-th notification, whose request no longer exists. */
+function notification(n: number): NotificationFieldsFragment {
   const createdAt = `2026-11-23T10:00:0${n}.000Z`
   return { id: String(n), kind: 'KNOWLEDGE_REQUEST', createdAt, readAt: null, request: null }
 }
@@ -37,9 +37,9 @@ function loaded() {
 }
 
 it('puts a notification on top of the list and counts it, once', () => {
-  load(1, told(1))
-  putNotification(cache, told(2))
-  putNotification(cache, told(2))
+  load(1, notification(1))
+  putNotification(cache, notification(2))
+  putNotification(cache, notification(2))
   expect(loaded()).toEqual({
     unread: 2,
     list: [
@@ -50,13 +50,13 @@ it('puts a notification on top of the list and counts it, once', () => {
 })
 
 it('leaves a list alone that was never loaded', () => {
-  putNotification(cache, told(1))
+  putNotification(cache, notification(1))
   markRead(cache, ['1'], '2026-11-23T11:00:00.000Z', 0)
   expect(loaded()).toBeUndefined()
 })
 
-it('marks those that are named, keeps when others were read, and takes the count that it is given', () => {
-  load(3, told(3), told(2), { ...told(1), readAt: '2026-11-23T10:30:00.000Z' })
+it('marks the given ones, keeps when others were read, and sets the given count', () => {
+  load(3, notification(3), notification(2), { ...notification(1), readAt: '2026-11-23T10:30:00.000Z' })
   markRead(cache, ['1', '3'], '2026-11-23T11:00:00.000Z', 1)
   expect(loaded()).toEqual({
     unread: 1,

@@ -2,7 +2,10 @@ import type { ApolloCache } from '@apollo/client'
 
 import { NotificationsDocument, type NotificationFieldsFragment } from './operations'
 
-/** putNotification puts a new notification on top of the cached list and counts it; one that is there stays as it is. */
+/**
+ * putNotification adds a new notification on top of the cached list and counts it. It does not change one that is
+ * already there.
+ */
 export function putNotification(cache: ApolloCache, notification: NotificationFieldsFragment) {
   cache.updateQuery({ query: NotificationsDocument }, (data) => {
     if (!data?.notifications || has(data.notifications.edges, notification.id)) return data
@@ -16,7 +19,7 @@ export function putNotification(cache: ApolloCache, notification: NotificationFi
   })
 }
 
-/** markRead notes in the cache that these are read, and how many of all are unread then. */
+/** markRead marks notifications as read in the cache, and sets the number of unread ones. */
 export function markRead(cache: ApolloCache, ids: string[], readAt: string, unreadCount: number) {
   cache.updateQuery({ query: NotificationsDocument }, (data) => {
     if (!data?.notifications) return data

@@ -7,7 +7,7 @@ import { readAgain } from './read-again'
 const slow = gql`query Slow { slow }`
 const quick = gql`query Quick { quick }`
 
-/** What has been asked and is not answered yet, by the name of its operation: the tests answer. */
+/** The queries that the tests have not answered yet, with the names of their operations. */
 let asked: { name: string; observer: Observer<ApolloLink.Result> }[]
 let client: ApolloClient
 let watched: ObservableQuery
@@ -34,7 +34,7 @@ function answer(name: string, data: Record<string, unknown>) {
 
 const names = () => asked.map(({ name }) => name)
 
-it('holds up no query for another one that is under way', async () => {
+it('delays no query because of another running one', async () => {
   client.watchQuery({ query: quick }).subscribe(() => undefined)
   answer('Quick', { quick: 0 })
   await vi.advanceTimersByTimeAsync(0)

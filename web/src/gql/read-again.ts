@@ -1,12 +1,14 @@
 import type { ApolloClient, ObservableQuery } from '@apollo/client'
 
-/** A query that nobody shows any more is silent: its answer is not waited for any longer than this, in milliseconds. */
+/**
+ * A query that nobody shows any more may never answer. readAgain waits for it no longer than this, in milliseconds.
+ */
 const patience = 10_000
 
 /**
- * readAgain fetches the queries on the screen, or those of some documents, each after what is under way for it. Apollo
- * gives a query the answer that an equal one waits for, and that can be older than what the caller has just learned.
- * It does not reject: each result is returned.
+ * readAgain fetches the queries on the screen, or those of some documents, each after its running fetch has ended.
+ * Apollo gives equal queries the same answer, which may be older than what the caller has just learned. readAgain
+ * does not reject but returns each result.
  */
 export function readAgain(
   client: ApolloClient,
@@ -26,7 +28,7 @@ function answered(query: ObservableQuery): Promise<void> {
     })
     function done() {
       clearTimeout(timer)
-      queueMicrotask(() => watching.unsubscribe()) // it may be called before there is something to unsubscribe
+      queueMicrotask(() => watching.unsubscribe()) // the callback may run before watching is set
       resolve()
     }
   })

@@ -54,7 +54,7 @@ describe('putRequest', () => {
     expect(list(cache, 'SENT')).toEqual([])
   })
 
-  it('serves the one who asked by the other box', () => {
+  it('updates the other box for the requester', () => {
     load(cache, { box: 'SENT', status: null }, [asked(1)])
     load(cache, { box: 'RECEIVED', status: null }, [])
     putRequest(cache, asked(2), ada.id)
@@ -62,7 +62,7 @@ describe('putRequest', () => {
     expect(list(cache, 'RECEIVED', null)).toEqual([])
   })
 
-  it('moves an answered request from list to list, each time to the place of the moment it was asked', () => {
+  it('moves an answered request from list to list, each time to its place by the time it was asked', () => {
     load(cache, { box: 'RECEIVED', status: 'PENDING' }, [asked(4), asked(2)])
     load(cache, { box: 'RECEIVED', status: 'APPROVED' }, [asked(3, 'APPROVED'), asked(1, 'APPROVED')])
     load(cache, { box: 'RECEIVED' }, [asked(4), asked(3, 'APPROVED'), asked(2), asked(1, 'APPROVED')])
@@ -105,7 +105,7 @@ describe('putRequest', () => {
     expect(list(cache, 'RECEIVED', 'PENDING')).toBeUndefined()
   })
 
-  it('keeps an answered request answered, whatever comes late', () => {
+  it('keeps an answered request answered, even if an older version comes later', () => {
     load(cache, { box: 'RECEIVED', status: 'PENDING' }, [asked(1)])
     load(cache, { box: 'RECEIVED', status: 'DENIED' }, [])
     putRequest(cache, asked(1, 'DENIED'), bob.id)
@@ -114,7 +114,7 @@ describe('putRequest', () => {
     expect(list(cache, 'RECEIVED', 'DENIED')).toEqual(['1'])
   })
 
-  it('wakes whoever watches a list when it changed, and only then', () => {
+  it('notifies the watchers of a list when it has changed, and only then', () => {
     load(cache, { box: 'RECEIVED', status: 'PENDING' }, [asked(1)])
     const seen = vi.fn()
     const variables = { box: 'RECEIVED', status: 'PENDING' } as const
@@ -126,7 +126,7 @@ describe('putRequest', () => {
     expect(seen).toHaveBeenCalledTimes(2)
   })
 
-  it('keeps an answer that an older answer of the server does not have yet', () => {
+  it('keeps an answer that an older response of the server does not have yet', () => {
     load(cache, { box: 'SENT' }, [asked(1)])
     putRequest(cache, { ...asked(1, 'APPROVED'), responseContent: 'Yes.' }, ada.id)
     load(cache, { box: 'SENT' }, [asked(1)])

@@ -2,16 +2,17 @@ import type { ApolloCache, Reference } from '@apollo/client'
 
 import { RequestFieldsFragmentDoc, type RequestBox, type RequestFieldsFragment } from './operations'
 
-/** What is kept for one list of requests, whatever its box and status. */
+/** One list of requests in the cache, of any box and status. */
 interface KeptList {
   edges: { __typename: string; node: Reference }[]
   pageInfo?: { hasNextPage?: boolean }
 }
 
 /**
- * putRequest makes every list of requests that has been loaded agree with this request: those that it belongs to have
- * it once, at its place by the time it was asked, and the others not at all. A place below what has been loaded is left
- * to the next page. An answered request stays answered, whatever comes late. Putting the same one again changes nothing.
+ * putRequest makes every loaded list of requests agree with this request. Lists that it belongs to contain it once,
+ * at its place by time, and other lists do not. If its place is below the loaded part, the next page will contain it.
+ * An answered request stays answered even if an older version comes later. Putting the same request again changes
+ * nothing.
  */
 export function putRequest(cache: ApolloCache, request: RequestFieldsFragment, viewerId: string): void {
   const id = cache.identify({ __typename: 'KnowledgeRequest', id: request.id })
@@ -48,7 +49,7 @@ export function putRequest(cache: ApolloCache, request: RequestFieldsFragment, v
   })
 }
 
-/** A list is kept under the field's name and, as JSON, the arguments that make it another list. */
+/** The cache stores a list under the field's name with its arguments as JSON. */
 function argumentsIn(storeFieldName: string) {
   return JSON.parse(storeFieldName.slice(storeFieldName.indexOf('{'))) as { box: RequestBox; status?: string | null }
 }

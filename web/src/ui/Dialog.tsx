@@ -5,13 +5,16 @@ import classes from './Dialog.module.css'
 
 interface DialogProps {
   opened: boolean
-  /** Called when it is to be closed: by Escape, or by a click beside it. */
+  /** Called by Escape, or by a click beside the dialog. */
   onClose: () => void
   title: string
   children: ReactNode
 }
 
-/** Dialog asks before anything else goes on. It is the browser's own: it keeps the focus, begins with the first button, and gives the focus back. */
+/**
+ * Dialog is a modal dialog of the browser itself. It keeps the focus inside, begins with the first button, and
+ * returns the focus at the end.
+ */
 export function Dialog({ opened, onClose, title, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   const titleId = useId()
@@ -28,7 +31,7 @@ export function Dialog({ opened, onClose, title, children }: DialogProps) {
       aria-labelledby={titleId}
       onClose={onClose}
       onClick={({ target, currentTarget }) => {
-        if (target === currentTarget) onClose() // beside it: all that can be seen is inside of the content
+        if (target === currentTarget) onClose() // beside the dialog, because everything visible is inside of the content
       }}
     >
       {opened && (

@@ -1,6 +1,6 @@
 import classes from './Logo.module.css'
 
-/** Logo is the bridge and the name. */
+/** Logo is the picture of the bridge with the name. */
 export function Logo() {
   return (
     <span className={classes.logo}>

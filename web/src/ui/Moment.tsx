@@ -9,7 +9,7 @@ const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 const day = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'short', year: 'numeric' })
 const full = new Intl.DateTimeFormat('en', { dateStyle: 'full', timeStyle: 'short' })
 
-/** Moment says when something happened: how long ago within a week, and the day before that. */
+/** Moment shows when something happened: within a week how long ago, and before that the date. */
 export function Moment({ at }: { at: string }) {
   const now = useSyncExternalStore(everyMinute, currentMinute)
   const date = new Date(at)
@@ -30,7 +30,7 @@ function everyMinute(changed: () => void) {
   return () => clearInterval(timer)
 }
 
-/** currentMinute is a moment that changes once a minute, as useSyncExternalStore needs it. */
+/** currentMinute returns a time that changes once a minute, for useSyncExternalStore. */
 function currentMinute() {
   return Math.floor(Date.now() / minute) * minute
 }

@@ -2,30 +2,30 @@ import { Group, Stack, Text, Title } from '@mantine/core'
 import { createContext, useContext, useEffect, useRef, type ReactNode } from 'react'
 import { useLocation } from 'wouter'
 
-import { lastWay } from './way'
+import { lastNavigation } from './navigation'
 
-/** TitleBadge is the number that the document's title begins with, as in "(2) Inbox · Lorebridge"; none where it is 0. */
+/** TitleBadge is the number at the start of the document's title, as in "(2) Inbox · Lorebridge". 0 means none. */
 export const TitleBadge = createContext(0)
 
 interface PageProps {
   title: string
-  /** One sentence on what the page is for. */
+  /** One sentence about the purpose of the page. */
   lead?: ReactNode
-  /** What one can do here, at the right of the title. */
+  /** The actions, at the right of the title. */
   actions?: ReactNode
   children: ReactNode
 }
 
-/** Page is the frame of every page: the title of the document, the heading, and the focus after the way to it. */
+/** Page is the frame of every page: the document's title, the heading, and the focus after a navigation. */
 export function Page({ title, lead, actions, children }: PageProps) {
   const badge = useContext(TitleBadge)
   const heading = useRef<HTMLHeadingElement>(null)
   const [pathname] = useLocation()
   useEffect(() => {
-    // On the first page one begins at the top; afterwards a screen reader goes on at the heading.
-    if (lastWay() !== 'load') heading.current?.focus({ preventScroll: true })
-    // Whoever goes back finds the place where they were: that is the browser's.
-    if (lastWay() === 'link') window.scrollTo(0, 0)
+    // The first page begins at the top. After that a screen reader continues at the heading.
+    if (lastNavigation() !== 'load') heading.current?.focus({ preventScroll: true })
+    // After Back and Forward the browser restores the position itself.
+    if (lastNavigation() === 'link') window.scrollTo(0, 0)
   }, [pathname])
 
   return (

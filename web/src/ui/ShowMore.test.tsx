@@ -6,7 +6,7 @@ import { show } from './testing/show'
 
 afterEach(cleanup)
 
-it('fetches one page at a time, says why one did not come, and tries again, with the focus where it was', async () => {
+it('fetches one page at a time, shows why one failed, and tries again, with the focus in its place', async () => {
   const pages: { resolve: () => void; reject: (error: Error) => void }[] = []
   const more = vi.fn(() => new Promise<void>((resolve, reject) => void pages.push({ resolve, reject })))
   show(<ShowMore more={more} />)

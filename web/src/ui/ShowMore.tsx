@@ -5,11 +5,14 @@ import classes from './ShowMore.module.css'
 import { Failure } from './States'
 
 interface ShowMoreProps {
-  /** Fetches the next page; it rejects where that fails. */
+  /** Fetches the next page. It rejects if that fails. */
   more: () => Promise<unknown>
 }
 
-/** ShowMore stands below a list that goes on. Where the next page cannot be fetched, it says why and tries again. */
+/**
+ * ShowMore is the button below a list with more pages. If the next page cannot be fetched, it shows why and tries
+ * again.
+ */
 export function ShowMore({ more }: ShowMoreProps) {
   const [loading, setLoading] = useState(false)
   const [error, setError] = useState<unknown>()
@@ -26,7 +29,7 @@ export function ShowMore({ more }: ShowMoreProps) {
     setLoading(false)
   }
 
-  // One button for all of it, never disabled: it keeps the focus.
+  // One button that is never disabled, so that it keeps the focus.
   return (
     <>
       {error !== undefined && !loading && <Failure error={error} title="More could not be loaded" />}

@@ -5,7 +5,7 @@ import type { ReactNode } from 'react'
 import { messageOf } from './errors'
 import classes from './States.module.css'
 
-/** Loading stands where a list will be. */
+/** Loading is shown in place of a list that is being loaded. */
 export function Loading({ label = 'Loading' }: { label?: string }) {
   return (
     <Stack gap="sm" role="status" aria-label={label}>
@@ -20,11 +20,11 @@ interface EmptyProps {
   icon: ReactNode
   title: string
   children: ReactNode
-  /** What one can do about it. */
+  /** What the viewer can do about it. */
   action?: ReactNode
 }
 
-/** Empty stands where there is nothing yet, and says how there will be something. */
+/** Empty is shown in place of an empty list, with how to fill it. */
 export function Empty({ icon, title, children, action }: EmptyProps) {
   return (
     <div className={classes.empty}>
@@ -42,7 +42,7 @@ export function Empty({ icon, title, children, action }: EmptyProps) {
   )
 }
 
-/** Failure says what could not be done, why, and offers to try again. */
+/** Failure shows what failed and why, and has a button to try again. */
 export function Failure({ error, title, onRetry }: { error: unknown; title: string; onRetry?: () => void }) {
   return (
     <Alert color="red" radius="lg" icon={<IconAlertTriangle aria-hidden />} title={title} role="alert">

@@ -9,7 +9,7 @@ const looks = {
   DENIED: { word: 'Denied', Icon: IconX, className: classes.bad },
 } as const
 
-/** StatusBadge says where a request stands, by word, picture and colour. */
+/** StatusBadge shows the status of a request by a word, an icon and a colour. */
 export function StatusBadge({ status }: { status: KnowledgeRequestStatus }) {
   const { word, Icon, className } = looks[status]
   return (

@@ -3,22 +3,22 @@ import { describe, expect, it } from 'vitest'
 
 import { codeOf, fieldErrorOf, isMissing, messageOf, PlainError } from './errors'
 
-const refused = (message: string, extensions?: Record<string, unknown>) =>
+const rejected = (message: string, extensions?: Record<string, unknown>) =>
   new CombinedGraphQLErrors({ errors: [{ message, extensions }] })
 const answered = (status: number, headers?: Record<string, string>) =>
   new ServerError('no', { response: new Response(null, { status, headers }), bodyText: '' })
 
 describe('messageOf', () => {
   const cases: [what: string, error: unknown, message: string][] = [
-    ['what the server says, as a sentence', refused('too many requests'), 'Too many requests.'],
+    ['the message of the server, as a sentence', rejected('too many requests'), 'Too many requests.'],
     [
       'nothing of what went wrong inside of the server',
-      refused('internal', { code: 'INTERNAL' }),
+      rejected('internal', { code: 'INTERNAL' }),
       'Something went wrong on the server. Please try again.',
     ],
     [
       'when what passes is worth another try',
-      refused('the database cannot serve just now', { code: 'UNAVAILABLE', retryAfter: 2 }),
+      rejected('the database cannot serve just now', { code: 'UNAVAILABLE', retryAfter: 2 }),
       'The server cannot read or save anything just now. Please try again in 2 seconds.',
     ],
     [
@@ -27,37 +27,37 @@ describe('messageOf', () => {
       'The server cannot read or save anything just now. Please try again in 10 seconds.',
     ],
     [
-      'the same if nobody says when',
+      'the same without a time',
       answered(503),
       'The server cannot read or save anything just now. Please try again in a moment.',
     ],
-    ['what a server in between says', answered(502), 'The server answered with 502. Please try again in a moment.'],
+    ['an answer of a server in between', answered(502), 'The server answered with 502. Please try again in a moment.'],
     [
       'that nothing answers',
       new TypeError('Failed to fetch'),
       'The server cannot be reached. Check your connection and try again.',
     ],
-    ['what is meant for people', new PlainError('the channel is refused'), 'The channel is refused.'],
+    ['a message for people', new PlainError('the channel is refused'), 'The channel is refused.'],
     ['nothing of a bug', new RangeError('Invalid length'), 'Something went wrong in this page. Load it again.'],
     ['nothing of what is no error', 'oh', 'Something went wrong in this page. Load it again.'],
   ]
-  it.each(cases)('says %s', (_, error, message) => expect(messageOf(error)).toBe(message))
+  it.each(cases)('returns %s', (_, error, message) => expect(messageOf(error)).toBe(message))
 })
 
 describe('codeOf', () => {
   it('is the first code that the server sent, if any', () => {
-    expect(codeOf(refused('no', { code: 'NOT_FOUND' }))).toBe('NOT_FOUND')
-    expect(codeOf(refused('no', { code: 7 }))).toBeUndefined()
-    expect(codeOf(refused('no'))).toBeUndefined()
+    expect(codeOf(rejected('no', { code: 'NOT_FOUND' }))).toBe('NOT_FOUND')
+    expect(codeOf(rejected('no', { code: 7 }))).toBeUndefined()
+    expect(codeOf(rejected('no'))).toBeUndefined()
     expect(codeOf(new TypeError('no'))).toBeUndefined()
   })
 })
 
 describe('isMissing', () => {
-  it('is true where an id leads nowhere, or is none', () => {
-    expect(isMissing(refused('no such item', { code: 'NOT_FOUND' }))).toBe(true)
-    expect(isMissing(refused('abc is not an id', { code: 'BAD_USER_INPUT' }))).toBe(true)
-    expect(isMissing(refused('no', { code: 'INTERNAL' }))).toBe(false)
+  it('is true if an id leads nowhere, or is not valid', () => {
+    expect(isMissing(rejected('no such item', { code: 'NOT_FOUND' }))).toBe(true)
+    expect(isMissing(rejected('abc is not an id', { code: 'BAD_USER_INPUT' }))).toBe(true)
+    expect(isMissing(rejected('no', { code: 'INTERNAL' }))).toBe(false)
     expect(isMissing(new TypeError('Failed to fetch'))).toBe(false)
     expect(isMissing(undefined)).toBe(false)
   })
@@ -65,7 +65,7 @@ describe('isMissing', () => {
 
 describe('fieldErrorOf', () => {
   it('is the message for this field alone', () => {
-    const error = refused('email: is taken', { code: 'BAD_USER_INPUT', field: 'email' })
+    const error = rejected('email: is taken', { code: 'BAD_USER_INPUT', field: 'email' })
     expect(fieldErrorOf(error, 'email')).toBe('Is taken.')
     expect(fieldErrorOf(error, 'name')).toBeUndefined()
     expect(fieldErrorOf(new TypeError('no'), 'email')).toBeUndefined()

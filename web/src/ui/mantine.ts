@@ -1,5 +1,5 @@
-// The styles of the components that are used, in Mantine's order: all of them would be three times as much. The build fails
-// where one is missing.
+// The styles of the components that are used, in Mantine's order. All styles would be three times as large. The build
+// fails if one is missing.
 import '@mantine/core/styles/baseline.css'
 import '@mantine/core/styles/default-css-variables.css'
 import '@mantine/core/styles/global.css'

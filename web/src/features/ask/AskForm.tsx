@@ -18,15 +18,15 @@ const maxQuestion = 2000 // characters
 const number = new Intl.NumberFormat('en')
 
 interface AskFormProps {
-  /** The item asked for; without one a person is chosen. */
+  /** The requested item. Without one the form has a field for a person. */
   item?: { id: string; title: string; owner: Person }
-  /** Who is chosen at first. */
+  /** The person chosen at first. */
   person?: Person
 }
 
 /**
- * AskForm is where a question is written and sent. What was typed stays where sending fails, and ends with the page: the browser asks
- * before it is closed or loaded anew.
+ * AskForm is the form for a question. If sending fails, it keeps the text. The text is lost with the page, so the
+ * browser asks before the page is closed or reloaded.
  */
 export function AskForm({ item, person: first }: AskFormProps) {
   const [, navigate] = useLocation()
@@ -78,7 +78,7 @@ export function AskForm({ item, person: first }: AskFormProps) {
       setPending(request)
       return
     }
-    tellAsked(request)
+    showAsked(request)
     navigate('/sent')
   }
 
@@ -119,12 +119,12 @@ export function AskForm({ item, person: first }: AskFormProps) {
         </div>
         {problem && (
           <Alert color="red" role="alert" title={problem.title}>
-            <Told text={problem.text} link={problem.link} />
+            <TextWithLink text={problem.text} link={problem.link} />
           </Alert>
         )}
         {pending && (
           <Alert color="teal" role="alert" icon={<IconInfoCircle aria-hidden />} title="You have asked this already">
-            <Told
+            <TextWithLink
               text={`${pending.owner.name} has not answered yet.`}
               link={{ to: `/requests/${pending.id}`, label: 'See your request' }}
             />
@@ -148,7 +148,7 @@ export function AskForm({ item, person: first }: AskFormProps) {
   )
 }
 
-function Told({ text, link }: { text: string; link?: { to: string; label: string } }) {
+function TextWithLink({ text, link }: { text: string; link?: { to: string; label: string } }) {
   return (
     <Text size="sm">
       {text}{' '}
@@ -166,7 +166,7 @@ function questionProblem(characters: number): string | undefined {
   return characters > maxQuestion ? `A question has at most ${number.format(maxQuestion)} characters.` : undefined
 }
 
-function tellAsked({ id, owner }: RequestFieldsFragment) {
+function showAsked({ id, owner }: RequestFieldsFragment) {
   const toast = `asked-${id}`
   notifications.show({
     id: toast,

@@ -11,7 +11,7 @@ import { Failure, Loading } from '../../ui/States'
 import { AskForm } from './AskForm'
 import classes from './AskPage.module.css'
 
-/** AskPage is where one asks: a person whatever one likes, or for the item of the library that the address names. */
+/** AskPage is the page for asking a person any question, or for requesting the item in the address. */
 export function AskPage() {
   const [params] = useSearchParams()
   const itemId = params.get('knowledge')
@@ -27,7 +27,7 @@ export function AskPage() {
   )
 }
 
-/** AskAbout is the form for whom or what a link names. */
+/** AskAbout is the form for the person or the item in the link. */
 function AskAbout({ id }: { id: string }) {
   const viewerId = useQuery(MeDocument).data?.viewer?.user.id
   const { data, error, refetch } = useQuery(AskSubjectDocument, { variables: { id } })

@@ -20,11 +20,11 @@ interface PersonFieldProps {
   ref?: Ref<HTMLInputElement>
 }
 
-/** PersonField is where one chooses whom to ask: everybody but the viewer, found by a part of their name. */
+/** PersonField chooses the person to ask: anybody except the viewer, found by a part of their name. */
 export function PersonField({ value, onChange, error, ref }: PersonFieldProps) {
   const [text, setText] = useState(value?.name ?? '')
   const [settled] = useDebouncedValue(text.trim(), 250)
-  // What stands in the field after a choice is no search.
+  // After a choice the text of the field is not a search.
   const search = settled === value?.name ? null : settled || null
   const viewerId = useQuery(MeDocument).data?.viewer?.user.id
   const people = useQuery(PeopleDocument, { variables: { search }, fetchPolicy: 'cache-and-network' })
@@ -50,7 +50,7 @@ export function PersonField({ value, onChange, error, ref }: PersonFieldProps) {
       allowDeselect={false}
       leftSection={<IconUser size={18} aria-hidden />}
       data={all.map(({ id, name }) => ({ value: id, label: name }))}
-      // The server has searched.
+      // The server has already searched.
       filter={({ options }) => options}
       nothingFoundMessage={nothing}
       comboboxProps={{ withinPortal: false }}
@@ -58,7 +58,7 @@ export function PersonField({ value, onChange, error, ref }: PersonFieldProps) {
       classNames={{ options: classes.options, option: classes.option }}
       value={value?.id ?? null}
       onChange={(id) => onChange(all.find((person) => person.id === id) ?? null)}
-      // Above the field: its list opens over what is below.
+      // Above the field, because the open list covers what is below.
       inputWrapperOrder={['label', 'error', 'input']}
       searchValue={text}
       onSearchChange={setText}

@@ -5,11 +5,14 @@ import { codeOf, messageOf } from '../../ui/errors'
 interface Problem {
   title: string
   text: string
-  /** Where it goes on from here. */
+  /** A link to the next step. */
   link?: { to: string; label: string }
 }
 
-/** problemOf says why a question was not sent, and where that leads. `itemId` is the item asked for, if it is one. */
+/**
+ * problemOf returns why a question was not sent, and where to go from there. `itemId` is the requested item, if there
+ * is one.
+ */
 export function problemOf(error: unknown, itemId?: string): Problem {
   const item = itemId && { to: `/library/${itemId}`, label: 'Read it' }
   switch (codeOf(error)) {

@@ -11,11 +11,11 @@ import { codeOf, messageOf } from '../../ui/errors'
 interface DeleteKnowledgeProps {
   item: { id: string; title: string }
   className?: string
-  /** Called once the item is gone, also where it was already. */
+  /** Called when the item is deleted, also if it already was. */
   onDeleted: () => void
 }
 
-/** DeleteKnowledge is the button that deletes an item, after one has been told what that means. */
+/** DeleteKnowledge is the button that deletes an item after a confirmation. */
 export function DeleteKnowledge({ item, className, onDeleted }: DeleteKnowledgeProps) {
   const [opened, { open, close }] = useDisclosure()
   const [remove, { loading, error, reset }] = useMutation(DeleteKnowledgeDocument)

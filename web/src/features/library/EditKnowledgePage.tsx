@@ -8,27 +8,27 @@ import { UpdateKnowledgeDocument } from '../../gql/operations'
 import { Page } from '../../ui/Page'
 import { Failure, Loading } from '../../ui/States'
 import { handledElsewhere } from '../../ui/errors'
-import { Gone } from './Gone'
+import { NotFound } from './NotFound'
 import { KnowledgeForm, type KnowledgeText } from './KnowledgeForm'
 import classes from './KnowledgeForm.module.css'
 import { useItem } from './use-item'
 
-/** EditKnowledgePage is where the owner of an item changes it. */
+/** EditKnowledgePage is the page on which the owner of an item changes it. */
 export function EditKnowledgePage() {
   const { id = '' } = useParams()
   return <Edit key={id} id={id} />
 }
 
 function Edit({ id }: { id: string }) {
-  // From the server: what is changed is what is there now, not what was there when it was last read.
-  const { item, own, gone, error, refetch } = useItem(id, 'network-only')
+  // From the server, because the item may have changed since it was last read.
+  const { item, own, notFound, error, refetch } = useItem(id, 'network-only')
   const [initial, setInitial] = useState<KnowledgeText>()
   if (!initial && item && own && item.content !== null) setInitial({ title: item.title, content: item.content })
 
   const retry = () => void refetch().catch(handledElsewhere)
-  // Whatever becomes of the item meanwhile, what is being written stays.
+  // Changes of the item meanwhile do not affect the text in the form.
   if (initial) return <Editor id={id} initial={initial} />
-  if (gone) return <Gone />
+  if (notFound) return <NotFound />
   if (item) {
     return (
       <Page title={item.title} lead={`Only ${item.owner.name} can change this item.`}>
@@ -53,7 +53,7 @@ function Editor({ id, initial }: { id: string; initial: KnowledgeText }) {
   const [, navigate] = useLocation()
   const [update, { loading, error }] = useMutation(UpdateKnowledgeDocument)
 
-  /** save sends only what was changed: the rest may have been changed on another device meanwhile. */
+  /** save sends only changed fields, because another device may have changed the others meanwhile. */
   async function save({ title, content }: KnowledgeText) {
     const change = { ...(title !== initial.title && { title }), ...(content !== initial.content && { content }) }
     if (Object.keys(change).length > 0) {

@@ -37,15 +37,18 @@ interface ItemActionProps {
   action: keyof typeof actions
   item: Item
   className?: string
-  /** Whether the page is about this item alone: its action then needs no more than its word. */
+  /** Whether the page is about this item alone, so that the action's name is enough. */
   isTitled?: boolean
-  /** `filled` where it is what the page is for. */
+  /** `filled` for the main action of a page. */
   variant?: 'filled'
-  /** What stands on it, where that is more than a word. */
+  /** The content, if it is more than the action's name. */
   children?: ReactNode
 }
 
-/** ItemAction leads to what one can do with an item. It names the item to who hears it apart from the item's title. */
+/**
+ * ItemAction is a link to an action for an item. Screen readers get the item's title with it, because they may read
+ * the link alone.
+ */
 export function ItemAction({ action, item, className, isTitled = false, variant, children }: ItemActionProps) {
   const { word, Icon, to, label, variant: usual } = actions[action]
   return (

@@ -16,19 +16,19 @@ export interface KnowledgeText {
 
 interface KnowledgeFormProps {
   initial: KnowledgeText
-  /** What the button says that saves. */
+  /** The label of the button that saves. */
   submit: string
   saving: boolean
   /** Why the last attempt failed. */
   error: unknown
   onSubmit: (text: KnowledgeText) => void
-  /** What stands beside the button that saves. */
+  /** The element beside the button that saves. */
   cancel: ReactNode
 }
 
 /**
- * KnowledgeForm is where an item is written. It keeps what was typed where saving fails, leads to the field that is wrong,
- * and has the browser ask before the tab is closed on something unsaved. A link to another page of the app asks nothing.
+ * KnowledgeForm is the form for an item. If saving fails, it keeps the text and moves the focus to the wrong field.
+ * The browser asks before the tab is closed with unsaved text, but links to other pages of the app do not.
  */
 export function KnowledgeForm({ initial, submit, saving, error, onSubmit, cancel }: KnowledgeFormProps) {
   const [title, setTitle] = useState(initial.title)
@@ -43,10 +43,10 @@ export function KnowledgeForm({ initial, submit, saving, error, onSubmit, cancel
   })
 
   const used = { title: charactersOf(title), content: bytesOf(content) }
-  const refused = { title: fieldErrorOf(error, 'title'), content: fieldErrorOf(error, 'content') }
+  const rejected = { title: fieldErrorOf(error, 'title'), content: fieldErrorOf(error, 'content') }
   const wrong = {
-    title: titleProblem(used.title) ?? refused.title,
-    content: contentProblem(content, used.content) ?? refused.content,
+    title: titleProblem(used.title) ?? rejected.title,
+    content: contentProblem(content, used.content) ?? rejected.content,
   }
 
   useEffect(() => {
@@ -97,7 +97,7 @@ export function KnowledgeForm({ initial, submit, saving, error, onSubmit, cancel
           />
           <Remaining used={used.content} limit={maxContent} unit="bytes" />
         </div>
-        {error !== undefined && !refused.title && !refused.content && (
+        {error !== undefined && !rejected.title && !rejected.content && (
           <Alert color="red" role="alert" title="It has not been saved">
             {messageOf(error)}
           </Alert>

@@ -9,14 +9,14 @@ import { Page } from '../../ui/Page'
 import { Failure, Loading } from '../../ui/States'
 import { handledElsewhere } from '../../ui/errors'
 import { DeleteKnowledge } from './DeleteKnowledge'
-import { Gone } from './Gone'
+import { NotFound } from './NotFound'
 import classes from './KnowledgePage.module.css'
 import { ItemAction } from './ItemAction'
 import { forget } from './library-cache'
-import { Made } from './Made'
+import { Dates } from './Dates'
 import { useItem } from './use-item'
 
-/** KnowledgePage is one item: to be read, or asked for, or changed by its owner. */
+/** KnowledgePage shows one item, to read, to request, or to change for its owner. */
 export function KnowledgePage() {
   const { id = '' } = useParams()
   return <Item key={id} id={id} />
@@ -26,7 +26,7 @@ function Item({ id }: { id: string }) {
   const client = useApolloClient()
   const [, navigate] = useLocation()
   const [deleted, setDeleted] = useState(false)
-  const { item, known, own, gone, error, refetch } = useItem(deleted ? undefined : id)
+  const { item, known, own, notFound, error, refetch } = useItem(deleted ? undefined : id)
 
   // Once nothing here reads the item any more: else it would be asked for again.
   useEffect(() => {
@@ -37,7 +37,7 @@ function Item({ id }: { id: string }) {
 
   const retry = () => void refetch().catch(handledElsewhere)
   if (deleted) return null
-  if (gone) return <Gone />
+  if (notFound) return <NotFound />
   if (!known) {
     return (
       <Page title="Item">
@@ -54,7 +54,7 @@ function Item({ id }: { id: string }) {
       title={known.title}
       lead={
         <>
-          {own ? 'Yours' : known.owner.name} · <Made item={known} />
+          {own ? 'Yours' : known.owner.name} · <Dates item={known} />
         </>
       }
       actions={
@@ -90,7 +90,7 @@ interface ContentProps {
   own: boolean
 }
 
-/** Content is what can be read, or else how to come by it. */
+/** Content is the text of the item, or how to get it. */
 function Content({ item, own }: ContentProps) {
   const { content, owner } = item
   if (content === null) {

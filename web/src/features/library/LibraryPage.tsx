@@ -16,7 +16,7 @@ const views: { view: View; label: string; search: string }[] = [
   { view: 'mine', label: 'Mine', search: 'Search my titles' },
 ]
 
-/** LibraryPage is what there is to know: others' titles and the viewer's own. View and search stand in the address. */
+/** LibraryPage shows the titles of other people and the viewer's own. View and search are in the address. */
 export function LibraryPage() {
   const [params, setParams] = useSearchParams()
   const view: View = params.get('view') === 'mine' ? 'mine' : 'others'

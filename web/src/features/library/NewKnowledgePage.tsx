@@ -12,7 +12,7 @@ import { listOf, putOnTop } from './library-cache'
 
 const nothing: KnowledgeText = { title: '', content: '' }
 
-/** NewKnowledgePage is where one adds what one knows. */
+/** NewKnowledgePage is the page for adding an item. */
 export function NewKnowledgePage() {
   const [, navigate] = useLocation()
   const [create, { loading, error }] = useMutation(CreateKnowledgeDocument, {

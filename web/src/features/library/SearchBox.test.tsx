@@ -6,7 +6,7 @@ import { navigate } from 'wouter/use-browser-location'
 import { show } from '../../ui/testing/show'
 import { SearchBox } from './SearchBox'
 
-/** Search is a page whose search stands in the address, as the library's. */
+/** Search is a page with its search in the address, like the library. */
 function Search() {
   const [params, setParams] = useSearchParams()
   const report = (text: string) => setParams(text ? { q: text } : {}, { replace: true })
@@ -29,7 +29,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-it('begins with what is searched for, and reports what is typed once typing pauses', () => {
+it('begins with the current search, and reports the typed text when typing pauses', () => {
   expect(box().value).toBe('ladder')
   type('sho')
   type('shovel ')
@@ -39,7 +39,7 @@ it('begins with what is searched for, and reports what is typed once typing paus
   expect(box().value).toBe('shovel ')
 })
 
-it('keeps what is typed on while a search is under way', () => {
+it('keeps the text that is typed during a search', () => {
   type('shov')
   pause()
   type('shovel')
@@ -49,7 +49,7 @@ it('keeps what is typed on while a search is under way', () => {
   expect(searched()).toBe('shovel')
 })
 
-it('follows the address, by a link and by going back, and forgets what it had not reported', () => {
+it('follows the address, by a link and by going back, and forgets unreported text', () => {
   type('shovel')
   go('/library')
   expect(box().value).toBe('')
@@ -63,7 +63,7 @@ it('follows the address, by a link and by going back, and forgets what it had no
   expect(box().value).toBe('ladder')
 })
 
-it('reports at once where the field is left', () => {
+it('reports at once when the field is left', () => {
   type('shovel')
   fireEvent.blur(box())
   expect(searched()).toBe('shovel')
@@ -72,7 +72,7 @@ it('reports at once where the field is left', () => {
   expect(window.location.pathname + window.location.search).toBe('/ask')
 })
 
-it('searches for nothing at once where it is cleared', () => {
+it('clears the search at once when the field is cleared', () => {
   fireEvent.click(screen.getByRole('button', { name: 'Clear the search' }))
   expect(searched()).toBeNull()
   expect(document.activeElement).toBe(box())

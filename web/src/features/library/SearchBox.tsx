@@ -7,16 +7,16 @@ import classes from './SearchBox.module.css'
 
 interface SearchBoxProps {
   label: string
-  /** What is searched for now. */
+  /** The current search. */
   search: string
-  /** Called with the trimmed text once typing pauses or the field is left. */
+  /** Called with the trimmed text when typing pauses or the field loses the focus. */
   onSearch: (text: string) => void
 }
 
-/** SearchBox is the field that one searches titles with. It follows the search that a link or going back leads to. */
+/** SearchBox is the field for searching titles. It also follows changes of the search by a link or by going back. */
 export function SearchBox({ label, search, onSearch }: SearchBoxProps) {
   const [text, setText] = useState(search)
-  const [known, setKnown] = useState(search) // to the box: what it has reported, or what it follows
+  const [known, setKnown] = useState(search) // the last search that the box has reported or followed
   const input = useRef<HTMLInputElement>(null)
   const settle = useDebouncedCallback((value: string) => {
     setKnown(value.trim())
@@ -66,7 +66,7 @@ export function SearchBox({ label, search, onSearch }: SearchBoxProps) {
         }
         value={text}
         onChange={(event) => change(event.currentTarget.value)}
-        // Whoever follows a link next must not be brought back by a search that comes late.
+        // A late search must not undo a link that somebody follows next.
         onBlur={() => settle.flush()}
       />
     </form>

@@ -9,7 +9,7 @@ import card from '../../ui/Card.module.css'
 import { ShowMore } from '../../ui/ShowMore'
 import { Empty, Failure, Loading } from '../../ui/States'
 import { handledElsewhere } from '../../ui/errors'
-import { useGoOn } from '../../ui/use-go-on'
+import { useFocusAfterGrowth } from '../../ui/use-focus-after-growth'
 import { fits, listOf, putOnTop, type View } from './library-cache'
 import classes from './TitleList.module.css'
 import { TitleItem } from './TitleItem'
@@ -19,11 +19,11 @@ interface TitleListProps {
   view: View
   viewerId: string
   search: string
-  /** New titles that are not in the list before the reader asks for them. */
+  /** New titles that are not in the list until the reader asks for them. */
   waiting: KnowledgeFieldsFragment[]
 }
 
-/** TitleList is the titles of one view that a search finds, page by page, with their number told to who cannot see it. */
+/** TitleList shows the titles of a view that match a search, page by page. Screen readers are given their number. */
 export function TitleList({ view, viewerId, search, waiting }: TitleListProps) {
   const variables = listOf(view, viewerId, search)
   const { data, previousData, error, client, refetch, fetchMore } = useQuery(LibraryDocument, {
@@ -33,17 +33,17 @@ export function TitleList({ view, viewerId, search, waiting }: TitleListProps) {
   const shared = useShared()
   const list = useRef<HTMLUListElement>(null)
 
-  // While a search is on its way, what the one before found stays.
+  // During a search the results of the previous one stay.
   const found = (data ?? previousData)?.knowledge
   const items = found?.edges.map(({ node }) => node) ?? []
   const fresh = waiting.filter((title) => fits(title, search) && !items.some(({ id }) => id === title.id))
 
-  const goOnAt = useGoOn(list, items.length)
+  const focusAt = useFocusAfterGrowth(list, items.length)
 
-  const showMore = () => goOnAt(items.length, fetchMore({ variables: { after: found?.pageInfo.endCursor } }))
+  const showMore = () => focusAt(items.length, fetchMore({ variables: { after: found?.pageInfo.endCursor } }))
 
   function showFresh() {
-    void goOnAt(0)
+    void focusAt(0)
     putOnTop(client.cache, variables, fresh)
   }
 
@@ -90,7 +90,7 @@ export function TitleList({ view, viewerId, search, waiting }: TitleListProps) {
 }
 
 function counted(count: number, search: string): string {
-  if (count === 0 && !search) return '' // the page says more than a number
+  if (count === 0 && !search) return '' // the page shows a text instead of a number
   const titles = count === 1 ? '1 title' : `${count} titles`
   return search ? `${titles} with “${search}”.` : `${titles}.`
 }

@@ -2,29 +2,29 @@ import type { ApolloCache, Reference } from '@apollo/client'
 
 import { LibraryDocument, type KnowledgeFieldsFragment, type LibraryQueryVariables } from '../../gql/operations'
 
-/** What the cache keeps of one list of titles. */
+/** A list of titles in the cache. */
 interface KeptTitles {
   totalCount: number
   edges: { node: Reference }[]
 }
 
-/** What the cache keeps of one request, as far as its item matters. */
+/** The fields of a cached request that concern its item. */
 interface KeptRequest {
   knowledge: Reference | null
   status: string
   respondedAt: string | null
 }
 
-/** Whose titles a list shows: the viewer's own, or everybody else's. */
+/** The titles that a list shows: the viewer's own, or those of everybody else. */
 export type View = 'others' | 'mine'
 
-/** listOf is the list that a view shows, for this search. */
+/** listOf returns the variables of the list for a view and a search. */
 export function listOf(view: View, viewerId: string, search: string): LibraryQueryVariables {
   const where = view === 'mine' ? { ownerId: viewerId } : { ownerIdNEQ: viewerId }
   return { search: search || null, where }
 }
 
-/** putOnTop puts new titles, the newest first, on top of a list that has been loaded, each once. */
+/** putOnTop adds new titles, the newest first, on top of a loaded list, each once. */
 export function putOnTop(cache: ApolloCache, list: LibraryQueryVariables, titles: KnowledgeFieldsFragment[]) {
   cache.updateQuery({ query: LibraryDocument, variables: list }, (data) => {
     if (!data?.knowledge) return data
@@ -41,8 +41,8 @@ export function putOnTop(cache: ApolloCache, list: LibraryQueryVariables, titles
 }
 
 /**
- * forget takes a deleted item out of all that was loaded, and denies what was pending for it, as the server does.
- * The lists of requests are read anew when they are next shown: which of them a denied one belongs to has changed.
+ * forget removes a deleted item from everything that was loaded, and denies its pending requests, as the server does.
+ * Lists of requests are fetched again when they are next shown, because a denied request belongs to other lists.
  */
 export function forget(cache: ApolloCache, id: string) {
   cache.batch({
@@ -76,7 +76,7 @@ export function forget(cache: ApolloCache, id: string) {
   cache.gc()
 }
 
-/** fits says whether a search finds the title, as the server decides it. */
+/** fits reports whether the title matches a search, by the server's rule. */
 export function fits({ title }: { title: string }, search: string): boolean {
   return title.toLowerCase().includes(search.toLowerCase())
 }

@@ -5,9 +5,9 @@ import { KnowledgeFieldsFragmentDoc, KnowledgeItemDocument, MeDocument } from '.
 import { isMissing } from '../../ui/errors'
 
 /**
- * useItem reads one item with its content, null where the viewer may not read it. `known` is what a list has told of it
- * already; `gone` says that it does not exist. Without an id nothing is read; another
- * one needs another instance of the component that calls it.
+ * useItem reads one item with its content, which is null if the viewer may not read it. `known` is the data from a
+ * list, if there is some. `notFound` is true if the item does not exist. Without an id nothing is read. Another id
+ * needs another instance of the calling component.
  */
 export function useItem(id: string | undefined, fetchPolicy: WatchQueryFetchPolicy = 'cache-and-network') {
   const viewerId = useQuery(MeDocument).data?.viewer?.user.id
@@ -18,10 +18,10 @@ export function useItem(id: string | undefined, fetchPolicy: WatchQueryFetchPoli
     from: id ? { __typename: 'Knowledge', id } : null,
   })
 
-  // Where it cannot be fetched again, what was there stays.
+  // If a later fetch fails, the previous data stays.
   const node = (data ?? previousData)?.node
   const item = node?.__typename === 'Knowledge' ? node : undefined
-  const gone = isMissing(error) || (data !== undefined && !item)
-  const known = item ?? (listed.dataState === 'complete' && !gone ? listed.data : undefined)
-  return { item, known, own: known !== undefined && known.owner.id === viewerId, gone, error, refetch }
+  const notFound = isMissing(error) || (data !== undefined && !item)
+  const known = item ?? (listed.dataState === 'complete' && !notFound ? listed.data : undefined)
+  return { item, known, own: known !== undefined && known.owner.id === viewerId, notFound, error, refetch }
 }

@@ -7,9 +7,9 @@ import { readAgain } from '../../gql/read-again'
 import { fits, listOf, putOnTop } from './library-cache'
 
 /**
- * usePublished listens to new titles and returns those that wait, the newest first, until the reader asks for them: a list
- * does not move under the eye. The viewer's own, made on another device, go straight into their list, and others' into one
- * that is empty.
+ * usePublished listens for new titles and returns them, the newest first, until the reader asks for them. So a list
+ * does not move while somebody reads it. The viewer's own titles from another device go into their list at once.
+ * Titles of others go into an empty list at once.
  */
 export function usePublished(viewerId: string | undefined, search: string): KnowledgeFieldsFragment[] {
   const client = useApolloClient()

@@ -2,7 +2,10 @@ import { useQuery } from '@apollo/client/react'
 
 import { RequestsDocument } from '../../gql/operations'
 
-/** useShared is the ids of the items that the viewer may read because their owners approved: at most the newest hundred. */
+/**
+ * useShared returns the ids of the items that the viewer may read because their owners approved: at most the newest
+ * hundred.
+ */
 export function useShared(): ReadonlySet<string> {
   const { data } = useQuery(RequestsDocument, {
     variables: { box: 'SENT', status: 'APPROVED', first: 100 },

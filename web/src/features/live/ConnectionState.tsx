@@ -10,7 +10,9 @@ const meanings: Record<LiveState, string> = {
   failed: 'This browser cannot connect. Load the page again to see what is new.',
 }
 
-/** ConnectionState shows how the live connection is, in pusher-js's own words: connected means that events arrive. */
+/**
+ * ConnectionState shows the state of the live connection in pusher-js's words. "connected" means that events arrive.
+ */
 export function ConnectionState({ state }: { state: LiveState }) {
   return (
     <span className={classes.state} data-state={state} title={meanings[state]} role="status" aria-label={`Live connection: ${state}`}>

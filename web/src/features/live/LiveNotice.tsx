@@ -15,10 +15,13 @@ const notices: Record<LiveProblem, { text: string; action: string }> = {
   },
 }
 
-/** LiveNotice says that nothing is live, and what to do about it. It says nothing of what passes by itself at once. */
+/**
+ * LiveNotice shows that nothing is live, and what to do about it. It does not show problems that end soon by
+ * themselves.
+ */
 export function LiveNotice({ problem, onRetry }: { problem: LiveProblem | null; onRetry: () => void }) {
   const notice = problem && notices[problem]
-  // Forms with words that are not sent have the browser ask before the page is loaded anew.
+  // If forms have unsent text, the browser asks before the page is reloaded.
   const act = problem === 'blocked' ? () => window.location.reload() : onRetry
   return (
     <div role="status" aria-label="Live updates">

@@ -6,15 +6,18 @@ import { Link } from 'wouter'
 
 import type { NotificationKind, RequestFieldsFragment } from '../../gql/operations'
 
-/** More than so many missed events are told in one toast. */
+/** More missed events than this are shown in one toast. */
 const missedAtOnce = 3
 
-/** What happens while so many toasts are on the screen is told by one more, which counts. The others would wait, and be told late. */
+/**
+ * While this many toasts are visible, further events are counted in one more toast. Otherwise they would wait and
+ * appear late.
+ */
 const mostToasts = 4
 
 const duration = 8000 // ms
 
-interface Told {
+interface Toast {
   id: string
   title: string
   text: string
@@ -23,31 +26,31 @@ interface Told {
   color: string
 }
 
-/** tell shows a toast, or counts where there are many. */
-function tell(told: Told) {
-  if (isManyThere()) tellMany(counted + 1, 'more')
-  else if (notificationsStore.getState().notifications.length >= mostToasts) tellMany(1, 'more')
-  else notifications.show(toastOf(told))
+/** show shows a toast, or counts it if there are many. */
+function show(toast: Toast) {
+  if (isManyThere()) showCount(counted + 1, 'more')
+  else if (notificationsStore.getState().notifications.length >= mostToasts) showCount(1, 'more')
+  else notifications.show(toastOf(toast))
 }
 
 const many = 'many'
-let counted = 0 // by the toast of many, while it is there
+let counted = 0 // the number in the toast of many, while it is visible
 
 function isManyThere(): boolean {
   const { notifications: visible, queue } = notificationsStore.getState()
   return [...visible, ...queue].some(({ id }) => id === many)
 }
 
-function tellMany(count: number, words: string) {
+function showCount(count: number, which: string) {
   counted = count
-  const title = `${count} ${words} ${count === 1 ? 'thing' : 'things'} happened`
+  const title = `${count} ${which} ${count === 1 ? 'thing' : 'things'} happened`
   const icon = <IconSparkles size={18} aria-hidden />
   const toast = toastOf({ id: many, title, text: 'See your notifications.', to: '/notifications', icon, color: 'teal' })
   if (isManyThere()) notifications.update(toast)
   else notifications.show(toast)
 }
 
-function toastOf({ id, title, text, to, icon, color }: Told) {
+function toastOf({ id, title, text, to, icon, color }: Toast) {
   return {
     id,
     color,
@@ -66,9 +69,9 @@ function toastOf({ id, title, text, to, icon, color }: Told) {
   }
 }
 
-/** announceRequest tells that somebody asks the viewer. */
+/** announceRequest shows that somebody asks the viewer. */
 export function announceRequest(eventId: string, requestId: number | string, requesterName: string, question?: string) {
-  tell({
+  show({
     id: eventId,
     title: `${requesterName} asks you`,
     text: question ?? 'It is a long question: open it to read it.',
@@ -78,11 +81,11 @@ export function announceRequest(eventId: string, requestId: number | string, req
   })
 }
 
-/** announceResponse tells that the viewer's request was answered. */
+/** announceResponse shows that the viewer's request was answered. */
 export function announceResponse(eventId: string, request: RequestFieldsFragment) {
   const { id, owner, status, responseContent, question } = request
   const approved = status === 'APPROVED'
-  tell({
+  show({
     id: eventId,
     title: `${owner.name} ${approved ? 'approved' : 'denied'} your request`,
     text: responseContent ?? question,
@@ -98,10 +101,13 @@ interface Missed {
   request: RequestFieldsFragment | null
 }
 
-/** announceMissed tells what happened while the viewer was away, the oldest first: one by one where it is little, and else as a number. */
+/**
+ * announceMissed shows the events from the time when the viewer was away, the oldest first: single ones if they are
+ * few, or else their number.
+ */
 export function announceMissed(missed: Missed[], orMore = false) {
   if (missed.length > missedAtOnce) {
-    tellMany(missed.length, orMore ? 'or more' : 'new')
+    showCount(missed.length, orMore ? 'or more' : 'new')
     return
   }
   for (const { id, kind, request } of missed) {

@@ -12,7 +12,7 @@ const query = gql`
   }
 `
 
-/** What has been asked and is not answered yet: the tests answer. */
+/** The queries that the tests have not answered yet. */
 let asked: Observer<ApolloLink.Result>[]
 let client: ApolloClient
 let watched: ObservableQuery
@@ -33,7 +33,7 @@ function answer(result: ApolloLink.Result) {
   observer?.complete()
 }
 
-it('reads once at a time, and once more where something has changed meanwhile', async () => {
+it('fetches once at a time, and once more if something has changed meanwhile', async () => {
   const refresher = new Refresher(client)
   const done = Promise.all([refresher.run()])
   refresher.changed()
@@ -47,7 +47,7 @@ it('reads once at a time, and once more where something has changed meanwhile', 
   expect(watched.getCurrentResult().data).toEqual({ count: 2 })
 })
 
-it('does not take an answer for a new one that was under way before', async () => {
+it('does not take an answer from before for a new one', async () => {
   const before = watched.refetch()
   const done = new Refresher(client).run()
   expect(asked).toHaveLength(1)
@@ -59,7 +59,7 @@ it('does not take an answer for a new one that was under way before', async () =
   expect(watched.getCurrentResult().data).toEqual({ count: 2 })
 })
 
-it('reads no more where nothing has changed since it began', async () => {
+it('does not fetch again if nothing has changed since it began', async () => {
   const refresher = new Refresher(client)
   const done = refresher.run()
   answer({ data: { count: 1 } })
@@ -67,11 +67,11 @@ it('reads no more where nothing has changed since it began', async () => {
   expect(asked).toHaveLength(0)
 })
 
-it('rejects where the server is out of reach, and not for what it refuses', async () => {
+it('rejects if the server cannot be reached, and not if it answers with an error', async () => {
   const refresher = new Refresher(client)
-  const refused = refresher.run()
+  const rejected = refresher.run()
   answer({ errors: [new GraphQLError('no')] })
-  await refused
+  await rejected
   const failed = refresher.run()
   asked.shift()?.error(new TypeError('Failed to fetch'))
   await expect(failed).rejects.toThrow('Failed to fetch')

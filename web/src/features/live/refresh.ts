@@ -3,7 +3,9 @@ import { CombinedGraphQLErrors } from '@apollo/client/errors'
 
 import { readAgain } from '../../gql/read-again'
 
-/** Refresher reads again whatever is on the screen: once at a time, and once more where something has changed meanwhile. */
+/**
+ * Refresher fetches everything on the screen again: once at a time, and once more if something has changed meanwhile.
+ */
 export class Refresher {
   #client: ApolloClient
   #running: Promise<void> | undefined
@@ -13,7 +15,7 @@ export class Refresher {
     this.#client = client
   }
 
-  /** run rejects where the server could not be reached, and not for what it refuses. */
+  /** run rejects if the server could not be reached, but not if the server answers with an error. */
   run(): Promise<void> {
     this.changed()
     this.#running ??= this.#readUntilFresh().finally(() => {
@@ -22,7 +24,7 @@ export class Refresher {
     return this.#running
   }
 
-  /** changed says that what is being read may be older than what the cache has just been told. */
+  /** changed marks the running fetch as possibly older than the cache. */
   changed() {
     this.#isStale = true
   }

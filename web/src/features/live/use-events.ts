@@ -15,23 +15,23 @@ import type { KnowledgeRequestEvent, KnowledgeResponseEvent } from '../../realti
 import { announceMissed, announceRequest, announceResponse } from './announce'
 import type { Refresher } from './refresh'
 
-/** useEvents returns what is to be done with each event: tell it, and bring the cache in step. */
+/** useEvents returns the handlers of events, which show them and update the cache. */
 export function useEvents(viewerId: string, refresher: Refresher) {
   const client = useApolloClient()
   const seen = useRef<Set<string>>(null) // the notifications of the last resync
 
-  /** put brings a request into all lists that it belongs to, and what was told of it into the bell's. */
-  function put(request: RequestFieldsFragment, told?: { eventId: string; kind: NotificationKind; createdAt: string }) {
+  /** put adds a request to all lists that it belongs to, and its notification to the bell's list. */
+  function put(request: RequestFieldsFragment, notification?: { eventId: string; kind: NotificationKind; createdAt: string }) {
     refresher.changed()
     putRequest(client.cache, request, viewerId)
     if (request.status === 'APPROVED' && request.knowledge) forgetContent(request.knowledge.id)
-    if (told) {
-      const { eventId, ...rest } = told
+    if (notification) {
+      const { eventId, ...rest } = notification
       putNotification(client.cache, { id: eventId, ...rest, readAt: null, request })
     }
   }
 
-  /** forgetContent makes whoever shows the item read it again: it has just been shared. */
+  /** forgetContent makes the pages of the item fetch it again, because it has just been shared. */
   function forgetContent(knowledgeId: string) {
     client.cache.modify({ id: `Knowledge:${knowledgeId}`, fields: { content: (_, { DELETE }) => DELETE } })
   }
@@ -41,7 +41,7 @@ export function useEvents(viewerId: string, refresher: Refresher) {
       query: EventRequestDocument,
       variables: { id: String(requestId) },
       fetchPolicy: 'network-only',
-      context: { retry: true, queryDeduplication: false }, // an answer that is under way can be older than the event
+      context: { retry: true, queryDeduplication: false }, // a running query may return an answer from before the event
     })
     return data?.node?.__typename === 'KnowledgeRequest' ? data.node : undefined
   }
@@ -49,14 +49,19 @@ export function useEvents(viewerId: string, refresher: Refresher) {
   return {
     put,
 
-    /** onRequest tells at once what the event says. Who asks, and for which item, it does not say so that a list could show it. */
+    /**
+     * onRequest shows the event at once. The event lacks data for the lists, such as the requester's id and the item.
+     */
     async onRequest({ eventId, requestId, requesterName, question, createdAt }: KnowledgeRequestEvent) {
       announceRequest(eventId, requestId, requesterName, question)
       const request = await fetchRequest(requestId)
       if (request) put(request, { eventId, kind: 'KNOWLEDGE_REQUEST', createdAt })
     },
 
-    /** onResponse asks the server only where the event has no text, which may have been too long for it, or the request is not known here. */
+    /**
+     * onResponse asks the server only if the event has no text, which may have been too long, or if the request is
+     * not in the cache.
+     */
     async onResponse({ eventId, requestId, status, responseContent }: KnowledgeResponseEvent) {
       const now = new Date().toISOString()
       const known = client.cache.readFragment({
@@ -75,8 +80,8 @@ export function useEvents(viewerId: string, refresher: Refresher) {
     },
 
     /**
-     * onResync reads again what is on the screen, and announces what is new in it since the last time, whoever read that first. The
-     * first time it is what came after the page was first read.
+     * onResync fetches everything on the screen, and announces what is new since the last time, even if another fetch
+     * got it first. The first time this is everything since the page was loaded.
      */
     async onResync(claim: (eventId: string) => boolean) {
       const read = () => client.readQuery({ query: NotificationsDocument })?.notifications
@@ -88,7 +93,7 @@ export function useEvents(viewerId: string, refresher: Refresher) {
       const fresh = new Set(nodes.filter(({ id }) => claim(id)))
       seen.current = idsOf(page)
       if (!known) return
-      const oldest = nodes.findLastIndex(({ id }) => known.has(id)) // what stands below it is old, and was read by scrolling
+      const oldest = nodes.findLastIndex(({ id }) => known.has(id)) // notifications below it are old, and were loaded by scrolling
       const above = oldest === -1 ? nodes : nodes.slice(0, oldest)
       const missed = above.filter((node) => fresh.has(node) && !known.has(node.id)).reverse()
       for (const { request } of missed) if (request) put(request)

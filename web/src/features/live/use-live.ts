@@ -12,10 +12,10 @@ import { useEvents } from './use-events'
 import { useReturns } from './use-returns'
 
 /**
- * useLive keeps the cache of a signed-in person in step with the server for as long as it is mounted, and says how the connection is.
- * Nothing is polled: what others do comes as events, what the viewer does elsewhere by a subscription, and what was missed is read
- * after each join, whenever the page comes back to the eye, and when another tab has written. How to connect is read again whenever it
- * may have changed.
+ * useLive keeps the cache of a signed-in person up to date while it is mounted, and returns the state of the
+ * connection. It does not poll. What others do arrives as events, and what the viewer does on other devices by a
+ * subscription. Missed changes are fetched after each join, when the page becomes visible again, and when another tab
+ * has changed something. The settings of the connection are fetched again whenever they may have changed.
  */
 export function useLive(viewerId: string): UsePusherResult {
   const client = useApolloClient()
@@ -23,9 +23,9 @@ export function useLive(viewerId: string): UsePusherResult {
   const [refresher] = useState(() => new Refresher(client))
   const events = useEvents(viewerId, refresher)
 
-  /** read rejects where the session has ended, too: by then the client has made the page the one to sign in. */
+  /** read also rejects if the session has ended. Then the client has already switched to the page for signing in. */
   async function read() {
-    // Not joined to a question that is on its way: its answer may be older than what made us ask.
+    // It does not share a running query, because that may return an older answer.
     const context = { queryDeduplication: false }
     const { data } = await client.query({ query: RealtimeDocument, fetchPolicy: 'no-cache', context })
     if (!data?.realtime) throw new Error('the server does not say how to connect')
@@ -53,7 +53,7 @@ export function useLive(viewerId: string): UsePusherResult {
       if (viewerActed) events.put(viewerActed)
     },
     onGap: readAgain,
-    onEnd: check, // it ends when channels get other names
+    onEnd: check, // it ends when the names of channels change
   })
   useEffect(() => settings.onChanged(check), [settings, check])
   useReturns(() => {

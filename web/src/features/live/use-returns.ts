@@ -1,9 +1,12 @@
 import { useEffect, useEffectEvent } from 'react'
 
-/** Who was away for less than this, in milliseconds, has missed nothing that matters: only reading on another device tells nobody. */
+/** A shorter absence, in milliseconds, needs no refresh, because only reading on another device causes no event. */
 const awayLongEnough = 15_000
 
-/** useReturns calls back when the person comes back to the page: from another tab, another window or a phone's lock. */
+/**
+ * useReturns calls back when the person comes back to the page: from another tab, from another window or after a
+ * phone's lock.
+ */
 export function useReturns(callback: () => void) {
   const onReturn = useEffectEvent(callback)
   useEffect(() => {

@@ -8,7 +8,7 @@ import classes from './Bell.module.css'
 import { NotificationItem } from './NotificationItem'
 import { useMarkAllRead, useNotifications } from './use-notifications'
 
-/** Bell shows how much is unread, and opens on the newest. */
+/** Bell shows the number of unread notifications, and opens a list of the newest. */
 export function Bell() {
   const { items, unreadCount, error, retry } = useNotifications()
   const markAll = useMarkAllRead()

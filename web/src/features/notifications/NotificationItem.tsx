@@ -4,20 +4,20 @@ import { Link } from 'wouter'
 import type { NotificationFieldsFragment } from '../../gql/operations'
 import { Moment } from '../../ui/Moment'
 import classes from './NotificationItem.module.css'
-import { headlineOf, textOf } from './words'
+import { headlineOf, textOf } from './headline'
 
 interface NotificationItemProps {
   notification: NotificationFieldsFragment
   onOpen?: () => void
 }
 
-/** NotificationItem is one line of the bell's list; it leads to the request. */
+/** NotificationItem is one entry of the bell's list, with a link to its request. */
 export function NotificationItem({ notification, onOpen }: NotificationItemProps) {
   const { request, createdAt, readAt } = notification
   const content = (
     <>
       <span className={classes.dot} data-unread={!readAt || undefined} aria-hidden />
-      <span className={classes.words}>
+      <span className={classes.text}>
         <Text component="span" size="sm" fw={readAt ? 500 : 650}>
           {headlineOf(notification)}
           {!readAt && <span className={classes.hidden}>, unread</span>}

@@ -5,17 +5,17 @@ import { useRef } from 'react'
 import { Page } from '../../ui/Page'
 import { ShowMore } from '../../ui/ShowMore'
 import { Empty, Failure, Loading } from '../../ui/States'
-import { useGoOn } from '../../ui/use-go-on'
+import { useFocusAfterGrowth } from '../../ui/use-focus-after-growth'
 import { NotificationItem } from './NotificationItem'
 import classes from './NotificationsPage.module.css'
 import { useMarkAllRead, useNotifications } from './use-notifications'
 
-/** NotificationsPage is all that happened for the viewer. */
+/** NotificationsPage shows all notifications of the viewer. */
 export function NotificationsPage() {
   const { items, loading, error, retry, more } = useNotifications()
   const markAll = useMarkAllRead()
   const list = useRef<HTMLUListElement>(null)
-  const goOnAt = useGoOn(list, items.length)
+  const focusAt = useFocusAfterGrowth(list, items.length)
   return (
     <Page
       title="Notifications"
@@ -42,7 +42,7 @@ export function NotificationsPage() {
           ))}
         </ul>
       )}
-      {more && <ShowMore more={() => goOnAt(items.length, more())} />}
+      {more && <ShowMore more={() => focusAt(items.length, more())} />}
     </Page>
   )
 }

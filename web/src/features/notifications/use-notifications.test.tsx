@@ -8,7 +8,7 @@ import { newCache } from '../../cache'
 import { show } from '../../ui/testing/show'
 import { NotificationsPage } from './NotificationsPage'
 
-const told = (n: number) => ({
+const notification = (n: number) => ({
   __typename: 'Notification',
   id: String(n),
   kind: 'KNOWLEDGE_REQUEST',
@@ -20,14 +20,14 @@ const list = {
   notifications: {
     __typename: 'NotificationConnection',
     unreadCount: 2,
-    edges: [told(2), told(1)].map((node) => ({ __typename: 'NotificationEdge', node })),
+    edges: [notification(2), notification(1)].map((node) => ({ __typename: 'NotificationEdge', node })),
     pageInfo: { __typename: 'PageInfo', hasNextPage: false, endCursor: null },
   },
 }
 const marked = { markNotificationsRead: { __typename: 'MarkNotificationsReadPayload', marked: 2, unreadCount: 0 } }
 
 let sent: unknown[]
-/** The server's answer, or its silence. */
+/** The observer for the server's answer. */
 let answer: { next: (result: ApolloLink.Result) => void; error: (error: unknown) => void; complete: () => void }
 const settle = (how: () => void) =>
   act(async () => {
@@ -72,7 +72,7 @@ it('marks all as read on the screen at once, and the server agrees', async () =>
   expect(unread()).toBe(0)
 })
 
-it('has them unread again where the server cannot be reached', async () => {
+it('makes them unread again if the server cannot be reached', async () => {
   expect(unread()).toBe(0)
   await settle(() => answer.error(new TypeError('Failed to fetch')))
   expect(unread()).toBe(2)

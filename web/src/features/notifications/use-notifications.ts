@@ -7,13 +7,13 @@ import { markRead } from '../../gql/notification-cache'
 import { MarkNotificationsReadDocument, NotificationsDocument, type NotificationFieldsFragment } from '../../gql/operations'
 import { handledElsewhere } from '../../ui/errors'
 
-/** useNotifications is what happened for the viewer, the newest first. */
+/** useNotifications returns the viewer's notifications, the newest first. */
 export function useNotifications() {
   const { data, previousData, loading, error, refetch, fetchMore } = useQuery(NotificationsDocument, {
     fetchPolicy: 'cache-and-network',
     nextFetchPolicy: 'cache-first',
   })
-  // Where it cannot be fetched again, what was there stays.
+  // If a later fetch fails, the previous data stays.
   const page = (data ?? previousData)?.notifications
   return {
     items: page?.edges.map(({ node }) => node) ?? [],
@@ -26,8 +26,8 @@ export function useNotifications() {
 }
 
 /**
- * useMarkRead marks notifications as read, on the screen at once: nobody else can want them unread, so nothing can go wrong.
- * Where the server cannot be reached they are unread again.
+ * useMarkRead marks notifications as read, at once on the screen, because nobody else changes them. They become
+ * unread again if the server cannot be reached.
  */
 function useMarkRead() {
   const [mark] = useMutation(MarkNotificationsReadDocument)
@@ -46,7 +46,10 @@ function useMarkRead() {
   )
 }
 
-/** useMarkAllRead marks everything as read, also what is not loaded; undefined where nothing is unread. */
+/**
+ * useMarkAllRead returns a function that marks everything as read, also what is not loaded. It is undefined if
+ * nothing is unread.
+ */
 export function useMarkAllRead(): (() => void) | undefined {
   const { items, unreadCount } = useNotifications()
   const mark = useMarkRead()
@@ -54,10 +57,13 @@ export function useMarkAllRead(): (() => void) | undefined {
   return newest && unreadCount > 0 ? () => mark({ upTo: newest.id }, items, 0) : undefined
 }
 
-/** The API takes so many ids at a time. */
+/** The API takes at most this many ids in one call. */
 const idsAtOnce = 100
 
-/** useReadOnSight marks what the viewer has seen or done by other ways than the bell: the request on the screen, and what is answered. */
+/**
+ * useReadOnSight marks notifications as read that the viewer has seen without the bell: those of the request on the
+ * screen, and those of answered requests.
+ */
 export function useReadOnSight() {
   const { items, unreadCount } = useNotifications()
   const mark = useMarkRead()
@@ -68,7 +74,7 @@ export function useReadOnSight() {
     if (readAt || !request) return false
     return pathname === `/requests/${request.id}` || (kind === 'KNOWLEDGE_REQUEST' && request.status !== 'PENDING')
   })
-  // What could not be marked is seen again at once: it is tried again when the page is next looked at.
+  // An id that could not be marked appears again at once. It is retried when the page is next shown.
   const tried = useRef(new Set<string>())
   const markSeen = useEffectEvent(() => {
     const some = seen.filter(({ id }) => !tried.current.has(id)).slice(0, idsAtOnce)

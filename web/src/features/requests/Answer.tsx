@@ -12,7 +12,7 @@ interface AnswerProps {
   viewerId: string
 }
 
-/** Answer is what was answered, when, and with which words; or that the answer is still to come. */
+/** Answer shows the answer with its time and text, or that there is none yet. */
 export function Answer({ request, viewerId }: AnswerProps) {
   const { status, owner, requester, knowledge, responseContent, respondedAt } = request
   const isOwner = owner.id === viewerId

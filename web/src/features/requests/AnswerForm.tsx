@@ -12,13 +12,13 @@ const maxAnswer = 64 * 1024 // bytes
 
 interface AnswerFormProps {
   request: RequestFieldsFragment
-  /** Where the focus goes when the request is answered, and the form no longer there. */
+  /** The element that gets the focus after the answer, when the form is gone. */
   focusAfter: RefObject<HTMLElement | null>
-  /** Whether a heading above says already that this is the answer. */
+  /** Whether a heading above already names this as the answer. */
   isTitled?: boolean
 }
 
-/** AnswerForm lets the owner approve or deny at once, with or without words. */
+/** AnswerForm lets the owner approve or deny at once, with a text or without. */
 export function AnswerForm({ request, focusAfter, isTitled = false }: AnswerFormProps) {
   const { requester, knowledge } = request
   const { draft, write, send } = useAnswer(request)
@@ -30,11 +30,11 @@ export function AnswerForm({ request, focusAfter, isTitled = false }: AnswerForm
   ]
   const used = bytesOf(draft.text.trim())
   const tooLong = used > maxAnswer ? `This is longer than ${maxAnswer / 1024} KiB. Shorten it.` : undefined
-  const refused = fieldErrorOf(draft.error, 'responseContent')
+  const rejected = fieldErrorOf(draft.error, 'responseContent')
 
   useEffect(() => {
-    if (refused) field.current?.focus()
-  }, [refused])
+    if (rejected) field.current?.focus()
+  }, [rejected])
   useLayoutEffect(() => {
     const leaving = form.current
     const next = focusAfter.current
@@ -48,7 +48,7 @@ export function AnswerForm({ request, focusAfter, isTitled = false }: AnswerForm
     else void send(status)
   }
 
-  // A button that turned disabled would lose the focus: while one answer is on its way, presses do nothing.
+  // A disabled button would lose the focus. So presses do nothing while an answer is being sent.
   const busy = draft.sending !== undefined
   const loader = <Loader size={16} color="currentColor" />
   return (
@@ -70,10 +70,10 @@ export function AnswerForm({ request, focusAfter, isTitled = false }: AnswerForm
         value={draft.text}
         onChange={(event) => write(event.currentTarget.value)}
         readOnly={busy}
-        error={tooLong ?? refused}
+        error={tooLong ?? rejected}
       />
       <Remaining used={used} limit={maxAnswer} unit="bytes" />
-      {draft.error !== undefined && !refused && (
+      {draft.error !== undefined && !rejected && (
         <Alert color="red" role="alert" icon={<IconAlertTriangle aria-hidden />} title="Your answer was not sent">
           {messageOf(draft.error)}
         </Alert>

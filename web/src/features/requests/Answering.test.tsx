@@ -25,7 +25,7 @@ function page(request: RequestFieldsFragment, viewerId: string, session = viewer
 
 afterEach(cleanup)
 
-/** openWithDraft is Bob's page, who was writing when his other device answered. */
+/** openWithDraft shows Bob's page. He was writing an answer when his other device answered. */
 function openWithDraft() {
   const opened = show(page(asked(1), bob.id))
   fireEvent.change(screen.getByRole('textbox'), { target: { value: 'Words of Bob' } })
@@ -34,7 +34,7 @@ function openWithDraft() {
   return opened
 }
 
-it('ends with the session: whoever signs in next sees no words of theirs, nor do they themselves', () => {
+it('ends with the session: neither the next person nor the same one sees the text', () => {
   const { rerender } = openWithDraft()
   rerender(page(asked(1, 'DENIED'), ada.id))
   expect(screen.getByText(/Bob denied this/)).toBeTruthy()
@@ -44,7 +44,7 @@ it('ends with the session: whoever signs in next sees no words of theirs, nor do
   expect(screen.queryByText('Words of Bob')).toBeNull()
 })
 
-it('shows words that were not sent to nobody but the owner of the request', () => {
+it('shows an unsent text only to the owner of the request', () => {
   const { rerender } = openWithDraft()
   rerender(page(asked(1, 'DENIED'), ada.id, bob.id))
   expect(screen.getByText(/Bob denied this/)).toBeTruthy()

@@ -9,13 +9,16 @@ import { useAnswer } from './use-answer'
 interface AnsweringProps {
   request: RequestFieldsFragment
   viewerId: string
-  /** Where the focus goes when what has it here is gone. */
+  /** The element that gets the focus when the focused one is gone. */
   focusAfter: RefObject<HTMLElement | null>
-  /** Whether a heading above says already that this is the answer. */
+  /** Whether a heading above already names this as the answer. */
   isTitled?: boolean
 }
 
-/** Answering is the lower half of a request: the form for whoever can answer it, and the answer for everybody else. */
+/**
+ * Answering is the lower half of a request: the form for the owner of a pending request, and the answer for everybody
+ * else.
+ */
 export function Answering({ request, viewerId, focusAfter, isTitled }: AnsweringProps) {
   const isOwner = request.owner.id === viewerId
   if (isOwner && request.status === 'PENDING') {
@@ -29,7 +32,7 @@ export function Answering({ request, viewerId, focusAfter, isTitled }: Answering
   )
 }
 
-/** Unsent gives the owner back what they were writing when another device was first. */
+/** Unsent gives the owner the text that they were writing when another device answered first. */
 function Unsent({ request, focusAfter }: Pick<AnsweringProps, 'request' | 'focusAfter'>) {
   const { draft, discard } = useAnswer(request)
   if (!draft.text.trim() || draft.sending) return null

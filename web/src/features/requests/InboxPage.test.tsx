@@ -16,7 +16,7 @@ import { show } from '../../ui/testing/show'
 import { DraftsProvider } from './drafts'
 import { InboxPage } from './InboxPage'
 
-/** Server answers as Lorebridge does; `waiting` is what it has, and answers are let out by hand. */
+/** Server answers as Lorebridge does. `waiting` are its requests. A test releases each answer. */
 class Server {
   waiting = [asked(3), asked(2), asked(1)]
   hasMore = false
@@ -62,7 +62,7 @@ const responded = (request: RequestFieldsFragment) => ({
   data: { respondToRequest: { __typename: 'RespondToRequestPayload', knowledgeRequest: request } },
 })
 
-const refused = (code: string) => ({ data: null, errors: [new GraphQLError('no', { extensions: { code } })] })
+const rejected = (code: string) => ({ data: null, errors: [new GraphQLError('no', { extensions: { code } })] })
 
 describe('the inbox', () => {
   let server: Server
@@ -115,7 +115,7 @@ describe('the inbox', () => {
     expect(before.value).toBe('Half of')
   })
 
-  it('sends at once, lets the card leave, says so, and goes on at the next card, at last at the heading', async () => {
+  it('sends at once, removes the card, shows a toast, and moves the focus to the next card, or at last to the heading', async () => {
     write(2, ' Here. ')
     press(2, 'Approve')
     expect(server.sent).toEqual([{ requestId: '2', status: 'APPROVED', responseContent: 'Here.' }])
@@ -141,7 +141,7 @@ describe('the inbox', () => {
     expect(server.sent).toHaveLength(1)
   })
 
-  it('leaves the focus alone where it has moved on meanwhile', async () => {
+  it('leaves the focus alone if it has moved meanwhile', async () => {
     press(3, 'Approve')
     write(1, 'Already here')
     await server.answer(responded(asked(3, 'APPROVED')))
@@ -149,7 +149,7 @@ describe('the inbox', () => {
     expect(document.activeElement).toBe(field(1))
   })
 
-  it('takes no offence when the event of its own answer is faster than the answer', async () => {
+  it('works if the event of its own answer is faster than the response', async () => {
     write(2, 'Here.')
     press(2, 'Approve')
     put(asked(2, 'APPROVED', 'Here.'))
@@ -158,7 +158,7 @@ describe('the inbox', () => {
     await showsSoon('3', '1')
   })
 
-  it('gives the words back when another device has answered meanwhile', async () => {
+  it('returns the text if another device has answered meanwhile', async () => {
     write(2, 'Never sent')
     put(asked(2, 'DENIED', 'From the other one'))
     expect(await within(card(2)).findByText('From the other one')).toBeTruthy()
@@ -171,27 +171,27 @@ describe('the inbox', () => {
     expect(document.activeElement).toBe(heading(1))
   })
 
-  it('shows how it stands when another device was first, and keeps the words', async () => {
+  it('shows the answer if another device was first, and keeps the text', async () => {
     server.present.set('2', asked(2, 'DENIED', 'From the other one'))
     write(2, 'Too late')
     press(2, 'Approve')
-    await server.answer(refused('ALREADY_ANSWERED'))
+    await server.answer(rejected('ALREADY_ANSWERED'))
     expect(await screen.findByText('This was answered already')).toBeTruthy()
     expect(within(card(2)).getByText('From the other one')).toBeTruthy()
     expect(within(card(2)).getByText('Too late')).toBeTruthy()
   })
 
-  it('keeps the words when they could not be sent, and sends them again', async () => {
+  it('keeps a text that could not be sent, and sends it again', async () => {
     write(2, 'Kept')
     press(2, 'Approve')
-    await server.answer(refused('RATE_LIMITED'))
+    await server.answer(rejected('RATE_LIMITED'))
     expect(within(card(2)).getByRole('alert')).toBeTruthy()
     expect(field(2).value).toBe('Kept')
     press(2, 'Approve')
     expect(server.sent).toHaveLength(2)
   })
 
-  it('keeps the card that is written in when the list is fetched again and is shorter', async () => {
+  it('keeps the card with a text when the list is fetched again and is shorter', async () => {
     write(1, 'Half of')
     const before = field(1)
     server.waiting = [asked(3)]
@@ -201,7 +201,7 @@ describe('the inbox', () => {
     expect(document.activeElement).toBe(before)
   })
 
-  it('shows more, goes on there, and loses nothing of what is shown where more cannot be fetched', async () => {
+  it('shows more with the focus there, and keeps the shown cards if more cannot be fetched', async () => {
     server.hasMore = true
     await act(() => client.refetchQueries({ include: [RequestsDocument] }))
     server.isDown = true
@@ -219,7 +219,7 @@ describe('the inbox', () => {
     expect(screen.queryByRole('alert')).toBeNull()
   })
 
-  it('refuses more than 64 KiB, counted in bytes, before it sends', () => {
+  it('rejects more than 64 KiB, counted in bytes, before it sends', () => {
     write(1, 'é'.repeat(32 * 1024 + 1))
     press(1, 'Approve')
     expect(server.sent).toEqual([])

@@ -4,7 +4,7 @@ import { RequestsBox } from './RequestsBox'
 
 const atOnce = 'When somebody asks you for what you know, it appears here at once.'
 
-/** InboxPage is what others ask the viewer, to be approved or denied right there. */
+/** InboxPage shows the requests to the viewer, who can approve or deny them there. */
 export function InboxPage() {
   return (
     <RequestsBox

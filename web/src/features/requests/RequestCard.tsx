@@ -14,10 +14,10 @@ interface RequestCardProps {
   viewerId: string
 }
 
-/** headingOf is the id of a card's heading, which can take the focus. */
+/** headingOf returns the id of a card's heading, which can take the focus. */
 export const headingOf = (requestId: string) => `request-${requestId}`
 
-/** RequestCard is a request in a list: who asks whom for what, where it stands, and the answer, also to be given here. */
+/** RequestCard is a request in a list: the people, the question, the status, and the answer or its form. */
 export function RequestCard({ request, viewerId }: RequestCardProps) {
   const heading = useRef<HTMLHeadingElement>(null)
   const { id, owner, requester, knowledge, question, status, createdAt } = request

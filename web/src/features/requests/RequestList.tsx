@@ -9,16 +9,18 @@ interface RequestListProps {
   label: string
   requests: RequestFieldsFragment[]
   viewerId: string
-  /** Stands where there is no request. */
+  /** Shown if there is no request. */
   empty: ReactNode
-  /** Fetches the next page, where there is one. */
+  /** Fetches the next page, if there is one. */
   more?: () => Promise<unknown>
 }
 
-/** RequestList shows requests, the newest on top. The focus never gets lost with a card that leaves. */
+/**
+ * RequestList shows requests, the newest on top. When a card with the focus leaves, the focus moves to another one.
+ */
 export function RequestList({ label, requests, viewerId, empty, more }: RequestListProps) {
   const ids = requests.map((request) => request.id)
-  const { follow, goOnAfter } = useFocusAmong(ids)
+  const { follow, focusAfter } = useFocusAmong(ids)
 
   return (
     <>
@@ -32,15 +34,15 @@ export function RequestList({ label, requests, viewerId, empty, more }: RequestL
           ))}
         </ul>
       )}
-      {more && <ShowMore more={() => goOnAfter(ids.at(-1), more())} />}
+      {more && <ShowMore more={() => focusAfter(ids.at(-1), more())} />}
     </>
   )
 }
 
 /**
- * useFocusAmong moves the focus on when the card that has it leaves the list, whether it was answered here or on
- * another device: to the next card, else to the one before, else to the heading of the page. And to the first card of
- * the page that comes after the one of `goOnAfter`, unless fetching that page fails.
+ * useFocusAmong moves the focus when the focused card leaves the list, because it was answered here or on another
+ * device: to the next card, or else to the previous one, or else to the page's heading. `focusAfter` moves it to the
+ * first card of a new page, unless fetching that page fails.
  */
 function useFocusAmong(ids: string[]) {
   const focused = useRef<string>(undefined)
@@ -73,7 +75,7 @@ function useFocusAmong(ids: string[]) {
       if (!event.currentTarget.contains(event.relatedTarget)) focused.current = undefined
     },
   })
-  const goOnAfter = async (id: string | undefined, growing: Promise<unknown>) => {
+  const focusAfter = async (id: string | undefined, growing: Promise<unknown>) => {
     lastBefore.current = id
     try {
       await growing
@@ -82,5 +84,5 @@ function useFocusAmong(ids: string[]) {
       throw error
     }
   }
-  return { follow, goOnAfter }
+  return { follow, focusAfter }
 }

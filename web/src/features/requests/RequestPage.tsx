@@ -13,7 +13,7 @@ import { Answering } from './Answering'
 import classes from './RequestPage.module.css'
 import { useRequest } from './use-request'
 
-/** RequestPage is one request as a whole, for whoever asked and for whoever is asked. */
+/** RequestPage shows one request, to its requester and to its owner. */
 export function RequestPage() {
   const { id = '' } = useParams()
   return <OneRequest key={id} id={id} />

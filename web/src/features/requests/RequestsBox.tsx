@@ -7,26 +7,26 @@ import { RequestList } from './RequestList'
 import { StatusFilter, useStatusFilter, type Filter } from './StatusFilter'
 import { useRequests } from './use-requests'
 import { useViewerId } from './use-viewer-id'
-import { useWithUnsent } from './use-with-unsent'
+import { useWithDrafts } from './use-with-drafts'
 
 interface RequestsBoxProps {
   box: RequestBox
-  /** What is shown where the address names no filter. */
+  /** The filter if the address names none. */
   usual: Filter
   title: string
   lead: string
-  /** What the list is called. */
+  /** The name of the list. */
   label: string
-  /** What is said while it is being loaded, and where that failed. */
+  /** The texts while it is being loaded, and after a failure. */
   loading: string
   failed: string
-  /** What is said where there is nothing, for each filter, and what one can do about it. */
+  /** The texts for an empty list, for each filter. */
   nothing: Record<Filter, { title: string; text: string }>
   icon: ReactNode
   action?: ReactNode
 }
 
-/** RequestsBox is the page of one of the viewer's two boxes: all requests in it, or those of one status. */
+/** RequestsBox is the page of one of the viewer's two boxes: all requests in it, or those with one status. */
 export function RequestsBox({ usual, title, lead, ...list }: RequestsBoxProps) {
   const { filter, status } = useStatusFilter(usual)
   return (
@@ -42,14 +42,14 @@ type ListedProps = Omit<RequestsBoxProps, 'usual' | 'title' | 'lead'> & ReturnTy
 function Listed({ box, filter, status, label, loading, failed, nothing, icon, action }: ListedProps) {
   const viewerId = useViewerId()
   const { requests, isLoading, error, reload, more } = useRequests(box, status)
-  const withUnsent = useWithUnsent(requests, box === 'RECEIVED' && filter === 'waiting')
+  const withDrafts = useWithDrafts(requests, box === 'RECEIVED' && filter === 'waiting')
   if (isLoading) return <Loading label={loading} />
   return (
     <>
       {error && <Failure error={error} title={failed} onRetry={() => void reload()} />}
       <RequestList
         label={label}
-        requests={withUnsent}
+        requests={withDrafts}
         viewerId={viewerId}
         more={more}
         empty={

@@ -4,7 +4,7 @@ import { Link } from 'wouter'
 
 import { RequestsBox } from './RequestsBox'
 
-/** SentPage is what the viewer asked others, and where each request stands. */
+/** SentPage shows the viewer's requests to others, with their status. */
 export function SentPage() {
   return (
     <RequestsBox

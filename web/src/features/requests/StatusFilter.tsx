@@ -12,7 +12,7 @@ const filters = {
 
 export type Filter = keyof typeof filters
 
-/** useStatusFilter reads the filter in the address, `?status=`, which can be shared and gone back from. */
+/** useStatusFilter reads the filter from `?status=` in the address. So it can be shared, and Back restores it. */
 export function useStatusFilter(usual: Filter) {
   const [search] = useSearchParams()
   const named = search.get('status') ?? ''
@@ -23,7 +23,7 @@ export function useStatusFilter(usual: Filter) {
 interface StatusFilterProps {
   label: string
   filter: Filter
-  /** The one without a name in the address. It comes first. */
+  /** The filter without a name in the address. It comes first. */
   usual: Filter
 }
 

@@ -4,7 +4,7 @@ import { IconInfoCircle } from '@tabler/icons-react'
 import cardClasses from '../../ui/Card.module.css'
 import classes from './UnsentText.module.css'
 
-/** UnsentText gives back what was being written when the answer was given on another device. */
+/** UnsentText shows the text that the viewer was writing when another device answered. */
 export function UnsentText({ text, onDiscard }: { text: string; onDiscard: () => void }) {
   return (
     <div className={classes.unsent}>

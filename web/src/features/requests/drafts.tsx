@@ -6,7 +6,7 @@ import type { KnowledgeResponse } from '../../gql/operations'
 /** Draft is an answer before the server has it. */
 interface Draft {
   text: string
-  /** What is being sent right now. */
+  /** The answer that is being sent. */
   sending?: KnowledgeResponse
   /** Why it could not be sent. */
   error?: unknown
@@ -15,8 +15,8 @@ interface Draft {
 const blank: Draft = { text: '' }
 
 /**
- * Drafts keeps what a person writes until it is sent, whatever happens to the card that it is written in: lists are
- * fetched again, other devices answer, people look something up on another page.
+ * Drafts keeps texts until they are sent, even if their card disappears: when lists are fetched again, another device
+ * answers, or the viewer opens another page.
  */
 class Drafts {
   #drafts = new Map<string, Draft>()
@@ -32,7 +32,9 @@ class Drafts {
     return this.#drafts.get(requestId) ?? blank
   }
 
-  /** unsent are the ids of the requests with words that are not on their way: the same array while they are the same. */
+  /**
+   * unsent returns the ids of the requests whose text is not being sent. It returns the same array until they change.
+   */
   unsent = (): readonly string[] => this.#unsent
 
   set(requestId: string, draft: Draft) {
@@ -54,8 +56,8 @@ class Drafts {
 const Context = createContext<Drafts | null>(null)
 
 /**
- * DraftsProvider holds the drafts of one person: its key is their id, and the drafts end with their session. The browser asks before
- * the page is closed or loaded anew on one that is not sent.
+ * DraftsProvider holds the drafts of one person. Its key is the person's id, so that the drafts end with the session.
+ * The browser asks before the page is closed or reloaded with an unsent draft.
  */
 export function DraftsProvider({ children }: { children: ReactNode }) {
   const [drafts] = useState(() => new Drafts())

@@ -8,12 +8,12 @@ import { codeOf } from '../../ui/errors'
 import { useDrafts } from './drafts'
 import { requestIn } from './request-in'
 
-/** How an answer is said. */
+/** The word for each kind of answer. */
 const wordOf: Record<KnowledgeResponse, string> = { APPROVED: 'Approved', DENIED: 'Denied' }
 
 /**
- * useAnswer is the viewer's answer to a request that they received, from the first letter to the moment the server has
- * it. Words are kept until then; where another device was first they are kept too, until `discard`.
+ * useAnswer handles the viewer's answer to a request, from the first letter until the server has it. The text is kept
+ * until then. If another device was first, the text is kept until `discard`.
  */
 export function useAnswer(request: RequestFieldsFragment) {
   const client = useApolloClient()
@@ -21,13 +21,13 @@ export function useAnswer(request: RequestFieldsFragment) {
   const { id, owner, requester } = request
   const draft = useSyncExternalStore(drafts.subscribe, () => drafts.get(id))
 
-  /** showPresent fetches how the request stands now. */
+  /** showPresent fetches the current state of the request. */
   async function showPresent() {
     const { data } = await client.query({
       query: RequestDocument,
       variables: { id },
       fetchPolicy: 'network-only',
-      context: { queryDeduplication: false }, // an answer that is under way can be older
+      context: { queryDeduplication: false }, // a running query may return an older answer
     })
     const present = requestIn(data)
     if (!present) return

@@ -10,9 +10,9 @@ import { requestIn } from './request-in'
 import { useViewerId } from './use-viewer-id'
 
 /**
- * useRequest is one request, live: it changes here the moment it is answered, on whatever device. What the viewer may
- * not see and what does not exist are both `isMissing`. Another id needs another instance of the component that calls
- * it.
+ * useRequest returns one request and keeps it live: it changes as soon as it is answered on any device. `isMissing`
+ * is true if it does not exist or the viewer may not see it. Another id needs another instance of the calling
+ * component.
  */
 export function useRequest(id: string) {
   const viewerId = useViewerId()
@@ -21,7 +21,7 @@ export function useRequest(id: string) {
     variables: { id },
     fetchPolicy: 'cache-and-network',
   })
-  // Where it cannot be fetched again, what was there stays.
+  // If a later fetch fails, the previous data stays.
   const request = requestIn(data ?? previousData)
 
   const { error: liveError, restart } = useLasting(RequestChangedDocument, {
@@ -39,7 +39,7 @@ export function useRequest(id: string) {
     isLoading: loading && !request,
     isMissing: isMissing(error) || (data !== undefined && !loading && !request),
     error,
-    /** Why the page does not change by itself now. */
+    /** Why the page does not update by itself at the moment. */
     liveError: liveError instanceof RefusedError ? new PlainError('the live connection was refused; it is tried again') : liveError,
     reload: () => {
       void refetch().catch(handledElsewhere)

@@ -8,16 +8,16 @@ const pageSize = 20
 const mostAtOnce = 100 // the server gives no more
 
 /**
- * useRequests is one of the viewer's two boxes, or what stands at `status` in it, the newest first. Whenever it is
- * fetched again, as many come back as are shown: nobody's place in a long list is lost. Another box or status needs
- * another instance of the component that calls it.
+ * useRequests returns one of the viewer's two boxes, or the requests in it with `status`, the newest first. Later
+ * fetches return as many as are shown, so that a long list keeps its position. Another box or status needs another
+ * instance of the calling component.
  */
 export function useRequests(box: RequestBox, status: KnowledgeRequestStatus | undefined) {
   const { data, previousData, loading, error, refetch, fetchMore } = useQuery(RequestsDocument, {
     variables: { box, status, first: pageSize },
     fetchPolicy: 'cache-and-network',
   })
-  // Where it cannot be fetched again, what was there stays.
+  // If a later fetch fails, the previous data stays.
   const found = (data ?? previousData)?.knowledgeRequests
   const edges = found?.edges
   const requests = useMemo(() => (edges ?? []).map(({ node }) => node), [edges])
@@ -25,7 +25,7 @@ export function useRequests(box: RequestBox, status: KnowledgeRequestStatus | un
   const [noMore, setNoMore] = useState<unknown>()
   const hasMore = page?.hasNextPage === true
 
-  /** A longer list is asked for as a whole: its length is what later fetches ask for too. */
+  /** A longer list is fetched as a whole, because later fetches use the same length. */
   function more(): Promise<unknown> {
     if (requests.length >= mostAtOnce) return fetchMore({ variables: { first: pageSize, after: page?.endCursor } })
     const first = Math.min(requests.length + pageSize, mostAtOnce)
@@ -35,7 +35,7 @@ export function useRequests(box: RequestBox, status: KnowledgeRequestStatus | un
     })
   }
 
-  // Whoever has answered a whole page is shown the next one, and not that nothing is left.
+  // After the viewer has answered a whole page, the next one is fetched, instead of showing an empty list.
   const isUsedUp = !loading && !error && requests.length === 0 && hasMore
   useEffect(() => {
     if (isUsedUp) void refetch().catch(handledElsewhere)
@@ -44,10 +44,10 @@ export function useRequests(box: RequestBox, status: KnowledgeRequestStatus | un
   return {
     requests,
     isLoading: (loading || isUsedUp) && requests.length === 0,
-    /** Why the list is not what the server has; why it is not longer, is what `more` rejects with. */
+    /** Why the list may be out of date. `more` rejects with the reason why it did not get longer. */
     error: error === noMore ? undefined : error,
     reload: () => refetch().catch(handledElsewhere),
-    /** more shows the next page, where there is one; it rejects where that fails. */
+    /** more shows the next page, if there is one. It rejects if fetching fails. */
     more: hasMore ? more : undefined,
   }
 }

@@ -7,16 +7,16 @@ interface Field {
   label: string
   description?: string
   type?: 'email' | 'password'
-  /** What the browser's store of passwords is to make of it. */
+  /** The value for the browser's password manager. */
   autoComplete: string
   minLength?: number
   maxLength?: number
 }
 
 interface AccountFormProps<Name extends string> {
-  /** The fields by the names that the API has for them. All must be filled in. */
+  /** The fields by their names in the API. All are required. */
   fields: Record<Name, Field>
-  /** What the button says. */
+  /** The label of the button. */
   submit: string
   sending: boolean
   /** Why the last attempt failed. */
@@ -24,7 +24,10 @@ interface AccountFormProps<Name extends string> {
   onSubmit: (values: Record<Name, string>) => void
 }
 
-/** AccountForm is where one says who one is. What the server refuses is said at its field, and all else above. */
+/**
+ * AccountForm is the form for signing in and signing up. It shows an error about a field at that field, and other
+ * errors above.
+ */
 export function AccountForm<Name extends string>({ fields, submit, sending, error, onSubmit }: AccountFormProps<Name>) {
   const names = Object.keys(fields) as Name[]
   const blank = () => Object.fromEntries(names.map((name) => [name, ''])) as Record<Name, string>

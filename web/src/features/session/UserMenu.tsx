@@ -13,10 +13,10 @@ const schemes: { value: MantineColorScheme; label: string; Icon: typeof IconSun 
   { value: 'auto', label: 'Auto', Icon: IconDeviceDesktop },
 ]
 
-/** UserMenu is who is signed in, how the page looks, and the way out. */
+/** UserMenu shows who is signed in, and has the color scheme and signing out. */
 export function UserMenu({ viewer }: { viewer: Viewer }) {
   const { signOut } = useSession()
-  // Mantine would stop transitions by a style in the page, which its policy forbids.
+  // Mantine would stop transitions by a style in the page, which the page's policy forbids.
   const { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true })
 
   return (
@@ -52,7 +52,7 @@ export function UserMenu({ viewer }: { viewer: Viewer }) {
         <Button
           variant="default"
           leftSection={<IconLogout size={18} stroke={1.8} aria-hidden />}
-          onClick={() => void signOut().catch(told)}
+          onClick={() => void signOut().catch(showError)}
         >
           Sign out
         </Button>
@@ -61,6 +61,6 @@ export function UserMenu({ viewer }: { viewer: Viewer }) {
   )
 }
 
-function told(error: unknown) {
+function showError(error: unknown) {
   notifications.show({ color: 'red', title: 'You are still signed in', message: messageOf(error) })
 }

@@ -5,7 +5,7 @@ import { useHistoryState } from 'wouter/use-browser-location'
 import { Logo } from '../../ui/Logo'
 import classes from './Welcome.module.css'
 
-/** Welcome is the frame of the pages for whoever is not signed in. */
+/** Welcome is the frame of the pages for people who are not signed in. */
 export function Welcome({ title, children }: { title: string; children: ReactNode }) {
   const state: unknown = useHistoryState()
   return (

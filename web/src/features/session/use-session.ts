@@ -7,7 +7,7 @@ import { MeDocument, SignOutDocument, type MeQuery } from '../../gql/operations'
 
 export type Viewer = NonNullable<MeQuery['viewer']>
 
-/** useSession says who is signed in: undefined while that is being asked, null where nobody is. */
+/** useSession returns the signed-in person: undefined while that is not known, null if there is none. */
 export function useSession() {
   const client = useApolloClient()
   const { data, error, refetch } = useQuery(MeDocument)
@@ -16,12 +16,12 @@ export function useSession() {
   const signOut = useCallback(async () => {
     await client.mutate({ mutation: SignOutDocument })
     setViewer(null)
-    navigate('/sign-in', { replace: true }) // and not back to where one was: another person may be next
+    navigate('/sign-in', { replace: true }) // not to the previous page, because another person may be next
   }, [client, setViewer])
   return { viewer: data?.viewer, error, refetch, setViewer, signOut }
 }
 
-/** useForgetting empties the cache once nobody is signed in: by then no page is left that would ask for its data again. */
+/** useForgetting clears the cache after signing out. By then no page is left that would fetch its data again. */
 export function useForgetting(viewer: Viewer | null | undefined) {
   const { cache } = useApolloClient()
   useEffect(() => {

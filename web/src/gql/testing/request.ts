@@ -3,7 +3,7 @@ import type { KnowledgeRequestStatus, RequestFieldsFragment } from '../operation
 export const ada = { __typename: 'User', id: '1', name: 'Ada' }
 export const bob = { __typename: 'User', id: '2', name: 'Bob' }
 
-/** asked is the n-th request, from Ada to Bob: the higher n, the newer. */
+/** asked returns the n-th request from Ada to Bob. A higher n is newer. */
 export function asked(n: number, status: KnowledgeRequestStatus = 'PENDING', responseContent: string | null = null) {
   const at = `2026-11-23T10:00:${String(n).padStart(2, '0')}.000Z`
   const request: RequestFieldsFragment & { __typename: string } = {

@@ -5,7 +5,7 @@ import { vi } from 'vitest'
 
 /** show renders a part of the app for a test. */
 export function show(part: ReactNode) {
-  // jsdom has none, and Mantine asks it.
+  // jsdom has no matchMedia, but Mantine calls it.
   vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener: vi.fn(), removeEventListener: vi.fn() }))
   return render(part, { wrapper: ({ children }) => <MantineProvider env="test">{children}</MantineProvider> })
 }

@@ -5,8 +5,8 @@ import { Link } from 'wouter'
 import { Page } from '../../ui/Page'
 import { Empty } from '../../ui/States'
 
-/** Gone stands where an item was, or never was. */
-export function Gone() {
+/** NotFound replaces an item that does not exist. */
+export function NotFound() {
   return (
     <Page title="Not in the library">
       <Empty

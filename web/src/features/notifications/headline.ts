@@ -1,9 +1,9 @@
 import type { NotificationFieldsFragment } from '../../gql/operations'
 
-type Told = Pick<NotificationFieldsFragment, 'kind' | 'request'>
+type Notice = Pick<NotificationFieldsFragment, 'kind' | 'request'>
 
-/** headlineOf says in a few words what a notification tells. */
-export function headlineOf({ kind, request }: Told): string {
+/** headlineOf returns a short text for a notification. */
+export function headlineOf({ kind, request }: Notice): string {
   if (!request) return 'A request that is gone'
   const { requester, owner, knowledge, status } = request
   const about = knowledge ? `for “${knowledge.title}”` : 'a question'
@@ -11,8 +11,8 @@ export function headlineOf({ kind, request }: Told): string {
   return `${owner.name} ${status === 'APPROVED' ? 'approved' : 'denied'} your request`
 }
 
-/** textOf is the question that was asked, or the words that came with the answer. */
-export function textOf({ kind, request }: Told): string {
+/** textOf returns the question, or the text of the answer. */
+export function textOf({ kind, request }: Notice): string {
   if (!request) return ''
   return (kind === 'KNOWLEDGE_RESPONSE' && request.responseContent) || request.question
 }

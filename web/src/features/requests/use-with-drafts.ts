@@ -5,10 +5,10 @@ import { RequestFieldsFragmentDoc, type RequestFieldsFragment } from '../../gql/
 import { useDrafts } from './drafts'
 
 /**
- * useWithUnsent adds the requests that the viewer is writing an answer to and that have left the list, be it because
- * another device answered them or because the list was fetched again and is shorter: nobody loses the card they write in.
+ * useWithDrafts adds requests that have left the list while the viewer was writing an answer to them. So nobody loses
+ * the card with their text, if another device answers or a shorter list is fetched.
  */
-export function useWithUnsent(requests: RequestFieldsFragment[], wanted: boolean): RequestFieldsFragment[] {
+export function useWithDrafts(requests: RequestFieldsFragment[], wanted: boolean): RequestFieldsFragment[] {
   const drafts = useDrafts()
   const unsent = useSyncExternalStore(drafts.subscribe, drafts.unsent)
   const listed = new Set(requests.map((request) => request.id))
