@@ -2,7 +2,7 @@ import { useRef } from 'react'
 import type { Session } from './session'
 import { SignInDialog } from './SignInDialog'
 
-/** Who is signed in, and the way in and out. */
+/** Shows who is signed in, with signing in and out. */
 export function Account({ session }: { session: Session }) {
   const { viewer, error, signOut } = session
   const dialog = useRef<HTMLDialogElement>(null)

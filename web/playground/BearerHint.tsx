@@ -2,17 +2,17 @@ import { useGraphiQL } from '@graphiql/react'
 
 const template = '{\n  "Authorization": "Bearer "\n}\n'
 
-/** Points to the headers editor for whoever has a token, and opens it with the header begun. */
+/** Points people with a token to the headers editor, and opens it with the start of the header. */
 export function BearerHint({ onUse }: { onUse: () => void }) {
   const headers = useGraphiQL((state) => state.headerEditor)
   const open = () => {
     onUse()
-    // GraphiQL has no action for it: its own button opens the editor.
+    // GraphiQL has no action for this, so the code clicks the button that opens the editor.
     document.querySelector<HTMLButtonElement>('.graphiql-editor-tools button[data-name="headers"]')?.click()
     if (!headers) return
     if (!headers.getValue().trim()) headers.setValue(template)
     setTimeout(() => {
-      headers.focus() // works once the editor is shown
+      headers.focus() // works only after the editor is shown
       const end = headers.getModel()?.getPositionAt(headers.getValue().lastIndexOf('"'))
       if (end) headers.setPosition(end)
     })

@@ -13,7 +13,7 @@ import { useTransport } from './transport'
 
 const plugins = [DOC_EXPLORER_PLUGIN, HISTORY_PLUGIN]
 
-/** GraphiQL for this server's API, under a bar that says who is signed in and how subscriptions travel. */
+/** GraphiQL for this server's API, below a bar with the signed-in person and the transport of subscriptions. */
 export function Playground() {
   const [streams] = useState(() => new Streams())
   const [transport, setTransport] = useTransport()

@@ -1,6 +1,6 @@
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react'
 
-/** Says why there are no docs and no completion, where the schema could not be read. */
+/** Shows why there are no docs and no completion if the schema could not be read. */
 export function SchemaNotice() {
   const failure = useGraphiQL((state) => state.fetchError)
   const actions = useGraphiQLActions()
@@ -18,7 +18,7 @@ export function SchemaNotice() {
   )
 }
 
-/** The first message of what GraphiQL has: a result or an error, as JSON. */
+/** Returns the first message of GraphiQL's failure: a result or an error, as JSON. */
 function reason(failure: string): string {
   try {
     const { errors } = JSON.parse(failure) as { errors?: { message?: string }[] }

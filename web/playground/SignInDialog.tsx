@@ -1,13 +1,13 @@
 import { useState, type RefObject, type SubmitEvent } from 'react'
 import { BearerHint } from './BearerHint'
-import { RefusedError, type Credentials } from './session'
+import { RejectedError, type Credentials } from './session'
 
 interface Props {
   ref: RefObject<HTMLDialogElement | null>
   signIn: (credentials: Credentials) => Promise<void>
 }
 
-/** Signs in or up by the session cookie, and closes once that has been done. Open it with showModal. */
+/** Signs in or up by the session cookie, and closes after success. Open it with showModal. */
 export function SignInDialog({ ref, signIn }: Props) {
   const [isNew, setIsNew] = useState(false)
   const [isBusy, setIsBusy] = useState(false)
@@ -32,7 +32,7 @@ export function SignInDialog({ ref, signIn }: Props) {
     }
   }
 
-  const wrong = error instanceof RefusedError ? error.field : undefined
+  const wrong = error instanceof RejectedError ? error.field : undefined
   const described = (name: string) => wrong === name && { 'aria-invalid': true, 'aria-describedby': 'lb-sign-in-error' }
   return (
     <dialog ref={ref} className="lb-dialog" aria-labelledby="lb-sign-in-title" onClose={() => setError(undefined)}>

@@ -10,18 +10,18 @@ import { TransportSwitch } from './TransportSwitch'
 
 interface Props {
   streams: Streams
-  /** Grows with each operation that may have changed who is signed in. */
+  /** Grows with each operation that may have changed the session. */
   sessionChanges: number
   transport: Transport
   onTransport: (transport: Transport) => void
 }
 
-/** What stands above GraphiQL. Keeps it in step with the session: the schema is read and subscriptions begin anew. */
+/** The bar above GraphiQL. When the session changes, it reads the schema again and restarts the subscriptions. */
 export function TopBar({ streams, sessionChanges, transport, onTransport }: Props) {
   const actions = useGraphiQLActions()
   const onChange = useCallback(
     (viewer: Viewer | null) => {
-      if (viewer) streams.reconnect() // signed out, the server ends them and says so
+      if (viewer) streams.reconnect() // after signing out, the server ends them with a reason
       void actions.introspect()
     },
     [streams, actions],

@@ -11,7 +11,7 @@ interface Props {
   onTransport: (transport: Transport) => void
 }
 
-/** How the next subscription travels. */
+/** Chooses the transport of the next subscription. */
 export function TransportSwitch({ transport, onTransport }: Props) {
   return (
     <fieldset className="lb-transport">

@@ -6,7 +6,7 @@ const ground = '#212a3b'
 const accent = '#ff5794'
 const faintAccent = '#ff579433'
 
-/** GraphiQL's dark theme for its editors, with comments that are bright enough to read. */
+/** GraphiQL's dark theme for its editors, with readable comments. */
 const dark = {
   base: 'vs-dark' as const,
   inherit: true,
@@ -32,7 +32,9 @@ const dark = {
   ],
 }
 
-/** Lets the editors follow the system's colours, which GraphiQL asks for once, unless its settings say otherwise. */
+/**
+ * Makes the editors follow the system's colours, which GraphiQL reads only once, unless its settings choose a theme.
+ */
 export function useEditorTheme(): void {
   const monaco = useMonaco((state) => state.monaco)
   const theme = useGraphiQL((state) => state.theme)

@@ -6,15 +6,18 @@ import type { Transport } from './transport'
 
 const sessionFields = new Set(['signIn', 'signUp', 'signOut'])
 
-/** What GraphiQL runs operations with. */
+/** The dependencies of the fetcher. */
 interface FetcherOptions {
   streams: Streams
   transport: Transport
-  /** Called after a mutation that may have changed who is signed in. */
+  /** Called after a mutation that may have changed the session. */
   onSession: () => void
 }
 
-/** Queries and mutations go by POST, subscriptions by the transport, each with the headers of the headers editor. */
+/**
+ * Sends queries and mutations by POST, and subscriptions by the transport, each with the headers of the headers
+ * editor.
+ */
 export function createFetcher({ streams, transport, onSession }: FetcherOptions): Fetcher {
   return async (params, options) => {
     const request = toRequest(params)
@@ -27,13 +30,13 @@ export function createFetcher({ streams, transport, onSession }: FetcherOptions)
   }
 }
 
-/** GraphiQL gives null where there is nothing. */
+/** GraphiQL passes null for missing values. */
 function toRequest({ query, operationName, ...params }: FetcherParams): Request {
   const variables = params.variables as Record<string, unknown> | null | undefined
   return { query, ...(operationName && { operationName }), ...(variables && { variables }) }
 }
 
-/** Undefined where the document does not parse: the server says what is wrong with it. */
+/** Returns undefined if the document does not parse. Then the server explains what is wrong with it. */
 function find({ query, operationName }: Request): OperationDefinitionNode | undefined {
   try {
     return getOperationAST(parse(query), operationName) ?? undefined

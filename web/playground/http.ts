@@ -2,26 +2,24 @@ import type { ExecutionResult } from 'graphql'
 
 export const endpoint = '/graphql'
 
-/** A GraphQL request, as it is sent. */
+/** A GraphQL request as it is sent. */
 export interface Request {
   query: string
   operationName?: string
   variables?: Record<string, unknown>
 }
 
-/** What the server answered, as JSON has it. */
+/** The server's answer as JSON. */
 export type Result = ExecutionResult<Record<string, unknown>, Record<string, unknown>>
 
-/** Without a stack: GraphiQL would show it. */
+/** An error without a stack, because GraphiQL would show the stack. */
 export function plainError(message: string): Error {
   const error = new Error(message)
   delete error.stack
   return error
 }
 
-/**
- * Headers as the headers editor has them. Throws what is wrong with a name or a value.
- */
+/** Returns the headers of the headers editor. Throws an error that names the wrong name or value. */
 export function toHeaders(written: Record<string, unknown> = {}): Headers {
   const headers = new Headers()
   for (const [name, value] of Object.entries(written)) {
@@ -34,9 +32,10 @@ export function toHeaders(written: Record<string, unknown> = {}): Headers {
   return headers
 }
 
-/** Sends a query or a mutation. Errors of GraphQL are in the result; it rejects where the answer is not GraphQL's. */
+/** Sends a query or a mutation. GraphQL errors are in the result. Rejects if the answer is not a GraphQL result. */
 export async function post(request: Request, headers = new Headers()): Promise<Result> {
-  // For application/json a wrong document is 200: browsers write each 400 into the console as a fault of the page.
+  // With application/json an invalid document is answered with 200. Browsers write each 400 to the console as an
+  // error of the page.
   const all = new Headers({ 'Content-Type': 'application/json', Accept: 'application/json' })
   headers.forEach((value, name) => all.set(name, value))
   let response: Response
@@ -48,14 +47,14 @@ export async function post(request: Request, headers = new Headers()): Promise<R
   return toResult(response)
 }
 
-/** The result that an answer carries. Rejects where it carries none. */
+/** Returns the result in an answer. Rejects if there is none. */
 export async function toResult(response: Response): Promise<Result> {
   const text = await response.text()
   try {
     const body: unknown = JSON.parse(text)
     if (typeof body === 'object' && body !== null && ('data' in body || 'errors' in body)) return body as Result
   } catch {
-    // told below
+    // handled below
   }
   throw plainError(`The server answered ${response.status} ${response.statusText} and not GraphQL.`)
 }

@@ -1,4 +1,4 @@
-/** The parts of Monaco that the playground uses, in place of its edcore.main.js, which has all of them: see trim.ts. */
+/** The parts of Monaco that the playground uses. This replaces edcore.main.js, which has all parts: see trim.ts. */
 import 'monaco-editor/esm/vs/editor/browser/coreCommands.js'
 import 'monaco-editor/esm/vs/editor/browser/widget/codeEditor/codeEditorWidget.js'
 import 'monaco-editor/esm/vs/editor/contrib/bracketMatching/browser/bracketMatching.js'

@@ -13,7 +13,7 @@ interface Realtime {
   authEndpoint: string
 }
 
-/** What arrives as the event `update`: docs/protocol.md. */
+/** The data of the event `update`: docs/protocol.md. */
 interface Update {
   more: boolean
   result?: Result
@@ -22,8 +22,9 @@ interface Update {
 }
 
 /**
- * Runs a subscription over Pusher, as docs/protocol.md says: it is sent by POST, and its results come on a channel. It has a connection
- * of its own, which ends with it. What goes wrong is said in words. Returns what stops it.
+ * Runs a subscription over Pusher, as docs/protocol.md describes: it is sent by POST, and its results arrive on a
+ * channel. It has a connection of its own, which ends with it. Errors have a message for people. Returns a function
+ * that stops it.
  */
 export function subscribe(request: Request, headers: Headers, sink: Sink): () => void {
   let pusher: Pusher | undefined
@@ -49,7 +50,7 @@ export function subscribe(request: Request, headers: Headers, sink: Sink): () =>
     const result = await post(request, asked)
     const channel = channelOf(result)
     if (channel === undefined || hasResult(result)) whileOpen.next(withoutChannel(result))
-    if (channel === undefined) whileOpen.complete() // the answer was all there is
+    if (channel === undefined) whileOpen.complete() // the answer was the only result
     else if (!isOver()) {
       pusher = connect(realtime, headers, whileOpen)
       listen(pusher, channel, headers, whileOpen)
@@ -75,21 +76,21 @@ function connect({ key, cluster, host, port, tls, authEndpoint }: Realtime, head
     enableStats: false,
     channelAuthorization: { transport: 'ajax', endpoint: authEndpoint, headers: Object.fromEntries(headers) },
   })
-  let refusal = 'Pusher cannot be reached. Run it again.'
+  let failure = 'Pusher cannot be reached. Run it again.'
   pusher.connection.bind('error', (error: { error?: { data?: { code?: number; message?: string } } }) => {
     const { code, message } = error.error?.data ?? {}
-    if (code !== undefined) refusal = `Pusher ended the connection: ${message || 'it did not say why'} (${code}). Run it again.`
+    if (code !== undefined) failure = `Pusher ended the connection: ${message || 'it did not say why'} (${code}). Run it again.`
   })
   for (const state of ['disconnected', 'unavailable', 'failed']) {
-    pusher.connection.bind(state, () => sink.error(plainError(refusal)))
+    pusher.connection.bind(state, () => sink.error(plainError(failure)))
   }
   return pusher
 }
 
 function listen(pusher: Pusher, name: string, headers: Headers, sink: Sink): void {
   const channel = pusher.subscribe(name)
-  const known = new Set<unknown>() // repeats come after a reconnect
-  let turn = Promise.resolve() // one result after the other, also if one has to be unpacked first
+  const known = new Set<unknown>() // repeats arrive after a reconnect
+  let turn = Promise.resolve() // keeps the order of results, because decompressing one takes time
   const show = async (update: Update) => {
     const result = await read(update, name, headers)
     const seq = result && seqOf(result)
@@ -132,7 +133,7 @@ function seqOf({ extensions }: Result): unknown {
   return (extensions?.subscription as { seq?: number } | undefined)?.seq
 }
 
-/** A subscription that begins with nothing is answered with no data. */
+/** The answer of a subscription without a first result has no data. */
 function hasResult({ data, errors }: Result): boolean {
   return errors !== undefined || Object.keys(data ?? {}).length > 0
 }

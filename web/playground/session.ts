@@ -7,15 +7,15 @@ export interface Viewer {
 }
 
 export interface Credentials {
-  /** Signs up where it is given, and in where it is not. */
+  /** Set for signing up, and missing for signing in. */
   name?: string
   email: string
   password: string
 }
 
-/** An answer that says no. `field` names the input that is wrong, if one is. */
-export class RefusedError extends Error {
-  override readonly name = 'RefusedError'
+/** An error answer of the server. `field` names the wrong input, if there is one. */
+export class RejectedError extends Error {
+  override readonly name = 'RejectedError'
   readonly field: string | undefined
 
   constructor(message: string, field?: string) {
@@ -24,19 +24,19 @@ export class RefusedError extends Error {
   }
 }
 
-/** Who is signed in by the cookie, and how to change it. */
+/** The person who is signed in by the cookie, and how to change that. */
 export interface Session {
-  /** Null where nobody is signed in; undefined until it is known. */
+  /** Null if nobody is signed in; undefined until it is known. */
   viewer: Viewer | null | undefined
-  /** Why it is not known, or why the last try to sign out failed. */
+  /** Why it is not known, or why the last sign-out failed. */
   error: Error | undefined
   refresh: () => Promise<void>
-  /** Rejects with RefusedError where the server refuses. */
+  /** Rejects with a RejectedError if the server rejects it. */
   signIn: (credentials: Credentials) => Promise<void>
   signOut: () => Promise<void>
 }
 
-/** Follows the session of this browser. `onChange` is told when somebody else, or nobody any more, is signed in. */
+/** Follows the session of this browser. Calls `onChange` when somebody else, or nobody any more, is signed in. */
 export function useSession(onChange: (viewer: Viewer | null) => void): Session {
   const [viewer, setViewer] = useState<Viewer | null>()
   const [error, setError] = useState<Error>()
@@ -68,7 +68,7 @@ export function useSession(onChange: (viewer: Viewer | null) => void): Session {
           : 'mutation ($input: SignUpInput!) { signUp(input: $input) { expiresAt } }',
         { input: { ...input, session: 'COOKIE' } },
       )
-      tellTabs()
+      notifyTabs()
       await refresh()
     },
     [refresh],
@@ -77,7 +77,7 @@ export function useSession(onChange: (viewer: Viewer | null) => void): Session {
   const signOut = useCallback(async () => {
     try {
       await ask('mutation { signOut { signedOut } }')
-      tellTabs()
+      notifyTabs()
       await refresh()
     } catch (reason) {
       setError(asError(reason))
@@ -85,7 +85,7 @@ export function useSession(onChange: (viewer: Viewer | null) => void): Session {
   }, [refresh])
 
   useEffect(() => {
-    const start = setTimeout(() => void refresh()) // a state is not set while an effect runs
+    const start = setTimeout(() => void refresh()) // not during the effect, because React forbids setting a state there
     const refreshed = () => void refresh() // the app in another tab may have signed in or out
     window.addEventListener('focus', refreshed)
     return () => {
@@ -99,24 +99,27 @@ export function useSession(onChange: (viewer: Viewer | null) => void): Session {
 
 async function ask<Data>(query: string, variables?: Record<string, unknown>): Promise<Data> {
   const { data, errors } = await post({ query, ...(variables && { variables }) })
-  const refusal = errors?.[0]
-  if (refusal) throw refused(refusal.message, refusal.extensions)
-  if (!data) throw new RefusedError('The server answered nothing.')
+  const failure = errors?.[0]
+  if (failure) throw rejected(failure.message, failure.extensions)
+  if (!data) throw new RejectedError('The server answered nothing.')
   return data as Data
 }
 
-function refused(message: string, { field }: Record<string, unknown> = {}): RefusedError {
+function rejected(message: string, { field }: Record<string, unknown> = {}): RejectedError {
   const named = typeof field === 'string' ? field : undefined
-  const told = named && message.startsWith(`${named}: `) ? `The ${named} ${message.slice(named.length + 2)}` : message
-  return new RefusedError(`${told.charAt(0).toUpperCase()}${told.slice(1)}.`, named)
+  const text = named && message.startsWith(`${named}: `) ? `The ${named} ${message.slice(named.length + 2)}` : message
+  return new RejectedError(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`, named)
 }
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason))
 }
 
-/** Makes the app's tabs look who is signed in: their cookie is ours. They know the message by src/realtime/tabs.ts. */
-function tellTabs() {
+/**
+ * Makes the app's tabs check who is signed in, because they use the same cookie. They know the message by
+ * src/realtime/tabs.ts.
+ */
+function notifyTabs() {
   const channel = new BroadcastChannel('lorebridge')
   channel.postMessage('written')
   channel.close()

@@ -2,8 +2,9 @@ const namespace = 'graphiql:'
 const histories = new Set([`${namespace}queries`, `${namespace}favorites`])
 
 /**
- * What GraphiQL remembers, in localStorage: all but what is secret in its history, the headers, since they hold tokens, and what was run
- * with a password in it. With `shouldPersistHeaders` off it does not keep the headers of its tabs either.
+ * GraphiQL's localStorage without secrets: without the headers of the history, because they hold tokens, and without
+ * operations that contain a password. With `shouldPersistHeaders` off GraphiQL does not store the headers of its tabs
+ * either.
  */
 export const storage = {
   getItem: (key: string) => localStorage.getItem(key),
@@ -20,7 +21,7 @@ function ownKeys(): string[] {
   return Object.keys(localStorage).filter((key) => key.startsWith(namespace))
 }
 
-/** A history is `{ queries: […] }` or the like: lists of what was run. */
+/** A history is `{ queries: […] }` or similar: lists of operations. */
 function withoutSecrets(json: string): string {
   return JSON.stringify(JSON.parse(json), (key: string, value: unknown) => {
     if (key === 'headers') return undefined

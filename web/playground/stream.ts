@@ -13,20 +13,23 @@ export interface Sink {
   complete: () => void
 }
 
-/** Starts a subscription, and returns what stops it. */
+/** Starts a subscription, and returns a function that stops it. */
 type Connect = (sink: Sink) => () => void
 
-/** The subscriptions that run. Each has a connection of its own, so its session is the one of the moment it began. */
+/** The running subscriptions. Each has a connection of its own, so its session is the one from its start. */
 export class Streams {
   readonly #reconnects = new Set<() => void>()
 
-  /** A subscription that begins when it is observed, and ends with that. A broken connection is told, not mended. */
+  /**
+   * Returns a subscription that begins when it is observed and ends with the observer. A broken connection is
+   * reported and not restored.
+   */
   open(request: Request, transport: Transport, headers: Headers): Observable<Result> {
     const connect = connects[transport](request, headers)
     return { subscribe: (...args: Parameters<typeof toSink>) => this.#run(connect, toSink(...args)) }
   }
 
-  /** Begins all of them again: a connection keeps the session that it was opened with. */
+  /** Restarts all of them, because a connection keeps the session with which it was opened. */
   reconnect(): void {
     for (const reconnect of this.#reconnects) reconnect()
   }
@@ -68,7 +71,7 @@ export class Streams {
   }
 }
 
-/** An observer may be given as one object or as functions. */
+/** An observer may be one object or up to three functions. */
 function toSink(
   observer?: Partial<Sink> | Sink['next'] | null,
   error?: Sink['error'] | null,
@@ -88,7 +91,7 @@ const connects: Record<Transport, (request: Request, headers: Headers) => Connec
   pusher: overPusher,
 }
 
-/** pusher-js is loaded with the first subscription that travels over it. */
+/** pusher-js is loaded with the first subscription that uses it. */
 function overPusher(request: Request, headers: Headers): Connect {
   return (sink) => {
     let stop = () => {}
@@ -155,7 +158,7 @@ function overSSE(request: Request, headers: Headers): Connect {
   }
 }
 
-/** What the server's close codes mean: docs/protocol.md. */
+/** The meaning of the server's close codes: docs/protocol.md. */
 function closed({ code, reason }: CloseEvent): Error {
   switch (code) {
     case 4401:

@@ -1,6 +1,6 @@
 /**
- * GraphiQL marks list items as tabs that hold buttons, which screen readers do not get to. In `main` they become a
- * plain list of buttons, of which one is current. Returns what ends this.
+ * GraphiQL marks list items that hold buttons as tabs, and screen readers cannot reach those buttons. This turns them
+ * in `main` into a plain list of buttons with a current one. Returns a function that ends this.
  */
 export function mendTabRoles(main: HTMLElement): () => void {
   const mend = () => {

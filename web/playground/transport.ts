@@ -1,11 +1,14 @@
 import { useState } from 'react'
 
-/** How subscriptions travel: over a WebSocket to the server, as server-sent events, or over Pusher, as the app's do. */
+/** The transports of subscriptions: a WebSocket to the server, server-sent events, or Pusher as in the app. */
 export type Transport = 'ws' | 'sse' | 'pusher'
 
 const key = 'lorebridge:playground:transport'
 
-/** The transport that was last chosen in this browser, at first the WebSocket, and how to choose another. */
+/**
+ * Returns the transport that was last chosen in this browser, by default the WebSocket, and a function that chooses
+ * another.
+ */
 export function useTransport(): [Transport, (transport: Transport) => void] {
   const [transport, setTransport] = useState<Transport>(() => {
     const chosen = localStorage.getItem(key)

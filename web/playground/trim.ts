@@ -1,10 +1,10 @@
-/** For vite.config.ts: keeps dead weight out of the playground's build. Where a name no longer fits, it only grows. */
+/** For vite.config.ts: keeps unused code out of the playground's build. If a name changes, the build only grows. */
 import { fileURLToPath } from 'node:url'
 import type { Plugin } from 'vite'
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
-/** Modules that GraphiQL imports, and smaller ones that do for it. */
+/** Modules that GraphiQL imports, with smaller replacements. */
 export const trim = {
   'monaco-editor/esm/vs/editor/edcore.main.js': here('monaco-core.ts'),
   'prettier/plugins/estree': here('jsonc-printer.ts'),
@@ -15,7 +15,7 @@ export const trim = {
 
 const nothing = '\0nothing'
 
-/** For workers: GraphiQL formats in the page. Only an action that monaco-core.ts leaves out would ask the worker. */
+/** For workers. GraphiQL formats in the page. Only an action that monaco-core.ts leaves out would use the worker. */
 export function withoutPrettier(): Plugin {
   return {
     name: 'without-prettier',
@@ -25,7 +25,7 @@ export function withoutPrettier(): Plugin {
   }
 }
 
-/** Monaco's editor brings its editor of differences along, which nobody opens here. */
+/** Monaco's editor imports its diff editor, which the playground does not use. */
 export function withoutDiffEditor(): Plugin {
   return {
     name: 'without-diff-editor',
