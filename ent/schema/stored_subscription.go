@@ -16,8 +16,8 @@ import (
 	"lorebridge/ent/storedsubscription"
 )
 
-// StoredSubscription is one GraphQL subscription of one person whose results travel over Pusher. It is stored so that it
-// survives a restart. It holds no token: it acts for its user and session. Only realtime.Store writes it, and the
+// StoredSubscription is one GraphQL subscription of one person whose results travel over Pusher. It is stored so that
+// it survives a restart. It holds no token: it acts for its user and session. Only realtime.Store writes it, and the
 // state in bridge's memory is newer than the row.
 type StoredSubscription struct{ ent.Schema }
 
