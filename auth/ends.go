@@ -17,11 +17,11 @@ import (
 type EndReason string
 
 const (
-	// SignedOut: the session was ended, here or by another process.
+	// SignedOut means that the session was ended, here or by another process.
 	SignedOut EndReason = "signed out"
-	// Expired: the session has reached its greatest age.
+	// Expired means that the session has reached its greatest age.
 	Expired EndReason = "expired"
-	// Removed: the session's row was deleted, alone or with its person.
+	// Removed means that the session's row was deleted, alone or with its person.
 	Removed EndReason = "removed"
 )
 

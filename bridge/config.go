@@ -70,7 +70,10 @@ var (
 
 // Validate returns a *ConfigError for the first field that is wrong.
 func (c Config) Validate() error {
-	c = c.withDefaults()
+	return c.withDefaults().validate()
+}
+
+func (c Config) validate() error {
 	if c.PerViewer < 1 {
 		return &ConfigError{"PerViewer", fmt.Sprintf("is %d: it must be at least 1", c.PerViewer)}
 	}

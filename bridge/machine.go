@@ -270,8 +270,9 @@ func (m machine) onJoinedAgain(h happening) (machine, action) {
 	if !m.live() {
 		return m.onOccupied()
 	}
-	m.cursor = m.believed(h.to, h.sent)
-	return m.rejoin().onOccupied()
+	next := m
+	next.cursor = m.believed(h.to, h.sent)
+	return next.rejoin().onOccupied()
 }
 
 func (m machine) onVacated(h happening) (machine, action) {

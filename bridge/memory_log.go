@@ -33,11 +33,10 @@ func (l *MemoryLog) Append(value any, topics ...Topic) *Event {
 	l.newest++
 	e := &Event{Seq: l.newest, At: time.Now(), Value: value}
 	for _, t := range topics {
-		events := append(l.topics[t], e)
-		if over := len(events) - l.keep; over > 0 {
-			events = slices.Delete(events, 0, over)
+		l.topics[t] = append(l.topics[t], e)
+		if over := len(l.topics[t]) - l.keep; over > 0 {
+			l.topics[t] = slices.Delete(l.topics[t], 0, over)
 		}
-		l.topics[t] = events
 	}
 	return e
 }

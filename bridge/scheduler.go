@@ -149,14 +149,14 @@ func (s *scheduler) watch(ctx context.Context) {
 		case <-s.wake:
 		case <-timer.C:
 		}
-		if wait, any := s.look(); any {
+		if wait, more := s.look(); more {
 			timer.Reset(wait)
 		}
 	}
 }
 
 // look does what is to be done now, and returns how long the next deadline is away, if there is one.
-func (s *scheduler) look() (wait time.Duration, any bool) {
+func (s *scheduler) look() (wait time.Duration, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -176,12 +176,13 @@ type deadlines []*subscription
 
 var _ heap.Interface = (*deadlines)(nil)
 
-func (d deadlines) Len() int           { return len(d) }
-func (d deadlines) Less(i, j int) bool { return d[i].deadline.Before(d[j].deadline) }
+func (d *deadlines) Len() int           { return len(*d) }
+func (d *deadlines) Less(i, j int) bool { return (*d)[i].deadline.Before((*d)[j].deadline) }
 
-func (d deadlines) Swap(i, j int) {
-	d[i], d[j] = d[j], d[i]
-	d[i].place, d[j].place = i, j
+func (d *deadlines) Swap(i, j int) {
+	queue := *d
+	queue[i], queue[j] = queue[j], queue[i]
+	queue[i].place, queue[j].place = i, j
 }
 
 func (d *deadlines) Push(x any) {

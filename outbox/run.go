@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"lorebridge/ent"
-	"lorebridge/pusherapi/outage"
 	"lorebridge/ent/event"
+	"lorebridge/pusherapi/outage"
 )
 
 // maxSuspects limits how many events with earlier failures the Sender has at a time. They may take long, and must not

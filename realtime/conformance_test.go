@@ -13,6 +13,7 @@ import (
 func TestOurLogAndOurTablePassTheConformanceSuite(t *testing.T) {
 	t.Parallel()
 	bridgetest.Run(t, func(t *testing.T) bridgetest.Fixture {
+		t.Helper()
 		q := newQuiet(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		user := func(p person) bridgetest.User {
@@ -29,7 +30,8 @@ func TestOurLogAndOurTablePassTheConformanceSuite(t *testing.T) {
 			},
 			Append: func(t testing.TB, topic int) *bridge.Event {
 				t.Helper()
-				if number++; topic == 0 {
+				number++
+				if topic == 0 {
 					q.publish(ada, "title "+strconv.Itoa(number), "")
 				} else {
 					q.ask(ada, bob, "question "+strconv.Itoa(number))

@@ -26,7 +26,7 @@ type SubscriptionsConfig struct {
 const perPerson = "SUBSCRIPTIONS_PER_PERSON"
 
 // variables are what operators call the fields of bridge.Config.
-var variables = map[string]string{
+var variables = map[string]string{ //nolint:gosec // names of variables, and not their values
 	"PerViewer": perPerson, "Grace": "SUBSCRIPTION_GRACE", "Lifetime": "SUBSCRIPTION_LIFETIME", "Sweep": "SUBSCRIPTION_SWEEP",
 	"Oversize": "SUBSCRIPTION_OVERSIZE", "Namespace": "PUSHER_CHANNEL_NAMESPACE", "WebhookTokens": "PUSHER_WEBHOOK_TOKENS",
 }

@@ -5,6 +5,7 @@ import (
 )
 
 func bridgeDelivers(t *testing.T, f Fixture) {
+	t.Helper()
 	w := newWorld(t, f)
 	f.Append(t, 0) // before
 	channel := w.subscribe(0, "guarded")
@@ -19,6 +20,7 @@ func bridgeDelivers(t *testing.T, f Fixture) {
 
 // Two members share each execution. What one of them may no longer have is sent to the other alone.
 func bridgeExpels(t *testing.T, f Fixture) {
+	t.Helper()
 	w := newWorld(t, f)
 	first, second := w.subscribe(0, "guarded"), w.subscribe(1, "guarded")
 	w.join(0, first)
@@ -45,6 +47,7 @@ func bridgeExpels(t *testing.T, f Fixture) {
 }
 
 func bridgeSharesNothingUnguarded(t *testing.T, f Fixture) {
+	t.Helper()
 	w := newWorld(t, f)
 	first, second := w.subscribe(0, "unguarded"), w.subscribe(1, "unguarded")
 	w.join(0, first)
@@ -61,6 +64,7 @@ func bridgeSharesNothingUnguarded(t *testing.T, f Fixture) {
 
 // What a restart leaves is in the Store and in the Log.
 func bridgeRestarts(t *testing.T, f Fixture) {
+	t.Helper()
 	w := newWorld(t, f)
 	guarded, unguarded := w.subscribe(0, "guarded"), w.subscribe(0, "unguarded")
 	other := w.subscribe(1, "guarded")

@@ -59,6 +59,7 @@ func must(t testing.TB, err error) {
 func moment(ago time.Duration) time.Time { return time.Now().UTC().Add(-ago).Truncate(time.Second) }
 
 func logInOrder(t *testing.T, f Fixture) {
+	t.Helper()
 	var want [2][]bridge.Seq
 	for i := range 7 {
 		topic := i % 2
@@ -101,6 +102,7 @@ func logInOrder(t *testing.T, f Fixture) {
 }
 
 func logNewest(t *testing.T, f Fixture) {
+	t.Helper()
 	for topic := range f.Topics {
 		last, err := f.Log.Last(t.Context(), f.Topics[topic])
 		must(t, err)

@@ -65,6 +65,7 @@ func (f Fixture) goAway(t *testing.T, ids []int, since ...time.Time) {
 }
 
 func storeFinds(t *testing.T, f Fixture) {
+	t.Helper()
 	want := f.draft(0, "private-gql-a")
 	id, err := f.Store.Create(t.Context(), want)
 	must(t, err)
@@ -94,6 +95,7 @@ func storeFinds(t *testing.T, f Fixture) {
 }
 
 func storeUpdates(t *testing.T, f Fixture) {
+	t.Helper()
 	ids := f.create(t, 0, "a", "b", "c")
 	at := moment(time.Minute)
 	must(t, f.Store.Update(t.Context(), []bridge.Update{
@@ -126,6 +128,7 @@ func storeUpdates(t *testing.T, f Fixture) {
 }
 
 func storeKeepsTheEnd(t *testing.T, f Fixture) {
+	t.Helper()
 	ids := f.create(t, 0, "a", "b")
 	at := moment(time.Minute)
 	must(t, f.Store.Update(t.Context(), []bridge.Update{
@@ -158,6 +161,7 @@ func storeKeepsTheEnd(t *testing.T, f Fixture) {
 }
 
 func storeJoins(t *testing.T, f Fixture) {
+	t.Helper()
 	ids := f.create(t, 0, "a")
 	at := moment(0)
 	f.goAway(t, ids, moment(time.Minute))
@@ -176,6 +180,7 @@ func storeJoins(t *testing.T, f Fixture) {
 }
 
 func storeEndsAway(t *testing.T, f Fixture) {
+	t.Helper()
 	mine, theirs := f.create(t, 0, "a", "b"), f.create(t, 1, "c", "d")
 	f.goAway(t, []int{mine[0], theirs[0]}, moment(time.Minute), moment(time.Minute))
 	sessions, err := f.Store.AwaySessions(t.Context())
@@ -210,6 +215,7 @@ func storeEndsAway(t *testing.T, f Fixture) {
 }
 
 func storeExcess(t *testing.T, f Fixture) {
+	t.Helper()
 	ids, other := f.create(t, 0, "a", "b", "c", "d", "e"), f.create(t, 1, "f")
 	ago := func(minutes int) time.Time { return moment(time.Duration(minutes) * time.Minute) }
 	f.goAway(t, ids[:4], ago(3), ago(1), ago(4), ago(2)) // b, d, a, c: the last one left first
@@ -227,6 +233,7 @@ func storeExcess(t *testing.T, f Fixture) {
 }
 
 func storeRemoves(t *testing.T, f Fixture) {
+	t.Helper()
 	ids := f.create(t, 0, "a", "b", "c")
 	must(t, f.Store.Update(t.Context(), []bridge.Update{
 		{IDs: ids[:1], State: bridge.StateClosed, ClosedAt: moment(2 * time.Hour), ClosedReason: "old"},

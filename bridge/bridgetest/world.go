@@ -208,12 +208,13 @@ func (t tap) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	type event struct {
-		Channel, Data string
-		Channels      []string
+		Channel  string   `json:"channel"`
+		Data     string   `json:"data"`
+		Channels []string `json:"channels"`
 	}
 	var call struct {
 		event
-		Batch []event
+		Batch []event `json:"batch"`
 	}
 	if err := json.Unmarshal(body, &call); err != nil {
 		return nil, err
@@ -232,11 +233,19 @@ func (t tap) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func read(channel, data string) sent {
 	var message struct {
-		More   bool
+		More   bool `json:"more"`
 		Result struct {
-			Errors     []struct{ Extensions struct{ Code string } }
-			Extensions struct{ Subscription struct{ Seq bridge.Seq } }
-		}
+			Errors []struct {
+				Extensions struct {
+					Code string `json:"code"`
+				} `json:"extensions"`
+			} `json:"errors"`
+			Extensions struct {
+				Subscription struct {
+					Seq bridge.Seq `json:"seq"`
+				} `json:"subscription"`
+			} `json:"extensions"`
+		} `json:"result"`
 	}
 	_ = json.Unmarshal([]byte(data), &message) // what is none is not what the test wants
 	s := sent{channel: channel, more: message.More, seq: message.Result.Extensions.Subscription.Seq}
