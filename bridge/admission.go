@@ -15,7 +15,7 @@ type admission struct {
 
 // Authorize grants a subscription's channel to its subscriber and takes it for the sign that the client is about to
 // join. One that was away is revived; the former owner of one that has ended is granted the channel for its end.
-// Anybody else gets ErrForbidden, and so does whoever asks for a channel that is not known.
+// Anybody else gets ErrForbidden, and so does a request for an unknown channel.
 func (a *admission) Authorize(ctx context.Context, channel string, viewer Viewer, hint Protocol) error {
 	for {
 		sub, err := a.owned(channel, viewer.User)
@@ -67,7 +67,7 @@ func (a *admission) admit(ctx context.Context, sub *subscription, hint Protocol)
 	id, protocol, cursor := sub.id, sub.protocol, sub.cursor
 	underWay := []chan struct{}{sub.sending, sub.chasing}
 	a.mu.Unlock()
-	defer func() { // also if it is not granted: whoever was listening before goes on
+	defer func() { // also if it is not granted, because a former client may go on listening
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if sub.joins == joins {
@@ -133,6 +133,6 @@ func (a *admission) owns(ctx context.Context, channel, user string) (bool, error
 	return r != nil && r.Viewer.mayJoin(user), nil
 }
 
-// mayJoin says that a user may join the channel of a subscription that v began: it is theirs, or nobody's. Nobody's
-// has a name that cannot be guessed.
+// mayJoin reports whether a user may join the channel of a subscription that v began: it is theirs, or nobody's. A
+// channel of nobody's has a name that cannot be guessed.
 func (v Viewer) mayJoin(user string) bool { return v.anonymous() || v.User == user }

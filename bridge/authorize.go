@@ -39,8 +39,8 @@ type Owner func(ctx context.Context, v Viewer, channel string) (bool, error)
 
 // AuthorizeHandler returns the route that pusher-js calls with socket_id and channel_name, as a form or as JSON, each
 // time it joins a private channel: POST /pusher/auth, and for Lighthouse's clients POST /graphql/subscriptions/auth.
-// It grants the channel of a subscription to its subscriber; once it has ended, also to whoever was that in a session
-// that has ended. All other channels are granted as owner says; nil grants none.
+// It grants the channel of a subscription to its subscriber, and after its end also to the subscriber of a session that
+// has ended. All other channels are granted as owner says; nil grants none.
 func (b *Bridge) AuthorizeHandler(owner Owner) http.Handler {
 	if owner == nil {
 		owner = func(context.Context, Viewer, string) (bool, error) { return false, nil }
@@ -114,7 +114,7 @@ func (a authorizer) authorize(w http.ResponseWriter, r *http.Request) ([]byte, *
 }
 
 // authorizeEnd grants the channel of an ended subscription to former, whose session has ended, if that is whose it
-// was: all that arrives there is the end. For anything else nobody is signed in, as reason says.
+// was: all that arrives there is the end. All other requests are rejected with reason.
 func (a authorizer) authorizeEnd(
 	w http.ResponseWriter, r *http.Request, socketID, channel string, former Viewer, reason error,
 ) ([]byte, *rejection) {
@@ -130,7 +130,7 @@ func (a authorizer) authorizeEnd(
 	return a.sign(w, r, socketID, channel)
 }
 
-// protocolAt is what the path of a request says of its client.
+// protocolAt is the protocol that the path of a request suggests.
 func protocolAt(r *http.Request) Protocol {
 	if r.URL.Path == lighthouseAuth {
 		return ProtocolLighthouseGuessed

@@ -26,7 +26,7 @@ const (
 const networkWorkers = 8
 
 // Bridge carries the GraphQL subscriptions of everybody: those whose results travel over Pusher, and the streams. It
-// may be used concurrently, except as Load and Run say.
+// may be used concurrently, except for Load and Run, which come in this order, once.
 type Bridge struct {
 	*registry
 	*streams
@@ -141,7 +141,7 @@ func (b *Bridge) do(ctx context.Context, tasks []task) {
 	}
 }
 
-// every calls do again and again, until ctx ends.
+// every calls do at each interval, until ctx ends.
 func (b *Bridge) every(ctx context.Context, interval time.Duration, do func(context.Context)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -163,6 +163,6 @@ func (b *Bridge) persist(ctx context.Context) {
 
 func (b *Bridge) sweepAll(ctx context.Context) {
 	if err := errors.Join(b.sweep(ctx, b.config.Sweep), b.sweepAway(ctx)); err != nil && ctx.Err() == nil {
-		b.deps.Logger.WarnContext(ctx, "subscriptions could not be looked through; trying again", slog.Any("error", err))
+		b.deps.Logger.WarnContext(ctx, "subscriptions could not be swept; trying again", slog.Any("error", err))
 	}
 }

@@ -47,9 +47,9 @@ func (n naming) prefixes() []string { return []string{n.prefix(false), n.prefix(
 // subscriptionChannels are the names that a subscription's channel can have, with whatever namespace, encrypted or not.
 var subscriptionChannels = regexp.MustCompile(`^private-(encrypted-)?([A-Za-z0-9_-]+\.)?gql-`)
 
-// isSubscriptionChannel says that a channel can be a subscription's of this installation, also one from before a
+// isSubscriptionChannel reports whether a channel can be a subscription's of this installation, also one from before a
 // setting changed. Whether it is, only the store knows.
 func isSubscriptionChannel(channel string) bool { return subscriptionChannels.MatchString(channel) }
 
-// encrypted says that what is sent on a channel is encrypted end to end.
+// encrypted reports whether events on a channel are encrypted end to end.
 func encrypted(channel string) bool { return strings.HasPrefix(channel, encryptedPrefix) }

@@ -55,7 +55,7 @@ type Config struct {
 	WebhookTokens map[string]string
 }
 
-// ConfigError says which field of Config is wrong.
+// ConfigError names the field of Config that is wrong.
 type ConfigError struct{ Field, Problem string }
 
 func (e *ConfigError) Error() string { return "bridge: Config." + e.Field + " " + e.Problem }
@@ -117,7 +117,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Deps is what a Bridge works with. Those that may be nil say so.
+// Deps is what a Bridge works with. A field may be nil only if its comment allows it.
 type Deps struct {
 	Pusher   *pusherapi.Client
 	Log      Log

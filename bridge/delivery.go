@@ -92,9 +92,9 @@ func (d *delivery) begin(g *group) *round {
 		switch {
 		case !sub.alive(now):
 			d.end(sub, reasonExpired, false)
-		case sub.cursor >= r.event.Seq || !sub.live(): // whoever joins reads it from the log
+		case sub.cursor >= r.event.Seq || !sub.live(): // a client that joins reads it from the log
 		case sub.gap == gapRefused:
-			sub.gap = gapOwed
+			sub.machine = sub.withGap(gapOwed)
 			d.lag(sub, r.event, g.queue[0])
 		default:
 			sub.sending = r.over
@@ -114,7 +114,7 @@ func (d *delivery) finish(r *round, messages []message, verdicts []error) {
 	defer d.mu.Unlock()
 	close(r.over)
 	if len(r.members) > 0 {
-		r.group.remember(r.event.Seq, now) // not earlier: whoever left before now may have missed it
+		r.group.remember(r.event.Seq, now) // not earlier: a client that left before now may have missed it
 	}
 	first := r.group.queue[0]
 	for i, m := range r.members {
@@ -155,12 +155,10 @@ func (d *delivery) settle(m message, verdict error, at Seq, joins int, now time.
 		}
 		d.apply(sub, happening{event: refused})
 	}
-	if sub.joins == joins {
-		sub.cursor = max(sub.cursor, at)
-	}
+	sub.machine = sub.received(at, joins)
 	if len(m.packets) > 0 && verdict == nil {
 		d.stats.Updates++
-		sub.deliveredAt, sub.failures, sub.retryAt = now, 0, time.Time{}
+		sub.deliveredAt, sub.machine = now, sub.taken()
 	}
 	switch {
 	case m.end != "":
@@ -179,7 +177,7 @@ func (d *delivery) failed(sub *subscription, err error) {
 	d.lagging(sub.topic, sub.failures, sub.retryAt, sub.lastError)
 }
 
-// isLater says that a result could not be sent, and is to be sent later.
+// isLater reports whether a result could not be sent now, and is to be sent later.
 func isLater(verdict error) bool {
 	return verdict != nil && !pusherapi.IsFinal(verdict) && !errors.Is(verdict, errUnwanted)
 }

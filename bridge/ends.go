@@ -74,7 +74,7 @@ func (e *ender) OpenSessions() []string {
 }
 
 // EndSession ends the subscriptions of a session, which has ended for a reason, and sends their clients the end. It
-// closes the sockets that the session has authorized, where the server is embedded. Another Pusher has no call for
+// closes the sockets that the session has authorized, if the server is embedded. Another Pusher has no call for
 // that: there a socket lives until it closes by itself, and can join no further channel. It takes little more than a
 // second.
 func (e *ender) EndSession(ctx context.Context, session, reason string) {

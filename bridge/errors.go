@@ -7,9 +7,24 @@ import (
 	"time"
 )
 
+// The codes of errors in results that this package makes itself, in extensions.code.
+const (
+	CodeGap      = "SUBSCRIPTION_GAP"               // beside ErrGap
+	CodeTooLarge = "SUBSCRIPTION_PAYLOAD_TOO_LARGE" // in place of a result that is too large for Pusher
+	CodeEnded    = "SUBSCRIPTION_ENDED"             // only for clients that read nothing but data
+	CodeInternal = "INTERNAL"                       // after a panic
+)
+
+// The codes that by default end a subscription. Deps.Ended decides otherwise.
+const (
+	codeUnauthenticated = "UNAUTHENTICATED"
+	codeForbidden       = "FORBIDDEN"
+	codeNotFound        = "NOT_FOUND"
+)
+
 // Errors that reach resolvers and clients. An application's error presenter gives them their codes.
 var (
-	// ErrGap says that a subscription missed events that it cannot get any more.
+	// ErrGap means that a subscription missed events that it cannot get any more.
 	ErrGap = errors.New("updates were missed: read the present state with a query")
 	// ErrForbidden is for a channel or a topic that is not the viewer's.
 	ErrForbidden = errors.New("this is not yours")
@@ -17,7 +32,7 @@ var (
 	ErrNotFound = errors.New("there is no such subscription")
 )
 
-// InputError says what is wrong with a part of a request.
+// InputError is a part of a request that is wrong.
 type InputError struct{ Input, Problem string }
 
 func (e *InputError) Error() string { return e.Input + ": " + e.Problem }
@@ -26,7 +41,7 @@ func inputErrorf(input, format string, values ...any) error {
 	return &InputError{input, fmt.Sprintf(format, values...)}
 }
 
-// LimitError says that a viewer has as many subscriptions and streams as one may have.
+// LimitError means that a viewer has as many subscriptions and streams as one may have.
 type LimitError struct {
 	Limit      int
 	Setting    string // how the operator sets the limit; empty if that is not known

@@ -32,9 +32,9 @@ type executor struct {
 type outcome struct {
 	at      Seq       // the event's place
 	when    time.Time // it happened
-	result  []byte    // the GraphQL result as JSON; nil where nothing is to be sent
-	end     string    // why the subscription ends with this; empty where it goes on
-	failure string    // what went wrong, for whoever looks after the server
+	result  []byte    // the GraphQL result as JSON; nil if nothing is to be sent
+	end     string    // why the subscription ends with this; empty if it goes on
+	failure string    // what went wrong, for the operator
 
 	allow func(context.Context) error // asked for each member before it is sent the result; nil for nobody
 
@@ -56,7 +56,7 @@ const (
 )
 
 // revoking are the codes of errors that by default mean that the viewer may no longer subscribe.
-var revoking = map[any]bool{"UNAUTHENTICATED": true, "FORBIDDEN": true, "NOT_FOUND": true}
+var revoking = map[any]bool{codeUnauthenticated: true, codeForbidden: true, codeNotFound: true}
 
 // execute runs a stored operation for one event as soon as one more may run.
 func (x *executor) execute(ctx context.Context, op operation, viewer Viewer, t Topic, e *Event) outcome {
@@ -78,7 +78,7 @@ func (x *executor) run(ctx context.Context, op operation, viewer Viewer, t Topic
 		if reason := recover(); reason != nil {
 			x.log.ErrorContext(ctx, "a subscription panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
 			o = x.newOutcome(e, &graphql.Response{Errors: gqlerror.List{{
-				Message: "internal error", Extensions: map[string]any{"code": "INTERNAL"},
+				Message: "internal error", Extensions: map[string]any{"code": CodeInternal},
 			}}}, false)
 		}
 	}()
@@ -95,7 +95,7 @@ func (x *executor) run(ctx context.Context, op operation, viewer Viewer, t Topic
 	}
 	responses, ctx := exec.DispatchOperation(ctx, oc)
 	response := responses(ctx)
-	if response == nil && ctx.Err() != nil { // not that there is nothing to tell: it came to no end
+	if response == nil && ctx.Err() != nil { // it was cut short, which is not the same as nothing to send
 		response = exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(ctx.Err())})
 	}
 	o = x.newOutcome(e, response, call.last)
@@ -103,9 +103,9 @@ func (x *executor) run(ctx context.Context, op operation, viewer Viewer, t Topic
 	return o
 }
 
-// newOutcome reads a response. Without one there is nothing to tell. Errors beside data are sent as GraphQL has them;
-// where there is no data they say that the subscription has ended, or are sent, for they stand for an update that its
-// client would else miss.
+// newOutcome reads a response. Without one there is nothing to send. Errors beside data are sent as GraphQL has them.
+// Without data they end the subscription if their code does. Otherwise they are sent too: they stand for an update that
+// its client would miss.
 func (x *executor) newOutcome(e *Event, response *graphql.Response, last bool) outcome {
 	return x.outcomeOf(e.Seq, e.At, response, last)
 }
@@ -172,7 +172,7 @@ func (x *executor) allow(ctx context.Context, ask func(context.Context) error, v
 }
 
 // ask asks whether a viewer may have an outcome, and returns what ends the subscription if the answer is a clear no. An
-// error is no answer: it is asked again later.
+// error is no answer: the question is repeated later.
 func (x *executor) ask(ctx context.Context, o *outcome, viewer Viewer) (end *outcome, err error) {
 	err = x.allow(ctx, o.allow, viewer)
 	if err == nil {
@@ -185,9 +185,9 @@ func (x *executor) ask(ctx context.Context, o *outcome, viewer Viewer) (end *out
 	return &outcome{at: o.at, when: o.when, failure: err.Error(), end: reasonRevoked + response.Errors[0].Message}, nil
 }
 
-// gap is the result that says that a client missed more than can be sent again, up to a place.
+// gap is the result for a client that missed more than can be sent once more, up to a place.
 func (x *executor) gap(at Seq, when time.Time) outcome {
 	return x.outcomeOf(at, when, &graphql.Response{Errors: gqlerror.List{{
-		Message: ErrGap.Error(), Extensions: map[string]any{"code": "SUBSCRIPTION_GAP"},
+		Message: ErrGap.Error(), Extensions: map[string]any{"code": CodeGap},
 	}}}, false)
 }

@@ -13,11 +13,11 @@ type Interest struct {
 // Feed is what one run of a subscription field gets of a topic. A resolver emits what Fresh and Event ask for, and then
 // what comes from Events, unless it is nil. Resolve does that.
 type Feed struct {
-	// Fresh says that the subscription begins now: what it begins with, such as a present state, is to be emitted.
+	// Fresh means that the subscription begins now: the resolver emits its first value, such as a present state.
 	Fresh bool
 	// Event is the one event to be emitted, or nil.
 	Event *Event
-	// Events are the events from now on. Closed, it means that the stream ends; Err then says why.
+	// Events are the events from now on. It is closed when the stream ends, and then Err has the reason.
 	Events <-chan *Event
 	// Err is nil if the stream ended in good order, and ErrGap if its reader was too slow. It is to be called after
 	// Events was closed.

@@ -49,7 +49,7 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 }
 
-// leave ends a trial that says nothing about Pusher.
+// leave ends a trial from which nothing is known about Pusher.
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -58,7 +58,7 @@ func (g *gate) leave() {
 	}
 }
 
-// closed says that the outage lasts.
+// closed reports whether the outage lasts.
 func (g *gate) closed() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -74,7 +74,7 @@ func (g *gate) sent() {
 	}
 }
 
-// failed notes that the result for one subscription could not be sent, and says whether Pusher as a whole is down:
+// failed notes that the result for one subscription could not be sent, and reports whether Pusher as a whole is down:
 // then it is not at fault. While it is down, each trial that fails is followed by a check: the trial may have met a
 // fault of its own.
 func (g *gate) failed(ctx context.Context, id int, err error) (down bool) {
@@ -98,7 +98,7 @@ func (g *gate) failed(ctx context.Context, id int, err error) (down bool) {
 	return g.outage.Lasts()
 }
 
-// turn lets whoever waits look again. mu is held.
+// turn wakes all that wait, so that they look at the gate once more. mu is held.
 func (g *gate) turn() {
 	g.trying = false
 	close(g.changed)

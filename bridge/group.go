@@ -100,7 +100,7 @@ func keyOf(t Topic, user string, guarded bool, oc *graphql.OperationContext) (gr
 	return key, nil
 }
 
-// collect notes the fragments that a selection uses, and says whether all its fields are broadcastable.
+// collect notes the fragments that a selection uses, and reports whether all its fields are broadcastable.
 func collect(set ast.SelectionSet, used map[string]bool) bool {
 	shared := true
 	for _, selection := range set {

@@ -37,8 +37,7 @@ const (
 	keptMargin = time.Hour
 )
 
-// snapshot is what changes of a row while its subscription lives. Rows that say the same are written with one
-// statement.
+// snapshot is what changes of a record while its subscription lives. Records with equal snapshots are written together.
 type snapshot struct {
 	state                            State
 	cursor                           Seq
@@ -47,7 +46,7 @@ type snapshot struct {
 	readable                         bool
 }
 
-// Persist writes down what changed. What it could not write it tries again with the next call. Run does so every few
+// Persist writes down what changed. After an error the next call writes the same once more. Run does so every few
 // seconds and at its end; after the embedded server has closed its sockets it should be called once more, for only
 // then is it known what their clients had.
 func (k *keeper) Persist(ctx context.Context) error {

@@ -16,7 +16,7 @@ const (
 	joinPatience = 10 * time.Second
 
 	// A Pusher elsewhere is asked for a channel after firstPoll, and then after twice as long each time, up to lastPoll
-	// after the authorization. Then whoever was authorized counts as joined.
+	// after the authorization. Then the authorized client counts as joined.
 	firstPoll = 100 * time.Millisecond
 	lastPoll  = 5 * time.Second
 	// rejoinPoll is the first one for a client that comes back. Its channel may still look occupied by its former
@@ -25,7 +25,7 @@ const (
 
 	// absentSweeps is how many sweeps in a row must not find a live subscription's channel before it counts as vacated.
 	absentSweeps = 2
-	// recheck is when a deadline is looked at again that came while something was being sent.
+	// recheck is the wait after a deadline that came while something was being sent.
 	recheck = time.Second
 )
 
@@ -114,7 +114,7 @@ type happening struct {
 	// what its client has received.
 	to   time.Time
 	sent Seq
-	// busy says of timedOut that something is being sent: what is under way would be sent again.
+	// busy is for timedOut: something is being sent, and would be sent twice if the subscription went away now.
 	busy   bool
 	left   bool          // of vacated: on purpose
 	first  Seq           // of lagged: the first event that it lacks
@@ -188,13 +188,13 @@ func (m machine) on(h happening, r rules) (machine, action) {
 	return m, 0
 }
 
-// over says that memory has let go of it: it has ended, or is away.
+// over reports whether memory has let go of it: it has ended, or is away.
 func (m machine) over() bool { return m.state == StateClosed || m.state == StateAway }
 
-// live says that a delivery reaches it.
+// live reports whether a delivery reaches it.
 func (m machine) live() bool { return m.state == StateLive }
 
-// alive says that the session for which it acts has not expired.
+// alive reports whether the session for which it acts has not expired yet.
 func (m machine) alive(now time.Time) bool { return m.expiresAt.IsZero() || now.Before(m.expiresAt) }
 
 // believed is the last event that the client can be believed to have received by the moment to, if sent was the last
@@ -209,8 +209,8 @@ func (m machine) believed(to time.Time, sent Seq) Seq {
 	return m.cursor
 }
 
-// onAuthorized does not know whether the client was there before, and since when it is not. It is sent again what it
-// may have missed.
+// onAuthorized does not know whether the client was there before, and when it left. Therefore the client is sent once
+// more what it may have missed.
 func (m machine) onAuthorized(h happening, r rules) (machine, action) {
 	if !m.authorizedAt.IsZero() {
 		m.cursor = m.believed(h.to, h.sent)
@@ -228,7 +228,7 @@ func (m machine) onAuthorized(h happening, r rules) (machine, action) {
 }
 
 // onAnswered waits for the client to join. A Pusher elsewhere is asked. The embedded server reports it, and if it does
-// not, whoever was listening before goes on.
+// not, the former client goes on.
 func (m machine) onAnswered(h happening, r rules) (machine, action) {
 	if m.state != StateJoining {
 		return m, 0
@@ -265,7 +265,7 @@ func (m machine) onOccupied() (machine, action) {
 	return m, actPlace | actCatchUp | actWrite
 }
 
-// onJoinedAgain has a live one caught up: whoever else is there has been sent what this client may have missed.
+// onJoinedAgain has a live one caught up: other clients were sent what this one may have missed.
 func (m machine) onJoinedAgain(h happening) (machine, action) {
 	if !m.live() {
 		return m.onOccupied()
@@ -341,7 +341,7 @@ func (m machine) onTimedOut(h happening, r rules) (machine, action) {
 	case m.state == StateJoining && m.catching == m.joins && reached(m.retryAt, now):
 		m.retryAt = time.Time{}
 		return m, actCatchUp
-	case h.busy || m.gap == gapOwed: // what is under way would be sent again, and what it is owed forgotten
+	case h.busy || m.gap == gapOwed: // a result under way would be sent twice, and a gap would be forgotten
 		return m, 0
 	case m.outlasted(now, r):
 		return m.away(now, r)
@@ -349,8 +349,8 @@ func (m machine) onTimedOut(h happening, r rules) (machine, action) {
 	return m, 0
 }
 
-// outlasted says that its client has been waited for long enough. Elsewhere one that is authorized counts as joined
-// until a sweep does not find it.
+// outlasted reports whether the wait for its client is over. Elsewhere an authorized client counts as joined until a
+// sweep does not find it.
 func (m machine) outlasted(now time.Time, r rules) bool {
 	at := m.goneAt(r)
 	return !at.IsZero() && now.After(at)
@@ -379,7 +379,7 @@ func (m machine) away(now time.Time, r rules) (machine, action) {
 	m.joins++
 	acts := actSettle | actUnplace | actForget | actWrite
 	if !r.embedded && !m.authorizedAt.IsZero() {
-		acts |= actSendEnd // for whoever is there although Pusher reported that nobody is
+		acts |= actSendEnd // in case somebody listens although Pusher reported nobody
 	}
 	return m, acts
 }
@@ -409,7 +409,7 @@ func (m machine) settled() machine {
 	return m
 }
 
-// reached says that a time is set and has come.
+// reached reports whether a time is set and has come.
 func reached(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
 // deadline is when timedOut is to happen, at the earliest; zero: never.
@@ -439,4 +439,74 @@ func (m machine) deadline(now time.Time, busy bool, r rules) time.Time {
 		consider(at)
 	}
 	return next
+}
+
+// What follows moves a machine without anything to be done.
+
+// received notes that an event was sent to it, or that Pusher will never take the result. joins are those at the time
+// when that began: what began before the client left or came back does not move the cursor.
+func (m machine) received(at Seq, joins int) machine {
+	if m.joins == joins {
+		m.cursor = max(m.cursor, at)
+	}
+	return m
+}
+
+// taken notes that Pusher took something for it.
+func (m machine) taken() machine {
+	m.failures, m.retryAt = 0, time.Time{}
+	return m
+}
+
+// staying notes that its client has come back, and that what it missed until now is sent to it. For what comes from now
+// on there is no limit. Nothing keeps those events in the log, but they stay there for days.
+func (m machine) staying(joins int) machine {
+	m.lagging = m.lagging || m.joins == joins
+	return m
+}
+
+// recovered notes that it was sent all that it missed up to a place, or that it cannot be.
+func (m machine) recovered(to Seq, joins int) machine {
+	if m.joins == joins {
+		m.cursor = max(m.cursor, to)
+		m.restored, m.awaySince = false, time.Time{}
+	}
+	return m
+}
+
+// withGap has the state of its gap changed.
+func (m machine) withGap(g gapState) machine {
+	m.gap = g
+	return m
+}
+
+// uncaught has nobody to catch up.
+func (m machine) uncaught() machine {
+	m.catching = 0
+	return m
+}
+
+// due may be tried at once.
+func (m machine) due() machine {
+	m.retryAt = time.Time{}
+	return m
+}
+
+// restarted is one of an earlier process. With the embedded server its client has left now.
+func (m machine) restarted(now time.Time, r rules) machine {
+	switch {
+	case r.embedded:
+		m.state, m.vacatedAt = StateVacated, now
+	case m.state == StateJoining:
+		m.pollWait = firstPoll
+	default:
+		m.occupied = m.live()
+	}
+	return m
+}
+
+// revived is one that was away, and whose client is about to join.
+func (m machine) revived(now time.Time) machine {
+	m.state, m.awaySince, m.vacatedAt = StateVacated, m.vacatedAt, now
+	return m
 }

@@ -6,14 +6,14 @@ import (
 )
 
 // A subscription that has ended leaves a record for keepClosed, with little more than its channel, owner, reason and
-// protocol. Published clients do not show that a channel was not granted, and so whoever owned it is still granted it:
-// what arrives there is the end, and nothing else.
+// protocol. Published clients do not show that a channel was not granted. Therefore its former owner is still granted
+// it: the end arrives there, and nothing else.
 
 // keepClosed is how long the record of an ended subscription is kept.
 const keepClosed = 24 * time.Hour
 
-// Part grants the channel of a subscription that has ended to its former owner, whose session has ended too. Whoever
-// it does not belong to, and whoever asks for one that goes on in another session, gets ErrForbidden.
+// Part grants the channel of a subscription that has ended to its former owner, whose session has ended too. For
+// anybody else, and for a subscription that goes on in another session, the error is ErrForbidden.
 func (a *admission) Part(ctx context.Context, channel string, former Viewer, hint Protocol) error {
 	a.mu.Lock()
 	if sub := a.byChannel[channel]; sub != nil {

@@ -17,7 +17,7 @@ type Change struct {
 	Channel   string
 	Joined    bool
 	Listeners int // of the channel after the change
-	// Unsubscribed says of a leave that the client asked for it and stays connected.
+	// Unsubscribed is for a leave: the client asked for it, and stays connected.
 	Unsubscribed bool
 	// Heard is when the client is last known to have received what was sent to it.
 	Heard time.Time
@@ -53,7 +53,7 @@ func (p *presence) Changed(c Change) {
 	}
 }
 
-// vacate notes that the client left, and has what was sent by the moment to. left says that it did so on purpose.
+// vacate notes that the client left, and has received what was sent by the moment to. left means on purpose.
 // mu is held.
 func (p *presence) vacate(sub *subscription, to time.Time, left bool) {
 	if sub.parting {
@@ -131,7 +131,7 @@ func (p *presence) vacateAbsent(ctx context.Context, missing []*subscription, to
 		p.mu.Lock()
 		switch {
 		case isOccupied:
-			sub.absent = 0
+			p.apply(sub, happening{event: found})
 		case sub.live() && sub.absent >= absentSweeps:
 			p.vacate(sub, to, false)
 		}

@@ -28,7 +28,7 @@ type publisher struct {
 type publication struct {
 	event    *Event
 	open     int      // groups that are not done with it, and members of theirs that lag
-	done     func()   // whoever published it wants to know
+	done     func()   // is called once it is settled
 	answered bool     // the request behind it, or it took too long
 	waiting  []*group // for that
 }
@@ -142,7 +142,7 @@ func (p *publisher) awaitAnswer(one *publication) {
 	one.waiting = nil
 }
 
-// isClosed says that there is nothing to wait for.
+// isClosed reports whether there is nothing to wait for.
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
@@ -209,7 +209,7 @@ func (p *publisher) Retry(t Topic) (n int) {
 	defer p.mu.Unlock()
 	for _, sub := range p.byID {
 		if len(sub.owed) > 0 && (t == "" || sub.topic == t) {
-			sub.retryAt = time.Time{}
+			sub.machine = sub.due()
 			p.tasks.add(task{catchUp: sub})
 			p.schedule(sub)
 			n++

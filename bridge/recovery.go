@@ -20,7 +20,7 @@ type recovery struct {
 
 // catchUp sends a client that has just joined what it missed since the cursor, from the table and in order, and then
 // has the subscription looked at again: once nothing is missing it becomes live. Others have their turn in between.
-// It gives up where the client leaves meanwhile: whoever joins next begins anew.
+// It gives up if the client leaves meanwhile: the next join begins anew.
 func (r *recovery) catchUp(ctx context.Context, sub *subscription) {
 	missing, ok := r.chase(sub)
 	if !ok {
@@ -53,8 +53,8 @@ type chase struct {
 	lagging           bool // its client has been there since the cursor
 }
 
-// chase says where a subscription stands that is to be caught up, and whether it is the caller's to do so. Where
-// nothing is missing it makes the subscription live.
+// chase returns where a subscription stands that is to be caught up, and whether the caller is to do so. If nothing is
+// missing, it makes the subscription live.
 func (r *recovery) chase(sub *subscription) (chase, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -62,7 +62,7 @@ func (r *recovery) chase(sub *subscription) (chase, bool) {
 	case sub.chasing != nil, sub.catching == 0:
 		return chase{}, false
 	case sub.state != StateJoining || sub.catching != sub.joins: // left, and perhaps about to join again
-		sub.catching = 0
+		sub.machine = sub.uncaught()
 		return chase{}, false
 	case sub.sending != nil:
 		return chase{}, false // what is on its way goes first: its end calls for another go
@@ -79,7 +79,7 @@ func (r *recovery) chase(sub *subscription) (chase, bool) {
 	return chase{cursor: sub.cursor, published: published, joins: sub.joins, gap: sub.gap == gapOwed, lagging: sub.lagging}, true
 }
 
-// sendMissed sends what was missed, unless the client leaves. An error says that it could not be read, or that Pusher
+// sendMissed sends what was missed, unless the client leaves. An error means that it could not be read, or that Pusher
 // did not take it.
 func (r *recovery) sendMissed(ctx context.Context, sub *subscription, c chase) error {
 	if c.gap {
@@ -92,7 +92,7 @@ func (r *recovery) sendMissed(ctx context.Context, sub *subscription, c chase) e
 		return err
 	}
 	if !more {
-		r.stays(sub, c)
+		r.move(sub, func(m machine) machine { return m.staying(c.joins) })
 	} else if !c.lagging {
 		o, err := r.gapUpTo(ctx, sub, c)
 		if err != nil {
@@ -100,8 +100,7 @@ func (r *recovery) sendMissed(ctx context.Context, sub *subscription, c chase) e
 		}
 		there, err := r.sendOne(ctx, sub, &o, c)
 		if there {
-			r.stays(sub, c)
-			r.caughtUp(sub, c)
+			r.move(sub, func(m machine) machine { return m.staying(c.joins).recovered(c.published, c.joins) })
 		}
 		return err
 	}
@@ -115,33 +114,20 @@ func (r *recovery) sendMissed(ctx context.Context, sub *subscription, c chase) e
 		}
 	}
 	if !more {
-		r.caughtUp(sub, c)
+		r.move(sub, func(m machine) machine { return m.recovered(c.published, c.joins) })
 	}
 	return nil
 }
 
-// stays notes that a client has come back, and that what it missed until now is sent to it: for what comes from now on
-// there is no limit. Nothing keeps those events in the table, but they stay there for days.
-func (r *recovery) stays(sub *subscription, c chase) {
+// move moves the machine of a subscription.
+func (r *recovery) move(sub *subscription, to func(machine) machine) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if sub.joins == c.joins {
-		sub.lagging = true
-	}
+	sub.machine = to(sub.machine)
 }
 
-// caughtUp notes that a client has been sent all that it missed when it was looked for, or that it cannot be.
-func (r *recovery) caughtUp(sub *subscription, c chase) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if sub.joins == c.joins {
-		sub.cursor = max(sub.cursor, c.published)
-		sub.restored, sub.awaySince = false, time.Time{}
-	}
-}
-
-// missed reads the events of the subscription's topic after the cursor, at most maxCatchUp. more says that there are
-// more, or that some are too old to be sent again, or may have been removed.
+// missed reads the events of the subscription's topic after the cursor, at most maxCatchUp. more means that there are
+// more, or that some are too old to be sent, or may have been removed.
 func (r *recovery) missed(ctx context.Context, sub *subscription, c chase) (rows []*Event, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
@@ -170,7 +156,7 @@ func (r *recovery) gapUpTo(ctx context.Context, sub *subscription, c chase) (out
 	return r.executor.gap(last.Seq, last.At), nil
 }
 
-// reaches says that what was read is all that a subscription missed, and new enough.
+// reaches reports whether the rows are all that a subscription missed, and new enough.
 func (r *recovery) reaches(sub *subscription, rows []*Event) bool {
 	switch {
 	case !sub.awaySince.IsZero():
@@ -205,7 +191,7 @@ func (r *recovery) sendOne(ctx context.Context, sub *subscription, o *outcome, c
 	return sub.state == StateJoining, nil
 }
 
-// sendGap sends that a result was missed, because Pusher refused it, and says whether the client is still there.
+// sendGap sends that a result was missed, because Pusher refused it, and reports whether the client is still there.
 func (r *recovery) sendGap(ctx context.Context, sub *subscription, c chase) (there bool, err error) {
 	o := r.executor.gap(c.cursor, time.Now())
 	verdict := r.sender.send(ctx, []message{{sub: sub, rendering: r.renderer.render(&o, sub, r.protocolOf(sub))}})[0]
@@ -215,11 +201,11 @@ func (r *recovery) sendGap(ctx context.Context, sub *subscription, c chase) (the
 	case ctx.Err() != nil, sub.joins != c.joins:
 		return false, nil
 	case pusherapi.IsFinal(verdict):
-		sub.gap, sub.lastError = gapRefused, short(verdict.Error())
+		sub.machine, sub.lastError = sub.withGap(gapRefused), short(verdict.Error())
 	case verdict != nil:
 		return false, verdict
 	default:
-		sub.gap = gapNone
+		sub.machine = sub.withGap(gapNone)
 	}
 	return sub.state == StateJoining, nil
 }

@@ -26,9 +26,9 @@ var protocols = map[string]Protocol{
 	"lighthouse-echo": ProtocolLighthouseEcho,
 }
 
-// Register runs the resolver, which says whether the viewer may and what the topic is, stores the subscription, and
-// only then returns its answer with the channel. Where the answer has errors, and where nothing will follow it,
-// nothing is stored and the channel is empty.
+// Register runs the resolver, which checks the viewer's rights and names the topic. Then it stores the subscription,
+// and only then it returns the answer with the channel. If the answer has errors, or nothing will follow it, nothing is
+// stored and the channel is empty.
 func (b *Bridge) Register(ctx context.Context, exec graphql.GraphExecutor, oc *graphql.OperationContext) (*graphql.Response, string) {
 	reject := func(err error) (*graphql.Response, string) {
 		return exec.DispatchError(graphql.WithOperationContext(ctx, oc), gqlerror.List{gqlerror.Wrap(err)}), ""
@@ -81,7 +81,7 @@ func announcement(sub *subscription) map[string]any {
 	return map[string]any{"version": 2, "channel": sub.channel, "channels": channels}
 }
 
-// draft is what a request says about its subscription.
+// draft is what the headers and the document of a request ask for.
 type draft struct {
 	protocol Protocol
 	compress bool

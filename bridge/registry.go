@@ -128,7 +128,7 @@ func (r *registry) occupied(sub *subscription, e event) {
 	r.schedule(sub)
 }
 
-// end ends a subscription for good; silent says that its client is not sent the end. mu is held.
+// end ends a subscription for good; silent means that its client is not sent the end. mu is held.
 func (r *registry) end(sub *subscription, reason string, silent bool) {
 	r.apply(sub, happening{event: ended, reason: reason, silent: silent})
 }
@@ -171,7 +171,7 @@ func (r *registry) known(channel string) *subscription {
 	return r.parting[channel]
 }
 
-// isBack says that a subscription which had gone away was revived. mu is held.
+// isBack reports whether a subscription which had gone away was revived. mu is held.
 func (r *registry) isBack(sub *subscription) bool {
 	return sub.state == StateAway && r.byChannel[sub.channel] != nil
 }

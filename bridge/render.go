@@ -33,7 +33,7 @@ type Oversize string
 
 // What becomes of a result that is too large.
 const (
-	OversizeError     Oversize = "error"     // an error that says so is sent instead, and the client reads the result over HTTP
+	OversizeError     Oversize = "error"     // an error is sent instead, with the address where the client can read the result
 	OversizeDrop      Oversize = "drop"      // nothing is sent
 	OversizeTerminate Oversize = "terminate" // the error is sent and the subscription ended
 	OversizeFetch     Oversize = "fetch"     // only where to read it is sent: for clients that know
@@ -60,13 +60,13 @@ type renderer struct {
 // rendering is an outcome in the form of one variant.
 type rendering struct {
 	packets []packet
-	end     string // why the subscription ends with it; empty where it goes on
+	end     string // why the subscription ends with it; empty if it goes on
 	failure string // what went wrong
 	size    int    // of a result that Pusher would not take; 0 of one that it does
 }
 
-// render returns what to send to a subscription for an outcome: the result in the form that its client reads, and
-// where the subscription ends, the end in packets of its own, for not every client takes both from one. What is the
+// render returns what to send to a subscription for an outcome: the result in the form that its client reads. If the
+// subscription ends, the end comes in packets of its own, because not every client takes both from one. What is the
 // same for many is made once.
 func (f *renderer) render(o *outcome, sub *subscription, protocol Protocol) rendering {
 	v := variant{protocol, sub.compress, encrypted(sub.channel)}
@@ -154,7 +154,7 @@ func forRuby(result string, compress bool) string {
 	return data
 }
 
-// endPackets say to each client that may listen that nothing follows. They are shared, and must not be changed.
+// endPackets are the end, for each client that may listen. They are shared, and must not be changed.
 var endPackets = map[Protocol][]packet{
 	ProtocolBoth:              {{eventUpdate, endAlone}, {eventLighthouse, endAlone}},
 	ProtocolGraphqlRuby:       {{eventUpdate, endAlone}},
@@ -167,7 +167,7 @@ const (
 	endAlone = `{"more":false}`
 	// endWithData is for thekonz's link, which reads nothing but data: without it that link fails in an exception, and
 	// with an error its application learns of the end.
-	endWithData = `{"more":false,"data":{"data":null,"errors":[{"message":"this subscription has ended","extensions":{"code":"SUBSCRIPTION_ENDED"}}]}}`
+	endWithData = `{"more":false,"data":{"data":null,"errors":[{"message":"this subscription has ended","extensions":{"code":"` + CodeEnded + `"}}]}}`
 )
 
 // compressed is what the decompress option of graphql-ruby-client undoes: gzip in standard base64.
@@ -187,7 +187,7 @@ func (f *renderer) replace(r *rendering, o *outcome, v variant, channel string) 
 		Message: fmt.Sprintf("the result has %d bytes, more than the %d that can be sent: read it from %s, or select less",
 			r.size, f.limit, fetch),
 		Extensions: map[string]any{
-			"code": "SUBSCRIPTION_PAYLOAD_TOO_LARGE", "limit": f.limit, "size": r.size, "seq": o.at, "fetch": fetch,
+			"code": CodeTooLarge, "limit": f.limit, "size": r.size, "seq": o.at, "fetch": fetch,
 		},
 	}})
 	if err != nil { // cannot be: numbers and strings
@@ -207,7 +207,7 @@ func (f *renderer) replace(r *rendering, o *outcome, v variant, channel string) 
 	}
 }
 
-// stubs say where a result can be read, to each client that may listen. Those that may read data get the error there.
+// stubs name where a result can be read, for each client that may listen. Clients that read data get the error there.
 func stubs(stub string, instead []byte, v variant) (packets []packet) {
 	for _, end := range endPackets[v.protocol] {
 		text := stub

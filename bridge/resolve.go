@@ -63,7 +63,7 @@ func Resolve[T any](ctx context.Context, feeds Feeds, s Source[T]) (<-chan *T, e
 	return values, nil
 }
 
-// isLast says that nothing follows a value.
+// isLast reports whether nothing follows a value.
 func (s Source[T]) isLast(value *T) bool { return value != nil && s.Last != nil && s.Last(value) }
 
 // follow emits a stream's events until it ends, and returns why, unless it ended in good order.

@@ -44,7 +44,8 @@ func (b *Bridge) serveResult(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// result is nil where the viewer has no such subscription, it no such event, or the event nothing to tell any more.
+// result is nil if the viewer has no such subscription, if no such event is on its topic, or if there is nothing to
+// send for it any more.
 func (b *Bridge) result(ctx context.Context, channel string, seq Seq, viewer Viewer) ([]byte, error) {
 	row, err := b.rows.Find(ctx, channel)
 	if err != nil {

@@ -67,19 +67,20 @@ func (k *keeper) restore(ctx context.Context, row *Record, held map[string]time.
 	r := k.rebuild(ctx, row, held, end)
 	k.add(r, false)
 	sub := r.sub
+	if !sub.over() {
+		sub.machine = sub.restarted(time.Now().UTC(), k.rules)
+	}
 	switch {
 	case sub.over():
 	case k.rules.embedded:
-		sub.state, sub.vacatedAt = StateVacated, time.Now().UTC()
 		k.dirty[sub] = struct{}{}
 	case sub.state == StateVacated:
 	case sub.state == StateJoining:
 		k.place(sub, true)
-		sub.pollWait = firstPoll
 		k.apply(sub, happening{event: answered})
 	default:
 		k.place(sub, true)
-		if sub.occupied = sub.live(); sub.gap == gapOwed {
+		if sub.gap == gapOwed {
 			k.apply(sub, happening{event: interrupted})
 		}
 	}
@@ -126,7 +127,7 @@ func (k *keeper) revive(ctx context.Context, row *Record) error {
 		return err
 	}
 	r := k.rebuild(ctx, row, held, end)
-	r.sub.state, r.sub.awaySince, r.sub.vacatedAt = StateVacated, r.sub.vacatedAt, time.Now().UTC()
+	r.sub.machine = r.sub.revived(time.Now().UTC())
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.byChannel[row.Channel] != nil || k.unwritten[row.Channel] != nil { // somebody else was faster

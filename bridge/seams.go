@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Topic is what a subscription listens to, as text. The application makes topics and says which events are on them.
+// Topic is what a subscription listens to, as text. The application makes topics, and decides which events are on them.
 type Topic string
 
 // Seq is the place of an event in the application's log: behind that event, and before all that follow it. Places grow
@@ -47,13 +47,13 @@ type Viewer struct {
 	ExpiresAt time.Time
 }
 
-// anonymous says that nobody is known to be asking.
+// anonymous reports whether nobody is known to be asking.
 func (v Viewer) anonymous() bool { return v.User == "" }
 
 // Identity is how the application knows who is asking. It may be called concurrently.
 type Identity interface {
 	// Viewer returns who is asking. The zero Viewer is anonymous: what it subscribes to is on a channel whose name
-	// cannot be guessed, and whoever knows the name may join. An error rejects the request.
+	// cannot be guessed, and a client that knows the name may join. An error rejects the request.
 	Viewer(ctx context.Context) (Viewer, error)
 	// Former returns who was asking in a session that has ended. It reports false if that is not known.
 	Former(ctx context.Context) (Viewer, bool)
@@ -81,7 +81,7 @@ const (
 // Protocol is which client listens, and so which events it gets.
 type Protocol string
 
-// The protocols. Unset becomes another one when the client asks for its channel: where it asks decides.
+// The protocols. Unset becomes another one when the client asks for its channel: the path of that request decides.
 const (
 	ProtocolUnset             Protocol = "UNSET"
 	ProtocolBoth              Protocol = "BOTH"

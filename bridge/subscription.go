@@ -42,7 +42,7 @@ type subscription struct {
 	place    int       // in the scheduler's heap, and -1 if it is not there
 }
 
-// busy says that something is being sent to it.
+// busy reports whether something is being sent to it.
 func (s *subscription) busy() bool { return s.sending != nil || s.chasing != nil }
 
 // believed is the last event that the client can be believed to have received by the moment to.

@@ -61,14 +61,14 @@ func (p *presence) serveWebhook(w http.ResponseWriter, r *http.Request) {
 		at = now
 	}
 	for _, e := range hook.Events {
-		p.hooked(e.Name, e.Channel, at)
+		p.handleWebhook(e.Name, e.Channel, at)
 	}
 	p.answer(w, http.StatusOK, []byte(`{"message":"okay"}`))
 }
 
-// hooked takes in one event of a webhook. It may have been said before, or be overtaken by a newer one: then it says
-// nothing. What is older than the last authorization is about an earlier stay.
-func (p *presence) hooked(name, channel string, at time.Time) {
+// handleWebhook takes in one event of a webhook. If it is a repeat, or older than another one, it changes nothing. An
+// event from before the last authorization is about an earlier stay.
+func (p *presence) handleWebhook(name, channel string, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	sub := p.known(channel)
@@ -84,7 +84,7 @@ func (p *presence) hooked(name, channel string, at time.Time) {
 	}
 }
 
-// signed says that a webhook is signed with a token of the app.
+// signed reports whether a webhook is signed with a token of the app.
 func (p *presence) signed(key string, body []byte, signature string) bool {
 	if p.pusher.Signs(key, body, signature) {
 		return true
