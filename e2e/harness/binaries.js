@@ -21,3 +21,4 @@ function binary(name, variable, source) {
 
 export const lorebridge = () => binary('lorebridge', 'LOREBRIDGE_BIN', '.');
 export const pusherserver = () => binary('pusherserver', 'PUSHERSERVER_BIN', './pusherserver/cmd/pusherserver');
+export const chat = () => binary('chat', 'CHAT_BIN', './examples/chat');
