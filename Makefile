@@ -46,14 +46,15 @@ test: setup ## set up, then run all tests: vet, Go with the race detector, the a
 	$(call say,Go tests with the race detector)
 	go test -race ./...
 	$(call say,the binaries that the end-to-end tests drive: with the race detector too)
-	go build -race -o bin/race/ . ./pusherserver/cmd/pusherserver
+	go build -race -o bin/race/ . ./pusherserver/cmd/pusherserver ./examples/chat
 	$(call say,the app: types, rules and units)
 	cd web && npm run check && LOREBRIDGE_BIN='$(CURDIR)/bin/race/lorebridge' npm test
 	$(call say,the package: packed, installed outside of this tree, type-checked and rendered)
 	cd web && npm run check:package
 	$(call say,end-to-end tests: real clients in Node.js and a browser against the real binary)
 	cd e2e && GORACE=halt_on_error=1 \
-		LOREBRIDGE_BIN='$(CURDIR)/bin/race/lorebridge' PUSHERSERVER_BIN='$(CURDIR)/bin/race/pusherserver' node --test
+		LOREBRIDGE_BIN='$(CURDIR)/bin/race/lorebridge' PUSHERSERVER_BIN='$(CURDIR)/bin/race/pusherserver' \
+		CHAT_BIN='$(CURDIR)/bin/race/chat' node --test
 
 .PHONY: lint
 lint: $(GOLANGCI) ## run golangci-lint, installing the pinned version first where it is missing
