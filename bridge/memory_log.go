@@ -20,9 +20,10 @@ type MemoryLog struct {
 
 var _ Log = (*MemoryLog)(nil)
 
-// NewMemoryLog returns a log that keeps so many events of each topic, and at least one.
+// NewMemoryLog returns a log that keeps so many events of each topic, but at least one more than a client that comes
+// back is sent. With fewer, the client would miss events and get no gap.
 func NewMemoryLog(keep int) *MemoryLog {
-	return &MemoryLog{keep: max(1, keep), topics: make(map[Topic][]*Event)}
+	return &MemoryLog{keep: max(maxCatchUp+1, keep), topics: make(map[Topic][]*Event)}
 }
 
 // Append adds an event on some topics, and returns it with its place. The caller hands it to Bridge.Publish and
