@@ -50,7 +50,7 @@ func main() {
 
 // serve runs the chat until ctx ends. Then it returns http.ErrServerClosed.
 func serve(ctx context.Context, listener net.Listener, logger *slog.Logger) error {
-	app := pusherserver.App{ID: "chat", Key: rand.Text(), Secret: rand.Text()}
+	app := pusherserver.App{ID: "chat", Key: rand.Text(), Secret: rand.Text()} // new at each start: nothing is kept
 	c := &chat{pusherKey: app.Key, log: bridge.NewMemoryLog(keptMessages), open: make(map[string]bool)}
 	sockets, err := pusherserver.New(pusherserver.Config{
 		Apps: []pusherserver.App{app}, Logger: logger,
