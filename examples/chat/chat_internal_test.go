@@ -17,7 +17,11 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
+	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	patience  = 10 * time.Second
@@ -57,26 +61,32 @@ type answer struct {
 }
 
 // ask sends an operation by POST. Variables come in pairs of a name and a value.
-func (s server) ask(query string, variables ...string) (a answer) {
+func (s server) ask(query string, variables ...string) answer {
 	s.Helper()
+	a, err := s.post(query, variables...)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return a
+}
+
+// post is ask for other goroutines than the test's.
+func (s server) post(query string, variables ...string) (a answer, err error) {
 	values := make(map[string]string)
 	for i := 0; i < len(variables); i += 2 {
 		values[variables[i]] = variables[i+1]
 	}
 	body, err := json.Marshal(map[string]any{"query": query, "variables": values})
 	if err != nil {
-		s.Fatal(err)
+		return a, err
 	}
 	response, err := http.Post("http://"+s.address+"/graphql", "application/json", bytes.NewReader(body))
 	if err != nil {
-		s.Fatal(err)
+		return a, err
 	}
 	defer response.Body.Close()
-	if err := json.NewDecoder(response.Body).Decode(&a); err != nil {
-		s.Fatal(err)
-	}
 	a.channel = response.Header.Get("X-Subscription-ID")
-	return a
+	return a, json.NewDecoder(response.Body).Decode(&a)
 }
 
 // send sends a message to a room, and fails the test if that is rejected.
@@ -190,6 +200,30 @@ func TestMessagesReachWhoeverKnowsTheChannel(t *testing.T) {
 	client = s.join(channel)
 	for missed := ""; !strings.Contains(missed, "while nobody listens"); {
 		missed = client.expect(`"event":"update"`)
+	}
+}
+
+func TestMessagesThatAreSentAtOnceArriveInOneOrder(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	client := s.join(s.ask(`subscription { messageAdded(room: "kitchen") { id } }`).channel)
+	const senders, each = 4, 20
+	var sending errgroup.Group
+	for range senders {
+		sending.Go(func() error {
+			for range each {
+				if _, err := s.post(`mutation { send(room: "kitchen", author: "Ada", text: "hello") { id } }`); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	for id := range senders * each {
+		client.expect(fmt.Sprintf(`{"messageAdded":{"id":"%d"}}`, id+1))
+	}
+	if err := sending.Wait(); err != nil {
+		t.Fatal(err)
 	}
 }
 
