@@ -99,13 +99,15 @@ async function enter(name) {
 
 /** take shows a result of the subscription. One with an error stands for messages that were missed. */
 function take(name, { result, more }) {
+  if (room !== name) return; // on its way when another room was entered
   if (result?.data) show(result.data.messageAdded);
   if (result?.errors) attempt(() => read(name));
   if (more) return;
   pusher.leave();
   $('send').hidden = $('close').hidden = true;
   $('problem').textContent = 'This room was closed.';
-  attempt(listRooms);
+  window.onfocus = () => attempt(listRooms); // others may have opened some
+attempt(listRooms);
 }
 
 async function read(name) {
@@ -171,4 +173,5 @@ $('send').onsubmit = (event) => {
 
 $('close').onclick = () => attempt(() => ask('mutation ($room: String!) { close(room: $room) }', { room }));
 
+window.onfocus = () => attempt(listRooms); // others may have opened some
 attempt(listRooms);
