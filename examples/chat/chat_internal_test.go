@@ -86,7 +86,8 @@ func (s server) post(query string, variables ...string) (a answer, err error) {
 	}
 	defer response.Body.Close()
 	a.channel = response.Header.Get("X-Subscription-ID")
-	return a, json.NewDecoder(response.Body).Decode(&a)
+	err = json.NewDecoder(response.Body).Decode(&a)
+	return a, err
 }
 
 // send sends a message to a room, and fails the test if that is rejected.
