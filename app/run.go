@@ -104,10 +104,9 @@ func (a *App) keepTidy(ctx context.Context) error {
 	ticker := time.NewTicker(time.Hour)
 	defer ticker.Stop()
 	for {
-		err := errors.Join(a.retention.Remove(ctx), a.Accounts.RemoveEnded(ctx), a.Subscriptions.RemoveClosed(ctx))
+		err := errors.Join(a.retention.Remove(ctx), a.Accounts.RemoveEnded(ctx))
 		if err != nil && ctx.Err() == nil {
-			a.log.ErrorContext(ctx, "old events, sessions and subscriptions could not be removed; trying again in an hour",
-				slog.Any("error", err))
+			a.log.ErrorContext(ctx, "old events and sessions could not be removed; trying again in an hour", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():

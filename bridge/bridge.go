@@ -19,6 +19,7 @@ const (
 
 const (
 	persistInterval = 5 * time.Second // how often what changed is written down
+	removeInterval  = time.Hour       // how often the records of ended subscriptions are removed
 	databaseTimeout = 10 * time.Second
 )
 
@@ -118,6 +119,10 @@ func (b *Bridge) Run(ctx context.Context) error {
 	group.Go(func() { b.tasks.watch(ctx) })
 	group.Go(func() { b.every(ctx, persistInterval, b.persist) })
 	group.Go(func() { b.every(ctx, b.config.Sweep, b.sweepAll) })
+	group.Go(func() {
+		b.removeClosed(ctx)
+		b.every(ctx, removeInterval, b.removeClosed)
+	})
 	<-ctx.Done()
 	b.tasks.close()
 	group.Wait()
@@ -158,6 +163,13 @@ func (b *Bridge) every(ctx context.Context, interval time.Duration, do func(cont
 func (b *Bridge) persist(ctx context.Context) {
 	if err := errors.Join(b.Persist(ctx), b.trimAway(ctx)); err != nil && ctx.Err() == nil {
 		b.deps.Logger.ErrorContext(ctx, "the state of subscriptions could not be written; trying again", slog.Any("error", err))
+	}
+}
+
+func (b *Bridge) removeClosed(ctx context.Context) {
+	if err := b.RemoveClosed(ctx); err != nil && ctx.Err() == nil {
+		b.deps.Logger.ErrorContext(ctx, "the records of ended subscriptions could not be removed; trying again in an hour",
+			slog.Any("error", err))
 	}
 }
 

@@ -118,7 +118,7 @@ func (k *keeper) write(ctx context.Context, all []Update) error {
 	return nil
 }
 
-// RemoveClosed deletes the records of subscriptions that ended long ago.
+// RemoveClosed deletes the records of subscriptions that ended long ago. Run calls it every hour.
 func (k *keeper) RemoveClosed(ctx context.Context) error {
 	removed, err := k.rows.Remove(ctx, time.Now().UTC().Add(-keepClosed))
 	if err == nil && removed > 0 {
