@@ -1,13 +1,23 @@
 import * as binaries from './binaries.js';
 import { graphql } from './http.js';
 import { Program } from './program.js';
+import { emptyFolder } from './server.js';
 import { openSubscriber } from './subscribers/index.js';
 import { onEnd } from './teardown.js';
 
-/** Chat is the application of examples/chat. It keeps nothing: started again, it is empty, at the same address. */
-export class Chat {
+/**
+ * Chat is the application of examples/chat in a folder of its own. It keeps only the credentials of its Pusher: started
+ * again, at the same address, it has no rooms.
+ */
+class Chat {
+  constructor(folder) {
+    this.folder = folder;
+  }
+
   async start() {
-    this.program = new Program(binaries.chat(), { env: { LISTEN_ADDR: this.address ?? '127.0.0.1:0' } });
+    this.program = new Program(binaries.chat(), {
+      cwd: this.folder, env: { LISTEN_ADDR: this.address ?? '127.0.0.1:0' },
+    });
     this.url = await this.program.announced(/^The chat is at (http:\/\/\S+)$/);
     this.address = new URL(this.url).host;
   }
@@ -35,7 +45,7 @@ export class Chat {
 
 /** startChat runs the chat until the test ends, and then checks that it ends well. */
 export async function startChat(t) {
-  const chat = new Chat();
+  const chat = new Chat(await emptyFolder(t));
   onEnd(t, () => chat.program.ended || chat.stop());
   await chat.start();
   return chat;

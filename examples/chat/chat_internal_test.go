@@ -19,6 +19,8 @@ import (
 	"github.com/gobwas/ws/wsutil"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
+
+	"lorebridge/pusherserver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -40,9 +42,10 @@ func start(t *testing.T) server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	app := pusherserver.App{ID: "1", Key: "key", Secret: "secret"}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, listener, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- serve(ctx, listener, app, slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {

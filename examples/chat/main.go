@@ -1,5 +1,6 @@
 // Command chat is a second application on bridge and pusherserver: rooms and messages in memory, whose GraphQL
-// subscriptions travel over a Pusher in the same process. It listens on LISTEN_ADDR, or on 127.0.0.1:8090.
+// subscriptions travel over a Pusher in the same process. It listens on LISTEN_ADDR, or on 127.0.0.1:8090, and
+// keeps the credentials of its Pusher in pusher-app.json.
 package main
 
 //go:generate go run github.com/99designs/gqlgen
@@ -7,7 +8,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
@@ -37,10 +37,11 @@ var page embed.FS
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal does not wait
+	app, appErr := pusherserver.LoadOrCreateApp("pusher-app.json")
 	listener, err := net.Listen("tcp", cmp.Or(os.Getenv("LISTEN_ADDR"), "127.0.0.1:8090"))
-	if err == nil {
+	if err = errors.Join(appErr, err); err == nil {
 		fmt.Fprintf(os.Stdout, "The chat is at http://%s\n", listener.Addr())
-		err = serve(ctx, listener, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+		err = serve(ctx, listener, app, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	}
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		fmt.Fprintln(os.Stderr, "chat:", err)
@@ -49,8 +50,7 @@ func main() {
 }
 
 // serve runs the chat until ctx ends. Then it returns http.ErrServerClosed.
-func serve(ctx context.Context, listener net.Listener, logger *slog.Logger) error {
-	app := pusherserver.App{ID: "chat", Key: rand.Text(), Secret: rand.Text()} // new at each start: nothing is kept
+func serve(ctx context.Context, listener net.Listener, app pusherserver.App, logger *slog.Logger) error {
 	c := &chat{pusherKey: app.Key, log: bridge.NewMemoryLog(keptMessages), open: make(map[string]bool)}
 	sockets, err := pusherserver.New(pusherserver.Config{
 		Apps: []pusherserver.App{app}, Logger: logger,
