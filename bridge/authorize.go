@@ -163,7 +163,11 @@ func (a authorizer) claim(r *http.Request, socketID string, viewer Viewer) *reje
 		return nil
 	}
 	owner := ownerTagPrefix + viewer.User
-	switch holder := a.sockets.Tag(socketID, owner, sessionTag(viewer.Session)); holder {
+	tag := owner
+	if viewer.Session != "" {
+		tag = sessionTag(viewer.Session)
+	}
+	switch holder := a.sockets.Tag(socketID, owner, tag); holder {
 	case owner:
 		return nil
 	case "":

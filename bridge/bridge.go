@@ -108,10 +108,20 @@ func (b *Bridge) Stats() Stats {
 	return stats
 }
 
+// Dispatch is Publish and then Stream, for an application that does not keep which events are settled. It is to be
+// called after the commit, for one event after the other in the order of the log.
+func (b *Bridge) Dispatch(e *Event, topics ...Topic) {
+	b.Publish(e, nil, topics...)
+	b.Stream(e, topics...)
+}
+
 // Run delivers until ctx ends, and at last writes down what it knows. What was published and is not settled by then is
 // to be published again after the next start. It returns an error if its last state could not be written; it must be
 // called once, after Load.
 func (b *Bridge) Run(ctx context.Context) error {
+	if !b.isLoaded() {
+		return errors.New("bridge: Load must have returned before Run is called")
+	}
 	var group sync.WaitGroup
 	for range b.workers {
 		group.Go(func() { b.tasks.work(func(tasks []task) { b.do(ctx, tasks) }) })

@@ -124,8 +124,9 @@ type Deps struct {
 	Store    Store
 	Identity Identity
 	Logger   *slog.Logger
-	// Executor returns what runs the operations of subscriptions; gqlgen's executor.New makes one. It is called by Load
-	// for the first time, so that the resolvers can have the Bridge.
+	// Executor returns what runs the operations of subscriptions, always the same; gqlgen's executor.New makes one. It
+	// is called by Load for the first time, so that the resolvers can have the Bridge. A gqlgen handler.Server has an
+	// executor of its own: give this one the same error presenter and extensions.
 	Executor func() graphql.GraphExecutor
 	// Sockets is the embedded server, which reports each change of its channels to Changed; nil where Pusher is
 	// another.

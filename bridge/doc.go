@@ -13,8 +13,7 @@
 //	}
 //
 //	e := log.Append(message, "room:1")                                   // after the commit, in the order of the log:
-//	b.Publish(e, nil, "room:1")                                          // to subscriptions over Pusher
-//	b.Stream(e, "room:1")                                                // to those over WebSocket and event streams
+//	b.Dispatch(e, "room:1")                                              // to subscriptions over Pusher, and to streams
 //
 // A subscription is a machine, which waits for events and for its one deadline:
 //

@@ -78,6 +78,9 @@ func (e *ender) OpenSessions() []string {
 // that: there a socket lives until it closes by itself, and can join no further channel. It takes little more than a
 // second.
 func (e *ender) EndSession(ctx context.Context, session, reason string) {
+	if session == "" { // those without a session have none that could end
+		return
+	}
 	var messages []message
 	e.mu.Lock()
 	for _, sub := range e.byID {

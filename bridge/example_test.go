@@ -71,18 +71,17 @@ func Example() {
 
 	// And this is what a mutation does after its commit.
 	e := log.Append("hello", "room:1")
-	b.Publish(e, func() {}, "room:1")
-	b.Stream(e, "room:1")
+	b.Dispatch(e, "room:1")
 	fmt.Println(*<-values)
 	// Output: 1: hello
 }
 
 func ExampleMemoryLog() {
-	log := bridge.NewMemoryLog(2)
+	log := bridge.NewMemoryLog(100)
 	for _, text := range []string{"one", "two", "three"} {
 		log.Append(text, "room:1")
 	}
-	events, err := log.After(context.Background(), "room:1", 0, 10)
+	events, err := log.After(context.Background(), "room:1", 1, 10) // what is behind the first one
 	if err != nil {
 		fmt.Println(err)
 		return

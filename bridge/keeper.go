@@ -25,6 +25,14 @@ type keeper struct {
 
 	// persisting is held while records are written, so that the older state of one never follows the newer.
 	persisting sync.Mutex
+
+	loaded bool // by Load; guarded by registry.mu
+}
+
+func (k *keeper) isLoaded() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.loaded
 }
 
 const (
@@ -32,6 +40,8 @@ const (
 	rowsAtOnce = 500
 	// maxAway is how many subscriptions of one user may be away: those that left first are ended.
 	maxAway = 200
+	// maxAwayAnonymous is the same for all anonymous viewers together.
+	maxAwayAnonymous = 10_000
 	// keptMargin is how much earlier than Config.Kept an event counts as removed: what removes them may run once an
 	// hour.
 	keptMargin = time.Hour
@@ -169,7 +179,11 @@ func (k *keeper) trimAway(ctx context.Context) error {
 }
 
 func (k *keeper) trimAwayOf(ctx context.Context, user string) error {
-	ids, err := k.rows.ExcessAway(ctx, user, maxAway, rowsAtOnce)
+	keep := maxAway
+	if user == "" {
+		keep = maxAwayAnonymous
+	}
+	ids, err := k.rows.ExcessAway(ctx, user, keep, rowsAtOnce)
 	if err != nil || len(ids) == 0 {
 		return err
 	}

@@ -160,7 +160,7 @@ func (m machine) on(h happening, r rules) (machine, action) {
 	case vacated:
 		return m.onVacated(h)
 	case unoccupied:
-		return m.onUnoccupied(h)
+		return m.onUnoccupied(h, r)
 	case found:
 		m.absent = 0
 		return m.onOccupied()
@@ -227,8 +227,8 @@ func (m machine) onAuthorized(h happening, r rules) (machine, action) {
 	return m, actSettle | actWrite
 }
 
-// onAnswered waits for the client to join. A Pusher elsewhere is asked. The embedded server reports it, and if it does
-// not, the former client goes on.
+// onAnswered waits for the client to join. A Pusher elsewhere is asked. The embedded server reports the join. If it
+// does not, a former client goes on, or the server is asked once.
 func (m machine) onAnswered(h happening, r rules) (machine, action) {
 	if m.state != StateJoining {
 		return m, 0
@@ -241,9 +241,9 @@ func (m machine) onAnswered(h happening, r rules) (machine, action) {
 	return m, 0
 }
 
-func (m machine) onUnoccupied(h happening) (machine, action) {
+func (m machine) onUnoccupied(h happening, r rules) (machine, action) {
 	switch {
-	case m.state != StateJoining || m.occupied:
+	case m.state != StateJoining || m.occupied || r.embedded: // the embedded server is asked only once
 		return m, 0
 	case h.now.Sub(m.authorizedAt) > lastPoll:
 		return m.onOccupied() // a Pusher that does not know leaves it at the authorization
@@ -332,12 +332,10 @@ func (m machine) onTimedOut(h happening, r rules) (machine, action) {
 		switch {
 		case m.state != StateJoining:
 			return m, 0
-		case !r.embedded && !m.occupied:
-			return m, actPoll
-		case r.embedded && m.occupied:
+		case m.occupied:
 			return m.onOccupied()
 		}
-		return m, 0
+		return m, actPoll // the embedded server as well, in case nobody hands its reports to Changed
 	case m.state == StateJoining && m.catching == m.joins && reached(m.retryAt, now):
 		m.retryAt = time.Time{}
 		return m, actCatchUp

@@ -8,7 +8,8 @@ import (
 )
 
 // MemoryLog is a Log in memory, for applications without a database of events, for examples and for tests. It may be
-// used concurrently. It keeps the last events of each topic, and no longer than the process lives.
+// used concurrently. It keeps the last events of each topic, and no longer than the process lives: it
+// belongs with a MemoryStore, because after a restart places begin at 1.
 type MemoryLog struct {
 	keep int
 
@@ -26,8 +27,8 @@ func NewMemoryLog(keep int) *MemoryLog {
 	return &MemoryLog{keep: max(maxCatchUp+1, keep), topics: make(map[Topic][]*Event)}
 }
 
-// Append adds an event on some topics, and returns it with its place. The caller hands it to Bridge.Publish and
-// Bridge.Stream, in the order of the places.
+// Append adds an event on some topics, and returns it with its place. The caller hands it to Bridge.Dispatch, in the
+// order of the places.
 func (l *MemoryLog) Append(value any, topics ...Topic) *Event {
 	l.topicsMu.Lock()
 	defer l.topicsMu.Unlock()

@@ -81,6 +81,10 @@ func (p *presence) ask(ctx context.Context, sub *subscription, joins int) {
 		p.schedule(sub)
 	case sub.state != StateJoining:
 	case isOccupied:
+		if p.rules.embedded {
+			p.log.WarnContext(ctx, "the embedded Pusher server did not report a join: hand its reports to Bridge.Changed",
+				slog.String("channel", sub.channel))
+		}
 		p.apply(sub, happening{event: occupied})
 	default:
 		p.apply(sub, happening{event: unoccupied})

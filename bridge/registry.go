@@ -21,7 +21,7 @@ type registry struct {
 	dirty     map[*subscription]struct{}
 	unwritten map[string]*subscription // by channel: ended or gone away, which the store does not know yet
 	parting   map[string]*subscription // by channel: ended ones whose former owners were granted the channel
-	wentAway  map[string]struct{}      // users of whom a subscription went away lately
+	wentAway  map[string]struct{}      // users of whom a subscription went away lately; the empty one is for all who are anonymous
 	stats     Stats
 }
 
@@ -158,7 +158,7 @@ func (r *registry) forget(sub *subscription) {
 	}
 	r.drop(sub.topic)
 	r.unwritten[sub.channel] = sub
-	if sub.state == StateAway && !sub.viewer.anonymous() {
+	if sub.state == StateAway {
 		r.wentAway[sub.viewer.User] = struct{}{}
 	}
 }

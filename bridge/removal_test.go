@@ -34,6 +34,12 @@ func TestRunRemovesWhatEndedLongAgoWithoutBeingAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := b.Run(t.Context()); err == nil {
+			t.Fatal("it runs though nothing was loaded")
+		}
+		if err := b.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- b.Run(ctx) }()

@@ -9,7 +9,8 @@ type Source[T any] struct {
 	// Allow returns an error unless the viewer in the context may have the field's values now. It runs when a
 	// subscription begins, and for each subscription before each of its deliveries. Subscriptions of several viewers
 	// share an execution only if there is an Allow, and all their fields are @broadcastable. The values that they share
-	// are made for the zero Viewer. Nil if the resolver checks the rights itself.
+	// are made for the zero Viewer. An error ends the subscription if it wraps ErrForbidden, or if Deps.Ended takes its
+	// code; any other is no answer, and the question is repeated. Nil if the resolver checks the rights itself.
 	Allow func(ctx context.Context) error
 	// First makes what is emitted before any event; nil if that is nothing.
 	First func(ctx context.Context) (*T, error)

@@ -30,6 +30,7 @@ func (k *keeper) Load(ctx context.Context) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.loaded = true
 	for _, row := range rows {
 		k.restore(ctx, row, held, end)
 	}

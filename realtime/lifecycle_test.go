@@ -349,3 +349,35 @@ func TestPoint8AChannelIsGrantedToItsSubscriberAlone(t *testing.T) {
 	h.publish(grace, "compilers")
 	l.tells("compilers")
 }
+
+// Perhaps nobody hands the reports of the embedded server on, or one was lost.
+func TestAJoinThatTheEmbeddedServerDoesNotReportIsFoundOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuiet(t)
+		ada := q.person("Ada")
+		channel, absent := q.subscribe(ada, title), q.subscribe(ada, title)
+		for _, one := range []string{channel, absent} {
+			must(t, q.subscriptions.Authorize(t.Context(), one, ada.known(), bridge.ProtocolGraphqlRuby))
+		}
+		q.mu.Lock()
+		q.joined[channel] = struct{}{}
+		q.mu.Unlock()
+		q.publish(ada, "compilers", "")
+		q.wait(9 * time.Second)
+		if got := q.taken(); len(got) > 0 {
+			t.Errorf("sent %v before it was asked who is there", got)
+		}
+		q.wait(2 * time.Second)
+		calls := q.taken()
+		if got := titles(t, mail(calls, channel)); !slices.Equal(got, []string{"compilers"}) {
+			t.Errorf("got %v", got)
+		}
+		if got := mail(calls, absent); len(got) > 0 {
+			t.Errorf("where nobody is: %v", got)
+		}
+		q.open(absent, storedsubscription.StateJoining)
+		q.wait(time.Minute)
+		q.open(absent, storedsubscription.StateAway)
+	})
+}

@@ -96,8 +96,7 @@ func (c *chat) publish(room, author, text string) *graph.Message {
 	c.sent++
 	message := &graph.Message{ID: strconv.Itoa(c.sent), Author: author, Text: text, SentAt: time.Now()}
 	event := c.log.Append(message, topicOf(room))
-	c.bridge.Publish(event, nil, topicOf(room)) // to subscriptions over Pusher
-	c.bridge.Stream(event, topicOf(room))       // to those over WebSocket
+	c.bridge.Dispatch(event, topicOf(room)) // over Pusher, and over WebSocket
 	return message
 }
 
