@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		return runRename(flags.Arg(0), out)
 	case "check":
-		example := flags.String("example", "e2e/module/testdata/example", "the folder of an application that imports the module")
+		example := flags.String("example", "examples/chat", "the folder of an application that imports the module")
 		keep := flags.Bool("keep", false, "keep the copy, to look at it")
 		if err := flags.Parse(args); err != nil {
 			return err

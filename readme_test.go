@@ -1,4 +1,4 @@
-package main
+package main_test
 
 import (
 	"os"
@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// TestTheReadmeShowsThisCode compares line by line, without blanks at the ends and comments.
-func TestTheReadmeShowsThisCode(t *testing.T) {
+// TestTheReadmeShowsTheChat compares line by line, without blanks at the ends and comments.
+func TestTheReadmeShowsTheChat(t *testing.T) {
 	t.Parallel()
 	code := make(map[string]bool)
-	for _, line := range lines(t, "main.go", "chat.go") {
+	for _, line := range lines(t, "examples/chat/main.go", "examples/chat/chat.go") {
 		code[line] = true
 	}
-	readme := strings.Join(lines(t, "../../README.md"), "\n")
+	readme := strings.Join(lines(t, "README.md"), "\n")
 	_, section, found := strings.Cut(readme, "\n## Use it in your own Go server\n")
 	section, _, ends := strings.Cut(section, "\n## ")
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)\n```").FindAllStringSubmatch(section, -1)
