@@ -115,7 +115,7 @@ func (a *App) joinGraphQL(c Config, deps Deps) (err error) {
 	if playground {
 		path = "/playground"
 	}
-	parts := graph.Parts{
+	graphDeps := graph.Deps{
 		Client: deps.Client, WithTx: a.Log.WithTx, Accounts: a.Accounts, Logger: a.log,
 		Subscriptions: a.Subscriptions,
 		Realtime:      a.realtime,
@@ -125,12 +125,12 @@ func (a *App) joinGraphQL(c Config, deps Deps) (err error) {
 		MaxStreams:    a.capacity.Streams,
 	}
 	if tap := deps.Seams.Subscriptions; tap != nil {
-		parts.Subscriptions = tap(a.Subscriptions)
+		graphDeps.Subscriptions = tap(a.Subscriptions)
 	}
 	if deps.Seams.Realtime != nil {
-		parts.Realtime = deps.Seams.Realtime
+		graphDeps.Realtime = deps.Seams.Realtime
 	}
-	a.GraphQL, err = graph.NewHandler(c.Graph, parts)
+	a.GraphQL, err = graph.NewHandler(c.Graph, graphDeps)
 	return err
 }
 

@@ -93,7 +93,7 @@ func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1},
 		auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	api, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, graph.Parts{
+	api, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, graph.Deps{
 		Client: client, Accounts: accounts, Logger: slog.New(slog.DiscardHandler),
 		WithTx:        func(context.Context, func(context.Context, *ent.Client) error) error { return nil },
 		Realtime:      func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },

@@ -12,7 +12,15 @@ import (
 	"lorebridge/rule"
 )
 
-func (r *Resolver) me(ctx context.Context) (*ent.User, error) {
+// accounts resolves the fields of people: who they are, and how they sign up, in and out.
+type accounts struct {
+	client   *ent.Client
+	withTx   auth.WithTx
+	sessions *auth.Accounts
+	connect  func(ctx context.Context, userID int) (*Realtime, error)
+}
+
+func (a *accounts) me(ctx context.Context) (*ent.User, error) {
 	viewer, err := auth.FromContext(ctx)
 	if errors.Is(err, auth.ErrUnauthenticated) {
 		return nil, nil //nolint:nilnil // nobody is signed in, and the schema says null
@@ -20,11 +28,11 @@ func (r *Resolver) me(ctx context.Context) (*ent.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.Client.User.Query().Where(user.ID(viewer.UserID)).Only(ctx)
+	return a.client.User.Query().Where(user.ID(viewer.UserID)).Only(ctx)
 }
 
-func (r *Resolver) viewer(ctx context.Context) (*Viewer, error) {
-	account, err := r.me(ctx)
+func (a *accounts) viewer(ctx context.Context) (*Viewer, error) {
+	account, err := a.me(ctx)
 	if err != nil || account == nil {
 		return nil, err
 	}
@@ -35,7 +43,7 @@ func (r *Resolver) viewer(ctx context.Context) (*Viewer, error) {
 func viewerOf(account *ent.User) *Viewer { return &Viewer{Email: account.Email, User: account} }
 
 // email shows an address to its owner alone: wherever the account stands in the answer.
-func (r *Resolver) email(ctx context.Context, u *ent.User) (*string, error) {
+func (a *accounts) email(ctx context.Context, u *ent.User) (*string, error) {
 	if u.ID != viewerID(ctx) {
 		return nil, nil //nolint:nilnil // hidden, and the schema says null
 	}
@@ -62,11 +70,11 @@ func viewerID(ctx context.Context) int {
 	return viewer.UserID
 }
 
-func (r *Resolver) signUp(ctx context.Context, input SignUpInput) (*SignUpPayload, error) {
+func (a *accounts) signUp(ctx context.Context, input SignUpInput) (*SignUpPayload, error) {
 	if err := deliverable(ctx, input.Session); err != nil {
 		return nil, err
 	}
-	session, err := r.Accounts.SignUp(ctx, r.WithTx, auth.NewAccount{
+	session, err := a.sessions.SignUp(ctx, a.withTx, auth.NewAccount{
 		Name: input.Name, Email: input.Email, Password: input.Password,
 	})
 	if err != nil {
@@ -76,11 +84,11 @@ func (r *Resolver) signUp(ctx context.Context, input SignUpInput) (*SignUpPayloa
 	return &SignUpPayload{Viewer: viewerOf(session.User), User: session.User, Token: token, ExpiresAt: session.ExpiresAt}, err
 }
 
-func (r *Resolver) signIn(ctx context.Context, input SignInInput) (*SignInPayload, error) {
+func (a *accounts) signIn(ctx context.Context, input SignInInput) (*SignInPayload, error) {
 	if err := deliverable(ctx, input.Session); err != nil {
 		return nil, err
 	}
-	session, err := r.Accounts.SignIn(ctx, r.WithTx, input.Email, input.Password)
+	session, err := a.sessions.SignIn(ctx, a.withTx, input.Email, input.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +121,7 @@ func deliverable(ctx context.Context, kind SessionKind) error {
 	return nil
 }
 
-func (r *Resolver) signOut(ctx context.Context) (*SignOutPayload, error) {
+func (a *accounts) signOut(ctx context.Context) (*SignOutPayload, error) {
 	if cookieless(ctx) {
 		return nil, rule.Inputf("signOut", "a WebSocket cannot take the cookie, and ends with its session: send this by POST")
 	}
@@ -127,16 +135,35 @@ func (r *Resolver) signOut(ctx context.Context) (*SignOutPayload, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Accounts.SignOut(ctx, r.WithTx, viewer); err != nil {
+	if err := a.sessions.SignOut(ctx, a.withTx, viewer); err != nil {
 		return nil, err
 	}
 	return &SignOutPayload{SignedOut: true}, nil
 }
 
-func (r *Resolver) realtime(ctx context.Context) (*Realtime, error) {
+func (a *accounts) realtime(ctx context.Context) (*Realtime, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return r.Parts.Realtime(ctx, viewer.UserID)
+	return a.connect(ctx, viewer.UserID)
+}
+
+func (a *accounts) users(ctx context.Context, text *string, b bounds, order *UserOrder) (*UserConnection, error) {
+	b, err := b.checked()
+	if err != nil {
+		return nil, err
+	}
+	query := a.client.User.Query()
+	switch text, err := search(text); {
+	case err != nil:
+		return nil, err
+	case text != "":
+		query.Where(user.NameKeyContains(rule.Fold(text)))
+	}
+	by := userOrders[UserOrderFieldName]
+	if order != nil {
+		by = userOrders[order.Field].towards(order.Direction)
+	}
+	return connect(ctx, query, b, by)
 }

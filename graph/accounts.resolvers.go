@@ -11,21 +11,21 @@ import (
 )
 
 func (r *mutationResolver) SignUp(ctx context.Context, input SignUpInput) (*SignUpPayload, error) {
-	return r.signUp(ctx, input)
+	return r.accounts.signUp(ctx, input)
 }
 
 func (r *mutationResolver) SignIn(ctx context.Context, input SignInInput) (*SignInPayload, error) {
-	return r.signIn(ctx, input)
+	return r.accounts.signIn(ctx, input)
 }
 
 func (r *mutationResolver) SignOut(ctx context.Context) (*SignOutPayload, error) {
-	return r.signOut(ctx)
+	return r.accounts.signOut(ctx)
 }
 
 func (r *queryResolver) Viewer(ctx context.Context) (*Viewer, error) {
-	return r.viewer(ctx)
+	return r.accounts.viewer(ctx)
 }
 
 func (r *queryResolver) Me(ctx context.Context) (*ent.User, error) {
-	return r.me(ctx)
+	return r.accounts.me(ctx)
 }

@@ -2,7 +2,7 @@
 // streams, and their limits.
 //
 // A resolver checks who is asking, acts and returns. Reads go through the readers of the database under the privacy
-// rules of ent/schema; a mutation writes inside one transaction of Parts.WithTx and its nested fields are resolved
+// rules of ent/schema; a mutation writes inside one transaction of Deps.WithTx and its nested fields are resolved
 // after the commit. The rules of what is written stand beside the entities, so a resolver cannot forget them.
 //
 // Subscriptions travel three ways, and their resolvers know of none: over Pusher for those that came by POST, over a

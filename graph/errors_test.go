@@ -82,10 +82,10 @@ func TestAnOperationThatTakesTooLongIsATimeout(t *testing.T) {
 	}
 }
 
-func TestAHandlerNeedsItsParts(t *testing.T) {
+func TestAHandlerNeedsItsDeps(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	whole := graph.Parts{
+	whole := graph.Deps{
 		Client: h.client, WithTx: h.log.WithTx, Accounts: h.accounts, Logger: slog.New(slog.DiscardHandler), Subscriptions: h.subscriptions,
 		Realtime: func(context.Context, int) (*graph.Realtime, error) { return &graph.Realtime{}, nil },
 	}
@@ -95,17 +95,17 @@ func TestAHandlerNeedsItsParts(t *testing.T) {
 	if _, err := graph.NewHandler(graph.Settings{}, whole); err == nil || !strings.Contains(err.Error(), "REQUESTS_PER_MINUTE") {
 		t.Errorf("without settings: %v", err)
 	}
-	for name, change := range map[string]func(*graph.Parts){
-		"a client":      func(p *graph.Parts) { p.Client = nil },
-		"transactions":  func(p *graph.Parts) { p.WithTx = nil },
-		"accounts":      func(p *graph.Parts) { p.Accounts = nil },
-		"a logger":      func(p *graph.Parts) { p.Logger = nil },
-		"subscriptions": func(p *graph.Parts) { p.Subscriptions = nil },
-		"realtime":      func(p *graph.Parts) { p.Realtime = nil },
+	for name, change := range map[string]func(*graph.Deps){
+		"a client":      func(d *graph.Deps) { d.Client = nil },
+		"transactions":  func(d *graph.Deps) { d.WithTx = nil },
+		"accounts":      func(d *graph.Deps) { d.Accounts = nil },
+		"a logger":      func(d *graph.Deps) { d.Logger = nil },
+		"subscriptions": func(d *graph.Deps) { d.Subscriptions = nil },
+		"realtime":      func(d *graph.Deps) { d.Realtime = nil },
 	} {
-		parts := whole
-		change(&parts)
-		if _, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, parts); err == nil {
+		deps := whole
+		change(&deps)
+		if _, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, deps); err == nil {
 			t.Errorf("without %s there is a handler", name)
 		}
 	}
@@ -115,7 +115,7 @@ func TestAMutationWhoseTransactionCannotBeginIsInternal(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	ada := h.person("Ada")
-	broken := graph.Parts{
+	broken := graph.Deps{
 		Client: h.client, Accounts: h.accounts, Logger: slog.New(h.journal), Subscriptions: h.subscriptions,
 		WithTx: func(context.Context, func(context.Context, *ent.Client) error) error {
 			return errors.New("disk I/O error")

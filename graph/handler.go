@@ -24,27 +24,28 @@ type Handler struct {
 }
 
 // NewHandler returns the handler of /graphql.
-func NewHandler(s Settings, p Parts) (*Handler, error) {
-	resolver, err := newResolver(s, p)
+func NewHandler(s Settings, d Deps) (*Handler, error) {
+	resolver, err := newResolver(s, d)
 	if err != nil {
 		return nil, err
 	}
-	server, err := newEngine(NewExecutableSchema(config(resolver)), p.Logger, p.Introspection)
+	server, err := newEngine(NewExecutableSchema(config(resolver)), d.Logger, d.Introspection)
 	if err != nil {
 		return nil, err
 	}
-	post := httpTransport{log: p.Logger, timeout: DefaultTimeout, subscriptions: p.Subscriptions}
-	times := p.Times.withDefaults()
+	post := httpTransport{log: d.Logger, timeout: DefaultTimeout, subscriptions: d.Subscriptions}
+	open := newConnections(d.Accounts, d.MaxStreams)
+	times := d.Times.withDefaults()
 	return &Handler{
 		Executor: server,
 		transports: []graphql.Transport{
-			webSockets{http: post, connections: resolver.connections, times: times},
-			visits{playground: p.Playground},
-			eventStreams{http: post, connections: resolver.connections, times: times},
+			webSockets{http: post, connections: open, times: times},
+			visits{playground: d.Playground},
+			eventStreams{http: post, connections: open, times: times},
 			post,
 		},
-		connections: resolver.connections,
-		log:         p.Logger,
+		connections: open,
+		log:         d.Logger,
 	}, nil
 }
 

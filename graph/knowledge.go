@@ -5,26 +5,33 @@ import (
 
 	"lorebridge/auth"
 	"lorebridge/ent"
+	"lorebridge/ent/knowledge"
 	"lorebridge/ent/knowledgecontent"
 	"lorebridge/rule"
 )
 
+// knowledgeItems resolves the fields of knowledge.
+type knowledgeItems struct {
+	client *ent.Client
+	withTx auth.WithTx
+}
+
 // content is null for whom the rule of KnowledgeContent hides the row. Lists have loaded it.
-func (r *Resolver) content(ctx context.Context, k *ent.Knowledge) (*string, error) {
-	content, err := k.Content(ctx)
+func (*knowledgeItems) content(ctx context.Context, item *ent.Knowledge) (*string, error) {
+	content, err := item.Content(ctx)
 	if err != nil || content == nil {
 		return nil, err
 	}
 	return &content.Text, nil
 }
 
-func (r *Resolver) createKnowledge(ctx context.Context, input CreateKnowledgeInput) (*CreateKnowledgePayload, error) {
+func (k *knowledgeItems) create(ctx context.Context, input CreateKnowledgeInput) (*CreateKnowledgePayload, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var created *ent.Knowledge
-	err = r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
+	err = k.withTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
 		created, err = tx.Knowledge.Create().SetOwnerID(viewer.UserID).SetTitle(input.Title).Save(ctx)
 		if err != nil {
 			return err
@@ -38,12 +45,12 @@ func (r *Resolver) createKnowledge(ctx context.Context, input CreateKnowledgeInp
 	return &CreateKnowledgePayload{Knowledge: item, KnowledgeEdge: newestKnowledge.edge(item)}, nil
 }
 
-func (r *Resolver) updateKnowledge(ctx context.Context, input UpdateKnowledgeInput) (*UpdateKnowledgePayload, error) {
+func (k *knowledgeItems) update(ctx context.Context, input UpdateKnowledgeInput) (*UpdateKnowledgePayload, error) {
 	if _, err := auth.FromContext(ctx); err != nil {
 		return nil, err
 	}
 	var updated *ent.Knowledge
-	err := r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
+	err := k.withTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
 		// Also where only the content changes: it moves updatedAt, and finds out whose item it is.
 		updated, err = tx.Knowledge.UpdateOneID(input.ID).SetNillableTitle(input.Title).Save(ctx)
 		if err != nil || input.Content == nil {
@@ -57,7 +64,7 @@ func (r *Resolver) updateKnowledge(ctx context.Context, input UpdateKnowledgeInp
 	return &UpdateKnowledgePayload{Knowledge: updated.Unwrap()}, nil
 }
 
-func (r *Resolver) deleteKnowledge(ctx context.Context, input *DeleteKnowledgeInput, deprecatedID *int) (*DeleteKnowledgePayload, error) {
+func (k *knowledgeItems) delete(ctx context.Context, input *DeleteKnowledgeInput, deprecatedID *int) (*DeleteKnowledgePayload, error) {
 	if _, err := auth.FromContext(ctx); err != nil {
 		return nil, err
 	}
@@ -70,10 +77,34 @@ func (r *Resolver) deleteKnowledge(ctx context.Context, input *DeleteKnowledgeIn
 	default:
 		id = *deprecatedID
 	}
-	if err := r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+	if err := k.withTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		return tx.Knowledge.DeleteOneID(id).Exec(ctx)
 	}); err != nil {
 		return nil, err
 	}
 	return &DeleteKnowledgePayload{DeletedID: id}, nil
+}
+
+func (k *knowledgeItems) list(
+	ctx context.Context, text *string, where *ent.KnowledgeWhereInput, b bounds, order *KnowledgeOrder,
+) (*KnowledgeConnection, error) {
+	b, err := b.checked()
+	if err != nil {
+		return nil, err
+	}
+	query := k.client.Knowledge.Query()
+	switch text, err := search(text); {
+	case err != nil:
+		return nil, err
+	case text != "":
+		query.Where(knowledge.TitleKeyContains(rule.Fold(text)))
+	}
+	by := newestKnowledge
+	if order != nil {
+		by = knowledgeOrders[order.Field].towards(order.Direction)
+	}
+	if query, err = where.Filter(query); err != nil {
+		return nil, err
+	}
+	return connect(ctx, query, b, by)
 }

@@ -15,12 +15,18 @@ import (
 // maxMarked is how many notifications one mutation may name.
 const maxMarked = 100
 
-// unread counts what the viewer has not read; the rule of Event makes it the viewer's.
-func (r *Resolver) unread(ctx context.Context) (int, error) {
-	return r.Client.Event.Query().Where(event.ReadAtIsNil()).Count(ctx)
+// notifications resolves the fields of notifications.
+type notifications struct {
+	client *ent.Client
+	withTx auth.WithTx
 }
 
-func (r *Resolver) markNotificationsRead(ctx context.Context, input MarkNotificationsReadInput) (*MarkNotificationsReadPayload, error) {
+// unread counts what the viewer has not read; the rule of Event makes it the viewer's.
+func (n *notifications) unread(ctx context.Context) (int, error) {
+	return n.client.Event.Query().Where(event.ReadAtIsNil()).Count(ctx)
+}
+
+func (n *notifications) markRead(ctx context.Context, input MarkNotificationsReadInput) (*MarkNotificationsReadPayload, error) {
 	if _, err := auth.FromContext(ctx); err != nil {
 		return nil, err
 	}
@@ -29,7 +35,7 @@ func (r *Resolver) markNotificationsRead(ctx context.Context, input MarkNotifica
 		return nil, err
 	}
 	payload := &MarkNotificationsReadPayload{}
-	if err := r.WithTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
+	if err := n.withTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
 		payload.Marked, err = tx.Event.Update().Where(which, event.ReadAtIsNil()).
 			SetReadAt(time.Now().UTC().Truncate(time.Millisecond)).Save(ctx)
 		if err != nil {
@@ -53,4 +59,20 @@ func toMark(input MarkNotificationsReadInput) (predicate.Event, error) {
 		return nil, rule.Inputf("ids", "has %d ids, allowed are %d: mark the rest with another mutation, or give upTo", len(input.Ids), maxMarked)
 	}
 	return event.IDIn(input.Ids...), nil
+}
+
+func (n *notifications) list(ctx context.Context, unreadOnly bool, b bounds, order *NotificationOrder) (*NotificationConnection, error) {
+	b, err := b.checked()
+	if err != nil {
+		return nil, err
+	}
+	query := n.client.Event.Query()
+	if unreadOnly {
+		query.Where(event.ReadAtIsNil())
+	}
+	by := notificationOrders[NotificationOrderFieldCreatedAt]
+	if order != nil {
+		by = notificationOrders[order.Field].towards(order.Direction)
+	}
+	return connect(ctx, query, b, by)
 }

@@ -32,53 +32,88 @@ func (s Settings) Validate() error {
 	return nil
 }
 
-// Parts are what the resolvers work with besides their settings.
-type Parts struct {
+// Deps is what the resolvers need besides their Settings.
+type Deps struct {
 	Client   *ent.Client
 	WithTx   auth.WithTx
 	Accounts *auth.Accounts
 	Logger   *slog.Logger
-	// Subscriptions carries what the Subscription fields tell.
+	// Subscriptions delivers the values of the Subscription fields.
 	Subscriptions Subscriptions
-	// Realtime tells a person's browser how to connect.
+	// Realtime returns how the browser of a person connects to Pusher.
 	Realtime func(ctx context.Context, userID int) (*Realtime, error)
-	// Times are how long WebSockets and event streams wait; its zero is what they should.
+	// Times limits how long WebSockets and event streams wait. Its zero means the defaults.
 	Times StreamTimes
 	// Introspection lets clients read the schema.
 	Introspection bool
-	// Playground is the path of the page that whoever opens /graphql in a browser is led to; empty if there is none.
+	// Playground is the path to which a browser that opens /graphql is redirected. If it is empty there is none.
 	Playground string
-	// MaxStreams is how many WebSockets and event streams there may be at a time; 0 is DefaultMaxStreams.
+	// MaxStreams limits how many WebSockets and event streams are open at a time. Zero means DefaultMaxStreams.
 	MaxStreams int
 }
 
-// Resolver resolves the root fields, each concept in a file of its own.
-type Resolver struct {
-	Parts
-	connections    *connections
-	requests       *auth.Limiter[int] // by user
-	administrators []string           // their addresses as accounts have them
+// validate returns an error if a field is missing whose zero is not allowed.
+func (d Deps) validate() error {
+	if d.Client == nil || d.WithTx == nil || d.Accounts == nil || d.Logger == nil || d.Subscriptions == nil || d.Realtime == nil {
+		return errors.New("graph: Deps needs all its fields")
+	}
+	return nil
 }
 
-func newResolver(s Settings, p Parts) (*Resolver, error) {
+// Resolver implements ResolverRoot. Each concept has a type of its own, in a file of its own.
+type Resolver struct {
+	client              *ent.Client
+	accounts            *accounts
+	knowledge           *knowledgeItems
+	requests            *requests
+	notifications       *notifications
+	subscriptions       *subscriptions
+	storedSubscriptions *storedSubscriptions
+}
+
+func newResolver(s Settings, d Deps) (*Resolver, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	if p.Client == nil || p.WithTx == nil || p.Accounts == nil || p.Logger == nil || p.Subscriptions == nil ||
-		p.Realtime == nil {
-		return nil, errors.New("graph: Parts needs all its fields")
+	if err := d.validate(); err != nil {
+		return nil, err
 	}
-	requests, err := auth.NewLimiter[int](s.RequestsPerMinute)
+	limit, err := auth.NewLimiter[int](s.RequestsPerMinute)
 	if err != nil {
 		return nil, err
 	}
-	r := &Resolver{Parts: p, connections: newConnections(p.Accounts, p.MaxStreams), requests: requests}
-	for _, address := range s.Administrators {
-		address, err := rule.Email("ADMIN_EMAILS", address)
-		if err != nil {
-			return nil, err
-		}
-		r.administrators = append(r.administrators, address)
+	administrators, err := addresses(s.Administrators)
+	if err != nil {
+		return nil, err
 	}
-	return r, nil
+	return &Resolver{
+		client:              d.Client,
+		accounts:            &accounts{client: d.Client, withTx: d.WithTx, sessions: d.Accounts, connect: d.Realtime},
+		knowledge:           &knowledgeItems{client: d.Client, withTx: d.WithTx},
+		requests:            &requests{client: d.Client, withTx: d.WithTx, limit: limit},
+		notifications:       &notifications{client: d.Client, withTx: d.WithTx},
+		subscriptions:       &subscriptions{client: d.Client, feeds: d.Subscriptions},
+		storedSubscriptions: &storedSubscriptions{client: d.Client, running: d.Subscriptions, administrators: administrators},
+	}, nil
+}
+
+// node returns a row whose type is a Node of the schema. ent would also return rows of other tables.
+func (r *Resolver) node(ctx context.Context, id int) (ent.Noder, error) {
+	if _, err := auth.FromContext(ctx); err != nil {
+		return nil, err
+	}
+	found, err := r.client.Noder(ctx, id)
+	if ent.IsNotFound(err) {
+		return r.storedSubscriptions.get(ctx, id) // the policy of StoredSubscription hides those of other people
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch found.(type) {
+	case *ent.User, *ent.Knowledge, *ent.KnowledgeRequest, *ent.Event:
+		return found, nil
+	case *ent.StoredSubscription:
+		return r.storedSubscriptions.get(ctx, id)
+	}
+	return nil, rule.ErrNotFound
 }

@@ -12,35 +12,35 @@ import (
 )
 
 func (r *knowledgeResolver) Content(ctx context.Context, obj *ent.Knowledge) (*string, error) {
-	return r.content(ctx, obj)
+	return r.knowledge.content(ctx, obj)
 }
 
 func (r *mutationResolver) CreateKnowledge(ctx context.Context, input CreateKnowledgeInput) (*CreateKnowledgePayload, error) {
-	return r.createKnowledge(ctx, input)
+	return r.knowledge.create(ctx, input)
 }
 
 func (r *mutationResolver) UpdateKnowledge(ctx context.Context, input UpdateKnowledgeInput) (*UpdateKnowledgePayload, error) {
-	return r.updateKnowledge(ctx, input)
+	return r.knowledge.update(ctx, input)
 }
 
 func (r *mutationResolver) DeleteKnowledge(ctx context.Context, input *DeleteKnowledgeInput, id *int) (*DeleteKnowledgePayload, error) {
-	return r.deleteKnowledge(ctx, input, id)
+	return r.knowledge.delete(ctx, input, id)
 }
 
 func (r *mutationResolver) CreateKnowledgeRequest(ctx context.Context, input CreateKnowledgeRequestInput) (*CreateKnowledgeRequestPayload, error) {
-	return r.createKnowledgeRequest(ctx, input)
+	return r.requests.create(ctx, input)
 }
 
 func (r *mutationResolver) RespondToRequest(ctx context.Context, input RespondToRequestInput) (*RespondToRequestPayload, error) {
-	return r.respondToRequest(ctx, input)
+	return r.requests.respond(ctx, input)
 }
 
 func (r *mutationResolver) MarkNotificationsRead(ctx context.Context, input MarkNotificationsReadInput) (*MarkNotificationsReadPayload, error) {
-	return r.markNotificationsRead(ctx, input)
+	return r.notifications.markRead(ctx, input)
 }
 
 func (r *notificationConnectionResolver) UnreadCount(ctx context.Context, obj *Connection[ent.Event]) (int, error) {
-	return r.unread(ctx)
+	return r.notifications.unread(ctx)
 }
 
 func (r *queryResolver) Node(ctx context.Context, id int) (ent.Noder, error) {
@@ -48,27 +48,27 @@ func (r *queryResolver) Node(ctx context.Context, id int) (ent.Noder, error) {
 }
 
 func (r *queryResolver) Users(ctx context.Context, search *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *UserOrder) (*Connection[ent.User], error) {
-	return r.users(ctx, search, bounds{first, last, after, before}, orderBy)
+	return r.accounts.users(ctx, search, bounds{first, last, after, before}, orderBy)
 }
 
 func (r *queryResolver) Knowledge(ctx context.Context, search *string, where *ent.KnowledgeWhereInput, first *int, after *Cursor, last *int, before *Cursor, orderBy *KnowledgeOrder) (*Connection[ent.Knowledge], error) {
-	return r.knowledge(ctx, search, where, bounds{first, last, after, before}, orderBy)
+	return r.knowledge.list(ctx, search, where, bounds{first, last, after, before}, orderBy)
 }
 
 func (r *queryResolver) KnowledgeRequests(ctx context.Context, box RequestBox, status *knowledgerequest.Status, where *ent.KnowledgeRequestWhereInput, first *int, after *Cursor, last *int, before *Cursor, orderBy *KnowledgeRequestOrder) (*Connection[ent.KnowledgeRequest], error) {
-	return r.knowledgeRequests(ctx, box, status, where, bounds{first, last, after, before}, orderBy)
+	return r.requests.list(ctx, box, status, where, bounds{first, last, after, before}, orderBy)
 }
 
 func (r *queryResolver) Notifications(ctx context.Context, unreadOnly bool, first *int, after *Cursor, last *int, before *Cursor, orderBy *NotificationOrder) (*Connection[ent.Event], error) {
-	return r.notifications(ctx, unreadOnly, bounds{first, last, after, before}, orderBy)
+	return r.notifications.list(ctx, unreadOnly, bounds{first, last, after, before}, orderBy)
 }
 
 func (r *queryResolver) Realtime(ctx context.Context) (*Realtime, error) {
-	return r.realtime(ctx)
+	return r.accounts.realtime(ctx)
 }
 
 func (r *userResolver) Email(ctx context.Context, obj *ent.User) (*string, error) {
-	return r.email(ctx, obj)
+	return r.accounts.email(ctx, obj)
 }
 
 func (r *Resolver) Knowledge() KnowledgeResolver { return &knowledgeResolver{r} }

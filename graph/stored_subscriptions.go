@@ -14,33 +14,52 @@ import (
 // errAdministrators is told to whoever is none.
 var errAdministrators = errors.New("this is for administrators: ADMIN_EMAILS names them")
 
+// storedSubscriptions resolves the fields that administrators have: everybody's stored subscriptions.
+type storedSubscriptions struct {
+	client         *ent.Client
+	running        Subscriptions
+	administrators []string // their addresses, in the form in which accounts have them
+}
+
+// addresses returns Settings.Administrators in the form in which accounts have them.
+func addresses(administrators []string) ([]string, error) {
+	accepted := make([]string, len(administrators))
+	for i, address := range administrators {
+		var err error
+		if accepted[i], err = rule.Email("ADMIN_EMAILS", address); err != nil {
+			return nil, err
+		}
+	}
+	return accepted, nil
+}
+
 // administers returns an error unless the viewer's address is one of Settings.Administrators.
-func (r *Resolver) administers(ctx context.Context) error {
+func (s *storedSubscriptions) administers(ctx context.Context) error {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
 		return err
 	}
-	account, err := r.Client.User.Get(ctx, viewer.UserID)
+	account, err := s.client.User.Get(ctx, viewer.UserID)
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(r.administrators, account.Email) {
+	if !slices.Contains(s.administrators, account.Email) {
 		return errAdministrators
 	}
 	return nil
 }
 
-func (r *Resolver) storedSubscriptions(ctx context.Context, state *storedsubscription.State, topic *string, b bounds,
+func (s *storedSubscriptions) list(ctx context.Context, state *storedsubscription.State, topic *string, b bounds,
 	order *StoredSubscriptionOrder,
 ) (*StoredSubscriptionConnection, error) {
-	if err := r.administers(ctx); err != nil {
+	if err := s.administers(ctx); err != nil {
 		return nil, err
 	}
 	b, err := b.checked()
 	if err != nil {
 		return nil, err
 	}
-	query := r.Client.StoredSubscription.Query()
+	query := s.client.StoredSubscription.Query()
 	if state != nil {
 		query.Where(storedsubscription.StateEQ(*state))
 	}
@@ -55,16 +74,16 @@ func (r *Resolver) storedSubscriptions(ctx context.Context, state *storedsubscri
 	return connect(auth.AsSystem(ctx), query, b, by)
 }
 
-// storedSubscription is a subscription by its id. To whoever is no administrator none exists, not even their own.
-func (r *Resolver) storedSubscription(ctx context.Context, id int) (ent.Noder, error) {
-	err := r.administers(ctx)
+// get returns a subscription by its id. To whoever is no administrator none exists, not even their own.
+func (s *storedSubscriptions) get(ctx context.Context, id int) (ent.Noder, error) {
+	err := s.administers(ctx)
 	if errors.Is(err, errAdministrators) {
 		return nil, rule.ErrNotFound
 	}
 	if err != nil {
 		return nil, err
 	}
-	query, err := r.Client.StoredSubscription.Query().Where(storedsubscription.ID(id)).CollectFields(ctx)
+	query, err := s.client.StoredSubscription.Query().Where(storedsubscription.ID(id)).CollectFields(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,11 +94,11 @@ func (r *Resolver) storedSubscription(ctx context.Context, id int) (ent.Noder, e
 	return found, nil
 }
 
-func (r *Resolver) endSubscription(ctx context.Context, input EndSubscriptionInput) (*EndSubscriptionPayload, error) {
-	if err := r.administers(ctx); err != nil {
+func (s *storedSubscriptions) end(ctx context.Context, input EndSubscriptionInput) (*EndSubscriptionPayload, error) {
+	if err := s.administers(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.Subscriptions.End(ctx, input.ID, "ended by an administrator"); err != nil {
+	if err := s.running.End(ctx, input.ID, "ended by an administrator"); err != nil {
 		return nil, err
 	}
 	return &EndSubscriptionPayload{EndedID: input.ID}, nil

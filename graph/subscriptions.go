@@ -25,89 +25,95 @@ type Subscriptions interface {
 }
 
 // resolve is bridge.Resolve for a topic of our log. Of gets rows.
-func resolve[T any](ctx context.Context, r *Resolver, topic outbox.Topic, s bridge.Source[T],
+func resolve[T any](ctx context.Context, feeds bridge.Feeds, topic outbox.Topic, s bridge.Source[T],
 	of func(context.Context, *ent.Event) (*T, error),
 ) (<-chan *T, error) {
 	s.Topic = bridge.Topic(topic.String())
 	s.Of = func(ctx context.Context, e *bridge.Event) (*T, error) {
 		return of(ctx, e.Value.(*ent.Event)) //nolint:forcetypeassert // realtime publishes nothing else
 	}
-	return bridge.Resolve(ctx, r.Subscriptions, s)
+	return bridge.Resolve(ctx, feeds, s)
 }
 
-func (r *Resolver) knowledgeRequestReceived(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
+// subscriptions resolves the Subscription fields.
+type subscriptions struct {
+	client *ent.Client
+	feeds  bridge.Feeds
+}
+
+func (s *subscriptions) knowledgeRequestReceived(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return resolve(ctx, r, outbox.RequestsTo(viewer.UserID), bridge.Source[ent.KnowledgeRequest]{}, r.requestOf)
+	return resolve(ctx, s.feeds, outbox.RequestsTo(viewer.UserID), bridge.Source[ent.KnowledgeRequest]{}, s.requestOf)
 }
 
-func (r *Resolver) knowledgeRequestAnswered(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
+func (s *subscriptions) knowledgeRequestAnswered(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return resolve(ctx, r, outbox.AnswersTo(viewer.UserID), bridge.Source[ent.KnowledgeRequest]{}, r.requestOf)
+	return resolve(ctx, s.feeds, outbox.AnswersTo(viewer.UserID), bridge.Source[ent.KnowledgeRequest]{}, s.requestOf)
 }
 
 // knowledgeRequestChanged ends with the answer: a request changes once.
-func (r *Resolver) knowledgeRequestChanged(ctx context.Context, id int) (<-chan *ent.KnowledgeRequest, error) {
+func (s *subscriptions) knowledgeRequestChanged(ctx context.Context, id int) (<-chan *ent.KnowledgeRequest, error) {
 	if _, err := auth.FromContext(ctx); err != nil {
 		return nil, err
 	}
 	now := func(ctx context.Context) (*ent.KnowledgeRequest, error) {
-		request, err := r.Client.KnowledgeRequest.Get(ctx, id)
+		request, err := s.client.KnowledgeRequest.Get(ctx, id)
 		if ent.IsNotFound(err) {
 			return nil, rule.ErrNotFound
 		}
 		return request, err
 	}
-	return resolve(ctx, r, outbox.AnswerOf(id), bridge.Source[ent.KnowledgeRequest]{
+	return resolve(ctx, s.feeds, outbox.AnswerOf(id), bridge.Source[ent.KnowledgeRequest]{
 		First: now,
 		Last:  func(request *ent.KnowledgeRequest) bool { return request.Status != knowledgerequest.StatusPending },
 	}, func(ctx context.Context, _ *ent.Event) (*ent.KnowledgeRequest, error) { return now(ctx) })
 }
 
 // viewerActed reaches the device that acted, too: a client knows what it has done by the request's id.
-func (r *Resolver) viewerActed(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
+func (s *subscriptions) viewerActed(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return resolve(ctx, r, outbox.ActionsOf(viewer.UserID), bridge.Source[ent.KnowledgeRequest]{}, r.requestOf)
+	return resolve(ctx, s.feeds, outbox.ActionsOf(viewer.UserID), bridge.Source[ent.KnowledgeRequest]{}, s.requestOf)
 }
 
-func (r *Resolver) notificationReceived(ctx context.Context) (<-chan *ent.Event, error) {
+func (s *subscriptions) notificationReceived(ctx context.Context) (<-chan *ent.Event, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return resolve(ctx, r, outbox.NotificationsOf(viewer.UserID), bridge.Source[ent.Event]{},
+	return resolve(ctx, s.feeds, outbox.NotificationsOf(viewer.UserID), bridge.Source[ent.Event]{},
 		func(ctx context.Context, e *ent.Event) (*ent.Event, error) {
 			// Read again: by now it may have been marked as read.
-			notification, err := r.Client.Event.Get(ctx, e.ID)
+			notification, err := s.client.Event.Get(ctx, e.ID)
 			return present(notification, err)
 		})
 }
 
-func (r *Resolver) knowledgePublished(ctx context.Context) (<-chan *ent.Knowledge, error) {
-	return resolve(ctx, r, outbox.PublishedKnowledge(), bridge.Source[ent.Knowledge]{Allow: signedIn},
+func (s *subscriptions) knowledgePublished(ctx context.Context) (<-chan *ent.Knowledge, error) {
+	return resolve(ctx, s.feeds, outbox.PublishedKnowledge(), bridge.Source[ent.Knowledge]{Allow: signedIn},
 		func(ctx context.Context, e *ent.Event) (*ent.Knowledge, error) {
 			if e.KnowledgeID == nil { // deleted meanwhile
 				return nil, nil //nolint:nilnil // nothing to emit
 			}
-			item, err := r.Client.Knowledge.Get(ctx, *e.KnowledgeID)
+			item, err := s.client.Knowledge.Get(ctx, *e.KnowledgeID)
 			return present(item, err)
 		})
 }
 
 // requestOf is the request that an event is about.
-func (r *Resolver) requestOf(ctx context.Context, e *ent.Event) (*ent.KnowledgeRequest, error) {
+func (s *subscriptions) requestOf(ctx context.Context, e *ent.Event) (*ent.KnowledgeRequest, error) {
 	if e.RequestID == nil { // deleted meanwhile
 		return nil, nil //nolint:nilnil // nothing to emit
 	}
-	request, err := r.Client.KnowledgeRequest.Get(ctx, *e.RequestID)
+	request, err := s.client.KnowledgeRequest.Get(ctx, *e.RequestID)
 	return present(request, err)
 }
 

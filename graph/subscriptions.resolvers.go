@@ -12,35 +12,35 @@ import (
 )
 
 func (r *mutationResolver) EndSubscription(ctx context.Context, input EndSubscriptionInput) (*EndSubscriptionPayload, error) {
-	return r.endSubscription(ctx, input)
+	return r.storedSubscriptions.end(ctx, input)
 }
 
 func (r *queryResolver) StoredSubscriptions(ctx context.Context, state *storedsubscription.State, topic *string, first *int, after *Cursor, last *int, before *Cursor, orderBy *StoredSubscriptionOrder) (*Connection[ent.StoredSubscription], error) {
-	return r.storedSubscriptions(ctx, state, topic, bounds{first, last, after, before}, orderBy)
+	return r.storedSubscriptions.list(ctx, state, topic, bounds{first, last, after, before}, orderBy)
 }
 
 func (r *subscriptionResolver) KnowledgeRequestReceived(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
-	return r.knowledgeRequestReceived(ctx)
+	return r.subscriptions.knowledgeRequestReceived(ctx)
 }
 
 func (r *subscriptionResolver) KnowledgeRequestAnswered(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
-	return r.knowledgeRequestAnswered(ctx)
+	return r.subscriptions.knowledgeRequestAnswered(ctx)
 }
 
 func (r *subscriptionResolver) KnowledgeRequestChanged(ctx context.Context, id int) (<-chan *ent.KnowledgeRequest, error) {
-	return r.knowledgeRequestChanged(ctx, id)
+	return r.subscriptions.knowledgeRequestChanged(ctx, id)
 }
 
 func (r *subscriptionResolver) ViewerActed(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
-	return r.viewerActed(ctx)
+	return r.subscriptions.viewerActed(ctx)
 }
 
 func (r *subscriptionResolver) NotificationReceived(ctx context.Context) (<-chan *ent.Event, error) {
-	return r.notificationReceived(ctx)
+	return r.subscriptions.notificationReceived(ctx)
 }
 
 func (r *subscriptionResolver) KnowledgePublished(ctx context.Context) (<-chan *ent.Knowledge, error) {
-	return r.knowledgePublished(ctx)
+	return r.subscriptions.knowledgePublished(ctx)
 }
 
 func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionResolver{r} }
