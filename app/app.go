@@ -80,7 +80,7 @@ func New(ctx context.Context, c Config, deps Deps) (a *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Accounts, err = auth.NewAccounts(c.Auth, auth.Parts{Client: deps.Client, Logger: a.log, Sweep: deps.Seams.Sweep})
+	a.Accounts, err = auth.NewAccounts(c.Auth, auth.Deps{Client: deps.Client, Logger: a.log, Sweep: deps.Seams.Sweep})
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,8 @@ import (
 // errCredentials is the same for an unknown address and a wrong password.
 const errCredentials = unauthenticated("this e-mail address and password do not fit together")
 
-// Parts are the dependencies of Accounts.
-type Parts struct {
+// Deps holds the dependencies of Accounts.
+type Deps struct {
 	Client *ent.Client
 	Logger *slog.Logger
 	// Sweep is the interval at which Run compares the sessions with something open against the table. Zero is 2
@@ -46,12 +46,12 @@ type pair struct{ email, address string }
 // NewAccounts returns accounts that read and write through the client, except in methods that take a WithTx. Run must
 // run, or the ends of sessions are not noticed. NewAccounts adds hooks to the client, so nobody else may use the
 // client before it returns.
-func NewAccounts(c Config, p Parts) (*Accounts, error) {
-	if p.Client == nil || p.Logger == nil {
-		return nil, errors.New("auth: Parts needs a Client and a Logger")
+func NewAccounts(c Config, d Deps) (*Accounts, error) {
+	if d.Client == nil || d.Logger == nil {
+		return nil, errors.New("auth: Deps needs a Client and a Logger")
 	}
 	a := &Accounts{
-		client: p.Client, log: p.Logger, sweep: cmp.Or(p.Sweep, sweepInterval), passwords: newPasswords(),
+		client: d.Client, log: d.Logger, sweep: cmp.Or(d.Sweep, sweepInterval), passwords: newPasswords(),
 		requests: &requests{open: make(map[*request]struct{})},
 	}
 	a.Listen(a.requests)
@@ -59,7 +59,7 @@ func NewAccounts(c Config, p Parts) (*Accounts, error) {
 	if a.sessions, err = newSessions(); err != nil {
 		return nil, err
 	}
-	a.sessions.watch(p.Client)
+	a.sessions.watch(d.Client)
 	if a.perClient, err = NewLimiter[string](c.SignInsPerAddress); err != nil {
 		return nil, err
 	}

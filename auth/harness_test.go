@@ -47,7 +47,7 @@ func build(t *testing.T, change ...func(*auth.Config)) *harness {
 	events, err := outbox.New(t.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	h := &harness{t: t, path: path, client: client, withTx: events.WithTx}
-	h.accounts, err = auth.NewAccounts(c, auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
+	h.accounts, err = auth.NewAccounts(c, auth.Deps{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	h.identify, err = auth.Middleware(h.accounts, installation, c)
 	must(t, err)

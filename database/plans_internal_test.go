@@ -91,7 +91,7 @@ func TestEachListHasAnIndexInItsOrder(t *testing.T) {
 	t.Parallel()
 	l, client := listen(t)
 	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1},
-		auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
+		auth.Deps{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	api, err := graph.NewHandler(graph.Settings{RequestsPerMinute: 1}, graph.Deps{
 		Client: client, Accounts: accounts, Logger: slog.New(slog.DiscardHandler),
@@ -165,7 +165,7 @@ func TestWhatIsAskedOftenHasAnIndex(t *testing.T) {
 	events, err := outbox.New(t.Context(), outbox.Config{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1},
-		auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)})
+		auth.Deps{Client: client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	for name, test := range map[string]struct {
 		ask  func() error

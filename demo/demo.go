@@ -37,7 +37,7 @@ func Fill(ctx context.Context, client *ent.Client, withTx auth.WithTx) (People, 
 	// Fill has Accounts of its own, so that its sign-ups do not count against the server's limits.
 	accounts, err := auth.NewAccounts(
 		auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: len(people)},
-		auth.Parts{Client: client, Logger: slog.New(slog.DiscardHandler)}, // Accounts log only ends of sessions, and none ends here
+		auth.Deps{Client: client, Logger: slog.New(slog.DiscardHandler)}, // Accounts log only ends of sessions, and none ends here
 	)
 	if err != nil {
 		return nil, err

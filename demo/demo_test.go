@@ -74,7 +74,7 @@ func TestAnEmptyDatabaseIsFilledAndEverybodyPrintedCanSignIn(t *testing.T) {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 
-	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 100, SignInsPerAccount: 100, SignUpsPerAddress: 1}, auth.Parts{Client: h.client, Logger: slog.New(slog.DiscardHandler)})
+	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 100, SignInsPerAccount: 100, SignUpsPerAddress: 1}, auth.Deps{Client: h.client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	lines := strings.Split(strings.TrimSuffix(people.String(), "\n"), "\n")
 	if len(lines) != 3 {
@@ -128,7 +128,7 @@ func TestEverybodyFindsSomethingThatHappened(t *testing.T) {
 func TestADatabaseThatIsNotEmptyIsLeftAsItIs(t *testing.T) {
 	t.Parallel()
 	h := build(t)
-	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1}, auth.Parts{Client: h.client, Logger: slog.New(slog.DiscardHandler)})
+	accounts, err := auth.NewAccounts(auth.Config{SignInsPerAddress: 1, SignInsPerAccount: 1, SignUpsPerAddress: 1}, auth.Deps{Client: h.client, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	_, err = accounts.SignUp(t.Context(), h.events.WithTx,
 		auth.NewAccount{Name: "Ada", Email: "somebody@example.com", Password: "correct horse"})

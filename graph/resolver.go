@@ -32,7 +32,7 @@ func (s Settings) Validate() error {
 	return nil
 }
 
-// Deps is what the resolvers need besides their Settings.
+// Deps holds what the resolvers need besides their Settings.
 type Deps struct {
 	Client   *ent.Client
 	WithTx   auth.WithTx
