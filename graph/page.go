@@ -108,36 +108,14 @@ func connect[Q query[Q, N, P, O], N any, P, O ~func(*sql.Selector)](
 		return c, nil
 	}
 
-	between := list.Clone().Collect(op, ent.Selections(op, edges)["node"], by.column)
-	if after != nil {
-		between.Where(by.on(side{of: after, following: true}))
-	}
-	if before != nil {
-		between.Where(by.on(side{of: before}))
-	}
-	backwards, limit := b.first == nil, b.first
-	if backwards {
-		limit = b.last
-	}
-	rows, err := between.Order(by.sort(backwards)).Limit(*limit + 1).All(ctx)
+	w, err := readWindow(ctx, list.Clone().Collect(op, ent.Selections(op, edges)["node"], by.column), b, by, after, before)
 	if err != nil {
 		return nil, err
 	}
-	w := newWindow(rows, *limit, backwards, by, after, before)
-	if !backwards && b.last != nil {
-		w.keepLast(*b.last)
-	}
-
-	around := ent.Selections(op, pageInfo)
-	if around["hasPreviousPage"] != nil {
-		if c.PageInfo.HasPreviousPage, err = exists(ctx, list, by, w.preceding); err != nil {
-			return nil, err
-		}
-	}
-	if around["hasNextPage"] != nil {
-		if c.PageInfo.HasNextPage, err = exists(ctx, list, by, w.following); err != nil {
-			return nil, err
-		}
+	if err := w.lookAround(ctx, ent.Selections(op, pageInfo), c.PageInfo, func(ctx context.Context, s side) (bool, error) {
+		return list.Clone().Where(by.on(s)).Exist(ctx)
+	}); err != nil {
+		return nil, err
 	}
 	for _, row := range w.rows {
 		c.Edges = append(c.Edges, by.edge(row))
@@ -146,6 +124,31 @@ func connect[Q query[Q, N, P, O], N any, P, O ~func(*sql.Selector)](
 		c.PageInfo.StartCursor, c.PageInfo.EndCursor = &c.Edges[0].Cursor, &c.Edges[n-1].Cursor
 	}
 	return c, nil
+}
+
+// readWindow reads the rows of a page from list, and one more row to know whether the list goes on.
+func readWindow[Q query[Q, N, P, O], N any, P, O ~func(*sql.Selector)](
+	ctx context.Context, list Q, b bounds, by order[N], after, before *place,
+) (*window[N], error) {
+	if after != nil {
+		list.Where(by.on(side{of: after, following: true}))
+	}
+	if before != nil {
+		list.Where(by.on(side{of: before}))
+	}
+	backwards, limit := b.first == nil, b.first
+	if backwards {
+		limit = b.last
+	}
+	rows, err := list.Order(by.sort(backwards)).Limit(*limit + 1).All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := newWindow(rows, *limit, backwards, by, after, before)
+	if !backwards && b.last != nil {
+		w.keepLast(*b.last)
+	}
+	return w, nil
 }
 
 // window is the rows of a page, and what lies around them.
@@ -196,10 +199,24 @@ func (w *window[N]) keepLast(n int) {
 	}
 }
 
-// exists says whether the list has a row there.
-func exists[Q query[Q, N, P, O], N any, P, O ~func(*sql.Selector)](ctx context.Context, list Q, by order[N], b beyond) (bool, error) {
-	if b.known {
-		return b.exists, nil
+// lookAround sets in info whether the list goes on before and after the window, as far as the client selected that.
+// exists reads whether the list has a row on a side.
+func (w *window[N]) lookAround(
+	ctx context.Context, selected map[string][]ast.SelectionSet, info *PageInfo, exists func(context.Context, side) (bool, error),
+) (err error) {
+	look := func(b beyond) (bool, error) {
+		if b.known {
+			return b.exists, nil
+		}
+		return exists(ctx, b.at)
 	}
-	return list.Clone().Where(by.on(b.at)).Exist(ctx)
+	if selected["hasPreviousPage"] != nil {
+		if info.HasPreviousPage, err = look(w.preceding); err != nil {
+			return err
+		}
+	}
+	if selected["hasNextPage"] != nil {
+		info.HasNextPage, err = look(w.following)
+	}
+	return err
 }
