@@ -38,16 +38,10 @@ func measureFanOut(ctx context.Context, subs *subscribers, events int, prof *pro
 	if err != nil {
 		return nil, err
 	}
-	publications := []publication{warming}
-	if err := rest(ctx, writingDown); err != nil {
+	rate, err := measureIdle(ctx, subs)
+	if err != nil {
 		return nil, err
 	}
-	idle := subs.clocks()
-	if err := rest(ctx, idling); err != nil {
-		return nil, err
-	}
-	rate := subs.clocks().since(idle).cores()
-
 	before, err := subs.counters()
 	if err != nil {
 		return nil, err
@@ -58,15 +52,9 @@ func measureFanOut(ctx context.Context, subs *subscribers, events int, prof *pro
 		return nil, err
 	}
 	begin := subs.clocks()
-	for range events {
-		p, err := subs.publish(ctx)
-		if err != nil {
-			return nil, err
-		}
-		publications = append(publications, p)
-		m.answers = append(m.answers, p.answered-p.sent)
-		m.firsts = append(m.firsts, p.first()-p.sent)
-		m.lasts = append(m.lasts, p.last()-p.sent)
+	publications, err := m.publish(ctx, subs)
+	if err != nil {
+		return nil, err
 	}
 	delivered := subs.clocks()
 	if err := stopProfile(); err != nil {
@@ -81,7 +69,7 @@ func measureFanOut(ctx context.Context, subs *subscribers, events int, prof *pro
 		return nil, err
 	}
 	m.pings = subs.pings() - pings
-	m.received, m.faults = auditUpdates(publications, len(subs.channels), subs.updates.take())
+	m.received, m.faults = auditUpdates(append([]publication{warming}, publications...), len(subs.channels), subs.updates.take())
 	m.cpu = end.since(begin).over(rate) / float64(events)
 	m.afterwards = end.since(delivered).over(rate) / float64(events)
 	m.busy = delivered.since(begin).cores()
@@ -92,6 +80,34 @@ func measureFanOut(ctx context.Context, subs *subscribers, events int, prof *pro
 		m.executions = &executions
 	}
 	return m, nil
+}
+
+// measureIdle returns how many cores the server uses when it has nothing to send and nothing left to store.
+func measureIdle(ctx context.Context, subs *subscribers) (cores float64, err error) {
+	if err := rest(ctx, writingDown); err != nil {
+		return 0, err
+	}
+	idle := subs.clocks()
+	if err := rest(ctx, idling); err != nil {
+		return 0, err
+	}
+	return subs.clocks().since(idle).cores(), nil
+}
+
+// publish publishes the events, and adds the durations of each to m.
+func (m *fanOut) publish(ctx context.Context, subs *subscribers) ([]publication, error) {
+	publications := make([]publication, 0, m.events)
+	for range m.events {
+		p, err := subs.publish(ctx)
+		if err != nil {
+			return nil, err
+		}
+		publications = append(publications, p)
+		m.answers = append(m.answers, p.answered-p.sent)
+		m.firsts = append(m.firsts, p.first()-p.sent)
+		m.lasts = append(m.lasts, p.last()-p.sent)
+	}
+	return publications, nil
 }
 
 // clocks holds a time and the CPU times until then, or the differences of two such readings.

@@ -41,58 +41,90 @@ func startServers(ctx context.Context, o options, progress io.Writer) (servers [
 	if err != nil {
 		return nil, func() error { return nil }, err
 	}
-	var running []*process
-	stop = func() error {
-		var errs []error
-		for _, p := range slices.Backward(running) {
-			errs = append(errs, p.stop())
-		}
-		return errors.Join(append(errs, os.RemoveAll(dir))...)
+	l := &launcher{dir: dir}
+	if err := l.build(ctx, o, progress); err != nil {
+		return nil, l.stop, err
 	}
+	for i, binary := range l.binaries {
+		name := "server"
+		if len(l.binaries) > 1 {
+			name = string(rune('A' + i))
+		}
+		s, err := l.start(ctx, name, binary)
+		if err != nil {
+			return nil, l.stop, err
+		}
+		servers = append(servers, s)
+	}
+	return servers, l.stop, nil
+}
+
+// launcher starts servers, each with data of its own below dir.
+type launcher struct {
+	dir      string
+	binaries []string // of the servers
+	pusher   string   // the binary of a Pusher in a second process; empty if there is none
+	running  []*process
+}
+
+// build sets the binaries, and builds those that o does not name.
+func (l *launcher) build(ctx context.Context, o options, progress io.Writer) error {
 	first := o.bin
 	if first == "" {
 		fmt.Fprintln(progress, "building the server")
-		first = filepath.Join(dir, "lorebridge")
+		first = filepath.Join(l.dir, "lorebridge")
 		if err := build(ctx, first, serverPackage); err != nil {
-			return nil, stop, err
+			return err
 		}
 	}
-	pusher := filepath.Join(dir, "pusherserver")
-	if o.pusher == pusherSecond {
-		if err := build(ctx, pusher, pusherPackage); err != nil {
-			return nil, stop, err
-		}
-	}
-	binaries := []string{first}
+	l.binaries = []string{first}
 	if o.compare != "" {
-		binaries = append(binaries, o.compare)
+		l.binaries = append(l.binaries, o.compare)
 	}
-	for i, binary := range binaries {
-		name := "server"
-		if len(binaries) > 1 {
-			name = string(rune('A' + i))
-		}
-		data := filepath.Join(dir, name)
-		if err := os.Mkdir(data, 0o700); err != nil {
-			return nil, stop, err
-		}
-		env := serverEnv(data)
-		if o.pusher == pusherSecond {
-			p, err := start(ctx, pusher, data, append([]string{"LISTEN_ADDR=127.0.0.1:0"}, pusherApp...))
-			if err != nil {
-				return nil, stop, err
-			}
-			running = append(running, p)
-			env = append(append(env, pusherApp...), "PUSHER_SCHEME=http", "PUSHER_HOST="+p.url.Host)
-		}
-		p, err := start(ctx, binary, data, env)
+	if o.pusher == pusherSecond {
+		l.pusher = filepath.Join(l.dir, "pusherserver")
+		return build(ctx, l.pusher, pusherPackage)
+	}
+	return nil
+}
+
+// start starts a server, and before it the Pusher of the server if that has a process of its own.
+func (l *launcher) start(ctx context.Context, name, binary string) (server, error) {
+	data := filepath.Join(l.dir, name)
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return server{}, err
+	}
+	env := serverEnv(data)
+	if l.pusher != "" {
+		p, err := l.run(ctx, l.pusher, data, append([]string{"LISTEN_ADDR=127.0.0.1:0"}, pusherApp...))
 		if err != nil {
-			return nil, stop, err
+			return server{}, err
 		}
-		running = append(running, p)
-		servers = append(servers, server{name: name, url: p.url, pid: p.pid, build: buildInfo(binary)})
+		env = append(append(env, pusherApp...), "PUSHER_SCHEME=http", "PUSHER_HOST="+p.url.Host)
 	}
-	return servers, stop, nil
+	p, err := l.run(ctx, binary, data, env)
+	if err != nil {
+		return server{}, err
+	}
+	return server{name: name, url: p.url, pid: p.pid, build: buildInfo(binary)}, nil
+}
+
+// run starts a process that stop ends.
+func (l *launcher) run(ctx context.Context, binary, data string, env []string) (*process, error) {
+	p, err := start(ctx, binary, data, env)
+	if err == nil {
+		l.running = append(l.running, p)
+	}
+	return p, err
+}
+
+// stop ends the processes, the last one first, and removes dir.
+func (l *launcher) stop() error {
+	var errs []error
+	for _, p := range slices.Backward(l.running) {
+		errs = append(errs, p.stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(l.dir))...)
 }
 
 // pusherApp is the app of a Pusher in a second process.
