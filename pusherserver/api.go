@@ -9,6 +9,22 @@ import (
 	"strings"
 )
 
+// api serves the HTTP API at /apps/{id}/... Its methods may be called concurrently.
+type api struct {
+	config   *Config
+	apps     map[string]*app // by id
+	counters *counters
+}
+
+// handle adds the routes of the API to mux.
+func (a *api) handle(mux *http.ServeMux) {
+	mux.HandleFunc("/apps/{id}/events", a.signed(http.MethodPost, a.serveEvents))
+	mux.HandleFunc("/apps/{id}/batch_events", a.signed(http.MethodPost, a.serveBatch))
+	mux.HandleFunc("/apps/{id}/channels", a.signed(http.MethodGet, a.serveChannels))
+	mux.HandleFunc("/apps/{id}/channels/{channel}", a.signed(http.MethodGet, a.serveChannel))
+	mux.HandleFunc("/apps/{id}/channels/{channel}/users", a.signed(http.MethodGet, a.serveUsers))
+}
+
 // apiRequest is a request to the HTTP API with a valid signature.
 type apiRequest struct {
 	app    *app
@@ -20,27 +36,27 @@ type apiRequest struct {
 
 // signed returns a handler that calls serve with each request of this method whose signature is valid. It answers all
 // other requests with an error.
-func (s *Server) signed(method string, serve func(http.ResponseWriter, apiRequest)) http.HandlerFunc {
+func (a *api) signed(method string, serve func(http.ResponseWriter, apiRequest)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !allowMethod(w, r, method) {
 			return
 		}
-		a, ok := s.appsByID[r.PathValue("id")]
+		served, ok := a.apps[r.PathValue("id")]
 		if !ok {
 			writeError(w, http.StatusNotFound, "no app has this id")
 			return
 		}
-		params, body, err := s.readSigned(w, r, a)
+		params, body, err := a.readSigned(w, r, served)
 		if err != nil {
 			writeFailure(w, err)
 			return
 		}
-		serve(w, apiRequest{app: a, params: params, body: body, channel: r.PathValue("channel")})
+		serve(w, apiRequest{app: served, params: params, body: body, channel: r.PathValue("channel")})
 	}
 }
 
 // readSigned checks the signature before it reads the body. So a stranger cannot make the server hold a body.
-func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, a *app) (requestSignature, []byte, error) {
+func (a *api) readSigned(w http.ResponseWriter, r *http.Request, to *app) (requestSignature, []byte, error) {
 	// url.ParseQuery rejects a semicolon. But it may be part of a channel, and pusher-http-go does not escape it.
 	values, err := url.ParseQuery(strings.ReplaceAll(r.URL.RawQuery, ";", "%3B"))
 	if err != nil {
@@ -50,16 +66,16 @@ func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, a *app) (req
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := signature.verify(a.App, r.Method, r.URL.Path, s.config.Now()); err != nil {
+	if err := signature.verify(to.App, r.Method, r.URL.Path, a.config.Now()); err != nil {
 		return nil, nil, &apiError{http.StatusUnauthorized, err.Error()}
 	}
-	body, err := s.readBody(w, r, signature)
+	body, err := a.readBody(w, r, signature)
 	return signature, body, err
 }
 
 // readBody returns the body if the signature covers it.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, signature requestSignature) ([]byte, error) {
-	limit := largestBody(s.config.MaxEventDataBytes)
+func (a *api) readBody(w http.ResponseWriter, r *http.Request, signature requestSignature) ([]byte, error) {
+	limit := largestBody(a.config.MaxEventDataBytes)
 	var body bytes.Buffer
 	body.Grow(int(min(max(r.ContentLength, 0), limit)) + bytes.MinRead)
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
@@ -76,13 +92,13 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, signature requ
 }
 
 // serveEvents serves POST /apps/{id}/events: one event for up to maxEventChannels channels.
-func (s *Server) serveEvents(w http.ResponseWriter, r apiRequest) {
-	e, err := s.parseEvent(r.body)
+func (a *api) serveEvents(w http.ResponseWriter, r apiRequest) {
+	e, err := a.parseEvent(r.body)
 	if err != nil {
 		writeFailure(w, err)
 		return
 	}
-	counts := s.publish(r.app, e)
+	counts := a.publish(r.app, e)
 	if !e.wantsCount {
 		writeJSON(w, http.StatusOK, struct{}{})
 		return
@@ -98,8 +114,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, r apiRequest) {
 
 // serveBatch serves POST /apps/{id}/batch_events: up to maxBatchEvents events for one channel each. If any event asks
 // for information, the answer lists it in the order of the events.
-func (s *Server) serveBatch(w http.ResponseWriter, r apiRequest) {
-	batch, err := s.parseBatch(r.body)
+func (a *api) serveBatch(w http.ResponseWriter, r apiRequest) {
+	batch, err := a.parseBatch(r.body)
 	if err != nil {
 		writeFailure(w, err)
 		return
@@ -107,7 +123,7 @@ func (s *Server) serveBatch(w http.ResponseWriter, r apiRequest) {
 	infos := make([]channelInfo, len(batch))
 	anyInfo := false
 	for i, e := range batch {
-		counts := s.publish(r.app, e)
+		counts := a.publish(r.app, e)
 		if e.wantsCount {
 			infos[i].SubscriptionCount = &counts[0]
 			anyInfo = true
@@ -129,14 +145,14 @@ type channelInfo struct {
 
 // publish queues e for the subscribers of its channels, and returns how many subscribers each channel has. When it
 // returns, every queue holds the event. So an event comes before all events that are requested after the answer.
-func (s *Server) publish(a *app, e event) []int {
+func (a *api) publish(to *app, e event) []int {
 	counts := make([]int, len(e.channels))
 	encoder := newEventEncoder(e.name, e.data)
 	for i, channel := range e.channels {
-		delivered, subscribed := a.hub.publish(channel, encoder, e.except)
+		delivered, subscribed := to.hub.publish(channel, encoder, e.except)
 		counts[i] = subscribed
-		s.counters.events.Add(1)
-		s.counters.deliveries.Add(delivered)
+		a.counters.events.Add(1)
+		a.counters.deliveries.Add(delivered)
 	}
 	return counts
 }

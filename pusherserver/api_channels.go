@@ -9,7 +9,7 @@ import (
 )
 
 // serveChannels serves GET /apps/{id}/channels: all occupied channels, or those with the prefix filter_by_prefix.
-func (s *Server) serveChannels(w http.ResponseWriter, r apiRequest) {
+func (a *api) serveChannels(w http.ResponseWriter, r apiRequest) {
 	prefix := r.params["filter_by_prefix"]
 	if info, ok := r.params["info"]; ok {
 		if err := checkChannelsInfo(info, prefix); err != nil {
@@ -54,8 +54,8 @@ type cacheState struct {
 }
 
 // serveChannel serves GET /apps/{id}/channels/{channel}: whether the channel is occupied, and the attributes in info.
-func (s *Server) serveChannel(w http.ResponseWriter, r apiRequest) {
-	wantsCount, wantsCache, err := s.checkChannelQuery(r)
+func (a *api) serveChannel(w http.ResponseWriter, r apiRequest) {
+	wantsCount, wantsCache, err := a.checkChannelQuery(r)
 	if err != nil {
 		writeFailure(w, err)
 		return
@@ -68,7 +68,7 @@ func (s *Server) serveChannel(w http.ResponseWriter, r apiRequest) {
 	if wantsCache {
 		var cache *cacheState
 		if ok {
-			left := cached.expires.Sub(s.config.Now())
+			left := cached.expires.Sub(a.config.Now())
 			cache = &cacheState{Data: cached.data(), TTL: max(1, int((left+time.Second-1)/time.Second))}
 		}
 		state.Cache = cache
@@ -77,8 +77,8 @@ func (s *Server) serveChannel(w http.ResponseWriter, r apiRequest) {
 }
 
 // checkChannelQuery returns which attributes info asks for. It returns an error if the channel does not have them.
-func (s *Server) checkChannelQuery(r apiRequest) (wantsCount, wantsCache bool, err error) {
-	if err := checkChannel(r.channel, s.config.MaxChannelNameLength); err != nil {
+func (a *api) checkChannelQuery(r apiRequest) (wantsCount, wantsCache bool, err error) {
+	if err := checkChannel(r.channel, a.config.MaxChannelNameLength); err != nil {
 		return false, false, err
 	}
 	info, ok := r.params["info"]
@@ -105,8 +105,8 @@ func (s *Server) checkChannelQuery(r apiRequest) (wantsCount, wantsCache bool, e
 
 // serveUsers serves GET /apps/{id}/channels/{channel}/users. It always fails, because only presence channels have
 // users.
-func (s *Server) serveUsers(w http.ResponseWriter, r apiRequest) {
-	err := checkChannel(r.channel, s.config.MaxChannelNameLength)
+func (a *api) serveUsers(w http.ResponseWriter, r apiRequest) {
+	err := checkChannel(r.channel, a.config.MaxChannelNameLength)
 	if err == nil {
 		err = errors.New("only presence channels have users, and this is none: ask for its subscription_count instead")
 	}

@@ -43,17 +43,17 @@ type batchBody struct {
 
 // parseEvent returns the event of a body, or an error for the publisher. The error is an *apiError if its status is not
 // 400.
-func (s *Server) parseEvent(body []byte) (event, error) {
+func (a *api) parseEvent(body []byte) (event, error) {
 	var b eventBody
 	if err := decodeBody(body, &b); err != nil {
 		return event{}, err
 	}
-	return s.checkEvent(b)
+	return a.checkEvent(b)
 }
 
 // parseBatch returns all events of a batch, or an error that names the first invalid event. Errors are as of
 // parseEvent.
-func (s *Server) parseBatch(body []byte) ([]event, error) {
+func (a *api) parseBatch(body []byte) ([]event, error) {
 	var b batchBody
 	if err := decodeBody(body, &b); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (s *Server) parseBatch(body []byte) ([]event, error) {
 		if item.Channels != nil {
 			return nil, fmt.Errorf("batch[%d]: an event of a batch has one channel, not channels", i)
 		}
-		e, err := s.checkEvent(item)
+		e, err := a.checkEvent(item)
 		if err != nil {
 			return nil, fmt.Errorf("batch[%d]: %w", i, err)
 		}
@@ -76,7 +76,7 @@ func (s *Server) parseBatch(body []byte) ([]event, error) {
 }
 
 // checkEvent applies every limit of the document ("HTTP API reference", events) before anything is delivered.
-func (s *Server) checkEvent(b eventBody) (event, error) {
+func (a *api) checkEvent(b eventBody) (event, error) {
 	var e event
 	if b.Name == nil || *b.Name == "" {
 		return e, errors.New("name is missing")
@@ -90,13 +90,13 @@ func (s *Server) checkEvent(b eventBody) (event, error) {
 	if b.Data == nil {
 		return e, errors.New("data is missing: it must be a string")
 	}
-	if n := len(*b.Data); n > s.config.MaxEventDataBytes {
+	if n := len(*b.Data); n > a.config.MaxEventDataBytes {
 		return e, &apiError{
 			http.StatusRequestEntityTooLarge,
-			fmt.Sprintf("data has %d bytes, at most %d are allowed", n, s.config.MaxEventDataBytes),
+			fmt.Sprintf("data has %d bytes, at most %d are allowed", n, a.config.MaxEventDataBytes),
 		}
 	}
-	channels, err := s.checkChannels(b)
+	channels, err := a.checkChannels(b)
 	if err != nil {
 		return e, err
 	}
@@ -114,7 +114,7 @@ func (s *Server) checkEvent(b eventBody) (event, error) {
 }
 
 // checkChannels returns the distinct channels of an event: a channel that is named twice gets the event once.
-func (s *Server) checkChannels(b eventBody) ([]string, error) {
+func (a *api) checkChannels(b eventBody) ([]string, error) {
 	channels := b.Channels
 	switch {
 	case b.Channel != nil && b.Channels != nil:
@@ -129,7 +129,7 @@ func (s *Server) checkChannels(b eventBody) ([]string, error) {
 	distinct := make([]string, 0, len(channels))
 	seen := make(map[string]struct{}, len(channels))
 	for _, channel := range channels {
-		if err := checkChannel(channel, s.config.MaxChannelNameLength); err != nil {
+		if err := checkChannel(channel, a.config.MaxChannelNameLength); err != nil {
 			return nil, err
 		}
 		if isEncrypted(channel) && len(channels) > 1 {

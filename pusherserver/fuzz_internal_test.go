@@ -115,8 +115,8 @@ func FuzzEventsBody(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		events, err := s.parseBatch(body)
-		if e, single := s.parseEvent(body); single == nil {
+		events, err := s.api.parseBatch(body)
+		if e, single := s.api.parseEvent(body); single == nil {
 			events, err = append(events, e), nil
 		}
 		if err != nil {

@@ -22,6 +22,7 @@ type Server struct {
 	mux       *http.ServeMux
 	appsByID  map[string]*app
 	appsByKey map[string]*app
+	api       *api
 	registry  *registry
 	counters  counters
 
@@ -74,6 +75,7 @@ func New(config Config) (*Server, error) {
 		appsByID:  make(map[string]*app),
 		appsByKey: make(map[string]*app),
 	}
+	s.api = &api{config: &s.config, apps: s.appsByID, counters: &s.counters}
 	s.registry = newRegistry(&s.goroutines, config.MaxConnections, config.MaxRefused)
 	for _, a := range config.Apps {
 		hooks := newWebhooks(s, a)
@@ -82,11 +84,7 @@ func New(config Config) (*Server, error) {
 	}
 	s.mux.HandleFunc("/app/{key}", s.serveSocket)
 	s.mux.HandleFunc("/app/", s.serveSocket)
-	s.mux.HandleFunc("/apps/{id}/events", s.signed(http.MethodPost, s.serveEvents))
-	s.mux.HandleFunc("/apps/{id}/batch_events", s.signed(http.MethodPost, s.serveBatch))
-	s.mux.HandleFunc("/apps/{id}/channels", s.signed(http.MethodGet, s.serveChannels))
-	s.mux.HandleFunc("/apps/{id}/channels/{channel}", s.signed(http.MethodGet, s.serveChannel))
-	s.mux.HandleFunc("/apps/{id}/channels/{channel}/users", s.signed(http.MethodGet, s.serveUsers))
+	s.api.handle(s.mux)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusNotFound, "not found")
 	})
