@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -267,13 +268,26 @@ func (u *upgrade) fences(text string) error {
 
 // compare compares the events that the new binary has sent with those that the older one has left.
 func (u *upgrade) compare() {
-	taken := u.pusher.list(len(u.before.taken))
-	first := make(map[string]string)
+	first := make(map[string]string) // what the older binary sent, by eventId
 	for _, s := range u.before.taken {
 		first[s.eventID()] = s.Data
 	}
-	times, newest := make(map[string]int), make(map[string]int) // by eventId; by channel
-	for _, s := range taken {
+	u.compareEvents(first, u.compareSent(first))
+	if !u.pusher.until(limit, func(all []sent) bool {
+		return slices.ContainsFunc(all[len(u.before.taken):], func(s sent) bool {
+			return s.Channel == u.channel && strings.Contains(s.Data, "Shoots")
+		})
+	}) {
+		u.broken("the subscription did not get the item that was published while Pusher was down")
+	}
+}
+
+// compareSent checks the order and the data of the events that the new binary has sent to people. It returns how many
+// times it sent each, by eventId.
+func (u *upgrade) compareSent(first map[string]string) (times map[string]int) {
+	times = make(map[string]int)
+	newest := make(map[string]int) // by channel
+	for _, s := range u.pusher.list(len(u.before.taken)) {
 		id, err := strconv.Atoi(s.eventID())
 		if err != nil {
 			continue // an event of a subscription
@@ -288,6 +302,11 @@ func (u *upgrade) compare() {
 			u.broken("event %d was sent again as %s instead of %s", id, s.Data, data)
 		}
 	}
+	return times
+}
+
+// compareEvents checks that the new binary has sent each event as often as the state of the event allows.
+func (u *upgrade) compareEvents(first map[string]string, times map[string]int) {
 	repeated := false
 	for _, e := range u.before.events {
 		n := times[strconv.Itoa(e.id)]
@@ -306,16 +325,6 @@ func (u *upgrade) compare() {
 	}
 	if !repeated {
 		u.broken("the event that Pusher took without an answer was not repeated under its eventId")
-	}
-	if !u.pusher.until(limit, func(all []sent) bool {
-		for _, s := range all[len(u.before.taken):] {
-			if s.Channel == u.channel && strings.Contains(s.Data, "Shoots") {
-				return true
-			}
-		}
-		return false
-	}) {
-		u.broken("the subscription did not get the item that was published while Pusher was down")
 	}
 }
 
