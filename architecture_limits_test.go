@@ -14,6 +14,7 @@ import (
 
 const (
 	maxMethods       = 25
+	maxResolverBody  = 10
 	maxFunctionLines = 60 // of a declaration, from func to the closing brace
 )
 
@@ -60,6 +61,38 @@ func typeName(t ast.Expr) string {
 		return t.Name
 	}
 	return ""
+}
+
+func isResolvers(name string) bool { return strings.HasSuffix(name, ".resolvers.go") }
+
+// resolverFaults looks at the files gqlgen puts every resolver into: their work stands in a file per concept.
+func resolverFaults(sources []source) []string {
+	var faults []string
+	for _, s := range sources {
+		if !isResolvers(s.path) {
+			continue
+		}
+		for _, decl := range s.syntax.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Body == nil {
+				continue
+			}
+			lines := s.line(f.Body.Rbrace) - s.line(f.Body.Lbrace) - 1
+			if lines > maxResolverBody {
+				faults = append(faults, fmt.Sprintf("%s: the body of %s has %d lines: a resolver has at most %d", s.path, f.Name.Name, lines, maxResolverBody))
+			}
+		}
+	}
+	return faults
+}
+
+// methods returns the text of n methods of a type.
+func methods(receiver string, n int) string {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "func (%s) m%d() {}\n", receiver, i)
+	}
+	return text.String()
 }
 
 const (

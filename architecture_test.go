@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -24,13 +23,12 @@ import (
 )
 
 const (
-	module          = "lorebridge"
-	tableFile       = "docs/architecture.md"
-	tableHead       = "| package | may import of ours |"
-	maxFileLines    = 600
-	maxMainLines    = 60 // of server.go
-	maxResolverBody = 10
-	maxColumns      = 120 // of a line that is a comment
+	module       = "lorebridge"
+	tableFile    = "docs/architecture.md"
+	tableHead    = "| package | may import of ours |"
+	maxFileLines = 600
+	maxMainLines = 60  // of server.go
+	maxColumns   = 120 // of a line that is a comment
 )
 
 // Everything is read in this process: what a child process such as `go list` reads, Go's test cache does not see.
@@ -63,12 +61,12 @@ func TestInspectionFindsEachFault(t *testing.T) {
 		"tools.go":                  "//go:build tools\n\npackage main\nimport _ \"entgo.io/ent\"",
 		"graph/graph.go":            "package graph\nimport (\n\"fmt\"\n\"lorebridge/ent/user\"\n\"lorebridge/outbox\"\n)",
 		"graph/graph_test.go":       "package graph_test\nimport _ \"lorebridge/ent/runtime\"\nvar want = `INTERNAL`",
-		"graph/errors.go":           "package graph\nconst (\ncodeInternal = `INTERNAL`\ncodeForbidden = `FORBIDDEN`\n)",
+		"graph/errors.go":           "package graph\n\n// See ent.Client, outbox.Log.Get, Log.Get and io.Log.\nconst (\ncodeInternal = `INTERNAL`\ncodeForbidden = `FORBIDDEN`\n)",
 		"graph/generated.go":        generated + "package graph\nvar x = `INTERNAL`\nfunc f() {" + strings.Repeat("\n", 70) + "}\n" + methods("M", 26),
 		"graph/limits.go":           "package graph\n" + methods("*M[T]", 24) + methods("*N", 24) + "func (M) f() {" + strings.Repeat("\n", 59) + "}",
-		"outbox/outbox.go":          "package outbox\nimport _ \"lorebridge/ent\"",
-		"ent/client.go":             generated + "package ent\nimport _ \"lorebridge/ent/user\"" + strings.Repeat("\n", 700),
-		"ent/user/user.go":          generated + "package user",
+		"outbox/outbox.go":          "package outbox\nimport _ \"lorebridge/ent\"\n// Log has Log.Get, Log.At and Event.Any.\ntype (Log struct{ At int }; Event struct{ Log })\nfunc (*Log) Get() {}",
+		"ent/client.go":             generated + "package ent\nimport _ \"lorebridge/ent/user\"\ntype Client = int" + strings.Repeat("\n", 700),
+		"ent/user/user.go":          generated + "package user\nconst Name = ``",
 		"ent/runtime/runtime.go":    generated + "package runtime\nimport _ \"lorebridge/ent/schema\"",
 		"ent/schema/user.go":        "package schema\nimport _ \"lorebridge/outbox\"",
 		".hidden/x.go":              "not even Go",
@@ -176,6 +174,17 @@ func TestInspectionFindsEachFault(t *testing.T) {
 			change: map[string]string{"graph/x.go": "package graph\nvar x = map[string]any{`code`: `INTERNAL`}"},
 			want:   []string{"graph/x.go has the code INTERNAL: codes are constants of graph/errors.go and bridge/errors.go"},
 		},
+		"a name of another room that does not exist": {
+			change: map[string]string{"graph/x_test.go": "package graph_test\n\n// See outbox.Gone, and [outbox.Log.Gone].\nvar x int"},
+			want: []string{
+				"graph/x_test.go: line 3: a comment has outbox.Gone, which does not exist",
+				"graph/x_test.go: line 3: a comment has outbox.Log.Gone, which does not exist",
+			},
+		},
+		"a name of a type that does not exist": {
+			change: map[string]string{"outbox/x.go": "package outbox\n\n// Log.Gone is gone.\nvar x int"},
+			want:   []string{"outbox/x.go: line 3: a comment has outbox.Log.Gone, which does not exist"},
+		},
 		"a long resolver": {
 			change: map[string]string{"graph/schema.resolvers.go": "package graph\nfunc (r *R) Ask() {" + strings.Repeat("\n", 12) + "}"},
 			want:   []string{"graph/schema.resolvers.go: the body of Ask has 11 lines: a resolver has at most 10"},
@@ -200,15 +209,6 @@ func TestInspectionFindsEachFault(t *testing.T) {
 			}
 		})
 	}
-}
-
-// methods returns the text of n methods of a type.
-func methods(receiver string, n int) string {
-	var text strings.Builder
-	for i := range n {
-		fmt.Fprintf(&text, "func (%s) m%d() {}\n", receiver, i)
-	}
-	return text.String()
 }
 
 func TestTableIsReadStrictly(t *testing.T) {
@@ -355,7 +355,7 @@ func inspect(tree fs.FS) ([]string, error) {
 	}
 	return slices.Concat(
 		importFaults(table, sources), rootFaults(sources), lengthFaults(sources), resolverFaults(sources), orderFaults(sources),
-		limitFaults(sources), codeFaults(codes, sources),
+		limitFaults(sources), codeFaults(codes, sources), nameFaults(sources),
 	), nil
 }
 
@@ -400,12 +400,8 @@ func parse(name string, text []byte) (source, error) {
 		return s, nil
 	}
 	s.wide = wideComment(string(text))
-	mode := parser.SkipObjectResolution | parser.ParseComments
-	if strings.HasSuffix(name, "_test.go") || bytes.Contains(text[:min(len(text), 200)], []byte("DO NOT EDIT")) && !isResolvers(name) {
-		mode |= parser.ImportsOnly
-	}
 	var err error
-	if s.syntax, err = parser.ParseFile(s.positions, name, text, mode); err != nil {
+	if s.syntax, err = parser.ParseFile(s.positions, name, text, parser.SkipObjectResolution|parser.ParseComments); err != nil {
 		return s, err
 	}
 	s.generated = ast.IsGenerated(s.syntax)
@@ -560,29 +556,6 @@ func lengthFaults(sources []source) []string {
 		}
 		if s.path == "server.go" && s.lines > maxMainLines {
 			faults = append(faults, fmt.Sprintf("%s has %d lines: it has at most %d", s.path, s.lines, maxMainLines))
-		}
-	}
-	return faults
-}
-
-func isResolvers(name string) bool { return strings.HasSuffix(name, ".resolvers.go") }
-
-// resolverFaults looks at the files gqlgen puts every resolver into: their work stands in a file per concept.
-func resolverFaults(sources []source) []string {
-	var faults []string
-	for _, s := range sources {
-		if !isResolvers(s.path) {
-			continue
-		}
-		for _, decl := range s.syntax.Decls {
-			f, ok := decl.(*ast.FuncDecl)
-			if !ok || f.Body == nil {
-				continue
-			}
-			lines := s.line(f.Body.Rbrace) - s.line(f.Body.Lbrace) - 1
-			if lines > maxResolverBody {
-				faults = append(faults, fmt.Sprintf("%s: the body of %s has %d lines: a resolver has at most %d", s.path, f.Name.Name, lines, maxResolverBody))
-			}
 		}
 	}
 	return faults

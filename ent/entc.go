@@ -15,8 +15,8 @@ func main() {
 	collection := gen.MustParse(gen.NewTemplate("collection").Funcs(entgql.TemplateFuncs).ParseFiles("template/collection.tmpl"))
 	extension, err := entgql.NewExtension(
 		entgql.WithRelaySpec(true),
-		// Of entgql's neither its transactions, which outbox.WithTx begins, nor its pages, which are graph's, nor its
-		// collection of fields, which looks at one alias of each.
+		// These leave out three parts of entgql. outbox.Log.WithTx begins our transactions, and graph has our pages.
+		// entgql's collection of fields reads only one alias of each field.
 		entgql.WithTemplates(collection, entgql.EnumTemplate, entgql.NodeTemplate, entgql.EdgeTemplate, entgql.WhereTemplate),
 	)
 	if err != nil {
