@@ -78,7 +78,7 @@ func TestASessionIsCarriedByACookieOrATokenNeverBoth(t *testing.T) {
 		t.Errorf("signed out: %s", me)
 	}
 	a = h.ask(ada, `mutation { createKnowledge(input: {title: "x", content: ""}) { knowledge { id } } }`)
-	a.refused("UNAUTHENTICATED")
+	a.rejected("UNAUTHENTICATED")
 	if want := "this session has expired or been signed out, or never was: sign in again"; a.Errors[0].Message != want {
 		t.Errorf("told %q", a.Errors[0].Message)
 	}
@@ -120,7 +120,7 @@ func TestAnUnknownAddressAndAWrongPasswordAnswerAlike(t *testing.T) {
 	before := h.rows()
 	wrong := h.ask(nobody, signIn, account("ada@example.com", "correct horst", "TOKEN"))
 	unknown := h.ask(nobody, signIn, account("bob@example.com", "correct horse", "TOKEN"))
-	wrong.refused("UNAUTHENTICATED")
+	wrong.rejected("UNAUTHENTICATED")
 	if wrong.body != unknown.body || wrong.status != unknown.status {
 		t.Errorf("told apart:\n %s\n %s", wrong.body, unknown.body)
 	}
@@ -132,14 +132,14 @@ func TestAnUnknownAddressAndAWrongPasswordAnswerAlike(t *testing.T) {
 func TestSigningInTooOftenIsRefusedByCode(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) { p.Auth.SignInsPerAccount, p.Auth.SignUpsPerAddress = 1, 1 })
-	h.ask(nobody, signIn, account("ada@example.com", "whatever it is", "TOKEN")).refused("UNAUTHENTICATED")
+	h.ask(nobody, signIn, account("ada@example.com", "whatever it is", "TOKEN")).rejected("UNAUTHENTICATED")
 	a := h.ask(nobody, signIn, account("ADA@example.com", "whatever it is", "TOKEN"))
-	a.refused("RATE_LIMITED")
+	a.rejected("RATE_LIMITED")
 	if after := a.Errors[0].Extensions.RetryAfter; after < 55 || after > 60 {
 		t.Errorf("try again in %d seconds", after)
 	}
-	h.ask(nobody, signUp, account("not an address", "whatever it is", "TOKEN")).refused("BAD_USER_INPUT:email")
-	h.ask(nobody, signUp, account("ada@example.com", "whatever it is", "TOKEN")).refused("RATE_LIMITED")
+	h.ask(nobody, signUp, account("not an address", "whatever it is", "TOKEN")).rejected("BAD_USER_INPUT:email")
+	h.ask(nobody, signUp, account("ada@example.com", "whatever it is", "TOKEN")).rejected("RATE_LIMITED")
 	if h.count("users") != 0 {
 		t.Error("an account is made")
 	}
@@ -167,7 +167,7 @@ func TestExpiredAndForgedSessionsAreNobody(t *testing.T) {
 			if me := h.post(nobody, `{"query":"{ me { id } }"}`, header...).get("me"); me != "null" {
 				t.Errorf("%s as a %s is %s", name, carried, me)
 			}
-			h.post(nobody, `{"query":"{ users { totalCount } }"}`, header...).refused("UNAUTHENTICATED")
+			h.post(nobody, `{"query":"{ users { totalCount } }"}`, header...).rejected("UNAUTHENTICATED")
 		}
 	}
 	if me := h.post(nobody, `{"query":"{ me { id } }"}`, "Authorization", "Basic "+ada.token).get("me"); me != "null" {

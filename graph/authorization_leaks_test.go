@@ -72,7 +72,7 @@ func (l list) ids() []string {
 }
 
 // list reads a page of what is written as field(arguments).
-func (h *house) list(p person, field string) list {
+func (h *harness) list(p person, field string) list {
 	h.t.Helper()
 	var data map[string]list
 	h.ask(p, fmt.Sprintf(`{ list: %s { totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { id } } } }`, field)).into(&data)
@@ -133,7 +133,7 @@ func TestACursorOfAnotherOrderIsRefused(t *testing.T) {
 		`notifications(%s)`:                                byTime,
 	} {
 		for _, bound := range []string{"after", "before"} {
-			s.ask(s.owner, `{ `+fmt.Sprintf(field, bound+`: "`+cursor+`"`)+` { totalCount } }`).refused("BAD_USER_INPUT:" + bound)
+			s.ask(s.owner, `{ `+fmt.Sprintf(field, bound+`: "`+cursor+`"`)+` { totalCount } }`).rejected("BAD_USER_INPUT:" + bound)
 		}
 	}
 }

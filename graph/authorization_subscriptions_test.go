@@ -52,8 +52,8 @@ func TestEachPersonSubscribesToWhatIsTheirs(t *testing.T) {
 	}
 }
 
-// told subscribes a person as a stream does, and returns what reads the next result.
-func (s *scene) told(p person, query string) (next func() string) {
+// results subscribes a person as a stream does, and returns what reads the next result.
+func (s *scene) results(p person, query string) (next func() string) {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(auth.NewContext(s.t.Context(), auth.Viewer{UserID: p.id}))
 	s.t.Cleanup(stop)
@@ -90,11 +90,11 @@ func TestEachPersonIsToldWhatIsTheirs(t *testing.T) {
 	received, answered, notified, published := map[int]func() string{}, map[int]func() string{}, map[int]func() string{}, map[int]func() string{}
 	acted := map[int]func() string{}
 	for _, p := range four {
-		received[p.id] = s.told(p, `subscription { knowledgeRequestReceived { question owner { name email } requester { email } } }`)
-		answered[p.id] = s.told(p, `subscription { knowledgeRequestAnswered { responseContent requester { name } } }`)
-		notified[p.id] = s.told(p, `subscription { notificationReceived { kind request { question } } }`)
-		acted[p.id] = s.told(p, `subscription { viewerActed { status question requester { email } owner { email } } }`)
-		published[p.id] = s.told(p, `subscription { knowledgePublished { title content owner { name email } } }`)
+		received[p.id] = s.results(p, `subscription { knowledgeRequestReceived { question owner { name email } requester { email } } }`)
+		answered[p.id] = s.results(p, `subscription { knowledgeRequestAnswered { responseContent requester { name } } }`)
+		notified[p.id] = s.results(p, `subscription { notificationReceived { kind request { question } } }`)
+		acted[p.id] = s.results(p, `subscription { viewerActed { status question requester { email } owner { email } } }`)
+		published[p.id] = s.results(p, `subscription { knowledgePublished { title content owner { name email } } }`)
 	}
 
 	// Everybody is asked in turn and answers: each hears of their own alone, or their first result would be another's.
@@ -187,11 +187,11 @@ func TestAdministratorsSeeAndEndSubscriptions(t *testing.T) {
 		t.Errorf("listed is %+v", node)
 	}
 	end := fmt.Sprintf(`mutation { endSubscription(input: {id: %q}) { endedId } }`, node.ID)
-	h.ask(ada, end).refused("FORBIDDEN")
+	h.ask(ada, end).rejected("FORBIDDEN")
 	if got := h.ask(admin, end); len(got.Errors) > 0 {
 		t.Fatalf("ending is answered %s", got.body)
 	}
-	h.ask(admin, end).refused("NOT_FOUND")
+	h.ask(admin, end).rejected("NOT_FOUND")
 	if got := list("(state: PENDING)"); got.StoredSubscriptions.TotalCount != 1 || got.StoredSubscriptions.Edges[0].Node.Channel != first {
 		t.Errorf("pending are %+v", got)
 	}

@@ -200,9 +200,9 @@ func TestPersistedQueries(t *testing.T) {
 	}
 	sent, quoted := `"query":"`+query+`",`, `"`+hash+`"`
 
-	persisted("", "1", quoted).refused("PERSISTED_QUERY_NOT_FOUND")
-	persisted(sent, "1", `"`+flip(hash)+`"`).refused("GRAPHQL_VALIDATION_FAILED")
-	persisted("", "1", `"`+flip(hash)+`"`).refused("PERSISTED_QUERY_NOT_FOUND")
+	persisted("", "1", quoted).rejected("PERSISTED_QUERY_NOT_FOUND")
+	persisted(sent, "1", `"`+flip(hash)+`"`).rejected("GRAPHQL_VALIDATION_FAILED")
+	persisted("", "1", `"`+flip(hash)+`"`).rejected("PERSISTED_QUERY_NOT_FOUND")
 	if name := persisted(sent, "1", quoted).get("me", "name"); name != "Ada" {
 		t.Errorf("registering answers %s", name)
 	}
@@ -218,10 +218,10 @@ func TestPersistedQueries(t *testing.T) {
 		}
 	}
 	for _, version := range []string{`2`, `0`, `"1"`, `null`, `-1`, `[]`} {
-		persisted(sent, version, quoted).refused("BAD_USER_INPUT:extensions.persistedQuery")
+		persisted(sent, version, quoted).rejected("BAD_USER_INPUT:extensions.persistedQuery")
 	}
 	for _, other := range []string{`"x"`, `5`, `{"VERSION":1,"sha256Hash":` + quoted + `}`, `{"version":1,"SHA256HASH":` + quoted + `}`} {
-		h.post(ada, `{`+sent+`"extensions":{"persistedQuery":`+other+`}}`).refused("BAD_USER_INPUT:extensions.persistedQuery")
+		h.post(ada, `{`+sent+`"extensions":{"persistedQuery":`+other+`}}`).rejected("BAD_USER_INPUT:extensions.persistedQuery")
 	}
 
 	// What is too long to be kept is answered all the same, and is not known afterwards.
@@ -229,14 +229,14 @@ func TestPersistedQueries(t *testing.T) {
 	sum = sha256.Sum256([]byte(long))
 	quoted = `"` + hex.EncodeToString(sum[:]) + `"`
 	persisted(`"query":"`+long+`",`, "1", quoted).into(&struct{}{})
-	persisted("", "1", quoted).refused("PERSISTED_QUERY_NOT_FOUND")
+	persisted("", "1", quoted).rejected("PERSISTED_QUERY_NOT_FOUND")
 
 	// What is refused for what is in it does not come in by its hash.
 	bomb := "{ me { " + strings.Repeat("name ", 1000) + "} }"
 	sum = sha256.Sum256([]byte(bomb))
 	quoted = `"` + hex.EncodeToString(sum[:]) + `"`
-	persisted(`"query":"`+bomb+`",`, "1", quoted).refused("COMPLEXITY_LIMIT_EXCEEDED")
-	persisted("", "1", quoted).refused("PERSISTED_QUERY_NOT_FOUND")
+	persisted(`"query":"`+bomb+`",`, "1", quoted).rejected("COMPLEXITY_LIMIT_EXCEEDED")
+	persisted("", "1", quoted).rejected("PERSISTED_QUERY_NOT_FOUND")
 }
 
 func TestWhatIsWrongBeforeAnythingRunsIsNamed(t *testing.T) {
@@ -261,6 +261,6 @@ func TestWhatIsWrongBeforeAnythingRunsIsNamed(t *testing.T) {
 		`{"query":"{ me { id } }","variables":1}`:                                    "variables",
 		`{"query":"mutation { a: signOut { signedOut } b: signOut { signedOut } }"}`: "signOut",
 	} {
-		h.post(nobody, body).refused("BAD_USER_INPUT:" + field)
+		h.post(nobody, body).rejected("BAD_USER_INPUT:" + field)
 	}
 }

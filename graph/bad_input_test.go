@@ -287,13 +287,13 @@ func TestHalfOfASurrogatePairIsRefused(t *testing.T) {
 	before := s.rows()
 	for _, half := range []string{`\ud800`, `\udc00`, `\ud800\ud800`, `\ude00\ud83d`, `\uD83D\\u{DE00}`} {
 		body := `{"query":"mutation($t: String!) { createKnowledge(input: {title: $t, content: \"\"}) { knowledge { title } } }","variables":{"t":"a` + half + `b"}}`
-		s.post(s.owner, body).refused("BAD_USER_INPUT:variables.t")
+		s.post(s.owner, body).rejected("BAD_USER_INPUT:variables.t")
 		// The same escapes in the document itself.
 		document := `mutation { createKnowledge(input: {title: "a` + strings.ReplaceAll(half, `\\`, `\`) + `b", content: ""}) { knowledge { title } } }`
-		s.ask(s.owner, document).refused("BAD_USER_INPUT:query")
+		s.ask(s.owner, document).rejected("BAD_USER_INPUT:query")
 	}
 	for _, wrong := range []string{`\u{D800}`, `\u{DFFF}`, `\u{110000}`, `\u{}`, `\u{000000041}`, `\u{41`, `\x41`} {
-		s.ask(s.owner, `mutation { createKnowledge(input: {title: "`+wrong+`", content: ""}) { knowledge { title } } }`).refused("GRAPHQL_PARSE_FAILED")
+		s.ask(s.owner, `mutation { createKnowledge(input: {title: "`+wrong+`", content: ""}) { knowledge { title } } }`).rejected("GRAPHQL_PARSE_FAILED")
 	}
 	if s.rows() != before {
 		t.Error("something is written")
@@ -338,7 +338,7 @@ func TestAccountsAreCheckedBeforeAnythingIsWritten(t *testing.T) {
 		{"Ada", strings.Repeat("a", 243) + "@example.com", "long enough", "email"},
 	} {
 		h.ask(nobody, signUp, map[string]any{"name": test.name, "email": test.email, "password": test.password, "session": "TOKEN"}).
-			refused("BAD_USER_INPUT:" + test.want)
+			rejected("BAD_USER_INPUT:" + test.want)
 		if test.want == "email" {
 			h.ask(nobody, `mutation($email: String!) { signIn(input: {email: $email, password: "long enough"}) { expiresAt } }`,
 				map[string]any{"email": test.email})

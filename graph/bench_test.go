@@ -38,7 +38,7 @@ func BenchmarkListOfRequests(b *testing.B) {
 }
 
 // inbox returns somebody who has been asked by as many people.
-func (h *house) inbox(people int) (owner person) {
+func (h *harness) inbox(people int) (owner person) {
 	h.t.Helper()
 	owner = h.person("Owner")
 	for i := range people {

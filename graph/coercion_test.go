@@ -146,7 +146,7 @@ func TestValuesThatFitAreTaken(t *testing.T) {
 		must(t, err)
 		a := s.post(s.owner, strings.TrimSuffix(string(request), "}")+`,"variables":`+test.variables+`}`)
 		if test.want != "" {
-			a.refused(test.want)
+			a.rejected(test.want)
 		} else if a.code() != "" || a.Data == nil {
 			t.Errorf("%s with %s is answered %d %.300s", test.query, test.variables, a.status, a.body)
 		}
@@ -195,14 +195,14 @@ func TestTheOperationIsNamedWhereThereAreSeveral(t *testing.T) {
 			a.into(&struct{}{})
 			continue
 		}
-		a.refused("BAD_USER_INPUT:operationName")
+		a.rejected("BAD_USER_INPUT:operationName")
 		if message := a.Errors[0].Message; !strings.Contains(message, test.want) || a.Data != nil {
 			t.Errorf("%s%s is answered %q, want it to say %q", test.query, test.name, message, test.want)
 		}
 	}
 	// Where nothing has a name of its own, validation says what is wrong.
-	h.post(ada, `{"query":"{ me { id } } query A { me { id } }"}`).refused("GRAPHQL_VALIDATION_FAILED")
-	h.post(ada, `{"query":"query A { me { id } } query A { me { id } }","operationName":"A"}`).refused("GRAPHQL_VALIDATION_FAILED")
+	h.post(ada, `{"query":"{ me { id } } query A { me { id } }"}`).rejected("GRAPHQL_VALIDATION_FAILED")
+	h.post(ada, `{"query":"query A { me { id } } query A { me { id } }","operationName":"A"}`).rejected("GRAPHQL_VALIDATION_FAILED")
 }
 
 // What the server cannot hold or compare is no Time, and what it did not write is no cursor.
@@ -219,7 +219,7 @@ func TestMomentsAndPlacesAreReadExactly(t *testing.T) {
 		"+2026-11-23T10:00:00Z", "-0001-01-01T00:00:00Z", "0000-12-31T23:59:59Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "10000-01-01T00:00:00Z",
 		" 2026-11-23T10:00:00Z", "2026-11-23T10:00:00ZZ", "1764000000",
 	} {
-		count("createdAtGTE", moment).refused("BAD_USER_INPUT:where.createdAtGTE")
+		count("createdAtGTE", moment).rejected("BAD_USER_INPUT:where.createdAtGTE")
 	}
 	for _, moment := range []string{
 		"0001-01-01T00:00:00Z", "0999-06-01T00:00:00Z", "2000-02-29t12:00:00.123456789z", "2000-01-01T00:00:00-00:00", "1999-12-31T23:59:59.999999999+23:59",
@@ -252,6 +252,6 @@ func TestMomentsAndPlacesAreReadExactly(t *testing.T) {
 	}
 	after(place).into(&struct{}{})
 	for _, other := range []string{place + "=", place + "AAAA", place + "\n", "\n" + place, place[:8] + "\r\n" + place[8:], " " + place, strings.ToLower(place), place[:len(place)-2]} {
-		after(other).refused("BAD_USER_INPUT:c")
+		after(other).rejected("BAD_USER_INPUT:c")
 	}
 }

@@ -36,8 +36,8 @@ const (
 	DefaultMaxStreams = 5000
 	// maxConnectionsEach is how many of them may be one person's, or of one address where nobody is signed in.
 	maxConnectionsEach = 100
-	// crowdedFor is how long whoever is refused for it should wait.
-	crowdedFor = time.Minute
+	// retryStreamAfter is how long whoever is refused for it should wait.
+	retryStreamAfter = time.Minute
 )
 
 // closing is why a connection ends, with the code that a WebSocket is told.
@@ -93,7 +93,7 @@ func (all *connections) begin(ctx context.Context) (context.Context, *connection
 	case all.stopped:
 		return nil, nil, errStopping
 	case len(all.open) >= all.most || all.held[h] >= maxConnectionsEach:
-		return nil, nil, &auth.RateLimitError{RetryAfter: crowdedFor}
+		return nil, nil, &auth.RateLimitError{RetryAfter: retryStreamAfter}
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	c := &connection{all: all, end: end, holder: h, unbind: func() {}}
@@ -126,7 +126,7 @@ func (c *connection) count(viewer auth.Viewer) error {
 	defer c.all.mu.Unlock()
 	h := holder{userID: viewer.UserID}
 	if c.all.held[h] >= maxConnectionsEach {
-		return &auth.RateLimitError{RetryAfter: crowdedFor}
+		return &auth.RateLimitError{RetryAfter: retryStreamAfter}
 	}
 	c.all.release(c.holder)
 	c.all.held[h]++

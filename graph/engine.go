@@ -131,12 +131,12 @@ func (e *engine) document(ctx context.Context, text string) (*ast.QueryDocument,
 	}
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, maxTokens)
 	if err != nil {
-		told, ok := errors.AsType[*gqlerror.Error](err)
+		presented, ok := errors.AsType[*gqlerror.Error](err)
 		if !ok {
-			told = gqlerror.Wrap(err)
+			presented = gqlerror.Wrap(err)
 		}
-		errcode.Set(told, errcode.ParseFailed)
-		return nil, gqlerror.List{told}
+		errcode.Set(presented, errcode.ParseFailed)
+		return nil, gqlerror.List{presented}
 	}
 	if len(doc.Operations) == 0 {
 		return nil, gqlerror.List{failure(codeValidationFailed, "the document has no operation")}

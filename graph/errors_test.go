@@ -24,7 +24,7 @@ func TestAnErrorThatNobodyForesawIsToldToTheLogAlone(t *testing.T) {
 		p.seams.Realtime = func(context.Context, int) (*graph.Realtime, error) { return nil, errors.New("the secret is 42") }
 	})
 	a := h.ask(h.person("Ada"), askRealtime)
-	a.refused("INTERNAL")
+	a.rejected("INTERNAL")
 	if a.status != http.StatusOK || a.Errors[0].Message != "internal error" || strings.Contains(a.body, "42") {
 		t.Errorf("the client is told %d %s", a.status, a.body)
 	}
@@ -41,7 +41,7 @@ func TestAPanicEndsOnlyItsField(t *testing.T) {
 	ada := h.person("Ada")
 	for range 2 {
 		a := h.ask(ada, askRealtime)
-		a.refused("INTERNAL")
+		a.rejected("INTERNAL")
 		if a.status != http.StatusOK || a.Errors[0].Message != "internal error" || strings.Contains(a.body, "42") {
 			t.Errorf("the client is told %d %s", a.status, a.body)
 		}

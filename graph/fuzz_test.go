@@ -70,7 +70,7 @@ func FuzzSocket(f *testing.F) {
 		f.Add(message)
 	}
 	f.Fuzz(func(t *testing.T, message string) {
-		h := *s.house
+		h := *s.harness
 		h.t = t
 		socket := h.socket(s.owner)
 		socket.send(message)
@@ -136,7 +136,7 @@ func FuzzText(f *testing.F) {
 	}
 	const made = `{ knowledge { content } }`
 	f.Fuzz(func(t *testing.T, raw string) {
-		h := *s.house
+		h := *s.harness
 		h.t = t
 		var meant string
 		sound := json.Unmarshal([]byte(`"`+raw+`"`), &meant) == nil

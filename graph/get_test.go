@@ -20,7 +20,7 @@ func link(parameters ...string) string {
 	return "/graphql?" + strings.Join(pairs, "&")
 }
 
-func (h *house) get(p person, path string, header ...string) answer {
+func (h *harness) get(p person, path string, header ...string) answer {
 	h.t.Helper()
 	return h.request(p, http.MethodGet, path, "", header...)
 }
@@ -238,8 +238,8 @@ func TestPersistedQueriesByGET(t *testing.T) {
 	extensions := fmt.Sprintf(`{"persistedQuery":{"version":1,"sha256Hash":%q}}`, hex.EncodeToString(sum[:]))
 	byHash := link("operationName", "Me", "variables", "{}", "extensions", extensions)
 
-	h.get(ada, byHash).refused("PERSISTED_QUERY_NOT_FOUND")
-	h.get(ada, link("query", query+" ", "extensions", extensions)).refused("GRAPHQL_VALIDATION_FAILED")
+	h.get(ada, byHash).rejected("PERSISTED_QUERY_NOT_FOUND")
+	h.get(ada, link("query", query+" ", "extensions", extensions)).rejected("GRAPHQL_VALIDATION_FAILED")
 	if got := h.get(ada, link("query", query, "extensions", extensions)).get("me", "name"); got != "Ada" {
 		t.Errorf("with the query it is answered %s", got)
 	}
@@ -257,7 +257,7 @@ func TestABrowserIsLedToThePlayground(t *testing.T) {
 	h, without := build(t, func(p *plan) { p.Web.Playground = "on" }), build(t)
 	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 	for name, test := range map[string]struct {
-		house                *house
+		harness              *harness
 		method, path, accept string
 		want                 int
 	}{
@@ -276,7 +276,7 @@ func TestABrowserIsLedToThePlayground(t *testing.T) {
 		"where there is no playground":        {without, "GET", "/graphql", browser, 400},
 		"where there is none, for HTML":       {without, "GET", "/graphql", "text/html", 406},
 	} {
-		response := test.house.visit(nobody, test.method, test.path, "", "Accept", test.accept)
+		response := test.harness.visit(nobody, test.method, test.path, "", "Accept", test.accept)
 		location := response.Header.Get("Location")
 		if response.StatusCode != test.want || (test.want == 302) != (location == "/playground") || (test.want != 302 && location != "") {
 			t.Errorf("%s is answered %d, %q", name, response.StatusCode, location)

@@ -58,7 +58,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			h.log.ErrorContext(r.Context(), "a request panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
-			httpTransport{log: h.log}.refuse(w, typeJSON, http.StatusInternalServerError, failure(codeInternal, "internal error"))
+			httpTransport{log: h.log}.reject(w, typeJSON, http.StatusInternalServerError, failure(codeInternal, "internal error"))
 		}
 	}()
 	w.Header().Set("Cache-Control", "private, no-store")

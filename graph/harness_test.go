@@ -48,7 +48,7 @@ type plan struct {
 }
 
 // house is a server behind a real listener, with its log kept.
-type house struct {
+type harness struct {
 	t             testing.TB
 	client        *ent.Client
 	log           *outbox.Log
@@ -64,7 +64,7 @@ type house struct {
 }
 
 // build starts a server that ends with the test. Whatever it logs as an error fails the test.
-func build(t testing.TB, change ...func(*plan)) *house {
+func build(t testing.TB, change ...func(*plan)) *harness {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "lorebridge.db")
 	p := plan{Config: app.Config{
@@ -86,7 +86,7 @@ func build(t testing.TB, change ...func(*plan)) *house {
 	if !p.Pusher.Embedded() {
 		p.seams.Transport = func(http.RoundTripper) http.RoundTripper { return nowhere{} }
 	}
-	h := &house{t: t, journal: &journal{}}
+	h := &harness{t: t, journal: &journal{}}
 	log := slog.New(h.journal)
 	t.Cleanup(func() { h.journal.check(t) })
 
@@ -149,7 +149,7 @@ type person struct {
 var nobody = person{}
 
 // person makes an account whose password nobody knows: hashing one is slow, and most tests only need a session.
-func (h *house) person(name string) person {
+func (h *harness) person(name string) person {
 	h.t.Helper()
 	ctx := auth.AsSystem(h.t.Context())
 	p := person{name: name, email: fmt.Sprintf("%s%d@example.com", strings.ToLower(name), h.count("users"))}
@@ -161,7 +161,7 @@ func (h *house) person(name string) person {
 }
 
 // session begins a session and returns its token.
-func (h *house) session(p person, expires time.Time) string {
+func (h *harness) session(p person, expires time.Time) string {
 	h.t.Helper()
 	seed := sha256.Sum256(fmt.Append(nil, p.id, h.count("sessions")))
 	token := base64.RawURLEncoding.EncodeToString(seed[:])
@@ -171,23 +171,23 @@ func (h *house) session(p person, expires time.Time) string {
 }
 
 // as runs fn in a transaction in which p is asking.
-func (h *house) as(p person, fn func(ctx context.Context, tx *ent.Client) error) {
+func (h *harness) as(p person, fn func(ctx context.Context, tx *ent.Client) error) {
 	h.t.Helper()
 	ctx := auth.NewContext(h.t.Context(), auth.Viewer{UserID: p.id})
 	must(h.t, h.log.WithTx(ctx, fn))
 }
 
 // system is a context that sees everything.
-func (h *house) system() context.Context { return auth.AsSystem(h.t.Context()) }
+func (h *harness) system() context.Context { return auth.AsSystem(h.t.Context()) }
 
-func (h *house) count(table string) (n int) {
+func (h *harness) count(table string) (n int) {
 	h.t.Helper()
 	must(h.t, h.db.QueryRowContext(h.t.Context(), "SELECT count(*) FROM "+table).Scan(&n))
 	return n
 }
 
 // mend changes rows past ent: what no mutation can do.
-func (h *house) mend(statement string, args ...any) {
+func (h *harness) mend(statement string, args ...any) {
 	h.t.Helper()
 	ctx := h.t.Context()
 	conn, err := h.db.Conn(ctx)
@@ -213,7 +213,7 @@ var tables = []struct{ name, columns string }{
 }
 
 // rows is everything that is in the tables: what a refused mutation must leave as it was.
-func (h *house) rows() string {
+func (h *harness) rows() string {
 	h.t.Helper()
 	var all strings.Builder
 	for _, table := range tables {
@@ -249,7 +249,7 @@ type answer struct {
 }
 
 // post sends body as it is. header holds pairs; the content type is JSON unless it says otherwise.
-func (h *house) post(p person, body string, header ...string) answer {
+func (h *harness) post(p person, body string, header ...string) answer {
 	h.t.Helper()
 	request, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url+"/graphql", strings.NewReader(body))
 	must(h.t, err)
@@ -264,7 +264,7 @@ func (h *house) post(p person, body string, header ...string) answer {
 }
 
 // request sends what post cannot: by any method, to any path, with any header as often as it is given.
-func (h *house) request(p person, method, path, body string, header ...string) answer {
+func (h *harness) request(p person, method, path, body string, header ...string) answer {
 	h.t.Helper()
 	request, err := http.NewRequestWithContext(h.t.Context(), method, h.url+path, strings.NewReader(body))
 	must(h.t, err)
@@ -277,7 +277,7 @@ func (h *house) request(p person, method, path, body string, header ...string) a
 	return h.send(request)
 }
 
-func (h *house) send(request *http.Request) answer {
+func (h *harness) send(request *http.Request) answer {
 	h.t.Helper()
 	response, err := h.http.Do(request)
 	must(h.t, err)
@@ -300,7 +300,7 @@ func (h *house) send(request *http.Request) answer {
 }
 
 // ask sends an operation, with variables if they are given.
-func (h *house) ask(p person, query string, variables ...map[string]any) answer {
+func (h *harness) ask(p person, query string, variables ...map[string]any) answer {
 	h.t.Helper()
 	request := map[string]any{"query": query}
 	if len(variables) > 0 {
@@ -322,8 +322,8 @@ func (a answer) code() string {
 	return a.Errors[0].Extensions.Code
 }
 
-// refused fails the test unless the answer is one error with this code; a field follows it as CODE:field.
-func (a answer) refused(want string) {
+// rejected fails the test unless the answer is one error with this code; a field follows it as CODE:field.
+func (a answer) rejected(want string) {
 	a.t.Helper()
 	if len(a.Errors) != 1 {
 		a.t.Fatalf("got %d %s, want one error %s", a.status, a.body, want)

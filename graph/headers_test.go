@@ -212,7 +212,7 @@ func TestTheAnswerIsWhatTheClientAccepts(t *testing.T) {
 	}
 }
 
-func (h *house) negotiated(method string, accept ...string) (status int, contentType string) {
+func (h *harness) negotiated(method string, accept ...string) (status int, contentType string) {
 	h.t.Helper()
 	request, err := http.NewRequestWithContext(h.t.Context(), method, h.url+"/graphql?query={me{name}}", strings.NewReader(me))
 	must(h.t, err)
@@ -263,7 +263,7 @@ func TestNoAnswerMayBeKept(t *testing.T) {
 }
 
 // visit sends a request and returns the answer's head. It goes nowhere that it is led to.
-func (h *house) visit(p person, method, path, body string, header ...string) *http.Response {
+func (h *harness) visit(p person, method, path, body string, header ...string) *http.Response {
 	h.t.Helper()
 	request, err := http.NewRequestWithContext(h.t.Context(), method, h.url+path, strings.NewReader(body))
 	must(h.t, err)

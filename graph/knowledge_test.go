@@ -76,9 +76,9 @@ func TestDeletingAnItemDeniesThoseWhoWaitAndTellsEach(t *testing.T) {
 			t.Errorf("%s sees %s", p.name, got)
 		}
 	}
-	s.perform(s.owner, `mutation { deleteKnowledge(input: {id: $item}) { deletedId } }`).refused("NOT_FOUND")
-	s.perform(s.stranger, `mutation { createKnowledgeRequest(input: {knowledgeId: $item, question: "?"}) { alreadyExists } }`).refused("NOT_FOUND")
-	s.perform(s.owner, `mutation { respondToRequest(input: {requestId: $pending, status: APPROVED}) { knowledgeRequest { id } } }`).refused("ALREADY_ANSWERED")
+	s.perform(s.owner, `mutation { deleteKnowledge(input: {id: $item}) { deletedId } }`).rejected("NOT_FOUND")
+	s.perform(s.stranger, `mutation { createKnowledgeRequest(input: {knowledgeId: $item, question: "?"}) { alreadyExists } }`).rejected("NOT_FOUND")
+	s.perform(s.owner, `mutation { respondToRequest(input: {requestId: $pending, status: APPROVED}) { knowledgeRequest { id } } }`).rejected("ALREADY_ANSWERED")
 }
 
 // Each mutation of several rows is cut off at its last: the client learns nothing of why, the log all, and no row
@@ -106,7 +106,7 @@ func TestAMutationThatFailsHalfWayLeavesNothing(t *testing.T) {
 		h.mend(`CREATE TRIGGER cut AFTER ` + test.at + ` ` + when + ` BEGIN SELECT RAISE(ABORT, 'the disk is full of secrets'); END`)
 		a := s.perform(test.who, test.operation)
 		h.mend(`DROP TRIGGER cut`)
-		a.refused("INTERNAL")
+		a.rejected("INTERNAL")
 		if a.status != 200 || a.Errors[0].Message != "internal error" || len(a.cookies) > 0 {
 			t.Errorf("%s: the client is told %d %s %v", title(test.operation), a.status, a.body, a.cookies)
 		}

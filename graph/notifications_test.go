@@ -62,7 +62,7 @@ func TestMarkingTakesAHundredIds(t *testing.T) {
 		ids[i] = strconv.Itoa(s.ids["asked"] + i)
 	}
 	const mark = `mutation($ids: [ID!]!) { markNotificationsRead(input: {ids: $ids}) { marked } }`
-	s.ask(s.owner, mark, map[string]any{"ids": ids}).refused("BAD_USER_INPUT:ids")
+	s.ask(s.owner, mark, map[string]any{"ids": ids}).rejected("BAD_USER_INPUT:ids")
 	if s.rows() != before {
 		t.Error("something is written")
 	}

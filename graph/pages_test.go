@@ -47,7 +47,7 @@ func pagedHouse(t *testing.T) (*scene, person) {
 	t.Helper()
 	h := build(t, func(p *plan) { p.Graph.Administrators = []string{"reader0@example.com"} })
 	reader := h.person("Reader")
-	s := &scene{house: h, ids: map[string]int{"reader": reader.id}}
+	s := &scene{harness: h, ids: map[string]int{"reader": reader.id}}
 	for i, name := range []string{"Bob", "Zoe", "Same", "Same", "Same", "Ada"} {
 		p := h.person(name)
 		s.ids["other"] = p.id
@@ -184,7 +184,7 @@ func (s *scene) pages(t *testing.T, reader person, list paged, by string, places
 	var what []string
 	compare := func() {
 		var got map[string]page
-		h := *s.house
+		h := *s.harness
 		h.t = t
 		h.ask(reader, "{"+query.String()+"} fragment f on "+list.connection+
 			" { totalCount edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }").into(&got)
@@ -290,6 +290,6 @@ func TestAForgedCursorIsRefused(t *testing.T) {
 		}
 	}
 	for _, moment := range []string{"", "now", "2026-11-23T10:00:00+01:00", "2026-11-23T10:00:00.100Z", "0000-01-01T00:00:00+23:59", "10000-01-01T00:00:00Z"} {
-		h.ask(ada, `{ users(orderBy: {field: CREATED_AT}, after: "`+text("users.created_at", moment, 1)+`") { totalCount } }`).refused("BAD_USER_INPUT:after")
+		h.ask(ada, `{ users(orderBy: {field: CREATED_AT}, after: "`+text("users.created_at", moment, 1)+`") { totalCount } }`).rejected("BAD_USER_INPUT:after")
 	}
 }

@@ -34,7 +34,7 @@ type requested struct {
 }
 
 // want asks and returns what became of it.
-func (h *house) want(p person, operation string, id int, question string) requested {
+func (h *harness) want(p person, operation string, id int, question string) requested {
 	h.t.Helper()
 	var got requested
 	h.ask(p, operation, map[string]any{"id": id, "question": question}).into(&got)
@@ -99,7 +99,7 @@ func TestAnItemMayBeAskedForAgainAfterDenial(t *testing.T) {
 	s.ids["again"], _ = strconv.Atoi(got.Request.KnowledgeRequest.ID)
 	s.respond(s.owner, "again", knowledgerequest.StatusApproved, "Well then.")
 	s.perform(s.requester, `mutation { createKnowledgeRequest(input: {knowledgeId: $item, question: "And again?"}) { alreadyExists } }`).
-		refused("ALREADY_SHARED")
+		rejected("ALREADY_SHARED")
 }
 
 func TestAQuestionMayBeAskedAgainOnceAnswered(t *testing.T) {
@@ -116,7 +116,7 @@ func TestExactlyOneOfItemAndPersonIsAsked(t *testing.T) {
 	before := s.rows()
 	for _, whom := range []string{``, `knowledgeId: $item, ownerId: $owner,`, `knowledgeId: null, ownerId: null,`} {
 		s.perform(s.stranger, `mutation { createKnowledgeRequest(input: {`+whom+` question: "?"}) { alreadyExists } }`).
-			refused("BAD_USER_INPUT:input")
+			rejected("BAD_USER_INPUT:input")
 	}
 	if s.rows() != before {
 		t.Error("something is written")
@@ -292,7 +292,7 @@ func TestWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 	before := h.rows()
 	for i := range 3 {
 		a := s.ask(s.stranger, askPerson, map[string]any{"id": s.owner.id, "question": "More " + strconv.Itoa(i)})
-		a.refused("RATE_LIMITED")
+		a.rejected("RATE_LIMITED")
 		if after := a.Errors[0].Extensions.RetryAfter; after < 1 || after > 60 {
 			t.Errorf("try again in %d seconds, want at most a minute", after)
 		}

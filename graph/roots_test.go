@@ -218,14 +218,14 @@ func TestAStoredSubscriptionIsANodeForAdministratorsAlone(t *testing.T) {
 		t.Errorf("the administrator gets %s, want %s", got.body, want)
 	}
 	missing := fmt.Sprintf(`{ node(id: %d)`, id+1) + selection
-	h.ask(admin, missing).refused("NOT_FOUND")
+	h.ask(admin, missing).rejected("NOT_FOUND")
 	// To anybody else, its own person among them, it is like one that does not exist.
 	for _, p := range []person{ada, bob} {
 		there, gone := h.ask(p, fmt.Sprintf(`{ node(id: %d)`, id)+selection), h.ask(p, missing)
-		there.refused("NOT_FOUND")
+		there.rejected("NOT_FOUND")
 		if there.body != gone.body || there.status != gone.status {
 			t.Errorf("%s can tell %d %s from %d %s", p.name, there.status, there.body, gone.status, gone.body)
 		}
 	}
-	h.ask(nobody, missing).refused("UNAUTHENTICATED")
+	h.ask(nobody, missing).rejected("UNAUTHENTICATED")
 }

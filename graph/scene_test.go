@@ -25,16 +25,16 @@ import (
 //
 // Operations and answers are written with these names in place of ids.
 type scene struct {
-	*house
+	*harness
 	stranger, requester, owner person
 	ids                        map[string]int
 }
 
 // set makes a scene of fresh people and things.
-func (h *house) set() *scene {
+func (h *harness) set() *scene {
 	h.t.Helper()
 	s := &scene{
-		house: h, stranger: h.person("Stranger"), requester: h.person("Requester"), owner: h.person("Owner"),
+		harness: h, stranger: h.person("Stranger"), requester: h.person("Requester"), owner: h.person("Owner"),
 		ids: make(map[string]int),
 	}
 	s.ids["stranger"], s.ids["requester"], s.ids["owner"] = s.stranger.id, s.requester.id, s.owner.id
@@ -69,7 +69,7 @@ func (h *house) set() *scene {
 }
 
 // keep makes a knowledge item.
-func (h *house) keep(p person, title, content string) (id int) {
+func (h *harness) keep(p person, title, content string) (id int) {
 	h.t.Helper()
 	h.as(p, func(ctx context.Context, tx *ent.Client) error {
 		item, err := tx.Knowledge.Create().SetOwnerID(p.id).SetTitle(title).Save(ctx)

@@ -197,5 +197,5 @@ func TestIntrospectionShowsWhatToolsGoBy(t *testing.T) {
 	if strings.Contains(string(full), "broadcastable") {
 		t.Error("introspection shows @broadcastable, which is between the schema and the bridge")
 	}
-	h.ask(nobody, `{ me { id @broadcastable } }`).refused("GRAPHQL_VALIDATION_FAILED")
+	h.ask(nobody, `{ me { id @broadcastable } }`).rejected("GRAPHQL_VALIDATION_FAILED")
 }

@@ -29,9 +29,9 @@ func (stillSignedIn) MutateOperationContext(ctx context.Context, _ *graphql.Oper
 	}
 	_, err := auth.FromContext(ctx)
 	if unavailable, ok := errors.AsType[*rule.UnavailableError](err); ok {
-		refused := failure(codeUnavailable, unavailable.Message())
-		refused.Extensions["retryAfter"] = unavailable.Seconds()
-		return refused
+		rejection := failure(codeUnavailable, unavailable.Message())
+		rejection.Extensions["retryAfter"] = unavailable.Seconds()
+		return rejection
 	}
 	return nil
 }

@@ -33,16 +33,16 @@ func (eventStreams) Supports(r *http.Request) bool {
 }
 
 func (t eventStreams) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	params, status, refused := readParams(w, r)
-	if refused != nil {
-		t.http.refuse(w, typeJSON, status, refused)
+	params, status, rejection := readParams(w, r)
+	if rejection != nil {
+		t.http.reject(w, typeJSON, status, rejection)
 		return
 	}
 	ctx := r.Context()
 	s := &eventStream{writer: w, control: http.NewResponseController(w), log: t.http.log, timeout: t.times.Write}
 	operation, errs := exec.CreateOperationContext(ctx, params)
-	if refused := byPOSTOnly(w, r, params, operation); refused != nil {
-		t.http.refuse(w, typeJSON, http.StatusMethodNotAllowed, refused)
+	if rejection := byPOSTOnly(w, r, params, operation); rejection != nil {
+		t.http.reject(w, typeJSON, http.StatusMethodNotAllowed, rejection)
 		return
 	}
 	if errs != nil { // sent in the stream, as PROTOCOL.md says: a browser would not show the body of a rejection
@@ -60,7 +60,7 @@ func (t eventStreams) Do(w http.ResponseWriter, r *http.Request, exec graphql.Gr
 	}
 	ctx, connection, err := t.connections.begin(ctx)
 	if err != nil {
-		t.http.refuseConnection(w, err)
+		t.http.rejectConnection(w, err)
 		return
 	}
 	defer connection.done()
@@ -166,13 +166,13 @@ func (s *eventStream) write(text string) {
 	}
 }
 
-// refuseConnection answers a request that wanted a connection and gets none.
-func (t httpTransport) refuseConnection(w http.ResponseWriter, err error) {
+// rejectConnection answers a request that wanted a connection and gets none.
+func (t httpTransport) rejectConnection(w http.ResponseWriter, err error) {
 	if limited, ok := errors.AsType[*auth.RateLimitError](err); ok {
 		problem := failure(codeRateLimited, "too many connections: "+limited.Error())
 		problem.Extensions["retryAfter"] = limited.Seconds()
-		t.refuse(w, typeJSON, http.StatusTooManyRequests, problem)
+		t.reject(w, typeJSON, http.StatusTooManyRequests, problem)
 		return
 	}
-	t.refuse(w, typeJSON, http.StatusServiceUnavailable, failure(codeInternal, err.Error()))
+	t.reject(w, typeJSON, http.StatusServiceUnavailable, failure(codeInternal, err.Error()))
 }

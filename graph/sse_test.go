@@ -96,7 +96,7 @@ func TestAnEventStreamIsRefusedAsAPostIs(t *testing.T) {
 		"too large":    {`{"query":"` + strings.Repeat(" ", graph.MaxBody) + `"}`, nil, http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE"},
 	} {
 		a := h.post(nobody, test.body, append([]string{"Accept", "text/event-stream"}, test.header...)...)
-		a.refused(test.code)
+		a.rejected(test.code)
 		if kind := a.header.Get("Content-Type"); a.status != test.status || kind != "application/json; charset=utf-8" {
 			t.Errorf("%s: %d %s", name, a.status, kind)
 		}

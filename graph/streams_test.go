@@ -105,7 +105,7 @@ type wire struct {
 
 // upgrade opens a WebSocket; header holds pairs. The subprotocol is graphql-transport-ws unless the header says
 // otherwise.
-func (h *house) upgrade(header ...string) (*wire, *http.Response, error) {
+func (h *harness) upgrade(header ...string) (*wire, *http.Response, error) {
 	h.t.Helper()
 	options := &websocket.DialOptions{HTTPHeader: http.Header{}, Subprotocols: []string{"graphql-transport-ws"}}
 	for i := 0; i < len(header); i += 2 {
@@ -127,7 +127,7 @@ func (h *house) upgrade(header ...string) (*wire, *http.Response, error) {
 }
 
 // dial opens a WebSocket without a word on it.
-func (h *house) dial(header ...string) *wire {
+func (h *harness) dial(header ...string) *wire {
 	h.t.Helper()
 	w, _, err := h.upgrade(header...)
 	must(h.t, err)
@@ -135,7 +135,7 @@ func (h *house) dial(header ...string) *wire {
 }
 
 // socket opens a WebSocket on which p asks.
-func (h *house) socket(p person) *wire {
+func (h *harness) socket(p person) *wire {
 	h.t.Helper()
 	w := h.dial()
 	payload := ""
@@ -223,7 +223,7 @@ type stream struct {
 }
 
 // events sends an operation and asks for events.
-func (h *house) events(p person, query string) *stream {
+func (h *harness) events(p person, query string) *stream {
 	h.t.Helper()
 	body, err := json.Marshal(map[string]string{"query": query})
 	must(h.t, err)
@@ -306,7 +306,7 @@ const (
 )
 
 // ask lets p ask the owner a question, and returns the request.
-func (h *house) askFor(p, owner person, question string) string {
+func (h *harness) askFor(p, owner person, question string) string {
 	h.t.Helper()
 	return h.ask(p, askOwner, map[string]any{"owner": strconv.Itoa(owner.id), "question": question}).
 		get("createKnowledgeRequest", "knowledgeRequest", "id")
@@ -421,9 +421,9 @@ func TestAStreamThatMissedUpdatesSaysSo(t *testing.T) {
 
 func TestAStreamEndsWithItsSession(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(h *house, ada person){
-		"signed out": func(h *house, ada person) { h.ask(ada, `mutation { signOut { signedOut } }`).get("signOut") },
-		"expired":    func(*house, person) {},
+	for name, end := range map[string]func(h *harness, ada person){
+		"signed out": func(h *harness, ada person) { h.ask(ada, `mutation { signOut { signedOut } }`).get("signOut") },
+		"expired":    func(*harness, person) {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -549,5 +549,5 @@ func TestOneClientCannotHaveAllConnections(t *testing.T) {
 	if _, response, err := h.upgrade(); err == nil || response.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("the 101st WebSocket of nobody: %v", err)
 	}
-	h.post(nobody, `{"query":"subscription { knowledgePublished { id } }"}`, "Accept", "text/event-stream").refused("RATE_LIMITED")
+	h.post(nobody, `{"query":"subscription { knowledgePublished { id } }"}`, "Accept", "text/event-stream").rejected("RATE_LIMITED")
 }

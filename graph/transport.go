@@ -40,19 +40,19 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	ctx, cancel := context.WithTimeout(r.Context(), t.timeout)
 	defer cancel()
 	answerType := negotiate(r.Header, answerTypes)
-	params, status, refused := readParams(w, r)
+	params, status, rejection := readParams(w, r)
 	switch {
 	case answerType == "":
-		t.refuse(w, typeJSON, http.StatusNotAcceptable,
+		t.reject(w, typeJSON, http.StatusNotAcceptable,
 			failure(codeNotAcceptable, "accept "+typeGraphQL+", "+typeJSON+" or "+typeEvents))
 		return
-	case refused != nil:
-		t.refuse(w, answerType, status, refused)
+	case rejection != nil:
+		t.reject(w, answerType, status, rejection)
 		return
 	}
 	operation, errs := exec.CreateOperationContext(ctx, params)
-	if refused := byPOSTOnly(w, r, params, operation); refused != nil {
-		t.refuse(w, answerType, http.StatusMethodNotAllowed, refused)
+	if rejection := byPOSTOnly(w, r, params, operation); rejection != nil {
+		t.reject(w, answerType, http.StatusMethodNotAllowed, rejection)
 		return
 	}
 	if errs != nil { // nothing ran: no data, and only the newer media type has a status for it
@@ -84,18 +84,18 @@ func readParams(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int
 	start := graphql.Now()
 	var params *graphql.RawParams
 	var status int
-	var refused *gqlerror.Error
+	var rejection *gqlerror.Error
 	switch {
 	case isGET(r):
-		params, status, refused = readURL(r.URL)
+		params, status, rejection = readURL(r.URL)
 	case r.Method == http.MethodPost:
-		params, status, refused = readBody(w, r)
+		params, status, rejection = readBody(w, r)
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		return nil, http.StatusMethodNotAllowed, failure(codeMethodNotAllowed, r.Method+" is not served: use POST, or GET for queries")
 	}
-	if refused != nil {
-		return nil, status, refused
+	if rejection != nil {
+		return nil, status, rejection
 	}
 	params.Headers = r.Header
 	params.ReadTime = graphql.TraceTiming{Start: start, End: graphql.Now()}
@@ -130,7 +130,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, 
 	return params, 0, nil
 }
 
-func (t httpTransport) refuse(w http.ResponseWriter, answerType string, status int, err *gqlerror.Error) {
+func (t httpTransport) reject(w http.ResponseWriter, answerType string, status int, err *gqlerror.Error) {
 	t.write(w, answerType, status, &graphql.Response{Errors: gqlerror.List{err}}, false)
 }
 

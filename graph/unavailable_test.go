@@ -46,7 +46,7 @@ func (o *outage) of(client *ent.Client) {
 }
 
 // forgetSessions has each session looked up again, as any change of one does.
-func (h *house) forgetSessions() {
+func (h *harness) forgetSessions() {
 	h.t.Helper()
 	must(h.t, h.client.Session.Update().Where(session.ID(0)).ClearEndedAt().Exec(auth.AsSystem(h.t.Context())))
 }

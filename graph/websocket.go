@@ -31,13 +31,13 @@ func (webSockets) Supports(r *http.Request) bool {
 
 func (t webSockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	if !offersSubprotocol(r.Header) {
-		t.http.refuse(w, typeJSON, http.StatusBadRequest, badInput("Sec-WebSocket-Protocol", "offer the subprotocol "+subprotocol))
+		t.http.reject(w, typeJSON, http.StatusBadRequest, badInput("Sec-WebSocket-Protocol", "offer the subprotocol "+subprotocol))
 		return
 	}
 	auth.Detach(r.Context()) // connection_init has the last word on whose session it is
 	ctx, connection, err := t.connections.begin(withoutCookies(r.Context()))
 	if err != nil {
-		t.http.refuseConnection(w, err)
+		t.http.rejectConnection(w, err)
 		return
 	}
 	defer connection.done()
@@ -46,7 +46,7 @@ func (t webSockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		InsecureSkipVerify: true, // of the origin: auth.Middleware compares it, as for every request
 	})
 	if err != nil { // and answered
-		t.http.log.DebugContext(ctx, "a WebSocket was refused", slog.Any("error", err))
+		t.http.log.DebugContext(ctx, "a WebSocket was rejected", slog.Any("error", err))
 		return
 	}
 	conn.SetReadLimit(MaxBody)
