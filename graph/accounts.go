@@ -23,7 +23,7 @@ type accounts struct {
 func (a *accounts) me(ctx context.Context) (*ent.User, error) {
 	viewer, err := auth.FromContext(ctx)
 	if errors.Is(err, auth.ErrUnauthenticated) {
-		return nil, nil //nolint:nilnil // nobody is signed in, and the schema says null
+		return nil, nil //nolint:nilnil // nobody is signed in, and the schema has null for it
 	}
 	if err != nil {
 		return nil, err
@@ -39,19 +39,19 @@ func (a *accounts) viewer(ctx context.Context) (*Viewer, error) {
 	return viewerOf(account), nil
 }
 
-// viewerOf is what the owner of an account sees of it.
+// viewerOf returns what the owner of an account sees of it.
 func viewerOf(account *ent.User) *Viewer { return &Viewer{Email: account.Email, User: account} }
 
-// email shows an address to its owner alone: wherever the account stands in the answer.
+// email returns an address only to its owner, wherever the account is in the answer.
 func (a *accounts) email(ctx context.Context, u *ent.User) (*string, error) {
 	if u.ID != viewerID(ctx) {
-		return nil, nil //nolint:nilnil // hidden, and the schema says null
+		return nil, nil //nolint:nilnil // hidden, and the schema has null for it
 	}
 	return &u.Email, nil
 }
 
-// viewerID is who reads the answer of the operation: whom it signs in, for signing in stands alone in its document,
-// or else who sent it. It is 0 for nobody.
+// viewerID returns the id of the person who reads the answer of the operation, or 0 for nobody. It is the person whom
+// the operation signs in, because such an operation has no other field, and otherwise its sender.
 func viewerID(ctx context.Context) int {
 	root := graphql.GetFieldContext(ctx)
 	for root.Parent != nil && root.Parent.Field.Field != nil {
@@ -96,7 +96,8 @@ func (a *accounts) signIn(ctx context.Context, input SignInInput) (*SignInPayloa
 	return &SignInPayload{Viewer: viewerOf(session.User), User: session.User, Token: token, ExpiresAt: session.ExpiresAt}, err
 }
 
-// handOver gives a session to its person, after its transaction: the token for the answer, or the cookie, never both.
+// handOver gives a session to its person after the commit. It returns the token for the answer or sets the cookie,
+// never both.
 func handOver(ctx context.Context, session auth.Session, kind SessionKind) (token *string, err error) {
 	if kind == SessionKindToken {
 		return &session.Token, nil
@@ -106,14 +107,16 @@ func handOver(ctx context.Context, session auth.Session, kind SessionKind) (toke
 
 type cookielessKey struct{}
 
-// withoutCookies marks the operations of a connection whose headers are long gone: none can give a cookie, or take it.
+// withoutCookies marks the operations of a connection whose headers were sent already. They can set no cookie and clear
+// none.
 func withoutCookies(ctx context.Context) context.Context {
 	return context.WithValue(ctx, cookielessKey{}, true)
 }
 
 func cookieless(ctx context.Context) bool { return ctx.Value(cookielessKey{}) != nil }
 
-// deliverable refuses a session that could not be handed over, before it begins.
+// deliverable returns an error for a session that handOver could not give to its person. It runs before the session
+// begins.
 func deliverable(ctx context.Context, kind SessionKind) error {
 	if kind == SessionKindCookie && cookieless(ctx) {
 		return rule.Inputf("session", "a WebSocket cannot carry a cookie: send this by POST, or ask for TOKEN")

@@ -12,10 +12,10 @@ import (
 	"lorebridge/rule"
 )
 
-// requestForm is what a request looks like, for those who sent another one.
+// requestForm shows the form of a request in errors about another form.
 const requestForm = `an object such as {"query":"{ me { name } }","variables":{}}`
 
-// decodeParams reads the JSON of a request, or says what is wrong with it.
+// decodeParams reads the JSON of a request, or returns what is wrong with it.
 func decodeParams(body []byte) (*graphql.RawParams, *gqlerror.Error) {
 	members, problem := decodeObject("body", body)
 	if problem != nil {
@@ -27,7 +27,7 @@ func decodeParams(body []byte) (*graphql.RawParams, *gqlerror.Error) {
 	return newParams(members)
 }
 
-// decodeObject reads JSON that must be an object, as rule.Object says. The error names what is wrong by name.
+// decodeObject reads JSON that must be an object, by the rules of rule.Object. The error calls the whole text name.
 func decodeObject(name string, text []byte) (map[string]any, *gqlerror.Error) {
 	object, err := rule.Object(name, text)
 	if input, ok := errors.AsType[*rule.InputError](err); ok {
@@ -38,8 +38,8 @@ func decodeObject(name string, text []byte) (map[string]any, *gqlerror.Error) {
 	return object, nil
 }
 
-// newParams makes a request of its members. A member that is null counts as absent, and unknown ones, which the
-// specification reserves, are left alone. Names differ by case: a filter in front of the server must read the same
+// newParams makes a request of its members. A member that is null counts as absent. Unknown members, which the
+// specification reserves, are ignored. Names differ by case, because a filter in front of the server must read the same
 // request.
 func newParams(members map[string]any) (*graphql.RawParams, *gqlerror.Error) {
 	params := &graphql.RawParams{}
@@ -73,7 +73,7 @@ func newParams(members map[string]any) (*graphql.RawParams, *gqlerror.Error) {
 	return params, nil
 }
 
-// member returns a member of a type, or the zero value where it is absent or null.
+// member returns a member of a type, or the zero value if it is absent or null.
 func member[T any](members map[string]any, name, kind string) (T, *gqlerror.Error) {
 	value, ok := members[name].(T)
 	if !ok && members[name] != nil {

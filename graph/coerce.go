@@ -14,13 +14,13 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// maxProblems is how many of the variables' faults are named.
+// maxProblems is how many faults of the variables an answer has at most.
 const maxProblems = 10
 
 // coerceVariables is CoerceVariableValues of the specification (section 6.1.2) with the input coercion of each type
-// (section 3): it returns the values of the operation's variables, those that are absent left out, or what is wrong
-// with each. What it returns it takes unchanged the next time. It neither keeps nor changes given, whose numbers may
-// be json.Number, int64 or float64.
+// (section 3). It returns the values of the operation's variables without those that are absent, or what is wrong with
+// each. If it gets its own result, it returns it unchanged. It neither keeps nor changes given, whose numbers may be
+// json.Number, int64 or float64.
 func coerceVariables(schema *ast.Schema, operation *ast.OperationDefinition, given map[string]any) (map[string]any, gqlerror.List) {
 	c := coercion{schema: schema}
 	coerced := make(map[string]any, len(operation.VariableDefinitions))
@@ -49,7 +49,7 @@ type coercion struct {
 	problems gqlerror.List
 }
 
-// problem notes what is wrong at the path. Only the first ones count.
+// problem adds a fault at the path, up to maxProblems.
 func (c *coercion) problem(format string, args ...any) {
 	if len(c.problems) == maxProblems {
 		return
@@ -74,20 +74,20 @@ func (c *coercion) problem(format string, args ...any) {
 	c.problems = append(c.problems, err)
 }
 
-// fieldName is what extensions.field calls a value: as the resolvers do, which have the fields of an argument named
-// input.
+// fieldName returns what extensions.field calls a value. It leaves out an argument named input, as resolvers do in
+// their errors.
 func fieldName(path []string) string {
 	return strings.TrimPrefix(strings.Join(path, "."), "input.")
 }
 
-// at does something with a value further down. The name of a field may be empty, as a client sent it.
+// at calls do for a value one step further down. The name of a field may be empty, because clients choose it.
 func (c *coercion) at(step string, do func()) {
 	c.path = append(c.path, cmp.Or(step, `""`))
 	do()
 	c.path = c.path[:len(c.path)-1]
 }
 
-// value returns what a value means for a type; after a problem it means nothing.
+// value returns the coerced value for a type. After a problem the result means nothing.
 func (c *coercion) value(t *ast.Type, value any) any {
 	switch {
 	case value == nil:
@@ -199,7 +199,7 @@ func valuesOf(def *ast.Definition) string {
 	return strings.Join(names, ", ")
 }
 
-// scalarOf returns what a value means for a scalar, or what is wrong with it.
+// scalarOf returns the coerced value for a scalar, or what is wrong with it.
 func scalarOf(scalar string, value any) (coerced any, wrong string) {
 	switch scalar {
 	case "Int":
@@ -230,7 +230,7 @@ func scalarOf(scalar string, value any) (coerced any, wrong string) {
 	return nil, mismatch(scalar, kindOf(value))
 }
 
-// mismatch says that something is not of a scalar, and what is.
+// mismatch returns the text that what is not of a scalar, and what the scalar allows.
 func mismatch(scalar, what string) string {
 	allowed := map[string]string{
 		"Int": "a whole number of 32 bits", "Float": "a number", "Boolean": "true or false", "ID": "a string or a whole number",
@@ -238,7 +238,7 @@ func mismatch(scalar, what string) string {
 	return fmt.Sprintf("%s is not of the type %q: give %s", what, scalar, cmp.Or(allowed[scalar], "a string"))
 }
 
-// unreadable says why a scalar of ours cannot have this value, or nothing.
+// unreadable returns why a scalar of ours cannot have this value, or an empty string.
 func unreadable(scalar, text string) string {
 	if read := readers[scalar]; read != nil {
 		if err := read(text); err != nil {
@@ -248,7 +248,7 @@ func unreadable(scalar, text string) string {
 	return ""
 }
 
-// wholeNumber is the value of a number that is whole, however it is written: 5, 5.0 and 5e0 are the same number in
+// wholeNumber returns the value of a whole number. Its form does not matter: 5, 5.0 and 5e0 are the same number in
 // JSON.
 func wholeNumber(value any) (int64, bool) {
 	if digits, ok := value.(json.Number); ok {
@@ -276,21 +276,21 @@ func number(value any) (float64, bool) {
 	return 0, false
 }
 
-// idText is the text of an id, which may be a string or a whole number. Unlike for Int, 4.0 is none: section 3.5.5.
+// idText returns the text of an id, which may be a string or a whole number. 4.0 is an Int, but no ID: section 3.5.5.
 func idText(value any) (string, bool) {
 	switch value := value.(type) {
 	case string:
 		return value, true
 	case json.Number:
 		return value.String(), !strings.ContainsAny(value.String(), ".eE")
-	case int64, float64: // not from a client: what of stored variables JSON has made a number
+	case int64, float64: // not from a client: JSON made it of a stored variable
 		n, ok := wholeNumber(value)
 		return strconv.FormatInt(n, 10), ok
 	}
 	return "", false
 }
 
-// kindOf says what a value is in the words of JSON. It does not repeat the value: it may be a password.
+// kindOf returns what a value is in the words of JSON. It does not repeat the value, which may be a password.
 func kindOf(value any) string {
 	switch value.(type) {
 	case nil:
@@ -310,10 +310,10 @@ func kindOf(value any) string {
 	return "a number that is not whole, or too large,"
 }
 
-// quote shows a text that a client sent, or its beginning.
+// quote returns a text of a client in quotes, or its beginning.
 func quote(text string) string { return strconv.Quote(shorten(text)) }
 
-// shorten returns a text that is shown to a client, or its beginning.
+// shorten returns a text for a client, or its beginning.
 func shorten(text string) string {
 	const longest = 40 // bytes
 	if len(text) <= longest {
@@ -322,9 +322,9 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:longest], "") + "…"
 }
 
-// nullArgument finds the one fault of arguments that is not known before the variables are: null for a variable that
-// may be null, in a place that may not be, which the specification allows where one of the two has a default
-// (CoerceArgumentValues, section 6.4.1). It is looked for in all fields that are selected, so that nothing runs.
+// nullArgument finds the one fault of arguments that depends on the values of variables: a variable is null in a place
+// that may not be null. Validation allows such a variable if one of the two has a default (CoerceArgumentValues,
+// section 6.4.1). nullArgument looks at all selected fields before anything runs.
 func nullArgument(operation *graphql.OperationContext) *gqlerror.Error {
 	for _, d := range operation.Operation.VariableDefinitions {
 		if value, there := operation.Variables[d.Variable]; there && value == nil {
@@ -363,7 +363,7 @@ func (s *nullSearch) selections(set ast.SelectionSet) {
 	}
 }
 
-// included looks through the arguments of directives, and says whether these leave the selection in.
+// included checks the arguments of directives, and reports whether the directives keep the selection.
 func (s *nullSearch) included(directives ast.DirectiveList) bool {
 	for _, directive := range directives {
 		s.arguments(directive.Arguments)

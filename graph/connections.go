@@ -12,14 +12,14 @@ import (
 	"lorebridge/auth"
 )
 
-// StreamTimes are how long WebSockets and event streams wait.
+// StreamTimes limits how long WebSockets and event streams wait.
 type StreamTimes struct {
 	// Init is how long a WebSocket may take for its connection_init. Zero is 10 seconds.
 	Init time.Duration
-	// Ping is how often a client is shown that the server is alive; one of a WebSocket must answer within twice that.
-	// Zero is 15 seconds.
+	// Ping is the interval at which the server sends a sign of life. A WebSocket's client must answer within twice
+	// that. Zero is 15 seconds.
 	Ping time.Duration
-	// Write is how long a client may take nothing before it is cut off. Zero is 10 seconds.
+	// Write is how long a client may read nothing before the server closes its connection. Zero is 10 seconds.
 	Write time.Duration
 }
 
@@ -32,15 +32,15 @@ func (t StreamTimes) withDefaults() StreamTimes {
 }
 
 const (
-	// DefaultMaxStreams is how many WebSockets and event streams there may be at a time.
+	// DefaultMaxStreams is how many WebSockets and event streams may be open at a time.
 	DefaultMaxStreams = 5000
-	// maxConnectionsEach is how many of them may be one person's, or of one address where nobody is signed in.
+	// maxConnectionsEach is how many of them one person may have, or one address if nobody is signed in.
 	maxConnectionsEach = 100
-	// retryStreamAfter is how long whoever is refused for it should wait.
+	// retryStreamAfter is how long a client should wait that has reached one of these limits.
 	retryStreamAfter = time.Minute
 )
 
-// closing is why a connection ends, with the code that a WebSocket is told.
+// closing is the reason for which a connection ends. The code is the close code of a WebSocket.
 type closing struct {
 	code   websocket.StatusCode
 	reason string // for clients
@@ -51,13 +51,13 @@ func (c closing) Error() string { return c.reason }
 // errStopping makes graphql-ws connect again.
 var errStopping = closing{websocket.StatusServiceRestart, "the server is stopping: connect again"}
 
-// connections are the WebSockets and event streams that are open: what lasts, and must end with the server. They may
-// be used concurrently.
+// connections holds the open WebSockets and event streams. They last, and must end with the server. All methods may be
+// called concurrently.
 type connections struct {
 	accounts *auth.Accounts
 	most     int
 
-	// mu guards everything below, and connection's holder.
+	// mu guards everything below, and connection.holder.
 	mu      sync.Mutex
 	open    map[*connection]struct{}
 	held    map[holder]int
@@ -65,13 +65,13 @@ type connections struct {
 	running sync.WaitGroup // added to only before stopped
 }
 
-// holder is whom a connection counts for: a person, or else an address.
+// holder is the person for whom a connection counts, or the address if nobody is signed in.
 type holder struct {
 	userID  int
 	address string // as auth.Client.Key has it
 }
 
-// connection is one of them. It ends with its context, whose cause says why.
+// connection is a WebSocket or an event stream. It ends with its context, whose cause is the reason.
 type connection struct {
 	all    *connections
 	end    context.CancelCauseFunc
@@ -83,8 +83,8 @@ func newConnections(accounts *auth.Accounts, most int) *connections {
 	return &connections{accounts: accounts, most: cmp.Or(most, DefaultMaxStreams), open: make(map[*connection]struct{}), held: make(map[holder]int)}
 }
 
-// begin counts a connection in for its address, or returns errStopping or an *auth.RateLimitError. Whoever began it
-// calls done.
+// begin adds a connection, which counts for its address. It returns errStopping or an *auth.RateLimitError. The caller
+// must call done.
 func (all *connections) begin(ctx context.Context) (context.Context, *connection, error) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -103,15 +103,15 @@ func (all *connections) begin(ctx context.Context) (context.Context, *connection
 	return ctx, c, nil
 }
 
-// bind makes the connection one of the viewer's, which ends with the viewer's session. auth.ErrSessionEnded says that
-// it has ended by now, an *auth.RateLimitError that the viewer has too many connections; other errors are the
+// bind makes the connection count for the viewer and end with the viewer's session. It returns auth.ErrSessionEnded if
+// the session has ended, and an *auth.RateLimitError if the viewer has too many connections. Other errors are the
 // database's.
 func (c *connection) bind(ctx context.Context, viewer auth.Viewer) error {
 	if err := c.count(viewer); err != nil {
 		return err
 	}
 	c.unbind = c.all.accounts.OnEnd(viewer, c.end)
-	// Only now: a session that ends after this finds the connection.
+	// Not before OnEnd: a session that ends after this check ends the connection.
 	holds, err := c.all.accounts.Holds(ctx, viewer)
 	if err == nil && !holds {
 		err = auth.ErrSessionEnded
@@ -119,8 +119,8 @@ func (c *connection) bind(ctx context.Context, viewer auth.Viewer) error {
 	return err
 }
 
-// count has the connection count for a person, and no longer for an address. An *auth.RateLimitError says that there
-// are too many.
+// count makes the connection count for a person instead of an address. It returns an *auth.RateLimitError if the person
+// has too many.
 func (c *connection) count(viewer auth.Viewer) error {
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
@@ -134,9 +134,9 @@ func (c *connection) count(viewer auth.Viewer) error {
 	return nil
 }
 
-// done counts the connection out.
+// done removes the connection.
 func (c *connection) done() {
-	c.end(errors.New("the connection is done")) // nobody is told: whatever ended it came first
+	c.end(errors.New("the connection is done")) // not sent: an earlier cause has precedence
 	c.unbind()
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
@@ -145,7 +145,7 @@ func (c *connection) done() {
 	c.all.running.Done()
 }
 
-// release gives a place back. all.mu is held.
+// release frees a place. The caller must hold all.mu.
 func (all *connections) release(h holder) {
 	all.held[h]--
 	if all.held[h] == 0 {
@@ -153,7 +153,7 @@ func (all *connections) release(h holder) {
 	}
 }
 
-// stop ends all connections, begins no more, and returns when they are done.
+// stop ends all connections and returns when they are done. From then on begin returns errStopping.
 func (all *connections) stop() {
 	all.mu.Lock()
 	all.stopped = true

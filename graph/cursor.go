@@ -16,16 +16,16 @@ import (
 type Cursor struct {
 	// Order is the name of the order.
 	Order string `json:"o"`
-	// Value is what the order compares first: a text, or a moment as RFC 3339 has it.
+	// Value is what the order compares first: a text, or a time in the form of RFC 3339.
 	Value string `json:"v"`
-	// ID distinguishes rows of one value.
+	// ID distinguishes rows that have the same value.
 	ID int `json:"i"`
 }
 
-// maxCursor is how many bytes a cursor may have: enough for the longest title, whose every character is wide.
+// maxCursor is how many bytes a cursor may have. The longest title fits, even if all of its characters are wide.
 const maxCursor = 2 << 10
 
-// String returns the cursor as clients get it.
+// String returns the cursor in the form that clients get.
 func (c Cursor) String() string {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -41,8 +41,8 @@ func MarshalCursor(c Cursor) graphql.Marshaler {
 	})
 }
 
-// UnmarshalCursor reads a cursor as MarshalCursor wrote it, and nothing else. Whether it is one of the list, the list
-// finds out.
+// UnmarshalCursor reads a cursor exactly as MarshalCursor wrote it. It does not check whether the cursor is one of the
+// list.
 func UnmarshalCursor(v any) (Cursor, error) {
 	var c Cursor
 	if text, ok := v.(string); ok && len(text) <= maxCursor {

@@ -2,15 +2,16 @@
 // streams, and their limits.
 //
 // A resolver checks who is asking, acts and returns. Reads go through the readers of the database under the privacy
-// rules of ent/schema; a mutation writes inside one transaction of Deps.WithTx and its nested fields are resolved
-// after the commit. The rules of what is written stand beside the entities, so a resolver cannot forget them.
+// rules of ent/schema. A mutation writes inside one transaction of Deps.WithTx, and its nested fields are resolved
+// after the commit. The rules for writing are part of the entities, so a resolver cannot forget them. Each concept has
+// its resolvers in a type and a file of its own.
 //
-// Subscriptions travel three ways, and their resolvers know of none: over Pusher for those that came by POST, over a
-// WebSocket, and as server-sent events. The latter two end with the session they belong to, with the handler, and with
-// a client that stops reading. Where a field's events come from is a bridge.Feed, whichever way they travel.
+// Results of subscriptions reach clients in three ways: over Pusher if the subscription came by POST, over a WebSocket,
+// and as server-sent events. Resolvers do not know which. A WebSocket and an event stream end with their session, with
+// the handler, and if their client stops reading.
 //
-// Errors become extensions.code in one place, errors.go. What is not in its table reaches the client as INTERNAL
-// without detail, and the log with all of it.
+// Errors become extensions.code in one place, errors.go. An error that is not in its table reaches the client as
+// INTERNAL without detail. The log gets the whole error.
 //
 // The handler may be called concurrently.
 //

@@ -19,7 +19,7 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
-// What is kept for the next time, by anybody: a parsed document takes some fifty times the memory of its text.
+// The limits of the caches, which all clients share. A parsed document takes about fifty times the memory of its text.
 const (
 	cachedDocuments  = 200
 	maxCachedParsed  = 8 << 10 // bytes of its text
@@ -27,9 +27,9 @@ const (
 	maxCachedPersist = 16 << 10 // bytes
 )
 
-// engine runs operations for every transport. gqlgen's executor runs them; engine decides which may run, in the
-// executor's place, because the executor coerces variables by Go's rules. So extensions that change parameters or
-// operations belong in its lists: the executor's Use has no effect on them.
+// engine runs operations for every transport. It decides which may run, because gqlgen's executor coerces variables by
+// Go's rules. The executor runs them. Extensions that change parameters or operations belong in before and after: the
+// executor's Use has no effect on them.
 type engine struct {
 	*executor.Executor
 	schema    *ast.Schema
@@ -79,8 +79,8 @@ func newEngine(schema graphql.ExecutableSchema, log *slog.Logger, introspection 
 	return e, nil
 }
 
-// CreateOperationContext makes of a request what is run, or says why nothing is. Whatever it lets pass has arguments
-// that fit their types.
+// CreateOperationContext makes an operation of a request, or returns why it must not run. The arguments of an operation
+// that it returns without an error fit their types.
 func (e *engine) CreateOperationContext(ctx context.Context, params *graphql.RawParams) (*graphql.OperationContext, gqlerror.List) {
 	operation := &graphql.OperationContext{
 		DisableIntrospection:   true,
@@ -120,7 +120,7 @@ func (e *engine) CreateOperationContext(ctx context.Context, params *graphql.Raw
 	return operation, nil
 }
 
-// document parses and validates a document, unless it has done so before.
+// document returns the parsed and validated document, which may be cached.
 func (e *engine) document(ctx context.Context, text string) (*ast.QueryDocument, gqlerror.List) {
 	if doc, ok := e.documents.Get(ctx, text); ok {
 		return doc, nil
@@ -156,7 +156,7 @@ func (e *engine) document(ctx context.Context, text string) (*ast.QueryDocument,
 	return doc, nil
 }
 
-// documentRules are those of the specification, without suggestions of names that the client did not ask for.
+// documentRules returns the rules of the specification, without suggestions of names that the client did not send.
 func documentRules() *rules.Rules {
 	r := rules.NewDefaultRules()
 	for _, swapped := range []struct {
@@ -173,17 +173,17 @@ func documentRules() *rules.Rules {
 	return r
 }
 
-// separate lets no operation of a document have the defaults of another one: the validator leaves with each use of a
-// variable, also in the fragments that they share, the definition of the last operation, and gqlparser takes its
-// default where the variable is absent. Without a definition it takes what is in the operation's variables alone, and
-// these have the defaults already.
+// separate keeps the operations of a document from using each other's defaults. The validator stores the definition of
+// the last operation at each use of a variable, also in fragments that operations share. If the variable is absent,
+// gqlparser takes the default of that definition. Without a definition it takes the operation's variables, which have
+// their own defaults already.
 func separate(schema *ast.Schema, doc *ast.QueryDocument) {
 	events := &core.Events{}
 	events.OnValue(func(_ *core.Walker, value *ast.Value) { value.VariableDefinition = nil })
 	core.Walk(schema, doc, events)
 }
 
-// choose returns the operation of that name, or the only one where no name is given. An empty name counts as none.
+// choose returns the operation of that name, or the only operation if there is no name. An empty name counts as none.
 func choose(operations ast.OperationList, name string) (*ast.OperationDefinition, *gqlerror.Error) {
 	var names []string
 	for _, operation := range operations {

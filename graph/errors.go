@@ -38,7 +38,7 @@ const (
 	codeInternal             = "INTERNAL"
 )
 
-// codes is the one table from our errors to extensions.code. Their texts are for clients.
+// codes is the only table from our errors to extensions.code. The texts of these errors are for clients.
 var codes = []struct {
 	err  error
 	code string
@@ -55,34 +55,35 @@ var codes = []struct {
 	{bridge.ErrGap, codeSubscriptionGap},
 }
 
-// presenter turns every error of an operation into what the client sees of it.
+// presenter returns the function that turns each error of an operation into the error that the client sees.
 func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 	return func(ctx context.Context, err error) *gqlerror.Error {
-		var told *gqlerror.Error
-		if !errors.As(err, &told) {
-			told = gqlerror.WrapPath(graphql.GetPath(ctx), err)
+		var found *gqlerror.Error
+		if !errors.As(err, &found) {
+			found = gqlerror.WrapPath(graphql.GetPath(ctx), err)
 		}
-		if told.Extensions["code"] != nil { // gqlgen's own: parsing, validation, limits
-			return told
+		if found.Extensions["code"] != nil { // gqlgen's own: parsing, validation, limits
+			return found
 		}
-		shown := &gqlerror.Error{Path: told.Path, Locations: told.Locations}
-		shown.Message, shown.Extensions = classify(ctx, told)
+		shown := &gqlerror.Error{Path: found.Path, Locations: found.Locations}
+		shown.Message, shown.Extensions = classify(ctx, found)
 		if code := shown.Extensions["code"]; (code == codeInternal || code == codeUnavailable) && !errors.Is(err, errPanic) {
 			level := slog.LevelError
 			if code == codeUnavailable {
 				level = slog.LevelWarn
 			}
-			if errors.Is(err, context.Canceled) { // the client is gone, and nobody can do anything about it
+			if errors.Is(err, context.Canceled) { // the client is gone: there is nothing to mend
 				level = slog.LevelDebug
 			}
-			log.Log(ctx, level, "an operation failed", slog.String("path", told.Path.String()), slog.Any("error", err))
+			log.Log(ctx, level, "an operation failed", slog.String("path", found.Path.String()), slog.Any("error", err))
 		}
 		return shown
 	}
 }
 
-func classify(ctx context.Context, told *gqlerror.Error) (message string, extensions map[string]any) {
-	err := told.Unwrap()
+// classify returns the message and the extensions of an error for the client.
+func classify(ctx context.Context, found *gqlerror.Error) (message string, extensions map[string]any) {
+	err := found.Unwrap()
 	var input *rule.InputError
 	var wrong *bridge.InputError
 	var limited *auth.RateLimitError
@@ -91,7 +92,7 @@ func classify(ctx context.Context, told *gqlerror.Error) (message string, extens
 	switch {
 	case errors.As(err, &unavailable):
 		return unavailable.Message(), map[string]any{"code": codeUnavailable, "retryAfter": unavailable.Seconds()}
-	case sessionEnded(ctx): // whatever went wrong on the way, and in whose words
+	case sessionEnded(ctx): // it has precedence over the errors that it caused
 		return auth.ErrSessionEnded.Error(), map[string]any{"code": codeUnauthenticated}
 	case errors.As(err, &input):
 		return input.Error(), map[string]any{"code": codeBadUserInput, "field": input.Field}
@@ -107,7 +108,7 @@ func classify(ctx context.Context, told *gqlerror.Error) (message string, extens
 	for _, entry := range codes {
 		if errors.Is(err, entry.err) {
 			message := entry.err.Error()
-			if entry.code == codeUnauthenticated { // says which of the reasons it is
+			if entry.code == codeUnauthenticated { // its text has the reason
 				message = err.Error()
 			}
 			return message, map[string]any{"code": entry.code}
@@ -116,15 +117,16 @@ func classify(ctx context.Context, told *gqlerror.Error) (message string, extens
 	if ent.IsNotFound(err) {
 		return rule.ErrNotFound.Error(), map[string]any{"code": codeNotFound}
 	}
-	if err == nil { // said by gqlgen, of the document
-		return told.Message, map[string]any{"code": codeValidationFailed}
+	if err == nil { // an error of gqlgen about the document
+		return found.Message, map[string]any{"code": codeValidationFailed}
 	}
 	return "internal error", map[string]any{"code": codeInternal}
 }
 
-// errPanic marks what recoverer has logged.
+// errPanic is the error of a panic that recoverer has logged.
 var errPanic = errors.New("panic")
 
+// recoverer returns the function that logs the panic of a resolver.
 func recoverer(log *slog.Logger) graphql.RecoverFunc {
 	return func(ctx context.Context, reason any) error {
 		log.ErrorContext(ctx, "a resolver panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
@@ -132,14 +134,14 @@ func recoverer(log *slog.Logger) graphql.RecoverFunc {
 	}
 }
 
-// badInput makes a BAD_USER_INPUT that is told before anything runs.
+// badInput returns a BAD_USER_INPUT about a request of which nothing has run.
 func badInput(field, message string) *gqlerror.Error {
 	err := failure(codeBadUserInput, message)
 	err.Extensions["field"] = field
 	return err
 }
 
-// failure makes an error that is told before anything runs.
+// failure returns an error about a request of which nothing has run.
 func failure(code, message string) *gqlerror.Error {
 	return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": code}}
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// fieldSet is an object of an answer, as graphql.FieldSet is, but its fields are resolved one after another, in the
-// order of the document. gqlgen starts a goroutine for each field whose method takes a context, and for each item of
-// a list. Here nearly all of those return what a query has loaded already, so starting the goroutines costs more than
-// their work. There is no @defer.
+// fieldSet is an object of an answer. Unlike graphql.FieldSet it resolves its fields one after another, in the order of
+// the document. gqlgen starts a goroutine for each field whose method takes a context, and for each item of a list.
+// Here nearly all of those return rows that a query has loaded already. So the goroutines would cost more than their
+// work. There is no @defer.
 //
 // The fields of the root types stay concurrent: each of them reads the database. gqlgen.go puts fieldSet into the
 // generated code.
@@ -41,7 +41,7 @@ func (s *fieldSet) resolve(
 	}
 }
 
-// Dispatch is what generated code calls once all fields are under way. Here they are done.
+// Dispatch does nothing. Generated code calls it to wait for the fields, which are resolved already.
 func (*fieldSet) Dispatch(context.Context) {}
 
 // MarshalGQL writes the object. Names of fields need no escapes.
@@ -73,7 +73,7 @@ func marshalList(
 	return list
 }
 
-// recovered returns what resolve does, and null if it panics.
+// recovered returns the result of resolve, or null if it panics.
 func recovered(
 	ctx context.Context, operation *graphql.OperationContext, resolve func(context.Context) graphql.Marshaler,
 ) (result graphql.Marshaler) {

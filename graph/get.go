@@ -14,12 +14,12 @@ import (
 )
 
 // maxParameters is how many bytes the parameters of a URL may have. The server reads 64 KiB of a request before its
-// body: more than this would leave too little for the headers.
+// body, and the headers need the rest.
 const maxParameters = 48 << 10
 
-// readURL reads a request from the parameters of its URL, as the GraphQL-over-HTTP specification's section "GET"
-// says, or returns with which status and error to reject it. A parameter that is empty counts as absent. Two of one
-// name are rejected, and what is not UTF-8: a filter in front of the server must read the same request.
+// readURL reads a request from the parameters of its URL (GraphQL-over-HTTP, section "GET"), or returns the status and
+// the error that reject it. A parameter that is empty counts as absent. Two parameters of one name and text that is not
+// UTF-8 are rejected, because a filter in front of the server must read the same request.
 func readURL(u *url.URL) (*graphql.RawParams, int, *gqlerror.Error) {
 	if len(u.RawQuery) > maxParameters {
 		return nil, http.StatusRequestURITooLong,
@@ -57,8 +57,8 @@ func readURL(u *url.URL) (*graphql.RawParams, int, *gqlerror.Error) {
 	return params, 0, nil
 }
 
-// parseParameters reads the parameters that a request has from the part of a URL behind its question mark. Others are
-// left alone.
+// parseParameters reads the parameters of a request from the part of a URL after its question mark. It ignores other
+// parameters.
 func parseParameters(rawQuery string) (map[string]string, *gqlerror.Error) {
 	values := make(map[string]string)
 	for pair := range strings.SplitSeq(rawQuery, "&") {
@@ -82,9 +82,9 @@ func parseParameters(rawQuery string) (map[string]string, *gqlerror.Error) {
 	return values, nil
 }
 
-// byPOSTOnly is the error for an operation that a link could make a browser send, or nil. A GET request only reads,
-// so nothing but a query is run for it: not even a subscription, which would begin something that lasts. A document
-// that is not valid counts as well.
+// byPOSTOnly returns an error for a GET request whose operation is no query, or nil. A link could make a browser send
+// it, so a GET request must only read. A subscription would begin something that lasts. The result does not depend on
+// whether the document is valid.
 func byPOSTOnly(w http.ResponseWriter, r *http.Request, params *graphql.RawParams, made *graphql.OperationContext) *gqlerror.Error {
 	if !isGET(r) {
 		return nil
@@ -104,10 +104,10 @@ func byPOSTOnly(w http.ResponseWriter, r *http.Request, params *graphql.RawParam
 	return failure(codeMethodNotAllowed, "GET serves queries only: send the "+string(operation.Operation)+" by POST")
 }
 
-// isGET says that a request is one that only reads. HEAD is GET without a body, RFC 9110 section 9.3.2.
+// isGET reports whether a request only reads. HEAD is GET without a body, RFC 9110 section 9.3.2.
 func isGET(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// visits leads a browser that opens /graphql to the playground. A request that asks something is answered instead.
+// visits redirects a browser that opens /graphql to the playground, unless the URL has a query.
 type visits struct{ playground string }
 
 var _ graphql.Transport = visits{}

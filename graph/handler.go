@@ -13,10 +13,10 @@ import (
 	"lorebridge/ent/storedsubscription"
 )
 
-// Handler is the handler of /graphql. It must stand behind auth.Middleware, which finds out who is asking and refuses
-// pages of other origins.
+// Handler is the handler of /graphql. It must be wrapped by auth.Middleware, which finds out who is asking and rejects
+// pages of other origins. It may be called concurrently.
 type Handler struct {
-	// Executor runs operations besides those that the handler is asked for, with the same limits and errors.
+	// Executor runs operations that did not come to the handler, with the same limits and errors.
 	Executor    graphql.GraphExecutor
 	transports  []graphql.Transport
 	connections *connections
@@ -49,8 +49,8 @@ func NewHandler(s Settings, d Deps) (*Handler, error) {
 	}, nil
 }
 
-// Close ends all WebSockets and event streams, which http.Server.Shutdown would leave or wait for, and returns when
-// nothing of them is left. From then on there are no new ones. Other requests go on.
+// Close ends all WebSockets and event streams, and returns when nothing of them is left. http.Server.Shutdown would
+// leave them or wait for them. From then on new ones are rejected. Other requests go on.
 func (h *Handler) Close() { h.connections.stop() }
 
 // ServeHTTP gives the request to the first transport that supports it; the last one supports every request.
@@ -72,9 +72,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// servedSchema is the schema with those directives alone that have their effect on every transport. gqlparser adds
-// some that no transport carries out, such as @defer, and @broadcastable is between the schema and the bridge, which
-// reads it where it stands.
+// servedSchema returns the schema with only those directives that work on every transport. gqlparser adds some that no
+// transport supports, such as @defer. @broadcastable is for the bridge, which reads it from the schema.
 func servedSchema() *ast.Schema {
 	served := *parsedSchema
 	served.Directives = make(map[string]*ast.DirectiveDefinition)
@@ -84,12 +83,12 @@ func servedSchema() *ast.Schema {
 	return &served
 }
 
-// config binds the resolvers, and weighs what costs more than a field: a list by its page, a search and a count by the
-// rows they look through, a long text by its size.
+// config binds the resolvers, and sets the costs of what costs more than a field. A list costs its page, a search and a
+// count the rows that they read, and a long text its size.
 func config(r *Resolver) Config {
 	const (
 		textWeight   = 20
-		countWeight  = 5 // times the page, for it stands within the list
+		countWeight  = 5 // times the page, because it is a field of the list
 		searchWeight = 600
 	)
 	list := func(child int, first, last *int, search *string) int {

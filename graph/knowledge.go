@@ -16,7 +16,7 @@ type knowledgeItems struct {
 	withTx auth.WithTx
 }
 
-// content is null for whom the rule of KnowledgeContent hides the row. Lists have loaded it.
+// content returns null if the policy of KnowledgeContent hides the row from the viewer. Lists have loaded it.
 func (*knowledgeItems) content(ctx context.Context, item *ent.Knowledge) (*string, error) {
 	content, err := item.Content(ctx)
 	if err != nil || content == nil {
@@ -51,7 +51,7 @@ func (k *knowledgeItems) update(ctx context.Context, input UpdateKnowledgeInput)
 	}
 	var updated *ent.Knowledge
 	err := k.withTx(ctx, func(ctx context.Context, tx *ent.Client) (err error) {
-		// Also where only the content changes: it moves updatedAt, and finds out whose item it is.
+		// Also if only the content changes: this sets updatedAt, and checks that the item is the viewer's.
 		updated, err = tx.Knowledge.UpdateOneID(input.ID).SetNillableTitle(input.Title).Save(ctx)
 		if err != nil || input.Content == nil {
 			return err

@@ -16,7 +16,7 @@ import (
 const (
 	maxTokens     = 2000   // of one document
 	maxComplexity = 10_000 // fields, those of a list times its page
-	// A subscription is run for each event, and for each of a person's: it may cost less. Texts weigh 20.
+	// A subscription runs for each event, so it may cost less. Texts cost 20.
 	maxSubscriptionComplexity = 200
 	maxDepth                  = 10      // fields within fields; introspection is exempt
 	maxSelections             = 5000    // fields and fragments, with all fragments spread
@@ -27,8 +27,8 @@ const (
 	maxPage     = 100
 )
 
-// pageCost multiplies the cost of a list's item by the rows that are read: last only picks from what first leaves.
-// What is out of bounds is refused later, with a better message.
+// pageCost returns the cost of a list: that of an item times the rows that are read. If first is given, last does not
+// change how many those are. A size out of bounds is rejected later, with a better message.
 func pageCost(child int, first, last *int) int {
 	size := defaultPage
 	switch {
@@ -40,7 +40,7 @@ func pageCost(child int, first, last *int) int {
 	return 1 + max(1, min(size, maxPage))*child
 }
 
-// search checks what to search for.
+// search returns the text to search for, or an empty string if there is none.
 func search(s *string) (string, error) {
 	if s == nil || strings.TrimSpace(*s) == "" {
 		return "", nil
@@ -48,10 +48,10 @@ func search(s *string) (string, error) {
 	return rule.Line("search", *s, rule.MaxTitle)
 }
 
-// extentLimit refuses operations whose fields are nested too deeply, or too many once fragments are spread. It
-// must stand before gqlgen's complexity limit, which spreads fragments one by one: a few lines of fragments that
-// use each other twice would keep it busy for ever. And it refuses introspection where that is off, which gqlgen
-// would answer with an error of ours.
+// extentLimit rejects operations whose fields are nested too deeply, or that have too many fields with all fragments
+// spread. It must run before gqlgen's complexity limit, which spreads each fragment anew: a few lines of fragments that
+// use each other twice would keep it busy forever. It also rejects introspection if that is off, because gqlgen's error
+// would become INTERNAL.
 type extentLimit struct{ introspection bool }
 
 var _ graphql.OperationContextMutator = extentLimit{}
@@ -75,8 +75,8 @@ type extent struct {
 	introspects       bool // it asks for the schema
 }
 
-// extentOf measures each fragment once; that none contains itself has been validated. It stops counting selections
-// a little beyond the limit.
+// extentOf measures each fragment once. Validation has made sure that no fragment contains itself. It stops counting
+// selections a little above the limit.
 func extentOf(set ast.SelectionSet, fragments map[*ast.FragmentDefinition]extent) extent {
 	var total extent
 	for _, selection := range set {
@@ -106,7 +106,8 @@ func extentOf(set ast.SelectionSet, fragments map[*ast.FragmentDefinition]extent
 	return total
 }
 
-// sessionAlone refuses signing up, in or out beside other mutations: who is asking is found out once for all of them.
+// sessionAlone rejects signUp, signIn and signOut beside other mutations, because all fields of an operation have the
+// same viewer.
 type sessionAlone struct{}
 
 var _ graphql.OperationContextMutator = sessionAlone{}
@@ -127,8 +128,8 @@ func (sessionAlone) MutateOperationContext(_ context.Context, operation *graphql
 	return nil
 }
 
-// oneSubscription refuses subscriptions to two fields or none: two of the same name and a skipped one pass the rules
-// of validation, and would be an error of ours.
+// oneSubscription rejects subscriptions to no field or to several. Validation lets two fields of one name and a skipped
+// field pass, and the executor would return INTERNAL.
 type oneSubscription struct{}
 
 var _ graphql.OperationContextMutator = oneSubscription{}
@@ -143,8 +144,8 @@ func (oneSubscription) MutateOperationContext(_ context.Context, operation *grap
 	return nil
 }
 
-// repeatLimit refuses long documents that repeat one name very often, before they are validated: the rule that
-// fields of one name must fit together compares each with each.
+// repeatLimit rejects long documents that repeat one name very often, before validation. The rule that fields of one
+// name must fit together compares each of them with each other one.
 type repeatLimit struct{}
 
 var _ graphql.OperationParameterMutator = repeatLimit{}
@@ -158,7 +159,7 @@ func (repeatLimit) MutateOperationParameters(_ context.Context, request *graphql
 	for range maxTokens {
 		token, err := document.ReadToken()
 		if err != nil {
-			return nil //nolint:nilerr // the parser says what is wrong
+			return nil //nolint:nilerr // the parser returns what is wrong
 		}
 		if token.Kind == lexer.EOF {
 			return nil
@@ -174,7 +175,7 @@ func (repeatLimit) MutateOperationParameters(_ context.Context, request *graphql
 	return nil
 }
 
-// selected keeps out of a cache, which counts entries and not bytes, what is not worth its place.
+// selected adds to a cache only the entries that keep accepts, because the cache limits entries and not bytes.
 type selected[T any] struct {
 	graphql.Cache[T]
 	keep func(key string, value T) bool

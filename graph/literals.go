@@ -35,7 +35,7 @@ var literalsRule = core.Rule{Name: "ValuesOfCorrectType", RuleFunc: func(events 
 	})
 }}
 
-// literals checks one literal. What variables in it may be is another rule's.
+// literals checks one literal. Another rule checks the variables in it.
 type literals struct {
 	schema *ast.Schema
 	add    core.AddErrFunc
@@ -135,7 +135,7 @@ func (l literals) scalar(name string, v *ast.Value, path []string) {
 
 func isText(v *ast.Value) bool { return v.Kind == ast.StringValue || v.Kind == ast.BlockValue }
 
-// shown is a literal in a message. Texts are left out: one may be a password.
+// shown returns a literal for a message. It leaves out texts, because one may be a password.
 func shown(v *ast.Value) string {
 	switch {
 	case isText(v):
@@ -148,8 +148,8 @@ func shown(v *ast.Value) string {
 	return shorten(v.Raw)
 }
 
-// fromLiteral returns the value of a literal that has been validated and has no variables: a default. It is what
-// coerceVariables makes of the same value in JSON.
+// fromLiteral returns the value of a default: a validated literal without variables. coerceVariables returns the same
+// for this value in JSON.
 func fromLiteral(schema *ast.Schema, t *ast.Type, v *ast.Value) any {
 	switch {
 	case v.Kind == ast.NullValue:

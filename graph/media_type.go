@@ -15,8 +15,8 @@ type mediaType struct {
 	parameters    map[string]string // by their names in small letters
 }
 
-// parseMediaType reads one media type with its parameters. It is false for what does not follow the RFC to its end,
-// and for two parameters of one name, because another reader could take the other one.
+// parseMediaType reads one media type with its parameters. It returns false if the text does not follow the RFC to its
+// end, and for two parameters of one name, because another reader could take the other one.
 func parseMediaType(s string) (mediaType, bool) {
 	name, rest, _ := strings.Cut(s, ";")
 	kind, subtype, _ := strings.Cut(strings.Trim(name, blanks), "/")
@@ -48,8 +48,8 @@ func parseMediaType(s string) (mediaType, bool) {
 	return m, true
 }
 
-// cutValue reads the value of a parameter, a token or a quoted string (RFC 9110 section 5.6.4), and returns what
-// stands behind it.
+// cutValue reads the value of a parameter, a token or a quoted string (RFC 9110 section 5.6.4). It returns the rest of
+// the text, too.
 func cutValue(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		rest = strings.TrimLeft(s, tchar)
@@ -72,7 +72,7 @@ func cutValue(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// endsParameter says that what stands behind a parameter is the end or the next one.
+// endsParameter reports whether the rest of the text is empty or begins with the next parameter.
 func endsParameter(rest string) bool {
 	rest = strings.TrimLeft(rest, blanks)
 	return rest == "" || rest[0] == ';'
@@ -80,8 +80,8 @@ func endsParameter(rest string) bool {
 
 func isToken(s string) bool { return s != "" && strings.Trim(s, tchar) == "" }
 
-// splitList returns the members of a list, RFC 9110 section 5.6.1: header lines of one name are one list, and empty
-// members do not count. A comma within a quoted string does not separate.
+// splitList returns the members of a list, RFC 9110 section 5.6.1. Header lines of one name are one list, and empty
+// members do not count. A comma within a quoted string does not separate members.
 func splitList(lines []string) []string {
 	var members []string
 	add := func(member string) {

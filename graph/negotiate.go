@@ -14,11 +14,11 @@ const (
 	typeHTML    = "text/html"
 )
 
-// answerTypes are the media types that an operation can be answered with. Of those that a client likes as much, and
-// by the same range of its Accept, the first counts.
+// answerTypes are the media types of answers. If a client gives several the same quality, by the same range of its
+// Accept, the first of them is picked.
 var answerTypes = []string{typeJSON, typeGraphQL, typeEvents}
 
-// visitTypes are answerTypes, and what a browser likes best that opens the URL for a person.
+// visitTypes are answerTypes, and the media type that a browser prefers if a person opens the URL.
 var visitTypes = append(answerTypes, typeHTML)
 
 // weight is a quality, RFC 9110 section 12.4.2.
@@ -30,9 +30,9 @@ type acceptedRange struct {
 	quality float64
 }
 
-// negotiate picks one of the offered media types by the request's Accept, RFC 9110 section 12.5.1, or none if the
-// client accepts none. For each of them the most specific range counts. Of those that the client likes as much, the
-// one that it names first is picked.
+// negotiate picks one of the offered media types by the request's Accept, RFC 9110 section 12.5.1. It returns an empty
+// string if the client accepts none. For each offer the most specific range counts. Of offers with the same quality it
+// picks the one whose range comes first.
 func negotiate(header http.Header, offers []string) string {
 	members := splitList(header.Values("Accept"))
 	if len(members) == 0 {
@@ -57,8 +57,8 @@ func negotiate(header http.Header, offers []string) string {
 	return picked
 }
 
-// parseRange reads a member of an Accept header. What does not follow the RFC does not count, and neither does what
-// excludes a media type with parameters that ours do not have.
+// parseRange reads a member of an Accept header. It returns false if the member does not follow the RFC, or excludes a
+// media type with parameters that ours do not have.
 func parseRange(member string) (acceptedRange, bool) {
 	m, ok := parseMediaType(member)
 	r := acceptedRange{mediaType: m, quality: 1}
@@ -74,8 +74,8 @@ func parseRange(member string) (acceptedRange, bool) {
 	return r, ok && (r.quality > 0 || len(m.parameters) == known)
 }
 
-// mostSpecific returns the place of the range that decides on a media type, or -1. Of two that are as specific, the
-// better one does.
+// mostSpecific returns the index of the range that decides about a media type, or -1. Of two equally specific ranges
+// the one with the higher quality decides.
 func mostSpecific(ranges []acceptedRange, offer string) int {
 	found, precedence := -1, 0
 	for i, r := range ranges {
@@ -87,9 +87,9 @@ func mostSpecific(ranges []acceptedRange, offer string) int {
 	return found
 }
 
-// precedence says how specific the range is about a media type of ours, which is sent in UTF-8; 0 if it does not
-// include it. Parameters that are none of ours are passed over, because clients put their own beside types that they
-// read without as well.
+// precedence returns how specific the range is about a media type of ours, which is sent in UTF-8, or 0 if it does not
+// include it. It ignores parameters that ours do not have, because clients add parameters to types that they also read
+// without them.
 func (r acceptedRange) precedence(offer string) int {
 	kind, subtype, _ := strings.Cut(offer, "/")
 	charset, named := r.parameters["charset"]
@@ -108,13 +108,13 @@ func (r acceptedRange) precedence(offer string) int {
 	return 0
 }
 
-// isUTF8 says that a charset is UTF-8, which some clients write without its hyphen.
+// isUTF8 reports whether a charset is UTF-8, which some clients write without its hyphen.
 func isUTF8(charset string) bool {
 	return strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }
 
-// isJSON says that the request's content is JSON in UTF-8: RFC 9110 section 8.3. Two Content-Types are none, because
-// another reader could take the other one.
+// isJSON reports whether the request's content is JSON in UTF-8, RFC 9110 section 8.3. It returns false for two
+// Content-Types, because another reader could take the other one.
 func isJSON(header http.Header) bool {
 	lines := header.Values("Content-Type")
 	if len(lines) != 1 {
@@ -125,7 +125,7 @@ func isJSON(header http.Header) bool {
 	return ok && m.kind+"/"+m.subtype == typeJSON && (!named || isUTF8(charset))
 }
 
-// isEncoded says that the request's content is compressed or the like: RFC 9110 section 8.4.
+// isEncoded reports whether the request's content is compressed or encoded in another way, RFC 9110 section 8.4.
 func isEncoded(header http.Header) bool {
 	for _, coding := range splitList(header.Values("Content-Encoding")) {
 		if !strings.EqualFold(coding, "identity") {

@@ -21,7 +21,7 @@ type notifications struct {
 	withTx auth.WithTx
 }
 
-// unread counts what the viewer has not read; the rule of Event makes it the viewer's.
+// unread counts the notifications that the viewer has not read. The policy of Event hides those of other people.
 func (n *notifications) unread(ctx context.Context) (int, error) {
 	return n.client.Event.Query().Where(event.ReadAtIsNil()).Count(ctx)
 }
@@ -41,7 +41,7 @@ func (n *notifications) markRead(ctx context.Context, input MarkNotificationsRea
 		if err != nil {
 			return err
 		}
-		payload.UnreadCount, err = tx.Event.Query().Where(event.ReadAtIsNil()).Count(ctx) // here: what fails has marked nothing
+		payload.UnreadCount, err = tx.Event.Query().Where(event.ReadAtIsNil()).Count(ctx) // inside the transaction: if this fails, nothing is marked
 		return err
 	}); err != nil {
 		return nil, err

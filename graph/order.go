@@ -14,7 +14,7 @@ import (
 	"lorebridge/rule"
 )
 
-// order is by what a list is ordered: a column, and the ids of the rows that have the same in it.
+// order is the order of a list: by a column, and by id for rows that have the same value in it.
 type order[N any] struct {
 	table, column string
 	place         func(row *N) place
@@ -22,13 +22,13 @@ type order[N any] struct {
 	descending    bool
 }
 
-// place is where a row is in an order, or would be.
+// place is the place of a row in an order, whether the row exists or not.
 type place struct {
 	value any // of the column: a string or a time.Time
 	id    int
 }
 
-// String returns the value as cursors have it.
+// String returns the value in the form that cursors have.
 func (p place) String() string {
 	if moment, ok := p.value.(time.Time); ok {
 		return moment.UTC().Format(time.RFC3339Nano)
@@ -95,8 +95,8 @@ var (
 	newestRequests  = knowledgeRequestOrders[KnowledgeRequestOrderFieldCreatedAt]
 )
 
-// towards returns the order in this direction, or as it is if none is asked for: texts from A to Z, the newest
-// moments first.
+// towards returns the order in this direction. Without a direction, texts go from A to Z and times from the newest to
+// the oldest.
 func (o order[N]) towards(direction *OrderDirection) order[N] {
 	if direction != nil {
 		o.descending = *direction == OrderDirectionDesc
@@ -104,7 +104,7 @@ func (o order[N]) towards(direction *OrderDirection) order[N] {
 	return o
 }
 
-// name is the order as its cursors name it, in either direction.
+// name returns the name of the order in cursors, which is the same for both directions.
 func (o order[N]) name() string { return o.table + "." + o.column }
 
 // edge returns the row with its cursor.
@@ -113,8 +113,8 @@ func (o order[N]) edge(row *N) *Edge[N] {
 	return &Edge[N]{Node: row, Cursor: Cursor{Order: o.name(), Value: at.String(), ID: at.id}}
 }
 
-// find returns the place of a cursor, or nil where none is given. It refuses those of other lists and orders, which
-// cannot be compared.
+// find returns the place of a cursor, or nil if there is no cursor. It returns an error for cursors of other lists and
+// orders, which cannot be compared.
 func (o order[N]) find(argument string, c *Cursor) (*place, error) {
 	if c == nil {
 		return nil, nil //nolint:nilnil // no cursor is given, and so no place
@@ -129,14 +129,14 @@ func (o order[N]) find(argument string, c *Cursor) (*place, error) {
 	return nil, rule.Inputf(argument, "is not a cursor of this list in this order: give one as this server returned it")
 }
 
-// side is what lies on one side of a place.
+// side is the part of a list on one side of a place.
 type side struct {
 	of        *place
 	following bool
-	including bool // what is at the place
+	including bool // the row at the place, too
 }
 
-// on is true of the rows on the side.
+// on returns the condition for the rows on the side.
 func (o order[N]) on(s side) func(*sql.Selector) {
 	operator := " < "
 	if s.following != o.descending {
@@ -154,7 +154,7 @@ func (o order[N]) on(s side) func(*sql.Selector) {
 	}
 }
 
-// sort puts rows into the order, or into its reverse.
+// sort returns what puts rows into the order, or into its reverse.
 func (o order[N]) sort(reversed bool) func(*sql.Selector) {
 	term := sql.Asc
 	if o.descending != reversed {

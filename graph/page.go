@@ -54,8 +54,8 @@ type bounds struct {
 	after, before *Cursor
 }
 
-// checked refuses pages that are too long, and gives one where none is asked for: without a limit everything would be
-// read.
+// checked returns an error for pages that are too long. If there are no bounds, it adds a limit, because without one
+// the whole list would be read.
 func (b bounds) checked() (bounds, error) {
 	for name, n := range map[string]*int{"first": b.first, "last": b.last} {
 		if n != nil && (*n < 0 || *n > maxPage) {
@@ -80,9 +80,9 @@ type query[Q, N any, P, O ~func(*sql.Selector)] interface {
 	Collect(op *graphql.OperationContext, sets []ast.SelectionSet, columns ...string) Q
 }
 
-// connect reads the page of a list that the bounds name, as the Relay specification defines it: of what lies between
-// the cursors the first rows, and of these the last. The count and what lies around the page are of the whole list,
-// whatever the cursors. Nothing is read that isn't selected.
+// connect reads the page of a list as the Relay specification defines it. Of the rows between the cursors it takes the
+// first ones, and of these the last ones. The total count, hasPreviousPage and hasNextPage are about the whole list,
+// not only about the rows between the cursors. connect reads only what is selected.
 func connect[Q query[Q, N, P, O], N any, P, O ~func(*sql.Selector)](
 	ctx context.Context, list Q, b bounds, by order[N],
 ) (*Connection[N], error) {
@@ -151,34 +151,34 @@ func readWindow[Q query[Q, N, P, O], N any, P, O ~func(*sql.Selector)](
 	return w, nil
 }
 
-// window is the rows of a page, and what lies around them.
+// window has the rows of a page, and what is known about the list around them.
 type window[N any] struct {
 	rows                 []*N
 	preceding, following beyond
 }
 
-// beyond is whether the list goes on: that is known, or there is a place to look.
+// beyond is whether the list goes on: either that is known, or there is a side to look at.
 type beyond struct {
 	known, exists bool
 	at            side
 }
 
-// newWindow makes a window of the rows between the cursors, which are in the order in which they were read, one more
-// than the limit if there are more.
+// newWindow makes a window of the rows between the cursors. They are in the order in which they were read. If there
+// are more rows than the limit, there is one more.
 func newWindow[N any](rows []*N, limit int, backwards bool, by order[N], after, before *place) *window[N] {
 	more := len(rows) > limit
 	rows = rows[:min(len(rows), limit)]
 	if backwards {
 		slices.Reverse(rows)
 	}
-	// Without a cursor there is nothing on its side but what the limit cut off.
+	// Without a cursor the list has on its side only the rows that the limit cut off.
 	w := &window[N]{
 		rows:      rows,
 		preceding: beyond{known: after == nil || backwards && more, exists: backwards && more},
 		following: beyond{known: before == nil || !backwards && more, exists: !backwards && more},
 	}
-	// Without rows the page is behind the cursor that it comes after, or, of a list read backwards, in front of the
-	// other one.
+	// Without rows the page is right after the cursor after, or right before the cursor before if the list was read
+	// backwards.
 	switch {
 	case len(rows) > 0:
 		start, end := by.place(rows[0]), by.place(rows[len(rows)-1])

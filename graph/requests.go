@@ -68,7 +68,7 @@ func (r *requests) respond(ctx context.Context, input RespondToRequestInput) (*R
 	return &RespondToRequestPayload{KnowledgeRequest: answered.Unwrap()}, nil
 }
 
-// pendingLike finds the pending request that an insertion met: the one that a unique index calls the same.
+// pendingLike returns the pending request with which an insertion was in conflict: a unique index calls both the same.
 func pendingLike(ctx context.Context, tx *ent.Client, m *ent.KnowledgeRequestMutation) (*ent.KnowledgeRequest, error) {
 	requester, _ := m.RequesterID()
 	same := []predicate.KnowledgeRequest{
@@ -94,7 +94,7 @@ func (r *requests) list(
 	if b, err = b.checked(); err != nil {
 		return nil, err
 	}
-	// The rule of KnowledgeRequest says this with OR, which no index orders; the box's own column has one.
+	// The policy of KnowledgeRequest has an OR for this, which no index orders. The column of the box has an index.
 	query := r.client.KnowledgeRequest.Query()
 	if box == RequestBoxReceived {
 		query.Where(knowledgerequest.OwnerID(viewer.UserID))

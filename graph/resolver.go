@@ -11,15 +11,15 @@ import (
 	"lorebridge/rule"
 )
 
-// Settings say who may do how much. (Config is gqlgen's.)
+// Settings has the administrators and the limit for requests. (Config is gqlgen's.)
 type Settings struct {
-	// Administrators are the e-mail addresses of those who see and end everybody's subscriptions.
+	// Administrators are the e-mail addresses of the people who may see and end all subscriptions.
 	Administrators []string `env:"ADMIN_EMAILS" help:"e-mail addresses of the accounts that may see and end subscriptions, separated by commas"`
 	// RequestsPerMinute is how many knowledge requests a person may make a minute.
 	RequestsPerMinute int `env:"REQUESTS_PER_MINUTE" envDefault:"60" help:"a whole number: knowledge requests a minute per person"`
 }
 
-// Validate names the variable that is wrong and what it may be.
+// Validate returns an error that names the variable that is wrong, and what it may be.
 func (s Settings) Validate() error {
 	if s.RequestsPerMinute < 1 {
 		return fmt.Errorf("REQUESTS_PER_MINUTE is %d: it must be at least 1", s.RequestsPerMinute)

@@ -13,18 +13,18 @@ import (
 	"lorebridge/outbox"
 )
 
-// MarshalTime writes the scalar Time as events do: in UTC with three decimals, always.
+// MarshalTime writes the scalar Time in the form that events have: in UTC with three decimals.
 func MarshalTime(t time.Time) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
 		_, _ = io.WriteString(w, `"`+outbox.FormatTime(t)+`"`) // into the executor's buffer
 	})
 }
 
-// moments is date-time of RFC 3339, section 5.6, of which time.Parse takes more. T and Z may be in lower case.
+// moments is date-time of RFC 3339, section 5.6. time.Parse accepts more. T and Z may be in lower case.
 var moments = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
-// UnmarshalTime reads the scalar Time from any RFC 3339 string whose moment the database can hold and compare: in UTC
-// of the years 1 to 9999, to the nanosecond. So there are no leap seconds.
+// UnmarshalTime reads the scalar Time from any RFC 3339 string whose time the database can store and compare: in the
+// years 1 to 9999 of UTC, to the nanosecond. It accepts no leap seconds.
 func UnmarshalTime(v any) (time.Time, error) {
 	if text, ok := v.(string); ok && moments.MatchString(text) {
 		t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(text))
@@ -55,8 +55,8 @@ func UnmarshalID(v any) (int, error) {
 	return id, nil
 }
 
-// readers are the scalars whose texts have rules of their own. A literal or a variable is held to them before
-// anything runs.
+// readers holds the scalars whose texts have rules of their own. Literals and variables are checked against them
+// before anything runs.
 var readers = map[string]func(text string) error{
 	"ID":     readerOf(UnmarshalID),
 	"Time":   readerOf(UnmarshalTime),

@@ -12,13 +12,13 @@ import (
 	"lorebridge/rule"
 )
 
-// sessionEnded says that the session of the request or the connection of ctx has ended, and with it ctx.
+// sessionEnded reports whether ctx has ended because the session of its request or connection did.
 func sessionEnded(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), auth.ErrSessionEnded)
 }
 
-// stillSignedIn refuses an operation whose session has ended since its request began: its body may have taken long to
-// arrive. And it refuses one whose session could not be read: nobody knows who is asking.
+// stillSignedIn rejects an operation whose session has ended since its request began, because the body may have taken
+// long to arrive. It also rejects an operation whose session could not be read, because its viewer is unknown.
 type stillSignedIn struct{}
 
 var _ graphql.OperationContextMutator = stillSignedIn{}
@@ -36,7 +36,8 @@ func (stillSignedIn) MutateOperationContext(ctx context.Context, _ *graphql.Oper
 	return nil
 }
 
-// keepBack answers nothing that a query found out while its session ended. What a mutation has done is answered.
+// keepBack replaces the response of a query whose session ended meanwhile by an error. The response of a mutation is
+// kept, because the mutation has run.
 func keepBack(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 	response := next(ctx)
 	if response == nil || !sessionEnded(ctx) || !graphql.HasOperationContext(ctx) || graphql.GetOperationContext(ctx).Operation == nil ||

@@ -24,13 +24,13 @@ const (
 	maxOperations = 50
 	// maxOperationID is how many bytes the client's name of an operation may have.
 	maxOperationID = 256
-	// closeTimeout is how long a client may take to answer that its connection is closed.
+	// closeTimeout is how long a client may take to answer a close frame.
 	closeTimeout = 2 * time.Second
 	// maxCloseReason is how many bytes fit into a close frame, RFC 6455 section 5.5.
 	maxCloseReason = 123
 )
 
-// How the connection of a client is closed that breaks the protocol; graphql-ws's PROTOCOL.md has the codes.
+// How the server closes a connection whose client breaks the protocol. graphql-ws's PROTOCOL.md has the codes.
 var (
 	errInvalidMessage = closing{4400, "Invalid message received"}
 	errTooEarly       = closing{4401, "Unauthorized: send connection_init first"}
@@ -42,7 +42,7 @@ var (
 )
 
 // socket is a connection that speaks graphql-transport-ws. One goroutine reads the client's messages, and each
-// operation has one of its own; an id means one operation at a time, and nothing is sent for one that has ended.
+// operation has a goroutine of its own. An id means one operation at a time, and nothing is sent after its end.
 type socket struct {
 	conn       *websocket.Conn
 	connection *connection
@@ -68,7 +68,7 @@ type socket struct {
 	// runningMu guards what follows, and is held while a message of an operation is sent.
 	runningMu sync.Mutex
 	running   map[string]*running // by the client's ids
-	count     int                 // of operations that have not ended, those that the client has left among them
+	count     int                 // of operations that have not ended, also of those that the client has left
 }
 
 // running is an operation.
@@ -101,7 +101,8 @@ func (m envelope) encode() ([]byte, error) {
 	return append(data, '}'), nil
 }
 
-// newSocket returns the socket of conn, which is closed when ctx ends: with its cause. Whoever has it calls finish.
+// newSocket returns the socket of conn, which is closed when ctx ends, with the cause of ctx. The caller must call
+// finish.
 func newSocket(ctx context.Context, conn *websocket.Conn, connection *connection, t webSockets,
 	exec graphql.GraphExecutor, header http.Header,
 ) *socket {
@@ -126,14 +127,14 @@ func newSocket(ctx context.Context, conn *websocket.Conn, connection *connection
 	return s
 }
 
-// last is how the connection is closed that an error has ended.
+// last returns how to close a connection that err has ended.
 func (s *socket) last(ctx context.Context, err error) closing {
-	var told closing
+	var known closing
 	var limited *auth.RateLimitError
 	var unavailable *rule.UnavailableError
 	switch {
-	case errors.As(err, &told):
-		return told
+	case errors.As(err, &known):
+		return known
 	case errors.As(err, &limited): // graphql-ws connects again after this
 		return closing{websocket.StatusTryAgainLater, "too many connections: close some, or try again later"}
 	case errors.As(err, &unavailable):
@@ -148,10 +149,10 @@ func (s *socket) last(ctx context.Context, err error) closing {
 	return closing{4500, "Internal server error"}
 }
 
-// finish closes the connection if it is not, and returns when nothing of it is left.
+// finish closes the connection if it is still open, and returns when nothing of it is left.
 func (s *socket) finish() {
 	s.connection.end(context.Canceled)
-	for err := error(nil); err == nil; { // what the client sent before it knew
+	for err := error(nil); err == nil; { // what the client sent before it got the close frame
 		_, _, err = s.read()
 	}
 	<-s.closed
@@ -161,8 +162,8 @@ func (s *socket) finish() {
 	s.await(false)
 }
 
-// run answers the client's messages until its connection is closed. What breaks the protocol closes it; then the only
-// thing left to read is how the client closes it.
+// run answers the client's messages until its connection is closed. A message that breaks the protocol closes the
+// connection. After that run reads only the client's close frame.
 func (s *socket) run(ctx context.Context) {
 	for {
 		kind, data, err := s.read()
@@ -180,15 +181,15 @@ func (s *socket) run(ctx context.Context) {
 	}
 }
 
-// message is what a client sends.
+// message is a message of a client.
 type message struct {
 	kind, id string
-	payload  any             // as rule.Object has it
+	payload  any             // as rule.Object returns it
 	problem  *gqlerror.Error // in the payload
 }
 
-// readMessage reads a message as strictly as the body of a request. Only what is wrong in the payload of an operation
-// is left to it: the others of the connection go on.
+// readMessage reads a message as strictly as the body of a request. A fault in the payload of an operation is an error
+// of this operation only, and the message is sound: the other operations of the connection go on.
 func readMessage(data []byte) (m message, sound bool) {
 	members, problem := decodeObject("message", data)
 	if problem != nil {
@@ -207,8 +208,8 @@ func readMessage(data []byte) (m message, sound bool) {
 	return m, sound && (isText || members["id"] == nil)
 }
 
-// receive does what a message of the client asks for. The context that it returns is that of the messages that follow.
-// An error ends the connection.
+// receive handles a message of the client. It returns the context for the messages that follow. An error ends the
+// connection.
 func (s *socket) receive(ctx context.Context, kind websocket.MessageType, data []byte) (context.Context, error) {
 	started := graphql.Now()
 	m, sound := readMessage(data)
@@ -250,7 +251,7 @@ func (s *socket) receive(ctx context.Context, kind websocket.MessageType, data [
 	return ctx, errInvalidMessage
 }
 
-// initiate lets the client send operations, and has it pinged.
+// initiate handles connection_init: from then on the client may send operations, and gets pings.
 func (s *socket) initiate(ctx context.Context, payload map[string]any) (context.Context, error) {
 	s.initiated = true
 	s.initTimeout.Stop()
@@ -262,7 +263,7 @@ func (s *socket) initiate(ctx context.Context, payload map[string]any) (context.
 	return ctx, s.send(envelope{kind: "connection_ack"})
 }
 
-// ping asks the client from time to time whether it is there.
+// ping regularly sends a ping until the connection ends.
 func (s *socket) ping() {
 	ticker := time.NewTicker(s.times.Ping)
 	defer ticker.Stop()
@@ -279,7 +280,7 @@ func (s *socket) ping() {
 	}
 }
 
-// await notes that a pong is awaited, or has come. One that does not come ends the connection.
+// await records that a pong is awaited, or has come. If it does not come in time, the connection ends.
 func (s *socket) await(pong bool) {
 	s.pongMu.Lock()
 	defer s.pongMu.Unlock()
@@ -294,7 +295,7 @@ func (s *socket) await(pong bool) {
 	}
 }
 
-// answerPing sends back what the client has sent.
+// answerPing sends a pong with the payload of the client's ping.
 func (s *socket) answerPing(payload map[string]any) error {
 	answer := envelope{kind: "pong"}
 	if payload != nil {
@@ -306,7 +307,7 @@ func (s *socket) answerPing(payload map[string]any) error {
 	return s.send(answer)
 }
 
-// subscribe runs an operation beside the others. What is wrong with it is an error for its id.
+// subscribe runs an operation beside the others. A fault of the operation is sent as an error for its id.
 func (s *socket) subscribe(ctx context.Context, m message, started time.Time) error {
 	params, problem := paramsOf(m)
 	op := &running{id: m.id}
@@ -354,7 +355,7 @@ func paramsOf(m message) (*graphql.RawParams, *gqlerror.Error) {
 	return newParams(members)
 }
 
-// operate runs an operation and sends its responses, and then how it has ended.
+// operate runs an operation, sends its responses, and then sends how it has ended.
 func (s *socket) operate(ctx context.Context, op *running, operation *graphql.OperationContext) {
 	var failed gqlerror.List
 	defer func() {
@@ -383,8 +384,8 @@ func (s *socket) next(op *running, response []byte) {
 	}
 }
 
-// end counts an operation out, and sends that it is complete, or why it failed, unless the client has left it. Where
-// the connection ends it is not complete.
+// end removes an operation. Unless the client has left it, end sends that it is complete, or why it failed. It sends
+// nothing if the connection ends, because then the operation is not complete.
 func (s *socket) end(op *running, failed gqlerror.List) {
 	s.runningMu.Lock()
 	defer s.runningMu.Unlock()
@@ -406,7 +407,7 @@ func (s *socket) end(op *running, failed gqlerror.List) {
 	_ = s.send(envelope{kind: "complete", id: op.id})
 }
 
-// leave ends an operation that the client does not want any more, if there is one.
+// leave ends an operation that the client has completed, if there is one.
 func (s *socket) leave(id string) {
 	s.runningMu.Lock()
 	defer s.runningMu.Unlock()
@@ -416,7 +417,7 @@ func (s *socket) leave(id string) {
 	}
 }
 
-// fail sends why there is nothing to be had of an operation.
+// fail sends the errors for which an operation has no result.
 func (s *socket) fail(id string, problems ...*gqlerror.Error) error {
 	payload, err := json.Marshal(problems)
 	if err != nil {
@@ -425,7 +426,7 @@ func (s *socket) fail(id string, problems ...*gqlerror.Error) error {
 	return s.send(envelope{kind: "error", id: id, payload: payload})
 }
 
-// send gives the client some time to take the message, and cuts it off if it does not.
+// send sends a message. If the client does not read it within StreamTimes.Write, the connection ends.
 func (s *socket) send(m envelope) error {
 	data, err := m.encode()
 	if err != nil {
@@ -434,7 +435,7 @@ func (s *socket) send(m envelope) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.times.Write)
 	defer cancel()
 	if err := s.conn.Write(ctx, websocket.MessageText, data); err != nil {
-		s.connection.end(context.Canceled) // nobody is left to be told anything
+		s.connection.end(context.Canceled) // nothing can be sent any more
 		return err
 	}
 	return nil

@@ -17,9 +17,9 @@ import (
 	"lorebridge/auth"
 )
 
-// eventStreams answers with server-sent events where the client likes them best: one operation for each request, as
-// the "distinct connections mode" of graphql-sse's PROTOCOL.md says. What it cannot read it rejects as
-// httpTransport does.
+// eventStreams answers with server-sent events if the client prefers them: one operation for each request, which is the
+// "distinct connections mode" of graphql-sse's PROTOCOL.md. A request that it cannot read it rejects as httpTransport
+// does.
 type eventStreams struct {
 	http        httpTransport
 	connections *connections
@@ -45,7 +45,7 @@ func (t eventStreams) Do(w http.ResponseWriter, r *http.Request, exec graphql.Gr
 		t.http.reject(w, typeJSON, http.StatusMethodNotAllowed, rejection)
 		return
 	}
-	if errs != nil { // sent in the stream, as PROTOCOL.md says: a browser would not show the body of a rejection
+	if errs != nil { // sent in the stream (PROTOCOL.md), because a browser does not show the body of an error status
 		s.next(exec.DispatchError(graphql.WithOperationContext(ctx, operation), errs), false)
 		s.complete()
 		return
@@ -78,7 +78,7 @@ func (t eventStreams) Do(w http.ResponseWriter, r *http.Request, exec graphql.Gr
 	s.finish(ctx, exec)
 }
 
-// eventStream is one answer.
+// eventStream is the answer to one request.
 type eventStream struct {
 	log     *slog.Logger
 	control *http.ResponseController
@@ -89,8 +89,8 @@ type eventStream struct {
 	begun  bool
 }
 
-// begin shows the client that its stream is open, and from time to time that it is alive, until the function it
-// returns is called.
+// begin sends an empty comment at once, and then regularly until stop is called, so that the client sees that its
+// stream is open.
 func (s *eventStream) begin(ctx context.Context, every time.Duration) (stop func()) {
 	s.write(":\n\n")
 	ctx, cancel := context.WithCancel(ctx)
@@ -120,7 +120,7 @@ func (s *eventStream) answer(ctx context.Context, exec graphql.GraphExecutor, op
 	}
 }
 
-// finish ends a subscription, and says why where its client can do something about it.
+// finish ends a subscription. It sends the reason if the client can do something about it.
 func (s *eventStream) finish(ctx context.Context, exec graphql.GraphExecutor) {
 	err := context.Cause(ctx)
 	switch {
@@ -142,8 +142,8 @@ func (s *eventStream) next(response *graphql.Response, ran bool) {
 
 func (s *eventStream) complete() { s.write("event: complete\ndata:\n\n") }
 
-// write gives the client some time to take the text: what the server gives is for a whole answer. The first text
-// comes behind the headers.
+// write sends a text, and the headers before the first one. The client has StreamTimes.Write to read it, because the
+// deadline of the server is for a whole answer.
 func (s *eventStream) write(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +166,7 @@ func (s *eventStream) write(text string) {
 	}
 }
 
-// rejectConnection answers a request that wanted a connection and gets none.
+// rejectConnection answers a request that connections.begin did not accept.
 func (t httpTransport) rejectConnection(w http.ResponseWriter, err error) {
 	if limited, ok := errors.AsType[*auth.RateLimitError](err); ok {
 		problem := failure(codeRateLimited, "too many connections: "+limited.Error())

@@ -11,7 +11,7 @@ import (
 	"lorebridge/rule"
 )
 
-// errAdministrators is told to whoever is none.
+// errAdministrators is the error for people who are no administrators.
 var errAdministrators = errors.New("this is for administrators: ADMIN_EMAILS names them")
 
 // storedSubscriptions resolves the fields that administrators have: everybody's stored subscriptions.
@@ -70,11 +70,12 @@ func (s *storedSubscriptions) list(ctx context.Context, state *storedsubscriptio
 	if order != nil {
 		by = storedSubscriptionOrders[order.Field].towards(order.Direction)
 	}
-	// The rule of StoredSubscription shows people their own; administrators see everybody's.
+	// The policy of StoredSubscription shows people only their own. Administrators see all.
 	return connect(auth.AsSystem(ctx), query, b, by)
 }
 
-// get returns a subscription by its id. To whoever is no administrator none exists, not even their own.
+// get returns a subscription by its id. For people who are no administrators it returns rule.ErrNotFound, even for
+// their own subscriptions.
 func (s *storedSubscriptions) get(ctx context.Context, id int) (ent.Noder, error) {
 	err := s.administers(ctx)
 	if errors.Is(err, errAdministrators) {

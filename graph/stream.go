@@ -12,18 +12,18 @@ import (
 	"lorebridge/auth"
 )
 
-// streamed runs operations for connections, where an answer can have many responses and nobody may wait for the end
-// of its context.
+// streamed runs operations for connections. There an answer can have many responses, and its context must end even if
+// nobody waits for that.
 type streamed struct {
 	graphql.GraphExecutor
 	// timeout is how long a query or a mutation may take.
 	timeout time.Duration
-	// failed says that a subscription ended with an error: by itself, or with the response that it returns.
+	// failed handles the error with which a subscription ended. If it returns a response, that is sent.
 	failed func(ctx context.Context, err *gqlerror.Error) *graphql.Response
 }
 
-// DispatchOperation is that of graphql.GraphExecutor. The context it returns ends with the answer: when the handler
-// has been asked for what follows the last response.
+// DispatchOperation implements graphql.GraphExecutor. The context that it returns ends when the handler has returned
+// nil, after the last response.
 func (s streamed) DispatchOperation(ctx context.Context, operation *graphql.OperationContext) (graphql.ResponseHandler, context.Context) {
 	var cancel context.CancelFunc
 	why := make(chan error, 1)
@@ -50,7 +50,7 @@ func (s streamed) DispatchOperation(ctx context.Context, operation *graphql.Oper
 	}, ctx
 }
 
-// last is the response that follows the last one of the executor, if there is one.
+// last returns the response that follows the last one of the executor, or nil.
 func (s streamed) last(ctx context.Context, subscribes bool, why <-chan error) *graphql.Response {
 	var err error
 	switch {

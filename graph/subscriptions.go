@@ -13,18 +13,18 @@ import (
 	"lorebridge/rule"
 )
 
-// Subscriptions carries the subscriptions: realtime.Subscriptions do. Whether a call registers one, delivers to one or
-// streams, it reads from the context, so resolvers do not.
+// Subscriptions registers, delivers and ends subscriptions. realtime.Subscriptions implements it. It reads from the
+// context whether a call registers a subscription, delivers to one or streams, so resolvers need not know.
 type Subscriptions interface {
 	bridge.Feeds
-	// Register stores a subscription that came by POST and returns its first answer, with the channel that its results
-	// will be sent to; the channel is empty if there will be none: then the answer says why, or was all there is.
+	// Register stores a subscription that came by POST. It returns the first answer, and the channel of the results.
+	// The channel is empty if no results follow: then the answer has the reason, or is the only result.
 	Register(ctx context.Context, exec graphql.GraphExecutor, operation *graphql.OperationContext) (answer *graphql.Response, channel string)
-	// End ends a subscription by its id. One that is not there, or has ended, is bridge.ErrNotFound.
+	// End ends a subscription by its id. It returns bridge.ErrNotFound if there is none, or it has ended.
 	End(ctx context.Context, id int, reason string) error
 }
 
-// resolve is bridge.Resolve for a topic of our log. Of gets rows.
+// resolve is bridge.Resolve for a topic of our log. of gets the row of an event.
 func resolve[T any](ctx context.Context, feeds bridge.Feeds, topic outbox.Topic, s bridge.Source[T],
 	of func(context.Context, *ent.Event) (*T, error),
 ) (<-chan *T, error) {
@@ -57,7 +57,7 @@ func (s *subscriptions) knowledgeRequestAnswered(ctx context.Context) (<-chan *e
 	return resolve(ctx, s.feeds, outbox.AnswersTo(viewer.UserID), bridge.Source[ent.KnowledgeRequest]{}, s.requestOf)
 }
 
-// knowledgeRequestChanged ends with the answer: a request changes once.
+// knowledgeRequestChanged ends with the answer, because a request changes only once.
 func (s *subscriptions) knowledgeRequestChanged(ctx context.Context, id int) (<-chan *ent.KnowledgeRequest, error) {
 	if _, err := auth.FromContext(ctx); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (s *subscriptions) knowledgeRequestChanged(ctx context.Context, id int) (<-
 	}, func(ctx context.Context, _ *ent.Event) (*ent.KnowledgeRequest, error) { return now(ctx) })
 }
 
-// viewerActed reaches the device that acted, too: a client knows what it has done by the request's id.
+// viewerActed also reaches the device that acted. A client knows its own actions by the id of the request.
 func (s *subscriptions) viewerActed(ctx context.Context) (<-chan *ent.KnowledgeRequest, error) {
 	viewer, err := auth.FromContext(ctx)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *subscriptions) notificationReceived(ctx context.Context) (<-chan *ent.E
 	}
 	return resolve(ctx, s.feeds, outbox.NotificationsOf(viewer.UserID), bridge.Source[ent.Event]{},
 		func(ctx context.Context, e *ent.Event) (*ent.Event, error) {
-			// Read again: by now it may have been marked as read.
+			// Not e itself: the notification may have been marked as read meanwhile.
 			notification, err := s.client.Event.Get(ctx, e.ID)
 			return present(notification, err)
 		})
@@ -108,7 +108,7 @@ func (s *subscriptions) knowledgePublished(ctx context.Context) (<-chan *ent.Kno
 		})
 }
 
-// requestOf is the request that an event is about.
+// requestOf returns the request that an event is about, or nil if it was deleted.
 func (s *subscriptions) requestOf(ctx context.Context, e *ent.Event) (*ent.KnowledgeRequest, error) {
 	if e.RequestID == nil { // deleted meanwhile
 		return nil, nil //nolint:nilnil // nothing to emit
@@ -117,7 +117,7 @@ func (s *subscriptions) requestOf(ctx context.Context, e *ent.Event) (*ent.Knowl
 	return present(request, err)
 }
 
-// present leaves out what is gone.
+// present returns nil instead of the error for a row that was deleted.
 func present[T any](value *T, err error) (*T, error) {
 	if ent.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // nothing to emit
@@ -125,7 +125,7 @@ func present[T any](value *T, err error) (*T, error) {
 	return value, err
 }
 
-// signedIn is the right to what everybody with an account may see.
+// signedIn returns nil for everybody with an account.
 func signedIn(ctx context.Context) error {
 	_, err := auth.FromContext(ctx)
 	return err

@@ -8,8 +8,8 @@ import (
 	"lorebridge/rule"
 )
 
-// halfSurrogate returns the first escape in the strings of a document that is half of a surrogate pair, or nothing.
-// The parser would put U+FFFD in its place. Block strings and comments have no escapes.
+// halfSurrogate returns the first escape in the strings of a document that is half of a surrogate pair, or an empty
+// string. The parser would replace it by U+FFFD. Block strings and comments have no escapes.
 func halfSurrogate(document string) string {
 	if !strings.Contains(document, `\u`) {
 		return ""
@@ -39,7 +39,7 @@ func lineEnd(text string) int {
 	return len(text)
 }
 
-// blockEnd is how long the block string is with which text begins.
+// blockEnd returns the length of the block string at the beginning of text.
 func blockEnd(text string) int {
 	const quotes, escaped = `"""`, `\"""`
 	for i := len(quotes); i < len(text); i++ {
@@ -56,7 +56,7 @@ func blockEnd(text string) int {
 	return len(text)
 }
 
-// stringEnd is how long the string is with which text begins, and its first half of a surrogate pair.
+// stringEnd returns the length of the string at the beginning of text, and its first half of a surrogate pair.
 func stringEnd(text string) (end int, half string) {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {

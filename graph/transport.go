@@ -24,8 +24,8 @@ const (
 	DefaultTimeout = 30 * time.Second
 )
 
-// httpTransport answers GET and POST as the GraphQL-over-HTTP specification says, and everything else with why not.
-// It is the last transport: it supports every request.
+// httpTransport answers GET and POST by the GraphQL-over-HTTP specification, and every other request with an error. It
+// is the last transport, because it supports every request.
 type httpTransport struct {
 	log           *slog.Logger
 	timeout       time.Duration
@@ -149,7 +149,7 @@ func (t httpTransport) write(w http.ResponseWriter, answerType string, status in
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, err := w.Write(body)
-	if err == nil { // now: what waits for the answer to be out, waits for the end of this request
+	if err == nil { // now, because a waiter for the end of this request needs the answer sent
 		err = http.NewResponseController(w).Flush()
 	}
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
@@ -157,7 +157,7 @@ func (t httpTransport) write(w http.ResponseWriter, answerType string, status in
 	}
 }
 
-// retryAfter is when all that is UNAVAILABLE in an answer is worth another try, or zero if nothing is.
+// retryAfter returns the largest retryAfter of the UNAVAILABLE errors of an answer in seconds, or zero.
 func retryAfter(errs gqlerror.List) (seconds int) {
 	for _, err := range errs {
 		if after, ok := err.Extensions["retryAfter"].(int); ok && err.Extensions["code"] == codeUnavailable {
@@ -167,7 +167,7 @@ func retryAfter(errs gqlerror.List) (seconds int) {
 	return seconds
 }
 
-// encode writes a response without a second pass over its data, which is JSON already. There is data only where an
+// encode writes a response without a second pass over its data, which is JSON already. It writes data only if the
 // operation ran.
 func encode(log *slog.Logger, response *graphql.Response, ran bool) []byte {
 	var buf bytes.Buffer
@@ -181,7 +181,7 @@ func encode(log *slog.Logger, response *graphql.Response, ran bool) []byte {
 	}
 	marshal := func(name string, value any) {
 		encoded, err := json.Marshal(value)
-		if err != nil { // an extension that is no JSON: the rest of the answer is worth more than it
+		if err != nil { // an extension that is no JSON: the rest of the answer is still useful
 			log.Error("a part of an answer could not be written", slog.String("part", name), slog.Any("error", err))
 			return
 		}

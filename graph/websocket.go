@@ -16,7 +16,7 @@ import (
 
 const subprotocol = "graphql-transport-ws"
 
-// webSockets serves graphql-transport-ws, as graphql-ws's PROTOCOL.md says.
+// webSockets serves graphql-transport-ws. Its document is graphql-ws's PROTOCOL.md.
 type webSockets struct {
 	http        httpTransport
 	connections *connections
@@ -34,7 +34,7 @@ func (t webSockets) Do(w http.ResponseWriter, r *http.Request, exec graphql.Grap
 		t.http.reject(w, typeJSON, http.StatusBadRequest, badInput("Sec-WebSocket-Protocol", "offer the subprotocol "+subprotocol))
 		return
 	}
-	auth.Detach(r.Context()) // connection_init has the last word on whose session it is
+	auth.Detach(r.Context()) // connection_init decides whose session it is
 	ctx, connection, err := t.connections.begin(withoutCookies(r.Context()))
 	if err != nil {
 		t.http.rejectConnection(w, err)
@@ -64,7 +64,7 @@ func offersSubprotocol(header http.Header) bool {
 	return false
 }
 
-// authenticate lets the viewer of connection_init ask, or else the viewer of the upgrade, or nobody.
+// authenticate returns the context with the viewer of connection_init, or of the upgrade if connection_init has none.
 func (s *socket) authenticate(ctx context.Context, payload map[string]any) (context.Context, error) {
 	ctx, err := s.identify(ctx, payload)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *socket) authenticate(ctx context.Context, payload map[string]any) (cont
 		return ctx, s.connection.bind(ctx, viewer)
 	}
 	if unavailable, ok := errors.AsType[*rule.UnavailableError](nobody); ok {
-		return ctx, unavailable // who is asking stays unknown on this connection
+		return ctx, unavailable // the viewer would stay unknown on this connection
 	}
 	return ctx, nil
 }
