@@ -80,7 +80,7 @@ func TestASessionIsCarriedByACookieOrATokenNeverBoth(t *testing.T) {
 	a = h.ask(ada, `mutation { createKnowledge(input: {title: "x", content: ""}) { knowledge { id } } }`)
 	a.rejected("UNAUTHENTICATED")
 	if want := "this session has expired or been signed out, or never was: sign in again"; a.Errors[0].Message != want {
-		t.Errorf("told %q", a.Errors[0].Message)
+		t.Errorf("the message is %q", a.Errors[0].Message)
 	}
 	if got := h.ask(ada, `mutation { signOut { signedOut } }`).get("signOut", "signedOut"); got != "false" {
 		t.Errorf("signing out again: %s", got)
@@ -122,14 +122,14 @@ func TestAnUnknownAddressAndAWrongPasswordAnswerAlike(t *testing.T) {
 	unknown := h.ask(nobody, signIn, account("bob@example.com", "correct horse", "TOKEN"))
 	wrong.rejected("UNAUTHENTICATED")
 	if wrong.body != unknown.body || wrong.status != unknown.status {
-		t.Errorf("told apart:\n %s\n %s", wrong.body, unknown.body)
+		t.Errorf("the answers differ:\n %s\n %s", wrong.body, unknown.body)
 	}
 	if h.rows() != before {
 		t.Error("something is written")
 	}
 }
 
-func TestSigningInTooOftenIsRefusedByCode(t *testing.T) {
+func TestSigningInTooOftenIsRateLimited(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) { p.Auth.SignInsPerAccount, p.Auth.SignUpsPerAddress = 1, 1 })
 	h.ask(nobody, signIn, account("ada@example.com", "whatever it is", "TOKEN")).rejected("UNAUTHENTICATED")

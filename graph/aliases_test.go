@@ -155,8 +155,9 @@ func markSeen(seen map[string]bool, set ast.SelectionSet) {
 	}
 }
 
-// rewriter says the same in other words: each field under aliases, once or twice, what it selects in one place or in
-// two, bare or in fragments of every kind, under directives that change nothing, and beside fields that are skipped.
+// rewriter writes a selection in another way. Each field stands under aliases, once or twice. Its selection is in one
+// place or in two, alone or in fragments of every kind, under directives that change nothing, and beside skipped
+// fields.
 type rewriter struct {
 	random    *rand.Rand
 	names     int

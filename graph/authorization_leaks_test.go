@@ -10,7 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What a person may not see answers letter for letter like what does not exist: an answer that differs would tell.
+// A row that a person may not see has exactly the answer of a row that does not exist. Another answer would show that
+// it exists.
 func TestWhatIsHiddenIsLikeWhatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	s := build(t).set()
@@ -42,14 +43,14 @@ func TestWhatIsHiddenIsLikeWhatDoesNotExist(t *testing.T) {
 		hidden, absent := strconv.Itoa(s.ids[test.hidden]), strconv.Itoa(s.ids[test.hidden]+away)
 		got := s.ask(s.who(test.who), fmt.Sprintf(test.operation, hidden))
 		want := s.ask(s.who(test.who), fmt.Sprintf(test.operation, absent))
-		// A node that is not found is told by its id in quotes, and that differs.
+		// The message about a node that is not found has its id in quotes, which differs.
 		if got.status != want.status || got.body != strings.ReplaceAll(want.body, "'"+absent+"'", "'"+hidden+"'") {
 			t.Errorf("%s sees by %s that $%s is there:\n %s\n %s", test.who, title(test.operation), test.hidden, got.body, want.body)
 		}
 	}
 }
 
-// list is what a connection's page says.
+// list is a page of a connection.
 type list struct {
 	TotalCount  int
 	UnreadCount int
@@ -117,7 +118,7 @@ func TestACursorOpensNobodyElsesList(t *testing.T) {
 	}
 }
 
-func TestACursorOfAnotherOrderIsRefused(t *testing.T) {
+func TestACursorOfAnotherOrderIsRejected(t *testing.T) {
 	t.Parallel()
 	s := build(t).set()
 	byName := s.list(s.owner, `users`).Edges[0].Cursor

@@ -2,8 +2,8 @@ package graph_test
 
 import "testing"
 
-// The second half of the authorization table: what each mutation comes to for nobody, a stranger, the requester and the
-// owner, each in a scene of its own. What it refuses leaves every row as it was.
+// The second part of the authorization table: the outcome of each mutation for nobody, a stranger, the requester and
+// the owner, each in a scene of its own. A rejected mutation leaves every row as it was.
 var mutations = []row{
 	// Accounts.
 	{
@@ -123,7 +123,7 @@ var mutations = []row{
 		`UNAUTHENTICATED`, `NOT_FOUND`, same, same,
 	},
 
-	// Notifications: of other people's, nothing is said, not even that they are there.
+	// Notifications: an answer does not even show that those of other people exist.
 	{
 		`mutation { markNotificationsRead(input: {ids: [$asked, $granted]}) { marked unreadCount } }`,
 		`UNAUTHENTICATED`,
@@ -157,7 +157,7 @@ func TestEachMutationObeysEachPersonInWhatIsTheirs(t *testing.T) {
 				}
 				switch written := h.rows() != before; {
 				case written && len(a.Errors) > 0:
-					t.Errorf("%s is refused with %s, and something is written", who, a.code())
+					t.Errorf("%s is rejected with %s, and something is written", who, a.code())
 				case written:
 					s = nil // the next one gets a scene of their own
 				}

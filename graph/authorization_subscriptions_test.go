@@ -52,7 +52,7 @@ func TestEachPersonSubscribesToWhatIsTheirs(t *testing.T) {
 	}
 }
 
-// results subscribes a person as a stream does, and returns what reads the next result.
+// results subscribes a person as a stream does. next reads the next result.
 func (s *scene) results(p person, query string) (next func() string) {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(auth.NewContext(s.t.Context(), auth.Viewer{UserID: p.id}))
@@ -67,14 +67,14 @@ func (s *scene) results(p person, query string) (next func() string) {
 		s.t.Helper()
 		response := responses(ctx)
 		if response == nil || len(response.Errors) > 0 {
-			s.t.Fatalf("%s is told %+v", p.name, response)
+			s.t.Fatalf("%s gets %+v", p.name, response)
 		}
 		return s.outcome(answer{t: s.t, Data: response.Data})
 	}
 }
 
-// Whoever is not concerned is told nothing: the first thing they hear of is what comes after.
-func TestEachPersonIsToldWhatIsTheirs(t *testing.T) {
+// People who are not concerned get no result: the first result that they get is of a later event.
+func TestEachPersonGetsTheirOwnResults(t *testing.T) {
 	t.Parallel()
 	s := build(t).set()
 	four := []person{s.stranger, s.requester, s.owner, s.person("Asker")}
@@ -139,7 +139,7 @@ func TestEachPersonIsToldWhatIsTheirs(t *testing.T) {
 			want = `{knowledgePublished:{title:"Leaves",content:"the secret of leaves",owner:{name:"Owner",email:"owner@"}}}`
 		}
 		if got := published[p.id](); got != want {
-			t.Errorf("%s is told %s, want %s", p.name, got, want)
+			t.Errorf("%s gets %s, want %s", p.name, got, want)
 		}
 	}
 }

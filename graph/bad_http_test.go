@@ -30,7 +30,7 @@ func TestOtherMethodsAreNotServed(t *testing.T) {
 	}
 }
 
-// What never ran has no data and, for those who ask for the newer media type, a status that says so.
+// An operation that never ran has no data. With the newer media type its status is 400.
 func TestWhatNeverRanHasNoData(t *testing.T) {
 	t.Parallel()
 	h := build(t)
@@ -231,7 +231,7 @@ func TestPersistedQueries(t *testing.T) {
 	persisted(`"query":"`+long+`",`, "1", quoted).into(&struct{}{})
 	persisted("", "1", quoted).rejected("PERSISTED_QUERY_NOT_FOUND")
 
-	// What is refused for what is in it does not come in by its hash.
+	// A document that is rejected cannot be sent by its hash either.
 	bomb := "{ me { " + strings.Repeat("name ", 1000) + "} }"
 	sum = sha256.Sum256([]byte(bomb))
 	quoted = `"` + hex.EncodeToString(sum[:]) + `"`

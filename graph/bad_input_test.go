@@ -105,7 +105,7 @@ var badInputs = []input{
 	{"a type", `{ me { id } ... { ...a } } fragment a on Query { __type(name: "User") { name } }`, "GRAPHQL_VALIDATION_FAILED"},
 }
 
-func TestBadInputIsToldApartByItsCode(t *testing.T) {
+func TestEachBadInputHasItsCode(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	s := h.set()
@@ -130,7 +130,7 @@ func TestBadInputIsToldApartByItsCode(t *testing.T) {
 }
 
 // The same wrong types in variables, which are checked at another place than what stands in the document.
-func TestVariablesOfWrongTypesAreRefused(t *testing.T) {
+func TestVariablesOfWrongTypesAreRejected(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	s := h.set()
@@ -281,7 +281,7 @@ func TestTextsAreCheckedBeforeAnythingIsWritten(t *testing.T) {
 	}
 }
 
-func TestHalfOfASurrogatePairIsRefused(t *testing.T) {
+func TestHalfOfASurrogatePairIsRejected(t *testing.T) {
 	t.Parallel()
 	s := build(t).set()
 	before := s.rows()

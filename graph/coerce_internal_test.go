@@ -101,7 +101,7 @@ func throughJSON(t *testing.T, value any) (back any) {
 	return back
 }
 
-// What the reference cannot tell apart: the specification takes 4.0 for an Int, for there 4.0 is 4, and not for an ID.
+// The reference cannot show this difference: by the specification 4.0 is an Int, because it is 4, and no ID.
 func TestAFloatIsNoID(t *testing.T) {
 	t.Parallel()
 	for digits, want := range map[json.Number]string{"4": "", "4.0": "rejected", "4e0": "rejected", "40e-1": "rejected"} {

@@ -197,10 +197,10 @@ func TestTheOperationIsNamedWhereThereAreSeveral(t *testing.T) {
 		}
 		a.rejected("BAD_USER_INPUT:operationName")
 		if message := a.Errors[0].Message; !strings.Contains(message, test.want) || a.Data != nil {
-			t.Errorf("%s%s is answered %q, want it to say %q", test.query, test.name, message, test.want)
+			t.Errorf("%s%s is answered %q, want %q in it", test.query, test.name, message, test.want)
 		}
 	}
-	// Where nothing has a name of its own, validation says what is wrong.
+	// If names are missing or not unique, the error is one of validation.
 	h.post(ada, `{"query":"{ me { id } } query A { me { id } }"}`).rejected("GRAPHQL_VALIDATION_FAILED")
 	h.post(ada, `{"query":"query A { me { id } } query A { me { id } }","operationName":"A"}`).rejected("GRAPHQL_VALIDATION_FAILED")
 }

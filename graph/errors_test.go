@@ -18,7 +18,7 @@ import (
 
 const askRealtime = `{ me { name } realtime { channel } }`
 
-func TestAnErrorThatNobodyForesawIsToldToTheLogAlone(t *testing.T) {
+func TestAnUnknownErrorIsOnlyInTheLog(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) {
 		p.seams.Realtime = func(context.Context, int) (*graph.Realtime, error) { return nil, errors.New("the secret is 42") }
@@ -26,7 +26,7 @@ func TestAnErrorThatNobodyForesawIsToldToTheLogAlone(t *testing.T) {
 	a := h.ask(h.person("Ada"), askRealtime)
 	a.rejected("INTERNAL")
 	if a.status != http.StatusOK || a.Errors[0].Message != "internal error" || strings.Contains(a.body, "42") {
-		t.Errorf("the client is told %d %s", a.status, a.body)
+		t.Errorf("the client gets %d %s", a.status, a.body)
 	}
 	if logged := h.journal.takeErrors(); len(logged) != 1 || !strings.Contains(logged[0], "the secret is 42") || !strings.Contains(logged[0], "realtime") {
 		t.Errorf("the log has %q", logged)
@@ -43,7 +43,7 @@ func TestAPanicEndsOnlyItsField(t *testing.T) {
 		a := h.ask(ada, askRealtime)
 		a.rejected("INTERNAL")
 		if a.status != http.StatusOK || a.Errors[0].Message != "internal error" || strings.Contains(a.body, "42") {
-			t.Errorf("the client is told %d %s", a.status, a.body)
+			t.Errorf("the client gets %d %s", a.status, a.body)
 		}
 		if logged := h.journal.takeErrors(); len(logged) != 1 || !strings.Contains(logged[0], "the secret is 42") || !strings.Contains(logged[0], "errors_test.go") {
 			t.Errorf("the log has %q, want it once, with the stack", logged)

@@ -32,7 +32,7 @@ func TestAnItemThatPanicsIsNullAndTheOthersAreThere(t *testing.T) {
 	ctx, _ := executing(t)
 	list := marshalList(ctx, 3, 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		if at := graphql.GetFieldContext(ctx).Index; *at != i {
-			t.Errorf("item %d is told that it is %d", i, *at)
+			t.Errorf("item %d has the index %d", i, *at)
 		}
 		if i == 1 {
 			panic("of the test")

@@ -251,8 +251,8 @@ func TestPersistedQueriesByGET(t *testing.T) {
 	}
 }
 
-// A person who opens the API in a browser is led to the playground, if there is one. Programs are answered.
-func TestABrowserIsLedToThePlayground(t *testing.T) {
+// A person who opens the API in a browser is redirected to the playground, if there is one. Programs get an answer.
+func TestABrowserIsRedirectedToThePlayground(t *testing.T) {
 	t.Parallel()
 	h, without := build(t, func(p *plan) { p.Web.Playground = "on" }), build(t)
 	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"

@@ -47,7 +47,7 @@ type plan struct {
 	wrap   func(*ent.Client) *ent.Client // the client in whose place another one is used
 }
 
-// house is a server behind a real listener, with its log kept.
+// harness is a server behind a real listener, with its log kept.
 type harness struct {
 	t             testing.TB
 	client        *ent.Client
@@ -201,7 +201,7 @@ func (h *harness) mend(statement string, args ...any) {
 	must(h.t, conn.Close())
 }
 
-// tables are what a rejected mutation must leave as it was, with columns.
+// tables are the tables that a rejected mutation must leave as they were, with their columns.
 var tables = []struct{ name, columns string }{
 	{"users", "id, created_at, name, email, password_hash"},
 	{"sessions", "id, created_at, token_hash, expires_at, ended_at, user_id"},
@@ -212,7 +212,7 @@ var tables = []struct{ name, columns string }{
 	{"events", "id, created_at, kind, payload, read_at, recipient_id, request_id, knowledge_id"},
 }
 
-// rows is everything that is in the tables: what a refused mutation must leave as it was.
+// rows returns all rows of the tables, which a rejected mutation must leave as they were.
 func (h *harness) rows() string {
 	h.t.Helper()
 	var all strings.Builder
@@ -248,7 +248,7 @@ type answer struct {
 	cookies []*http.Cookie
 }
 
-// post sends body as it is. header holds pairs; the content type is JSON unless it says otherwise.
+// post sends body as it is. header holds pairs; the content type is JSON unless header has another.
 func (h *harness) post(p person, body string, header ...string) answer {
 	h.t.Helper()
 	request, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url+"/graphql", strings.NewReader(body))
@@ -311,7 +311,7 @@ func (h *harness) ask(p person, query string, variables ...map[string]any) answe
 	return h.post(p, string(body))
 }
 
-// goWords are words of Go's that say nothing to a client.
+// goWords are words of Go that mean nothing to a client.
 var goWords = regexp.MustCompile(`<nil>|%!|\b(u?int(8|16|32|64)?|float(32|64)|nil|slice|map|struct|interface|reflect|strconv|(un)?marshal\w*|json\.\w+|runtime|goroutine)\b`)
 
 // code is the code of the first error, or empty.

@@ -79,7 +79,7 @@ func TestOnlyPlainJSONIsRead(t *testing.T) {
 	}
 }
 
-// What is sent twice could be read as either, by whatever stands in front of us.
+// A proxy in front of the server could read either of two headers of one name.
 func TestAHeaderThatIsSentTwice(t *testing.T) {
 	t.Parallel()
 	h := build(t)
@@ -208,7 +208,7 @@ func TestTheAnswerIsWhatTheClientAccepts(t *testing.T) {
 	}
 	a := h.post(nobody, me, "Accept", "text/html")
 	if a.code() != "NOT_ACCEPTABLE" || a.Data != nil {
-		t.Errorf("what accepts nothing of ours is told %s", a.body)
+		t.Errorf("a client that accepts no type of ours gets %s", a.body)
 	}
 }
 
@@ -262,7 +262,7 @@ func TestNoAnswerMayBeKept(t *testing.T) {
 	}
 }
 
-// visit sends a request and returns the answer's head. It goes nowhere that it is led to.
+// visit sends a request and returns the answer's head. It follows no redirect.
 func (h *harness) visit(p person, method, path, body string, header ...string) *http.Response {
 	h.t.Helper()
 	request, err := http.NewRequestWithContext(h.t.Context(), method, h.url+path, strings.NewReader(body))

@@ -37,7 +37,7 @@ func TestAnUpdateLeavesWhatItDoesNotGive(t *testing.T) {
 	}
 }
 
-func TestDeletingAnItemDeniesThoseWhoWaitAndTellsEach(t *testing.T) {
+func TestDeletingAnItemDeniesAndNotifiesThoseWhoWait(t *testing.T) {
 	t.Parallel()
 	s := build(t).set()
 	s.ids["second"] = s.request(s.stranger, "item", "", "Me too?")
@@ -50,14 +50,14 @@ func TestDeletingAnItemDeniesThoseWhoWaitAndTellsEach(t *testing.T) {
 		t.Errorf("two waited, %d events", n)
 	}
 	for request, p := range map[string]person{"pending": s.requester, "second": s.stranger} {
-		told := s.eventOf(event.KindKnowledgeResponse, s.ids[request])
-		if *told.RecipientID != p.id || told.KnowledgeID != nil || !strings.HasSuffix(string(told.Payload), `,"status":"denied"}`) {
-			t.Errorf("$%s: the event is %v %s", request, told, told.Payload)
+		denial := s.eventOf(event.KindKnowledgeResponse, s.ids[request])
+		if *denial.RecipientID != p.id || denial.KnowledgeID != nil || !strings.HasSuffix(string(denial.Payload), `,"status":"denied"}`) {
+			t.Errorf("$%s: the event is %v %s", request, denial, denial.Payload)
 		}
 		want := `{notifications:{edges:[{node:{kind:"KNOWLEDGE_RESPONSE",request:{id:$` + request +
 			`,status:"DENIED",responseContent:null,respondedAt:T,knowledge:null}}}]}}`
 		if got := s.outcome(s.perform(p, `{ notifications(first: 1) { edges { node { kind request { id status responseContent respondedAt knowledge { id } } } } } }`)); got != want {
-			t.Errorf("%s is told\n %s, want\n %s", p.name, got, want)
+			t.Errorf("%s gets\n %s, want\n %s", p.name, got, want)
 		}
 	}
 	if s.count("knowledge") != 2 || s.count("knowledge_contents") != 2 {
@@ -108,7 +108,7 @@ func TestAMutationThatFailsHalfWayLeavesNothing(t *testing.T) {
 		h.mend(`DROP TRIGGER cut`)
 		a.rejected("INTERNAL")
 		if a.status != 200 || a.Errors[0].Message != "internal error" || len(a.cookies) > 0 {
-			t.Errorf("%s: the client is told %d %s %v", title(test.operation), a.status, a.body, a.cookies)
+			t.Errorf("%s: the client gets %d %s %v", title(test.operation), a.status, a.body, a.cookies)
 		}
 		if logged := strings.Join(h.journal.takeErrors(), "\n"); !strings.Contains(logged, "the disk is full of secrets") {
 			t.Errorf("%s: the log has only %s", title(test.operation), logged)
@@ -119,8 +119,8 @@ func TestAMutationThatFailsHalfWayLeavesNothing(t *testing.T) {
 	}
 }
 
-// Asking for an item, answering and deleting it at the same moment: whoever asked in time is answered once and told
-// once, whoever comes late finds nothing.
+// People ask for an item, answer and delete it at the same time. A person who asked in time gets one answer and one
+// event. A person who comes late finds nothing.
 func TestNobodyIsLeftWaitingForAnItemThatGoes(t *testing.T) {
 	t.Parallel()
 	h := build(t)
@@ -141,7 +141,7 @@ func TestNobodyIsLeftWaitingForAnItemThatGoes(t *testing.T) {
 		}
 	}) {
 		if code != "" && code != "NOT_FOUND" && code != "ALREADY_ANSWERED" {
-			t.Errorf("somebody is told %s", code)
+			t.Errorf("somebody gets %s", code)
 		}
 	}
 	requests, err := h.client.KnowledgeRequest.Query().All(h.system())

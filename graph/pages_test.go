@@ -42,8 +42,8 @@ var pagedLists = []paged{
 	{`storedSubscriptions(%s)`, "StoredSubscriptionConnection", `storedSubscriptions(%s)`, "subscribers", "true", map[string]string{"CREATED_AT": "created_at"}},
 }
 
-// pagedHouse has seven rows for each list, some of them alike in what they are ordered by. The reader has the id 1.
-func pagedHouse(t *testing.T) (*scene, person) {
+// pagedHarness has seven rows for each list, some of them alike in what they are ordered by. The reader has the id 1.
+func pagedHarness(t *testing.T) (*scene, person) {
 	t.Helper()
 	h := build(t, func(p *plan) { p.Graph.Administrators = []string{"reader0@example.com"} })
 	reader := h.person("Reader")
@@ -132,7 +132,7 @@ type page struct {
 // Each list, in each order and direction, with each of the sixteen combinations of its four arguments.
 func TestAPageIsThatOfASlice(t *testing.T) {
 	t.Parallel()
-	s, reader := pagedHouse(t)
+	s, reader := pagedHarness(t)
 	places := make(map[string][]listPlace) // by list and order
 	for _, list := range pagedLists {
 		for order := range list.orders {
@@ -253,7 +253,7 @@ func TestAPageOfNoneHasItsCountAndItsPlace(t *testing.T) {
 }
 
 // A cursor is what the server gave out, letter for letter, or it is rejected before anything is read.
-func TestAForgedCursorIsRefused(t *testing.T) {
+func TestAForgedCursorIsRejected(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	ada := h.person("Ada")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestRealtimeTellsEachBrowserItsWay(t *testing.T) {
+func TestRealtimeReturnsHowEachBrowserConnects(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
@@ -15,7 +15,7 @@ func TestRealtimeTellsEachBrowserItsWay(t *testing.T) {
 		want   string
 	}{
 		{
-			"embedded, as the request says", func(*plan) {},
+			"embedded, by the address of the request", func(*plan) {},
 			`{"key":"key","cluster":null,"host":"127.0.0.1","port":PORT,"tls":false,"channel":"private-user-1"}`,
 		},
 		{

@@ -193,7 +193,7 @@ func TestTwentyAnswerAtOnceAndOneWins(t *testing.T) {
 	}
 	row := s.client.KnowledgeRequest.GetX(s.system(), s.ids["pending"])
 	if row.Status.String() != winner || row.ResponseContent == nil || *row.ResponseContent != winner+"!" || row.RespondedAt == nil {
-		t.Errorf("the winner said %s, the row %v", winner, row)
+		t.Errorf("the winner sent %s, the row has %v", winner, row)
 	}
 	if shares := s.count("knowledge_shares") - 1; shares != map[string]int{"APPROVED": 1, "DENIED": 0}[winner] {
 		t.Errorf("%s made %d shares", winner, shares)
@@ -282,7 +282,7 @@ func TestEachRequestAndAnswerMakesItsEvent(t *testing.T) {
 	}
 }
 
-func TestWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
+func TestAPersonWhoAsksTooOftenLearnsWhenToRetry(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) { p.Graph.RequestsPerMinute = 3 })
 	s := h.set()
@@ -305,7 +305,7 @@ func TestWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 	}
 }
 
-func TestAlreadyExistsIsToldAsTheContractSays(t *testing.T) {
+func TestAlreadyExistsKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	s := build(t).set()
 	a := s.perform(s.requester, `mutation { createKnowledgeRequest(input: {knowledgeId: $item, question: "?"}) { alreadyExists } }`)

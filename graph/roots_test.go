@@ -224,7 +224,7 @@ func TestAStoredSubscriptionIsANodeForAdministratorsAlone(t *testing.T) {
 		there, gone := h.ask(p, fmt.Sprintf(`{ node(id: %d)`, id)+selection), h.ask(p, missing)
 		there.rejected("NOT_FOUND")
 		if there.body != gone.body || there.status != gone.status {
-			t.Errorf("%s can tell %d %s from %d %s", p.name, there.status, there.body, gone.status, gone.body)
+			t.Errorf("%s sees the difference of %d %s and %d %s", p.name, there.status, there.body, gone.status, gone.body)
 		}
 	}
 	h.ask(nobody, missing).rejected("UNAUTHENTICATED")

@@ -18,8 +18,8 @@ import (
 
 // scene is four people around one owner's knowledge, each part of it with a name:
 //
-//	$item     Owner's, asked for by Requester: $pending, told to Owner by $asked
-//	$shared   Owner's, asked for by Requester and granted: $approved, told to Requester by $granted
+//	$item     Owner's, asked for by Requester: $pending, with the event $asked for Owner
+//	$shared   Owner's, asked for by Requester and granted: $approved, with the event $granted for Requester
 //	$free     a question of Requester to Owner without an item, denied with words
 //	$own      Stranger's own item, which nobody asked for
 //
@@ -169,7 +169,7 @@ func (s *scene) name(quoted string) string {
 	return quoted
 }
 
-// hollow says that there is nothing but null in data.
+// hollow reports whether data has no value except null.
 func hollow(data any) bool {
 	object, ok := data.(map[string]any)
 	if !ok {

@@ -155,7 +155,7 @@ func TestIntrospectionShowsWhatToolsGoBy(t *testing.T) {
 	var shown introspected
 	a.into(&shown)
 	if !strings.Contains(shown.Schema.Description, "@deprecated") {
-		t.Error("the description of the schema does not say how a field goes")
+		t.Error("the description of the schema does not explain how a field is removed")
 	}
 	var directives, specified, oneOf, deprecated []string
 	for _, directive := range shown.Schema.Directives {

@@ -81,7 +81,7 @@ func TestAnEventStreamAnswersEveryOperation(t *testing.T) {
 	}
 }
 
-func TestAnEventStreamIsRefusedAsAPostIs(t *testing.T) {
+func TestAnEventStreamIsRejectedLikeAPost(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	for name, test := range map[string]struct {

@@ -21,7 +21,7 @@ import (
 	"lorebridge/outbox"
 )
 
-// tap tells a test when a stream has its feed, and when its context ends.
+// tap notifies a test when a stream has its feed, and when its context ends.
 type tap struct {
 	graph.Subscriptions
 	begun, ended chan outbox.Topic
@@ -103,8 +103,8 @@ type wire struct {
 	conn *websocket.Conn
 }
 
-// upgrade opens a WebSocket; header holds pairs. The subprotocol is graphql-transport-ws unless the header says
-// otherwise.
+// upgrade opens a WebSocket; header holds pairs. The subprotocol is graphql-transport-ws unless header has
+// another.
 func (h *harness) upgrade(header ...string) (*wire, *http.Response, error) {
 	h.t.Helper()
 	options := &websocket.DialOptions{HTTPHeader: http.Header{}, Subprotocols: []string{"graphql-transport-ws"}}
@@ -199,7 +199,7 @@ func (w *wire) want(kind, id string) frame {
 	return f
 }
 
-// wantClose fails the test unless the server closes the connection with this code, whatever it said before.
+// wantClose fails the test unless the server closes the connection with this code, whatever it sent before.
 func (w *wire) wantClose(code websocket.StatusCode) {
 	w.t.Helper()
 	for {
@@ -313,7 +313,7 @@ func (h *harness) askFor(p, owner person, question string) string {
 }
 
 // Point 7 of the conformance list of subscriptions.
-func TestPoint7WebSocketsAndEventStreamsTellOfMutations(t *testing.T) {
+func TestPoint7WebSocketsAndEventStreamsShowMutations(t *testing.T) {
 	t.Parallel()
 	tap, tapping := tapped()
 	h := build(t, tapping)
@@ -333,7 +333,7 @@ func TestPoint7WebSocketsAndEventStreamsTellOfMutations(t *testing.T) {
 	}
 }
 
-func TestWebSocketsAndEventStreamsTellWhatAPersonDoesElsewhere(t *testing.T) {
+func TestWebSocketsAndEventStreamsShowWhatAPersonDoesElsewhere(t *testing.T) {
 	t.Parallel()
 	const acted = `subscription { r: viewerActed { question status } }`
 	tap, tapping := tapped()
@@ -345,7 +345,7 @@ func TestWebSocketsAndEventStreamsTellWhatAPersonDoesElsewhere(t *testing.T) {
 	socket.subscribe("1", acted)
 	wait(t, tap.begun)
 	wait(t, tap.begun)
-	told := func(want string) {
+	wantUpdate := func(want string) {
 		t.Helper()
 		for _, f := range []frame{socket.want("next", "1"), events.want("next")} {
 			if got := f.get(t, "r"); got != want {
@@ -355,12 +355,12 @@ func TestWebSocketsAndEventStreamsTellWhatAPersonDoesElsewhere(t *testing.T) {
 	}
 	id := h.askFor(ada, grace, "Hers?") // of which Grace has done nothing yet
 	h.askFor(grace, ada, "Mine?")
-	told(`{"question":"Mine?","status":"PENDING"}`)
+	wantUpdate(`{"question":"Mine?","status":"PENDING"}`)
 	h.ask(grace, `mutation { respondToRequest(input: {requestId: `+id+`, status: APPROVED}) { knowledgeRequest { id } } }`).get("respondToRequest")
-	told(`{"question":"Hers?","status":"APPROVED"}`)
+	wantUpdate(`{"question":"Hers?","status":"APPROVED"}`)
 }
 
-func TestASubscriptionThatEndsSaysSo(t *testing.T) {
+func TestASubscriptionThatEndsCompletes(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	ada, grace := h.person("Ada"), h.person("Grace")
@@ -399,7 +399,7 @@ func (gapped) Subscribe(ctx context.Context, _ bridge.Interest) (bridge.Feed, er
 	}, nil
 }
 
-func TestAStreamThatMissedUpdatesSaysSo(t *testing.T) {
+func TestAStreamThatMissedUpdatesEndsWithAGap(t *testing.T) {
 	t.Parallel()
 	h := build(t, func(p *plan) {
 		p.seams.Subscriptions = func(s graph.Subscriptions) graph.Subscriptions { return gapped{s} }

@@ -51,7 +51,7 @@ func (h *harness) forgetSessions() {
 	must(h.t, h.client.Session.Update().Where(session.ID(0)).ClearEndedAt().Exec(auth.AsSystem(h.t.Context())))
 }
 
-// unavailable fails the test unless the answer says when to try again, and nothing of what is in the way but that.
+// unavailable fails the test unless the answer has the time of the next try, and no detail of the cause.
 func (a answer) unavailable(status int, data string) {
 	a.t.Helper()
 	if a.status != status || string(a.Data) != data || a.header.Get("Retry-After") != "2" || strings.Contains(a.body, "secret") {
@@ -67,8 +67,8 @@ func (a answer) unavailable(status int, data string) {
 	}
 }
 
-// An answer that has data is 200 and says in its errors what could not be had. One that has none is 503, whatever its
-// media type.
+// An answer with data is 200, and its errors name the fields that failed. An answer without data is 503 in each media
+// type.
 func TestADatabaseThatPassesIsUnavailable(t *testing.T) {
 	t.Parallel()
 	var down outage
@@ -108,8 +108,8 @@ func TestADatabaseThatPassesIsUnavailable(t *testing.T) {
 	s.ask(s.owner, create).into(&struct{}{})
 }
 
-// Streams say it in their own words, and a WebSocket whose asker is unknown is closed so that its client connects
-// again.
+// Streams have messages of their own for it. A WebSocket whose viewer is unknown is closed with a code after which its
+// client connects again.
 func TestADatabaseThatPassesIsUnavailableOnStreams(t *testing.T) {
 	t.Parallel()
 	var down outage

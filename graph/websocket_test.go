@@ -22,10 +22,10 @@ func TestAWebSocketKnowsWhoAsks(t *testing.T) {
 	expired := h.session(ada, time.Now().UTC().Add(-time.Second))
 	bearer := func(key, token string) string { return fmt.Sprintf(`,"payload":{%q:"Bearer %s"}`, key, token) }
 	for name, test := range map[string]struct {
-		header  []string
-		payload string
-		want    string // who, or how the connection is closed
-		refusal string // of a subscription
+		header    []string
+		payload   string
+		want      string // who, or how the connection is closed
+		rejection string // of a subscription
 	}{
 		"the payload":                        {nil, bearer("Authorization", ada.token), "Ada", ""},
 		"the payload in lower case":          {nil, bearer("authorization", ada.token), "Ada", ""},
@@ -66,9 +66,9 @@ func TestAWebSocketKnowsWhoAsks(t *testing.T) {
 			t.Errorf("%s: %s asks, want %s", name, got, test.want)
 		}
 		socket.want("complete", "1")
-		if test.refusal != "" {
+		if test.rejection != "" {
 			socket.subscribe("2", received)
-			if f := socket.want("next", "2"); f.code(t) != "UNAUTHENTICATED" || !strings.Contains(string(f.Payload), test.refusal) {
+			if f := socket.want("next", "2"); f.code(t) != "UNAUTHENTICATED" || !strings.Contains(string(f.Payload), test.rejection) {
 				t.Errorf("%s: %s", name, f.Payload)
 			}
 			socket.want("complete", "2")
@@ -76,7 +76,7 @@ func TestAWebSocketKnowsWhoAsks(t *testing.T) {
 	}
 }
 
-func TestWhoBreaksTheProtocolIsToldWithACode(t *testing.T) {
+func TestABreachOfTheProtocolHasACloseCode(t *testing.T) {
 	t.Parallel()
 	h := build(t)
 	const (
@@ -266,7 +266,7 @@ func TestAWebSocketHasAtMostFiftyOperations(t *testing.T) {
 	}
 	socket.send(`{"type":"complete","id":"7"}`)
 	wait(t, tap.ended)
-	socket.send(`{"type":"ping"}`) // nobody is told that what they completed is complete
+	socket.send(`{"type":"ping"}`) // an operation that the client completed gets no complete
 	socket.want("pong", "")
 	for { // until it is out of the way
 		socket.subscribe("50", `{ me { name } }`)
@@ -379,7 +379,7 @@ func TestOperationsOverAWebSocketKeepTheRulesOfPOST(t *testing.T) {
 }
 
 // The relay sends what a mutation caused when its answer is out, which it learns from the end of its context.
-func TestAMutationOverAWebSocketIsToldToOthers(t *testing.T) {
+func TestAMutationOverAWebSocketReachesOthers(t *testing.T) {
 	t.Parallel()
 	tap, tapping := tapped()
 	h := build(t, tapping)
