@@ -54,8 +54,8 @@ var plain = []struct {
 	{`mutation { markNotificationsRead(input: {ids: [$asked1]}) { marked unreadCount } }`, 1},
 }
 
-// Every field that a document reads has the value that it has in the plain document, under any aliases, however often
-// and in whichever fragments it is selected, and takes no query more for it.
+// Each field has the value that it has in the plain document, under any aliases, in any fragments, and however often it
+// is selected. It takes no additional query.
 func TestAliasesAndFragmentsChangeNoValue(t *testing.T) {
 	t.Parallel()
 	var queries atomic.Int64

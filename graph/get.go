@@ -18,8 +18,8 @@ import (
 const maxParameters = 48 << 10
 
 // readURL reads a request from the parameters of its URL (GraphQL-over-HTTP, section "GET"), or returns the status and
-// the error that reject it. A parameter that is empty counts as absent. Two parameters of one name and text that is not
-// UTF-8 are rejected, because a filter in front of the server must read the same request.
+// the error that reject it. A parameter that is empty counts as absent. It rejects two parameters of one name, and
+// text that is not UTF-8. A filter in front of the server must read the same request.
 func readURL(u *url.URL) (*graphql.RawParams, int, *gqlerror.Error) {
 	if len(u.RawQuery) > maxParameters {
 		return nil, http.StatusRequestURITooLong,

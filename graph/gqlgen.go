@@ -40,7 +40,7 @@ var replacements = []struct{ before, after string }{
 var ofRoots = []byte("graphql.WithRootFieldContext(")
 
 // plain is the function of a field that may not be null and is a value in a Go struct. It can neither fail nor panic
-// nor be null, so it needs no context of its own, which is there for errors and for the fields below it.
+// nor be null. So it needs no context of its own, which is only for errors and for fields below.
 var plain = regexp.MustCompile(`(?m)^(func \(ec \*executionContext\) _\w+\(ctx context\.Context, field graphql\.CollectedField, ` +
 	`obj \S+\)) \(ret graphql\.Marshaler\) \{
 	return graphql\.ResolveField\(

@@ -16,7 +16,7 @@ type mediaType struct {
 }
 
 // parseMediaType reads one media type with its parameters. It returns false if the text does not follow the RFC to its
-// end, and for two parameters of one name, because another reader could take the other one.
+// end. It also returns false for two parameters of one name, because another reader could take the other one.
 func parseMediaType(s string) (mediaType, bool) {
 	name, rest, _ := strings.Cut(s, ";")
 	kind, subtype, _ := strings.Cut(strings.Trim(name, blanks), "/")

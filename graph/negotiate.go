@@ -87,9 +87,9 @@ func mostSpecific(ranges []acceptedRange, offer string) int {
 	return found
 }
 
-// precedence returns how specific the range is about a media type of ours, which is sent in UTF-8, or 0 if it does not
-// include it. It ignores parameters that ours do not have, because clients add parameters to types that they also read
-// without them.
+// precedence returns how specific the range is about a media type of ours, or 0 if it does not include it. Ours are
+// sent in UTF-8. It ignores parameters that ours do not have, because clients add parameters to types that they also
+// read without them.
 func (r acceptedRange) precedence(offer string) int {
 	kind, subtype, _ := strings.Cut(offer, "/")
 	charset, named := r.parameters["charset"]

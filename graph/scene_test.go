@@ -132,8 +132,8 @@ var (
 	token     = regexp.MustCompile(`token:"[\w-]{43}"`)
 )
 
-// outcome writes an answer as the tables have it: CODE for an error, CODE:field where it names one, and then what data
-// there is, with the scene's names in place of its ids, T in place of times and C in place of cursors.
+// outcome writes an answer in the form of the tables: CODE for an error, or CODE:field if it names one, and then the
+// data. In the data the scene's names replace ids, T replaces times, and C replaces cursors.
 func (s *scene) outcome(a answer) string {
 	s.t.Helper()
 	var parts []string
