@@ -48,9 +48,10 @@ func declared(sources []source) map[string]bool {
 				}
 			case *ast.TypeSpec:
 				members := unknown
-				if t, ok := n.Type.(*ast.StructType); ok {
+				switch t := n.Type.(type) {
+				case *ast.StructType:
 					members = t.Fields.List
-				} else if t, ok := n.Type.(*ast.InterfaceType); ok {
+				case *ast.InterfaceType:
 					members = t.Methods.List
 				}
 				add(n.Name.Name, members)
