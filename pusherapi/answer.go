@@ -19,27 +19,28 @@ import (
 const (
 	// maxRetryAfter bounds how long an answer can make us wait.
 	maxRetryAfter = time.Minute
-	// maxSkew is how far Pusher lets the clocks be apart.
+	// maxSkew is the largest difference between the two clocks that Pusher accepts.
 	maxSkew = 10 * time.Minute
-	// maxRead is how many bytes of an answer's words are looked at.
+	// maxRead is how many bytes of an answer's text are searched.
 	maxRead = 4 << 10
-	// maxWords is how many bytes of an answer's words are kept.
+	// maxWords is how many bytes of an answer's text an error keeps.
 	maxWords = 200
 )
 
-// reply is an answer of Pusher's HTTP API as it came.
+// reply is an answer of Pusher's HTTP API, as it arrived.
 type reply struct {
 	endpoint string // below the path of the app: events, batch_events, channels, or channels/ and a name
 	status   int
 	header   http.Header
 	body     []byte
-	err      error // of the network: the body may be cut
+	err      error // of the network: the body may be incomplete
 	at       time.Time
+	names    Names // of the client that called
 }
 
-// answer is what Pusher says in a 2xx. Which fields are set depends on the endpoint.
+// answer is the object in a 2xx of Pusher. The endpoint determines which fields are set.
 type answer struct {
-	OK       *bool           `json:"ok"` // soketi and others, instead of an empty object
+	OK       *bool           `json:"ok"` // from soketi and others, instead of an empty object
 	Channels json.RawMessage `json:"channels"`
 	Batch    json.RawMessage `json:"batch"`
 	Occupied *bool           `json:"occupied"`
@@ -47,9 +48,9 @@ type answer struct {
 	Code     int             `json:"code"`
 }
 
-// judge decides what a reply means, whichever call it answers. The error is nil only if the reply is what Pusher
-// itself answers there when it accepts the call. It is an *RefusedError only if Pusher itself refuses this event
-// because of its content. Anything else is a *CallError: the call may be made once more.
+// judge returns what a reply means, for every endpoint. The error is nil only if Pusher itself gives this reply there
+// when it accepts the call. It is a *RefusedError only if Pusher itself rejects this event because of its content. Any
+// other error is a *CallError: the call may be repeated.
 func (r *reply) judge() (answer, error) {
 	if r.err != nil {
 		return answer{}, r.failure(FaultNetwork)
@@ -60,7 +61,7 @@ func (r *reply) judge() (answer, error) {
 		if ok && a.Error == nil {
 			return a, nil
 		}
-		// Some servers that speak the protocol answer 200 to everything, with the real status in the object.
+		// Some compatible servers answer 200 to every call, and put the real status into the object.
 		if a.Error == nil || a.Code < 400 || a.Code > 599 {
 			return answer{}, r.failure(FaultForeign)
 		}
@@ -68,7 +69,7 @@ func (r *reply) judge() (answer, error) {
 	}
 	words, inJSON := r.words()
 	fault := r.fault(status, words)
-	if fault == FaultForeign && !r.has("text/html") && refusesEvent(status, words, inJSON) {
+	if fault == FaultForeign && !r.has("text/html") && rejectsEvent(status, words, inJSON) {
 		return answer{}, &RefusedError{Reason: fmt.Sprintf("HTTP %d: %s", status, quote(words))}
 	}
 	e := r.failure(fault)
@@ -76,7 +77,7 @@ func (r *reply) judge() (answer, error) {
 	return answer{}, e
 }
 
-// parse reads an object of the endpoint's shape. It reports false for anything else.
+// parse reads an object of the endpoint's shape. It reports false if the reply is anything else.
 func (r *reply) parse() (a answer, ok bool) {
 	publishes := !strings.HasPrefix(r.endpoint, "channels")
 	switch {
@@ -101,13 +102,14 @@ func (r *reply) parse() (a answer, ok bool) {
 	return a, isCollection(a.Channels) || len(a.Batch) > 0 && strings.ContainsAny(string(a.Batch[:1]), "{[")
 }
 
-// isCollection says that a value is an object or an empty list, as PHP writes an empty object.
+// isCollection reports whether a value is an object, or an empty list: PHP writes an empty object as a list.
 func isCollection(value json.RawMessage) bool {
 	var list []json.RawMessage
 	return bytes.HasPrefix(value, []byte("{")) || json.Unmarshal(value, &list) == nil && list != nil && len(list) == 0
 }
 
-// has says whether the reply has one of these media types. An unreadable one is none of them; a missing one is "".
+// has reports whether the reply has one of these media types. A missing type is "". An unreadable type is never one
+// of them.
 func (r *reply) has(types ...string) bool { return slices.Contains(types, r.mediaType()) }
 
 func (r *reply) mediaType() string {
@@ -115,15 +117,14 @@ func (r *reply) mediaType() string {
 	if given == "" {
 		return ""
 	}
-	mediaType, _, _ := mime.ParseMediaType(given) // a wrong parameter does not change the type
+	mediaType, _, _ := mime.ParseMediaType(given) // an invalid parameter does not change the type
 	return cmp.Or(mediaType, "unreadable media type")
 }
 
-// words are what an answer of Pusher's says, and whether an object in JSON says so. They are empty if the answer
-// cannot be Pusher's, because it is a page, or another kind of document, or says nothing that any server does not
-// say.
+// words returns the text of an error, and whether it comes from an object in JSON. The text is empty if the answer
+// cannot be Pusher's. That is so if it is a page or another kind of document, or if every server sends this text.
 func (r *reply) words() (text string, inJSON bool) {
-	// Hosted Pusher has sent plain words as text/html.
+	// Hosted Pusher has sent plain text with the type text/html.
 	if !r.has("", "application/json", "text/json", "text/plain", "text/html") {
 		return "", false
 	}
@@ -137,7 +138,7 @@ func (r *reply) words() (text string, inJSON bool) {
 	if markup.MatchString(text) {
 		return "", false
 	}
-	// Whoever repeats our request does not speak about what is in its address.
+	// A server that quotes the address of our request does not describe an error with the words in it.
 	text = address.ReplaceAllString(text, " ")
 	phrase := strings.Trim(leadingStatus.ReplaceAllString(text, ""), " .!\r\n")
 	if reasonPhrases[strings.ToLower(phrase)] && text != reverbTooLarge {
@@ -146,8 +147,8 @@ func (r *reply) words() (text string, inJSON bool) {
 	return text, inJSON
 }
 
-// wordsOfObject are the words of an error in JSON: {"error": …}, or the lists of what is wrong by parameter, as
-// Laravel has them.
+// wordsOfObject returns the text of an error in JSON. It reads {"error": …}, and Laravel's form: an object with a list
+// of errors for each parameter.
 func wordsOfObject(text []byte) string {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(text, &object) != nil {
@@ -169,14 +170,14 @@ func wordsOfObject(text []byte) string {
 	return strings.Join(all, "; ")
 }
 
-// reverbTooLarge is what Reverb answers with 413. Without its full stop it is what many proxies say.
+// reverbTooLarge is the text of Reverb's 413. Many proxies send the same text without the full stop.
 const reverbTooLarge = "Payload too large."
 
 var (
 	markup        = regexp.MustCompile(`(?i)<\s*[/!?a-z]`)
 	address       = regexp.MustCompile(`\S*(/apps/|[?&]auth_)\S*`)
 	leadingStatus = regexp.MustCompile(`^(HTTP\S* )?[1-5]\d\d\b[ :-]*`)
-	// reasonPhrases are what servers of any kind say about a status.
+	// reasonPhrases are the texts that servers of any kind send with a status.
 	reasonPhrases = func() map[string]bool {
 		phrases := map[string]bool{
 			"": true, "payload too large": true, "content too large": true, "unprocessable content": true,
@@ -203,7 +204,7 @@ var (
 		`|^Payload too large\.$|\bbatch\b.*\b(holds?|events|at most|than)\b|\bparameter:? (name|data|channels?|batch|info)\b`)
 )
 
-// fault says what is wrong, as far as the status and Pusher's words show it.
+// fault returns the fault that the status and Pusher's text show, and FaultForeign if they show none.
 func (r *reply) fault(status int, words string) Fault {
 	switch {
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout,
@@ -218,7 +219,7 @@ func (r *reply) fault(status int, words string) Fault {
 	for _, topic := range []struct {
 		words *regexp.Regexp
 		fault Fault
-	}{ // in this order: what Pusher says about a signature quotes all that is signed
+	}{ // in this order, because Pusher's text about a signature quotes everything that is signed
 		{aboutSignature, FaultSignature},
 		{aboutClock, FaultClock},
 		{aboutCluster, FaultCluster},
@@ -239,7 +240,7 @@ func (r *reply) fault(status int, words string) Fault {
 	return FaultForeign
 }
 
-// skewed says that the answer's Date is too far from our clock for a signature to be accepted.
+// skewed reports whether the answer's Date differs so much from our clock that Pusher accepts no signature.
 func (r *reply) skewed() bool {
 	date, err := http.ParseTime(r.header.Get("Date"))
 	return err == nil && r.at.Sub(date).Abs() > maxSkew
@@ -249,8 +250,8 @@ func lacksEndpoint(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
 }
 
-// refusesEvent says that these are words about an event that will never be taken.
-func refusesEvent(status int, words string, inJSON bool) bool {
+// rejectsEvent reports whether the words are about an event that Pusher will never accept.
+func rejectsEvent(status int, words string, inJSON bool) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		return aboutEvent.MatchString(words)
@@ -260,9 +261,9 @@ func refusesEvent(status int, words string, inJSON bool) bool {
 	return false
 }
 
-// failure describes the reply.
+// failure returns the reply as an error.
 func (r *reply) failure(f Fault) *CallError {
-	e := &CallError{Fault: f, Status: r.status, Err: r.err}
+	e := &CallError{Fault: f, Status: r.status, Err: r.err, names: r.names}
 	if r.status == 0 {
 		return e
 	}
@@ -281,8 +282,8 @@ func (r *reply) failure(f Fault) *CallError {
 	return e
 }
 
-// retryAfter is how long the answer asks to wait, in seconds or until a date (RFC 9110, section 10.2.3), at most
-// maxRetryAfter. A date is compared with the answer's own: the clocks may differ.
+// retryAfter returns how long the answer asks to wait, in seconds or until a date (RFC 9110, section 10.2.3), at most
+// maxRetryAfter. A date is compared with the answer's own Date, because the clocks may differ.
 func (r *reply) retryAfter() time.Duration {
 	given := strings.TrimSpace(r.header.Get("Retry-After"))
 	seconds, err := strconv.ParseUint(given, 10, 32)
@@ -303,7 +304,7 @@ func (r *reply) retryAfter() time.Duration {
 	return max(0, min(until.Sub(now), maxRetryAfter))
 }
 
-// quote cuts words, and keeps none that may hold a signature.
+// quote shortens words to maxWords bytes. It leaves out a text that may hold a signature.
 func quote(words string) string {
 	words = strings.ToValidUTF8(strings.TrimSpace(words), "")
 	if lower := strings.ToLower(words); strings.Contains(lower, "auth_") || strings.Contains(lower, "signature") {

@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// noBatchFor is how long a server counts as one without batch_events after that was found.
+// noBatchFor is how long a client sends no batch to a server that was found to have no batch_events.
 const noBatchFor = 10 * time.Minute
 
 // errNoBatch is the answer to a batch that was not sent, because the server has no such call.
 var errNoBatch = &CallError{Fault: FaultNoBatch}
 
-// hasBatch says that Pusher is not known to lack batch_events at this moment.
+// hasBatch reports whether batches may be sent: Pusher is not known to lack batch_events now.
 func (c *Client) hasBatch() bool { return time.Now().UnixNano() >= c.noBatchUntil.Load() }
 
-// NoteSingle remembers that a server has no batch_events, if it took alone what it did not know as a batch: together
-// and alone are how the two calls ended. Send does so by itself.
+// NoteSingle remembers for ten minutes that a server has no batch_events. It does so if the server rejected a batch for
+// that reason, and then accepted one of its events. Together is the result of the batch, alone that of the single
+// event. Send calls it by itself. It may be called concurrently.
 func (c *Client) NoteSingle(ctx context.Context, together, alone error) {
 	asked := together != errNoBatch //nolint:errorlint // the value itself
 	if alone != nil || !asked || !LacksBatch(together) {
@@ -28,28 +29,28 @@ func (c *Client) NoteSingle(ctx context.Context, together, alone error) {
 	c.log.WarnContext(ctx, "sending one by one", slog.Any("error", together), slog.Duration("next_attempt", noBatchFor))
 }
 
-// IsFinal reports whether err is a *RefusedError: Pusher will never take what it refused.
+// IsFinal reports whether err is a *RefusedError: Pusher will never accept the event.
 func IsFinal(err error) bool {
-	_, refused := errors.AsType[*RefusedError](err)
-	return refused
+	_, final := errors.AsType[*RefusedError](err)
+	return final
 }
 
-// LacksBatch reports whether err is the answer of a server that does not know batches.
+// LacksBatch reports whether err is the answer of a server that does not have batch_events.
 func LacksBatch(err error) bool {
 	e, ok := errors.AsType[*CallError](err)
 	return ok && e.Fault == FaultNoBatch
 }
 
-// isAboutContent says that less could be accepted, whoever answered.
+// isAboutContent reports whether a smaller event could be accepted. A proxy may have given the answer.
 func isAboutContent(err error) bool {
 	e, ok := errors.AsType[*CallError](err)
 	return IsFinal(err) || ok && e.Status == http.StatusRequestEntityTooLarge
 }
 
-// isSplit says that a batch is to be sent event by event.
-func isSplit(err error) bool { return isAboutContent(err) || LacksBatch(err) }
+// mustSplit reports whether a batch that failed with err must be sent event by event.
+func mustSplit(err error) bool { return isAboutContent(err) || LacksBatch(err) }
 
-// isAboutAll says that any other event would meet the same fault.
+// isAboutAll reports whether every other event would fail as well.
 func isAboutAll(err error) bool {
 	e, ok := errors.AsType[*CallError](err)
 	if !ok {
@@ -58,7 +59,7 @@ func isAboutAll(err error) bool {
 	switch e.Status {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotAcceptable, http.StatusRequestEntityTooLarge,
 		http.StatusUnprocessableEntity:
-		return e.Fault != FaultForeign // a firewall may refuse one text
+		return e.Fault != FaultForeign // a firewall may reject a single text
 	}
 	return true
 }

@@ -15,58 +15,59 @@ import (
 )
 
 const (
-	// maxAnswer is how many bytes of an answer are read. What is longer is not Pusher's.
+	// maxAnswer is how many bytes of an answer are read. A longer one is not Pusher's.
 	maxAnswer = 64 << 10
-	// maxList is maxAnswer for the list of occupied channels, of which each takes some 50.
+	// maxList replaces maxAnswer if the answer is the list of occupied channels. Each takes about 50 bytes.
 	maxList = 16 << 20
 )
 
-// call makes one call of Pusher's HTTP API for a purpose, and returns Pusher's answer. Its error is a *RefusedError
-// if Pusher will never take the event, and else a *CallError.
+// call makes one call of Pusher's HTTP API and returns Pusher's answer. Its error is a *RefusedError if Pusher will
+// never accept the event. It is a *CallError if the call was made and failed for another reason.
 //
-// pusher-http-go knows no context and has a status only in words. Therefore each call gets a copy of the client whose
-// transport knows both.
+// pusher-http-go takes no context, and returns a status only as part of a text. Therefore each call gets a copy of the
+// client, with a transport that has both.
 func (c *Client) call(ctx context.Context, p Purpose, do func(*pusher.Client) error) (answer, error) {
-	exchange := &exchange{ctx: ctx, next: c.transport}
+	exchange := &exchange{ctx: ctx, next: c.transport, names: c.names}
 	client := c.pusher // a copy: the library writes to it
-	client.HTTPClient = &http.Client{Transport: exchange, Timeout: DefaultTimeout, CheckRedirect: stayHere}
+	client.HTTPClient = &http.Client{Transport: exchange, Timeout: DefaultTimeout, CheckRedirect: followNone}
 	err := do(&client)
 	if exchange.reply == nil { // the library did not send it
-		return answer{}, unsent(err)
+		return answer{}, unsent(err, c.names)
 	}
 	a, err := exchange.reply.judge()
 	if ctx.Err() == nil {
 		c.health.note(p, err, time.Now())
 	}
 	if e, ok := errors.AsType[*CallError](err); ok && e.Err != nil {
-		client.HTTPClient.CloseIdleConnections() // those beside the one that failed may be as dead
+		client.HTTPClient.CloseIdleConnections() // the other connections may be broken, too
 	}
 	return a, err
 }
 
-// unsent is why the library sent nothing: the event is not one of Pusher's, or our configuration is wrong.
-func unsent(err error) error {
+// unsent returns why the library sent nothing: the event breaks a rule of Pusher, or our configuration is wrong.
+func unsent(err error, names Names) error {
 	if err == nil {
 		return errors.New("pusher was not called")
 	}
 	if _, ok := errors.AsType[*url.Error](err); ok {
-		return errors.New("the address of pusher cannot be read: check PUSHER_HOST")
+		return errors.New(names.fill("the address of pusher cannot be read: check {Host}"))
 	}
 	return &RefusedError{Reason: err.Error()}
 }
 
-// stayHere follows no redirect: what answers there is not Pusher, and its 200 would lose the events.
-func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+// followNone follows no redirect: another server answers there, and its 200 would lose the events.
+func followNone(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// exchange is the http.RoundTripper of one call: it adds the context and keeps the reply. The library's own errors
-// are not used once a request has gone out, because they hold the URL and with it the signature.
+// exchange is the http.RoundTripper of one call: it adds the context and keeps the reply. Once a request has been sent
+// the library's own errors are ignored, because they hold the URL with the signature.
 type exchange struct {
 	ctx   context.Context //nolint:containedctx // the exchange is the call, and the library passes none
 	next  http.RoundTripper
 	reply *reply
+	names Names
 }
 
-// CloseIdleConnections is what http.Client looks for.
+// CloseIdleConnections implements an optional method that http.Client looks for.
 func (e *exchange) CloseIdleConnections() {
 	if next, ok := e.next.(interface{ CloseIdleConnections() }); ok {
 		next.CloseIdleConnections()
@@ -79,7 +80,7 @@ func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer cancel(nil)
 	stop := context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })
 	defer stop()
-	e.reply = &reply{endpoint: endpoint(r.URL.Path), header: http.Header{}}
+	e.reply = &reply{endpoint: endpoint(r.URL.Path), header: http.Header{}, names: e.names}
 	response, err := e.next.RoundTrip(r.WithContext(ctx))
 	e.reply.at = time.Now()
 	if err != nil {
@@ -87,7 +88,7 @@ func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	e.reply.status, e.reply.header = response.StatusCode, response.Header
-	if response.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which does not end
+	if response.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, so it has no end
 		return nil, errors.Join(fmt.Errorf("HTTP %d", response.StatusCode), response.Body.Close())
 	}
 	limit := int64(maxAnswer)
@@ -100,7 +101,7 @@ func (e *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// endpoint is the part of a path after /apps/{id}/.
+// endpoint returns the part of a path after /apps/{id}/.
 func endpoint(path string) string {
 	_, below, _ := strings.Cut(strings.TrimPrefix(path, "/apps/"), "/")
 	return below

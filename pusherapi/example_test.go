@@ -22,12 +22,12 @@ func ExampleClient_Send() {
 		fmt.Println(err)
 		return
 	}
-	verdicts, err := client.Send(context.Background(), "events", []pusherapi.Message{
+	results, err := client.Send(context.Background(), "events", []pusherapi.Message{
 		{Event: pusherapi.Event{Channel: "news", Name: "headline", Data: `{"text":"hello"}`}},
 		{Event: pusherapi.Event{Channel: "not a channel", Name: "headline", Data: `{"text":"hello"}`}},
 	})
-	fmt.Println(verdicts[0], err)
-	fmt.Println(verdicts[1])
+	fmt.Println(results[0], err)
+	fmt.Println(results[1])
 	// Output:
 	// <nil> <nil>
 	// refused for good: At least one of your channels' names are invalid

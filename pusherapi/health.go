@@ -9,29 +9,30 @@ import (
 	"time"
 )
 
-// Purpose is what a call is for, in words that stand before "wait": Client.Faults names it.
+// Purpose is what a call does, as a plural noun such as "events". Client.Faults puts "wait since" behind it.
 type Purpose string
 
 const (
-	// hushed is how long a fault must last before it is a warning: a single call may fail.
-	hushed = time.Second
-	// stale is how long a fault counts after its last call: longer than any pause between two attempts.
-	stale = 2 * time.Minute
+	// warnAfter is how long a fault must last before it is a warning, because a single call may fail.
+	warnAfter = time.Second
+	// staleAfter is how long a fault counts after its last call. It is longer than every pause between two attempts.
+	staleAfter = 2 * time.Minute
 )
 
-// health knows which calls fail now. It may be used concurrently.
+// health holds which purposes fail now. It may be used concurrently.
 type health struct {
 	failuresMu sync.Mutex
 	failures   map[Purpose]failure
 }
 
-// failure is a row of failed calls.
+// failure is a series of failed calls for one purpose.
 type failure struct {
 	err         error
 	since, last time.Time
 }
 
-// note takes in the result of a call. An event that Pusher refuses shows that all else is well.
+// note records the result of a call. An event that Pusher rejects counts as a success, because it shows that the rest
+// works.
 func (h *health) note(p Purpose, err error, now time.Time) {
 	if _, ok := errors.AsType[*RefusedError](err); ok {
 		err = nil
@@ -43,7 +44,7 @@ func (h *health) note(p Purpose, err error, now time.Time) {
 		return
 	}
 	f := failure{err: err, since: now, last: now}
-	if before, ok := h.failures[p]; ok && now.Sub(before.last) < stale {
+	if before, ok := h.failures[p]; ok && now.Sub(before.last) < staleAfter {
 		f.since = before.since
 	}
 	if h.failures == nil {
@@ -52,8 +53,8 @@ func (h *health) note(p Purpose, err error, now time.Time) {
 	h.failures[p] = f
 }
 
-// Faults says what Pusher does not take at this moment, since when, why, and what to do. Problems are ours to repair;
-// warnings are not, or it is not certain. It may be called concurrently.
+// Faults returns a text for each purpose whose calls fail now: since when, why, and what to do. An operator must repair
+// problems. Warnings may end by themselves. Both are sorted, and never nil. Faults may be called concurrently.
 func (c *Client) Faults() (problems, warnings []string) {
 	problems, warnings = []string{}, []string{} // JSON has no nil
 	now := time.Now()
@@ -62,10 +63,10 @@ func (c *Client) Faults() (problems, warnings []string) {
 	for p, f := range c.health.failures {
 		words := fmt.Sprintf("%s wait since %s: %v", p, f.since.UTC().Format(time.RFC3339), f.err)
 		switch {
-		case now.Sub(f.last) > stale:
+		case now.Sub(f.last) > staleAfter:
 		case errors.Is(f.err, ErrUnauthorized):
 			problems = append(problems, words)
-		case now.Sub(f.since) >= hushed:
+		case now.Sub(f.since) >= warnAfter:
 			warnings = append(warnings, words)
 		}
 	}

@@ -5,34 +5,35 @@ import (
 	"errors"
 )
 
-// ErrUntried is the verdict on a message that was not sent, because another one of the same batch met a fault that this
-// one would meet, too.
+// ErrUntried is the result of a message that was not sent. An earlier one of its batch failed, and this one would have
+// failed for the same reason.
 var ErrUntried = errors.New("not tried")
 
 // Message is an event that Send may shorten.
 type Message struct {
 	Event
-	// Shorten returns less that can be sent in place of Data where Data is too large; false if there is nothing less.
-	// It may be nil.
+	// Shorten returns shorter data, which is sent instead of Data if Data is too large. It reports false if there is
+	// no shorter form. It may be nil.
 	Shorten func() (data string, ok bool)
 }
 
-// Send sends at most MaxBatch messages. A batch that is refused because of its content, or that the server does not
-// know, is sent event by event, so that one bad event costs only itself.
+// Send sends at most MaxBatch messages. It sends them one by one if Pusher rejects the batch because of its content, or
+// if the server has no batches. So one bad event does not stop the others.
 //
-// Where the answer distinguishes the messages it returns one verdict for each, in their order: nil for taken, a
-// *RefusedError for never, ErrUntried, or a *CallError for later. Where it does not, err is the answer for all.
-func (c *Client) Send(ctx context.Context, p Purpose, messages []Message) (verdicts []error, err error) {
+// Send returns one result for each message, in their order, if the answers distinguish them. A result is nil if Pusher
+// accepted the event, a *RefusedError if it never will, ErrUntried if it was not sent, and else a *CallError. If the
+// answers do not distinguish the messages, err is the result of all. Send may be called concurrently.
+func (c *Client) Send(ctx context.Context, p Purpose, messages []Message) (results []error, err error) {
 	events := make([]Event, len(messages))
 	for i := range messages {
 		events[i] = messages[i].Event
 	}
-	verdicts = make([]error, len(messages))
+	results = make([]error, len(messages))
 	together := c.TriggerBatch(ctx, p, events)
 	switch {
 	case together == nil:
-		return verdicts, nil
-	case !isSplit(together):
+		return results, nil
+	case !mustSplit(together):
 		return nil, together
 	}
 	for i := range messages {
@@ -47,13 +48,13 @@ func (c *Client) Send(ctx context.Context, p Purpose, messages []Message) (verdi
 			}
 		}
 		c.NoteSingle(ctx, together, err)
-		verdicts[i] = err
-		if isAboutAll(err) { // the others are not tried now: it may take long
-			for rest := range verdicts[i+1:] {
-				verdicts[i+1+rest] = ErrUntried
+		results[i] = err
+		if isAboutAll(err) { // the others are not tried now, because each attempt may take long
+			for rest := range results[i+1:] {
+				results[i+1+rest] = ErrUntried
 			}
 			break
 		}
 	}
-	return verdicts, nil
+	return results, nil
 }

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// idleTimeout is how long a connection to Pusher is kept without a call: shorter than what forgets connections on
-	// the way.
+	// idleTimeout is how long a connection to Pusher is kept without a call. It is shorter than the time after which
+	// routers and firewalls usually drop a silent connection.
 	idleTimeout = 30 * time.Second
-	// pingAfter is how long a connection of HTTP/2 may be silent while a call waits for its answer, and pingTimeout how
-	// long it may then take to answer a ping. Together they are no more than DefaultTimeout.
+	// pingAfter is how long a connection of HTTP/2 may be silent while a call waits for its answer. Then a ping is
+	// sent, which must be answered within pingTimeout. Together they are no more than DefaultTimeout.
 	pingAfter   = 3 * time.Second
 	pingTimeout = 2 * time.Second
 )
 
-// newTransport is the way to a Pusher over the network.
+// newTransport returns the transport to a Pusher over the network.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,

@@ -14,14 +14,13 @@ import (
 	"time"
 )
 
-// forgetful is a proxy that can forget all its connections without a word: it keeps them open, and carries nothing
-// any more.
+// forgetful is a proxy that can drop all its connections silently: it keeps them open, but forwards nothing any more.
 type forgetful struct {
 	net.Listener
 	to string
 
 	mu    sync.Mutex
-	alive context.Context //nolint:containedctx // ends when the connections of this generation are forgotten
+	alive context.Context //nolint:containedctx // ends when the connections of this generation are dropped
 	kill  context.CancelFunc
 	opens int
 }
@@ -51,7 +50,7 @@ func newForgetful(t *testing.T, to string) *forgetful {
 	return f
 }
 
-// carry joins a connection to the server until it is forgotten. Both ends stay open until the test is over.
+// carry connects a client to the server until the connection is dropped. Both ends stay open until the test ends.
 func (f *forgetful) carry(test context.Context, near net.Conn) {
 	defer func() { _ = near.Close() }()
 	far, err := (&net.Dialer{}).DialContext(test, "tcp", f.to)
@@ -81,7 +80,7 @@ func (f *forgetful) carry(test context.Context, near net.Conn) {
 	go pass(far, near)
 	select {
 	case <-ended:
-		if alive.Err() != nil { // it is forgotten, not closed
+		if alive.Err() != nil { // it was dropped, not closed
 			<-test.Done()
 		}
 	case <-test.Done():
@@ -90,7 +89,7 @@ func (f *forgetful) carry(test context.Context, near net.Conn) {
 	<-ended
 }
 
-// forget returns how many connections there have been.
+// forget drops all connections, and returns how many there have been.
 func (f *forgetful) forget(ctx context.Context) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -99,20 +98,20 @@ func (f *forgetful) forget(ctx context.Context) int {
 	return f.opens
 }
 
-// Several connections are kept, and all are forgotten on the way without a word: the calls that are under way over
-// them time out, also one that began later, and the next one uses a new connection. HTTP/2 has a single connection
-// for all, which is never idle meanwhile.
-func TestConnectionsThatAreForgottenOnTheWayCostOneTimeOut(t *testing.T) {
+// The client keeps several connections, and the proxy drops all of them silently. The calls over them time out, also
+// one that began later. The next call uses a new connection. With HTTP/2 all calls have one connection, which is never
+// idle here.
+func TestOnlyTheCallsOfOneTimeoutFailIfAProxyDropsAllConnections(t *testing.T) {
 	t.Parallel()
 	for name, version := range map[string]int{"HTTP/1.1": 1, "HTTP/2": 2} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const warm = 8
-			together := make(chan struct{}, warm) // the first calls are answered when all are there
+			together := make(chan struct{}, warm) // the first calls are answered when all have arrived
 			release := make(chan struct{})
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.ProtoMajor != version {
-					t.Errorf("%s is spoken", r.Proto)
+					t.Errorf("the protocol is %s", r.Proto)
 				}
 				select {
 				case together <- struct{}{}:
@@ -125,7 +124,7 @@ func TestConnectionsThatAreForgottenOnTheWayCostOneTimeOut(t *testing.T) {
 				w.Header().Set("Content-Type", "application/json")
 				_, _ = io.WriteString(w, "{}")
 			}))
-			server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // it notes each dialed in vain
+			server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // it logs each connection that fails
 			server.EnableHTTP2 = version == 2
 			server.StartTLS()
 			t.Cleanup(server.Close)
@@ -160,28 +159,28 @@ func TestConnectionsThatAreForgottenOnTheWayCostOneTimeOut(t *testing.T) {
 			group.Wait()
 			kept := proxy.forget(t.Context())
 			if version == 1 && kept != warm {
-				t.Errorf("%d connections are kept, want %d", kept, warm)
+				t.Errorf("there are %d connections, want %d", kept, warm)
 			}
 			begun := time.Now()
 			group.Go(func() {
 				<-time.After(DefaultTimeout / 2)
 				if err := send(); err == nil {
-					t.Error("a forgotten connection took a later event")
+					t.Error("a dropped connection accepted a later event")
 				}
 			})
 			err = send()
 			if err == nil {
-				t.Fatal("a forgotten connection took an event")
+				t.Fatal("a dropped connection accepted an event")
 			}
 			if e, ok := errors.AsType[*CallError](err); !ok || e.RetryAfter() != 0 {
-				t.Errorf("it is to wait, or is no CallError: %v", err)
+				t.Errorf("the error asks for a wait, or is no CallError: %v", err)
 			}
-			group.Wait() // both have found the connection dead
+			group.Wait() // both calls have failed
 			if err := send(); err != nil {
-				t.Errorf("the next call failed, too: %v", err)
+				t.Errorf("the next call failed as well: %v", err)
 			}
 			if took := time.Since(begun); took > 10*time.Second {
-				t.Errorf("it took %v", took)
+				t.Errorf("recovery took %v", took)
 			}
 		})
 	}

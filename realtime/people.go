@@ -23,6 +23,10 @@ func NewClient(c Config, payloadLimit int, transport http.RoundTripper, log *slo
 	return pusherapi.New(pusherapi.Config{
 		AppID: c.AppID, Key: c.Key, Secret: c.Secret, Host: c.Host, Cluster: c.Cluster, TLS: c.secure(),
 		MasterKey: c.MasterKey, PayloadLimit: payloadLimit,
+		Names: pusherapi.Names{
+			AppID: "PUSHER_APP_ID", Key: "PUSHER_KEY", Secret: "PUSHER_SECRET",
+			Cluster: "PUSHER_CLUSTER", Host: "PUSHER_HOST", TLS: "PUSHER_SCHEME",
+		},
 	}, pusherapi.Deps{Logger: log, Transport: transport})
 }
 

@@ -1,5 +1,5 @@
-// Package outage decides when a receiver counts as down, and how long to wait before the next attempt. It knows nothing
-// of Pusher: whoever sends to many recipients through one receiver can use it.
+// Package outage decides when a receiver counts as down, and how long to wait before the next attempt. It is for
+// programs that send to many recipients through one receiver, such as Pusher. It does not depend on Pusher.
 package outage
 
 import (
@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// suspectAfter is how many recipients must fail, and none succeed, before the receiver itself is suspected.
+// suspectAfter is how many recipients must fail, without a success between them, before the receiver is checked.
 const suspectAfter = 5
 
-// Outage knows whether a receiver as a whole is down. That takes three things: suspectAfter recipients have failed,
-// none has succeeded since the first of them, and a call that has nothing to do with any of them fails too. One
-// success ends it. The zero Outage is none. It is not for concurrent use.
+// Outage holds whether a receiver as a whole is down. An outage begins if suspectAfter recipients have failed, none has
+// succeeded since the first of them, and then a check of the receiver fails, too. One success ends it. The zero Outage
+// means that the receiver is up. It is not for concurrent use.
 type Outage struct {
 	failing  map[int]struct{} // recipients that failed since the last success
 	checking bool
-	failures int // in a row, since the outage began; 0: there is none
+	failures int // in succession, since the outage began; 0: there is no outage
 	until    time.Time
 }
 
-// Lasts says that the receiver counts as down.
+// Lasts reports whether the receiver counts as down.
 func (o *Outage) Lasts() bool { return o.failures > 0 }
 
-// Until is, while it lasts, when one event is to be tried.
+// Until returns when the next event is to be tried. It has a meaning only while the outage lasts.
 func (o *Outage) Until() time.Time { return o.until }
 
-// Checking says that a check is under way.
+// Checking reports whether a check has begun that Checked has not ended.
 func (o *Outage) Checking() bool { return o.checking }
 
-// Failed notes that nothing could be sent to a recipient, and says whether the receiver is to be checked. While the
-// outage lasts, the next event is tried after a pause, of at least wait; draw is from [0, 1). Those that fail before
-// the pause is over were sent before it: they do not make it longer, unless they ask for that.
+// Failed records that sending to a recipient failed, and reports whether the caller must check the receiver now. While
+// the outage lasts, the next event is tried after a pause of at least wait; draw is a random number from [0, 1). An
+// event that fails before the pause ends was sent before the pause began. It makes the pause longer only by its wait.
 func (o *Outage) Failed(recipient int, wait time.Duration, draw float64, now time.Time) (check bool) {
 	if o.Lasts() {
 		if now.Before(o.until) {
@@ -56,7 +56,7 @@ func (o *Outage) Failed(recipient int, wait time.Duration, draw float64, now tim
 	return true
 }
 
-// Checked notes how a check ended. If the receiver answers, it is the events that are at fault.
+// Checked records the result of a check. If err is nil the receiver is up, and the events themselves fail.
 func (o *Outage) Checked(err error, draw float64, now time.Time) {
 	o.checking = false
 	switch {
@@ -67,7 +67,7 @@ func (o *Outage) Checked(err error, draw float64, now time.Time) {
 	}
 }
 
-// Over notes that something was sent, and says whether that ends an outage.
+// Over records a success, and reports whether it ends an outage.
 func (o *Outage) Over() bool {
 	lasted := o.Lasts()
 	o.failures, o.failing = 0, nil
@@ -79,8 +79,8 @@ const (
 	maxBackoff   = 5 * time.Second
 )
 
-// Backoff is how long to wait after so many failures in a row: full jitter, by a draw from [0, 1), over a limit that
-// doubles from 100 ms to five seconds.
+// Backoff returns how long to wait after so many failures in succession. The wait is draw, a random number from [0, 1),
+// times a limit, which doubles from 100 ms to five seconds.
 func Backoff(failures int, draw float64) time.Duration {
 	limit := maxBackoff
 	if shift := failures - 1; shift < 6 { // 100 ms << 6 is beyond 5 s
@@ -89,7 +89,7 @@ func Backoff(failures int, draw float64) time.Duration {
 	return time.Duration(draw * float64(limit))
 }
 
-// Delayed is an error that knows how long to wait before the next attempt.
+// Delayed is an error that determines how long to wait before the next attempt.
 type Delayed interface {
 	error
 	RetryAfter() time.Duration
@@ -103,13 +103,13 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-// Leveled is an error that knows at which level it is to be logged.
+// Leveled is an error that determines the level of its log record.
 type Leveled interface {
 	error
 	LogLevel() slog.Level
 }
 
-// LogLevel returns the level for err: a warning, unless it knows another.
+// LogLevel returns the level of a log record for err: a warning, unless err is Leveled.
 func LogLevel(err error) slog.Level {
 	if leveled, ok := errors.AsType[Leveled](err); ok {
 		return leveled.LogLevel()

@@ -39,8 +39,8 @@ func TestAnOutageTakesFiveRecipientsAndACheck(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
 	fail := func(o *Outage, recipients ...int) (checks int) {
-		for _, one := range recipients {
-			if o.Failed(one, 0, 1, epoch) {
+		for _, recipient := range recipients {
+			if o.Failed(recipient, 0, 1, epoch) {
 				checks++
 			}
 		}
@@ -48,43 +48,43 @@ func TestAnOutageTakesFiveRecipientsAndACheck(t *testing.T) {
 	}
 	var o Outage
 	if fail(&o, 1, 2, 3, 4, 1, 2, 3, 4) != 0 || o.Lasts() || o.Checking() {
-		t.Error("four recipients make an outage")
+		t.Error("four failed recipients begin an outage")
 	}
 	if o.Over() || fail(&o, 5, 6, 7, 8) != 0 {
-		t.Error("those that failed before a success count")
+		t.Error("recipients that failed before a success count")
 	}
 	if fail(&o, 9) != 1 || !o.Checking() || o.Lasts() || fail(&o, 10, 11) != 0 {
-		t.Error("the fifth one does not lead to one check")
+		t.Error("the fifth failed recipient does not lead to exactly one check")
 	}
 	o.Checked(nil, 1, epoch)
 	if o.Lasts() || o.Checking() || fail(&o, 1, 2, 3, 4) != 0 {
-		t.Error("a receiver that answers is down")
+		t.Error("a receiver that passed the check counts as down")
 	}
 	if fail(&o, 5) != 1 {
 		t.Error("there is no second check")
 	}
 	if o.Over() {
-		t.Error("an outage ends that has not begun")
+		t.Error("a success ends an outage that has not begun")
 	}
 	o.Checked(down, 1, epoch)
 	if o.Lasts() {
-		t.Error("it is down though somebody succeeded meanwhile")
+		t.Error("the receiver counts as down although a recipient succeeded during the check")
 	}
 	if fail(&o, 1, 2, 3, 4, 5) != 1 {
 		t.Error("there is no third check")
 	}
 	o.Checked(down, 1, epoch)
 	if !o.Lasts() || o.Checking() || !o.Until().Equal(epoch.Add(firstBackoff)) {
-		t.Errorf("it lasts: %v, until %v", o.Lasts(), o.Until().Sub(epoch))
+		t.Errorf("the outage lasts: %v, until %v", o.Lasts(), o.Until().Sub(epoch))
 	}
 	if fail(&o, 6) != 0 || !o.Lasts() {
-		t.Error("it is checked while it lasts")
+		t.Error("there is a check during the outage")
 	}
 	if !o.Over() || o.Lasts() || o.Over() {
-		t.Error("one success does not end it")
+		t.Error("one success does not end the outage")
 	}
 	if fail(&o, 1, 2, 3, 4) != 0 {
-		t.Error("after it four recipients make another one")
+		t.Error("after the outage four failed recipients begin another one")
 	}
 }
 
@@ -99,7 +99,7 @@ func TestThePauseOfAnOutageGrowsWithEachTry(t *testing.T) {
 	now := epoch
 	for range 8 {
 		pauses = append(pauses, o.Until().Sub(now))
-		// Those that were with the receiver when it began fail together, and count once.
+		// Events that were under way when the outage began fail together, and count once.
 		for recipient := range 4 {
 			o.Failed(recipient, 0, 1, now.Add(time.Millisecond))
 		}
@@ -114,11 +114,11 @@ func TestThePauseOfAnOutageGrowsWithEachTry(t *testing.T) {
 	now = o.Until()
 	o.Failed(1, time.Minute, 1, now)
 	if got := o.Until().Sub(now); got != time.Minute {
-		t.Errorf("a receiver that asks for a minute gets %v", got)
+		t.Errorf("an error that asks for a minute gets %v", got)
 	}
 	o.Failed(2, 2*time.Minute, 1, now)
 	if got := o.Until().Sub(now); got != 2*time.Minute {
-		t.Errorf("one that failed beside it and asks for two minutes gets %v", got)
+		t.Errorf("a later error that asks for two minutes gets %v", got)
 	}
 }
 
