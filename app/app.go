@@ -22,30 +22,32 @@ import (
 	"lorebridge/web"
 )
 
-// Deps is what the rooms are joined over.
+// Deps is what New needs besides the configuration.
 type Deps struct {
 	Client *ent.Client
 	Health *database.Health // of the same database
 	Logger *slog.Logger
-	Local  bool // only people at this machine reach the server
+	Local  bool // whether only people at this machine can reach the server
 	Seams  Seams
 }
 
-// Seams are where tests put something else in the place of the real thing. Zero is the real thing.
+// Seams are what tests replace or change. With the zero value the server is as in production.
 type Seams struct {
-	// Transport carries the calls of Pusher's HTTP API. It gets the embedded server's, or nil where Pusher is another.
+	// Transport returns the transport for calls of Pusher's HTTP API. Its argument is that of the embedded server, or
+	// nil if another Pusher is configured.
 	Transport     func(embedded http.RoundTripper) http.RoundTripper
 	Sockets       func(*pusherserver.Config)
 	Subscriptions func(graph.Subscriptions) graph.Subscriptions
-	// Executor stands before the one that runs the operations of subscriptions.
+	// Executor wraps the executor that runs the operations of subscriptions.
 	Executor func(graphql.GraphExecutor) graphql.GraphExecutor
 	Realtime func(ctx context.Context, userID int) (*graph.Realtime, error)
 	Times    graph.StreamTimes
-	Sweep    time.Duration // of sessions
-	Drain    time.Duration // of the relay
+	Sweep    time.Duration // between two sweeps of sessions
+	Drain    time.Duration // the longest time that the relay sends after its context ended
 }
 
-// App is the rooms, joined. Load and then Run are called once; everything else may be called concurrently.
+// App is the whole server: all rooms, connected. Load and then Run must be called once each, in this order. All other
+// methods may be called concurrently.
 type App struct {
 	Accounts      *auth.Accounts
 	Log           *outbox.Log
@@ -57,18 +59,18 @@ type App struct {
 	pusher    *pusherapi.Client
 	settings  database.Settings
 	retention *outbox.Retention
-	sockets   *pusherserver.Server // nil where Pusher is another
+	sockets   *pusherserver.Server // nil if another Pusher is configured
 	page      *web.Handler
 	identify  func(http.Handler) http.Handler
 	health    *database.Health
-	version   string // of how pages connect
+	version   string // of the settings with which pages connect
 	log       *slog.Logger
 	capacity  pusherserver.Capacity
-	control   *Control // nil where its socket cannot be
+	control   *Control // nil if its socket could not be opened
 	stopping  atomic.Bool
 }
 
-// New joins the rooms. Nothing runs yet.
+// New connects the rooms. It starts nothing. An error names the setting that is wrong, or the step that failed.
 func New(ctx context.Context, c Config, deps Deps) (a *App, err error) {
 	a = &App{settings: database.NewSettings(deps.Client), health: deps.Health, log: deps.Logger}
 	sockets := c.MaxSockets
@@ -134,7 +136,7 @@ func (a *App) joinGraphQL(c Config, deps Deps) (err error) {
 	return err
 }
 
-// joinPusher builds our side of Pusher, and where none is configured, Pusher itself.
+// joinPusher builds the rooms that use Pusher, and Pusher itself if no other one is configured.
 func (a *App) joinPusher(ctx context.Context, c Config, deps Deps) (err error) {
 	var transport http.RoundTripper
 	subscriptions := realtime.SubscriptionsDeps{
@@ -165,7 +167,7 @@ func (a *App) joinPusher(ctx context.Context, c Config, deps Deps) (err error) {
 	return err
 }
 
-// executor is what runs the operations of subscriptions.
+// executor returns the executor that runs the operations of subscriptions.
 func (a *App) executor(seam func(graphql.GraphExecutor) graphql.GraphExecutor) graphql.GraphExecutor {
 	if seam != nil {
 		return seam(a.GraphQL.Executor)
@@ -193,13 +195,13 @@ func (a *App) embedPusher(c Config, change func(*pusherserver.Config)) (*pushers
 	return pusherserver.New(config)
 }
 
-// Load takes up the subscriptions that an earlier process left.
+// Load reads the subscriptions that an earlier process stored, so that Run continues them.
 func (a *App) Load(ctx context.Context) error { return a.Subscriptions.Load(ctx) }
 
-// realtime joins what graph asks for to what realtime knows.
+// realtime returns how a person's browser connects, as package graph needs it.
 func (a *App) realtime(ctx context.Context, userID int) (*graph.Realtime, error) {
 	c, err := a.People.Connection(auth.ClientFrom(ctx), userID)
-	if err != nil { // the request's Host is all that can be wrong
+	if err != nil { // only the request's Host can be wrong
 		return nil, rule.Inputf("Host", "%v: call the server by its name, or set PUBLIC_URL", err)
 	}
 	r := &graph.Realtime{Key: c.Key, TLS: c.TLS, AuthEndpoint: "/pusher/auth", Channel: c.Channel}

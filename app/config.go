@@ -23,7 +23,7 @@ import (
 	"lorebridge/web"
 )
 
-// maxActivityTimeout is longer than any proxy waits, and shorter than what clients cannot count.
+// maxActivityTimeout is longer than proxies wait, and short enough for the timers of every client.
 const maxActivityTimeout = time.Hour
 
 // Config is what an operator sets, in all rooms.
@@ -31,7 +31,7 @@ type Config struct {
 	ListenAddr string     `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" help:"where to listen, host:port"`
 	LogLevel   slog.Level `env:"LOG_LEVEL" envDefault:"INFO" help:"DEBUG, INFO, WARN or ERROR"`
 	MaxSockets int        `env:"MAX_SOCKETS" envDefault:"10000" help:"a whole number: sockets of the embedded server, if descriptors allow"`
-	// ActivityTimeout is announced to browsers; proxies cut what is idle for long, many after 60 s.
+	// ActivityTimeout is announced to browsers. Many proxies close a connection that is idle for 60 s.
 	ActivityTimeout time.Duration `env:"ACTIVITY_TIMEOUT" envDefault:"30s" help:"a duration such as 30s: silence until a client pings"`
 	Database        database.Config
 	Auth            auth.Config
@@ -44,11 +44,11 @@ type Config struct {
 	Demo bool
 }
 
-// loadEnv adds to the process's environment what .env.local has, and then what .env has.
+// loadEnv adds the variables of .env.local, and then those of .env, to the process's environment.
 func loadEnv() error {
-	for _, name := range []string{".env.local", ".env"} { // Load keeps what is set already
+	for _, name := range []string{".env.local", ".env"} { // Load does not change a variable that is set already
 		if err := godotenv.Load(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			// Not with the library's words: they quote the line, and with it a secret.
+			// The library's error is left out, because it quotes the file, which may have a secret there.
 			return fmt.Errorf("%s cannot be read: it must be lines of NAME=value, as in .env.example", name)
 		}
 	}
@@ -90,7 +90,7 @@ func readConfig() (Config, error) {
 	return c, nil
 }
 
-// documented are the fields of a configuration that variables set, in all its rooms.
+// documented returns the fields of a configuration that environment variables set, also those of nested structs.
 func documented(t reflect.Type) []reflect.StructField {
 	var fields []reflect.StructField
 	for _, field := range reflect.VisibleFields(t) {

@@ -17,28 +17,28 @@ import (
 	"lorebridge/outbox"
 )
 
-// Events is what an operator can do with the events that wait: a running server does it, or who has opened the
-// database.
+// Events is what an operator can do with events that wait. A running server implements it, and so does a command that
+// has opened the database.
 type Events interface {
-	// List returns what waits and what is never sent, the oldest first.
+	// List returns the events that wait or are never sent, the oldest first.
 	List(ctx context.Context) ([]outbox.Parked, error)
-	// Retry has the events of one recipient tried now, which is a person's id or a topic. If none waits the error is an
-	// outbox.ErrNotWaiting.
+	// Retry tries the events of one recipient now. A recipient is a person's id or a topic. The error is an
+	// outbox.ErrNotWaiting if no event waits there.
 	Retry(ctx context.Context, recipient string) error
-	// RetryAll has those of all recipients tried now, and returns how many people and subscriptions that are.
+	// RetryAll tries the events of all recipients now. It returns how many people and subscriptions these are.
 	RetryAll(ctx context.Context) (int, error)
-	// Skip settles an event that waits without sending it. Others are an outbox.ErrNotWaiting.
+	// Skip settles an event without sending it. The error is an outbox.ErrNotWaiting if the event does not wait.
 	Skip(ctx context.Context, eventID int, why string) error
 }
 
-// Topics are the subscriptions of the server that runs: those that lag can be tried at once. realtime.Subscriptions is
-// it.
+// Topics are the subscriptions of a running server. realtime.Subscriptions implements it.
 type Topics interface {
-	// Retry has the subscriptions to a topic tried now, or to all if it is empty, and returns how many there are.
+	// Retry tries the subscriptions to a topic that lag now, or those to all topics if it is empty. It returns how many
+	// there are.
 	Retry(topic string) int
 }
 
-// running are the events of the server that runs.
+// running implements Events for this server.
 type running struct {
 	*outbox.Relay
 	log    *outbox.Log
@@ -62,23 +62,24 @@ func (r running) RetryAll(ctx context.Context) (int, error) {
 	return people + r.topics.Retry(""), err
 }
 
+// List implements Events.
 func (r running) List(ctx context.Context) ([]outbox.Parked, error) { return r.log.ListParked(ctx) }
 
-// SocketPath is where the control of the server with a database listens.
+// SocketPath returns the path of the unix socket on which a server with this database gets commands.
 func SocketPath(database string) string { return database + ".sock" }
 
-// maxSocketPath is how long the path of a unix socket may be on all systems.
+// maxSocketPath is how many bytes the path of a unix socket may have on every system.
 const maxSocketPath = 103
 
-// Control is a server's door for its operator.
+// Control answers an operator's commands on a unix socket. Run and Close may be called concurrently.
 type Control struct {
 	listener net.Listener
 	events   Events
 	log      *slog.Logger
 }
 
-// NewControl listens beside a database, whose lock the caller has: a socket that is there already was left by a
-// server that is gone. The socket is its owner's alone.
+// NewControl listens on a socket beside a database. The caller must hold the database's lock, because NewControl
+// removes a socket that an earlier server left there. Only the user who runs the server can open the socket.
 func NewControl(database string, relay *outbox.Relay, events *outbox.Log, topics Topics, log *slog.Logger) (*Control, error) {
 	path := SocketPath(database)
 	if len(path) > maxSocketPath {
@@ -88,7 +89,7 @@ func NewControl(database string, relay *outbox.Relay, events *outbox.Log, topics
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove the old socket: %w", err)
 	}
-	before := syscall.Umask(0o177) // from its first moment on
+	before := syscall.Umask(0o177) // so that the socket never has other permissions
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", path)
 	syscall.Umask(before)
 	if err != nil {
@@ -97,7 +98,7 @@ func NewControl(database string, relay *outbox.Relay, events *outbox.Log, topics
 	return &Control{listener: listener, events: running{relay, events, topics}, log: log}, nil
 }
 
-// Run answers until ctx ends. It returns nil; it must be called once, or Close.
+// Run answers commands until ctx ends. It returns nil. Either Run or Close must be called once.
 func (c *Control) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler: c.routes(), ReadHeaderTimeout: commandTimeout, WriteTimeout: 2 * commandTimeout,
@@ -106,12 +107,12 @@ func (c *Control) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
-		c.log.ErrorContext(ctx, "commands are not answered any more", slog.Any("error", err))
+		c.log.ErrorContext(ctx, "the socket for commands failed", slog.Any("error", err))
 	}
 	return nil
 }
 
-// Close ends a control that never ran.
+// Close stops listening. It is for a Control that never ran.
 func (c *Control) Close() error { return c.listener.Close() }
 
 // commandTimeout is how long a command may take.
@@ -140,12 +141,13 @@ func (c *Control) routes() http.Handler {
 	return mux
 }
 
-// answer writes a result as JSON, or an error as text: 404 if nothing of that waits, 409 if it is being sent.
+// answer writes a result as JSON, or an error as text. The status is 404 if no such event waits, and 409 if the event
+// is being sent.
 func answer(w http.ResponseWriter, result any, err error) {
 	switch {
 	case err == nil:
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(result) // the asker may be gone
+		_ = json.NewEncoder(w).Encode(result) // fails if the client is gone
 	case errors.Is(err, outbox.ErrNotWaiting):
 		http.Error(w, err.Error(), http.StatusNotFound)
 	case errors.Is(err, outbox.ErrBeingSent):

@@ -1,26 +1,26 @@
-// Package app is the one wiring: it reads the configuration, joins the rooms, answers every route, and starts and stops
-// what runs. Main is the whole program; New is the server over a database that somebody has opened.
+// Package app connects the rooms to one program: it reads the configuration, has every route, and starts and stops the
+// loops. Main is the whole program. New returns the server on a database that the caller has opened.
 //
-//	Main ──► Config ──► database.OpenWatched ──► New ──► Load ──► Run: routes, readers of the log, sockets, sweeps
-//	                                                              until a signal; then each ends in its order
+//	Main ──► Config ──► database.OpenWatched ──► New ──► Load ──► Run: routes, readers of the log, sockets, sweeps,
+//	                                                              until a signal; then they end one after another
 //
-// It also has what an operator needs of a running server: the commands of the program that are not the server itself,
-// and the socket by which they reach it.
+// It also has the operator's commands, which show the events of a running server, and the socket over which they reach
+// it.
 //
 //	lorebridge events ──► unix socket beside the database (0600) ──► Control in the running server ──► outbox.Relay
 //	                 └──► the database itself, if no server has its lock
 //
-// What it guarantees:
+// Guarantees:
 //
-//   - The socket is its owner's alone, from its first moment on. It asks for no password, and cannot be reached from
-//     another machine.
-//   - A command opens the database only if nobody answers at the socket, and only with the database's lock. So it never
-//     changes what a server is using.
-//   - A server without a socket runs all the same: its log has a warning, and commands fail.
+//   - Only the user who runs the server can open the socket, from its creation on. There is no password, and other
+//     machines cannot reach it.
+//   - A command opens the database only if no server answers on the socket, and only with the database's lock. So it
+//     never changes rows that a running server uses.
+//   - A server whose socket cannot be opened runs nevertheless. Its log has a warning, and commands fail.
 //   - A command ends within twenty seconds.
 //
-// Everything here may be called concurrently; App.Run and Control.Run are called once.
+// All functions and methods may be called concurrently, except App.Load, App.Run and Control.Run: each is called once.
 //
-// Non-goals: what is for administrators over GraphQL (package graph), and skipping an event for a topic of
-// subscriptions: who is stuck there can be ended over GraphQL.
+// Non-goals: the operations of administrators over GraphQL (package graph), and skipping an event for a topic. An
+// administrator can end a subscription that is stuck over GraphQL.
 package app

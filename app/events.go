@@ -25,14 +25,14 @@ import (
 	"lorebridge/outbox"
 )
 
-// EventsUsage is how the command is called.
+// EventsUsage describes the command "lorebridge events" to an operator.
 const EventsUsage = `lorebridge events                     lists the recipients whose events wait, and the events that are never sent
-lorebridge events retry RECIPIENT|all   has what waits tried now
+lorebridge events retry RECIPIENT|all   tries the events that wait now
 lorebridge events skip ID --why REASON  settles an event that waits without sending it; it stays in the recipient's notifications
 `
 
-// RunEvents is the command "lorebridge events": args are what follows these words. It speaks to the server that runs
-// on the database, and opens the database itself if none does.
+// RunEvents runs the command "lorebridge events" with the arguments after these words, and writes its result to out. It
+// calls the server that runs on the database, and opens the database itself if no server runs.
 func RunEvents(ctx context.Context, c database.Config, args []string, out io.Writer) error {
 	do, err := parseEvents(args)
 	if err != nil {
@@ -42,15 +42,15 @@ func RunEvents(ctx context.Context, c database.Config, args []string, out io.Wri
 	defer cancel()
 	remote := newRemote(SocketPath(c.Path()))
 	defer remote.client.CloseIdleConnections()
-	if err := do(ctx, remote, out); !isNobody(err) {
+	if err := do(ctx, remote, out); !isUnanswered(err) {
 		return err
 	}
-	if _, err := os.Stat(c.Path()); err != nil { // opening would make one
+	if _, err := os.Stat(c.Path()); err != nil { // database.Open would create one
 		return fmt.Errorf("there is no database: %w (DATABASE_URL says which)", err)
 	}
 	client, err := database.Open(ctx, c)
 	if errors.Is(err, database.ErrInUse) {
-		return fmt.Errorf("a server runs on %s, and does not answer at %s: look into its log", c.Path(), SocketPath(c.Path()))
+		return fmt.Errorf("a server runs on %s, but does not answer at %s: look into its log", c.Path(), SocketPath(c.Path()))
 	}
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func RunEvents(ctx context.Context, c database.Config, args []string, out io.Wri
 	return errors.Join(err, client.Close())
 }
 
-// parseEvents reads the arguments.
+// parseEvents returns the command that the arguments ask for.
 func parseEvents(args []string) (do func(ctx context.Context, events Events, out io.Writer) error, err error) {
 	switch {
 	case len(args) == 0:
@@ -122,7 +122,7 @@ func parseSkip(event string, args []string) (func(ctx context.Context, events Ev
 	}, nil
 }
 
-// list writes what waits as a table.
+// list writes a table of the events that wait or are never sent.
 func list(ctx context.Context, events Events, out io.Writer) error {
 	all, err := events.List(ctx)
 	if err != nil {
@@ -150,7 +150,7 @@ func list(ctx context.Context, events Events, out io.Writer) error {
 	return err
 }
 
-// words are an answer and a reason.
+// words returns the last answer and the reason of a skip, if there are any.
 func words(answer, why string) (all []string) {
 	if answer = printable(answer); answer != "" || why != "" {
 		all = append(all, answer)
@@ -161,12 +161,13 @@ func words(answer, why string) (all []string) {
 	return all
 }
 
-// printable is a text without what breaks the table or steers a terminal: an answer may be anybody's.
+// printable returns a text without characters that break the table or control a terminal. Any server may have given the
+// answer.
 func printable(text string) string {
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }), " ")
 }
 
-// remote are the events of a server that runs, over its socket.
+// remote implements Events over the socket of a running server.
 type remote struct{ client *http.Client }
 
 func newRemote(socket string) remote {
@@ -177,8 +178,8 @@ func newRemote(socket string) remote {
 	}}}
 }
 
-// isNobody says that no server answers at a socket.
-func isNobody(err error) bool {
+// isUnanswered reports whether err means that no server listens on a socket.
+func isUnanswered(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EINVAL)
 }
 
@@ -205,7 +206,7 @@ func (r remote) Skip(ctx context.Context, eventID int, why string) error {
 }
 
 func (r remote) do(ctx context.Context, method, path string, form url.Values, into any) (err error) {
-	//nolint:gosec // whatever the path is, it goes to the socket
+	//nolint:gosec // every path goes to the socket
 	request, err := http.NewRequestWithContext(ctx, method, "http://lorebridge"+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
@@ -213,7 +214,7 @@ func (r remote) do(ctx context.Context, method, path string, form url.Values, in
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	response, err := r.client.Do(request) //nolint:gosec // as above
 	if err != nil {
-		return fmt.Errorf("ask the server: %w", err)
+		return fmt.Errorf("call the server: %w", err)
 	}
 	defer func() { err = errors.Join(err, response.Body.Close()) }()
 	if response.StatusCode != http.StatusOK {
@@ -223,7 +224,7 @@ func (r remote) do(ctx context.Context, method, path string, form url.Values, in
 	return json.NewDecoder(response.Body).Decode(into)
 }
 
-// stopped are the events in a database on which no server runs. Its next start tries all of them.
+// stopped implements Events on a database on which no server runs. The next server tries all events when it starts.
 type stopped struct{ log *outbox.Log }
 
 // List implements Events.
@@ -240,5 +241,5 @@ func (s stopped) Skip(ctx context.Context, eventID int, why string) error {
 	return s.log.SkipParked(ctx, eventID, why)
 }
 
-// errStopped is why there is nothing to be tried.
-var errStopped = errors.New("no server runs on this database: start it, and it tries at once what waits")
+// errStopped is the error of a command that only a running server can carry out.
+var errStopped = errors.New("no server runs on this database: start it, and it tries at once the events that wait")

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// problems are why this server should get no requests now.
+// problems returns the reasons why this server should get no requests now.
 func (a *App) problems() []string {
 	found := []string{}
 	if a.stopping.Load() {
@@ -19,6 +19,7 @@ func (a *App) problems() []string {
 	return append(found, broken...)
 }
 
+// report writes the state of the server as JSON, with status 503 if there are problems.
 func (a *App) report(w http.ResponseWriter, r *http.Request, problems []string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -29,10 +30,10 @@ func (a *App) report(w http.ResponseWriter, r *http.Request, problems []string) 
 	_, warnings := a.pusher.Faults()
 	parked, err := a.Log.CountParked(r.Context())
 	if err != nil && r.Context().Err() == nil {
-		warnings = append(warnings, "what is parked cannot be counted: the log says why")
-		a.log.WarnContext(r.Context(), "what is parked cannot be counted", slog.Any("error", err))
+		warnings = append(warnings, "parked events cannot be counted: the log has the reason")
+		a.log.WarnContext(r.Context(), "parked events cannot be counted", slog.Any("error", err))
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{ // the asker may be gone
+	_ = json.NewEncoder(w).Encode(map[string]any{ // fails if the client is gone
 		"ok": len(problems) == 0, "problems": problems, "warnings": warnings,
 		"eventsWaiting": status.Waiting, "moreInTable": status.Behind,
 		"parked": parked, "subscriptions": a.Subscriptions.Stats(),

@@ -20,16 +20,17 @@ import (
 	"lorebridge/demo"
 )
 
-// heapFloor is how many bytes are kept that are never touched, and so take no memory. To the garbage collector they are
-// alive: a small heap is not collected before it has some 64 MB, and a large one when what is alive has doubled.
+// heapFloor is the size of an allocation that is never written, so that it uses no memory. The garbage collector counts
+// it as live data. Therefore a small heap is first collected at about 64 MB, and a large one when its live data
+// doubles.
 const heapFloor = 54 << 20
 
-// Main runs the program with its arguments, until it has done what they ask for or a signal ends it. It returns the
-// exit code.
+// Main runs the program with its arguments, and returns its exit code. It returns when a command is done, and the
+// server runs until a signal ends it.
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal does not wait
+	context.AfterFunc(ctx, stop) // so that a second signal ends the process at once
 	if err := run(ctx, args, stdout, stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(stderr, "lorebridge:", err)
 		return 1
@@ -56,12 +57,12 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 		return err
 	}
 	c.Demo = *fill
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" { // of whose limit it would count as a part
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" { // the floor would count toward such a limit
 		floor := make([]byte, heapFloor) // measured in docs/performance.md
 		defer runtime.KeepAlive(floor)
 	}
 	log := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: c.LogLevel}))
-	listener, err := net.Listen("tcp", c.ListenAddr) // first: who cannot have the address should not migrate either
+	listener, err := net.Listen("tcp", c.ListenAddr) // first, because a server without an address must not migrate
 	if err != nil {
 		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
@@ -78,7 +79,7 @@ func run(ctx context.Context, args []string, out, logs io.Writer) error {
 	return errors.Join(serve(ctx, c, listener, deps, out), client.Close())
 }
 
-// runEvents is the command "events". It needs nothing of the configuration but the database.
+// runEvents runs the command "events". Of the configuration it reads only the database.
 func runEvents(ctx context.Context, args []string, out io.Writer) error {
 	if err := loadEnv(); err != nil {
 		return err
@@ -90,10 +91,10 @@ func runEvents(ctx context.Context, args []string, out io.Writer) error {
 	return RunEvents(ctx, c, args, out)
 }
 
-// serve joins the rooms and runs them until ctx ends.
+// serve connects the rooms and runs them until ctx ends.
 func serve(ctx context.Context, c Config, listener net.Listener, deps Deps, out io.Writer) error {
-	defer func() { _ = listener.Close() }() // closed already, unless the wiring fails
-	if !c.Demo {                            // that begins with an empty database
+	defer func() { _ = listener.Close() }() // closed already, unless New or a later step fails
+	if !c.Demo {                            // because a demo begins with an empty database
 		if err := database.Leap(ctx, deps.Client); err != nil {
 			return err
 		}
@@ -105,7 +106,7 @@ func serve(ctx context.Context, c Config, listener net.Listener, deps Deps, out 
 	if a.control, err = NewControl(c.Database.Path(), a.Relay, a.Log, a.Subscriptions, a.log); err != nil {
 		a.log.WarnContext(ctx, "commands cannot reach this server", slog.Any("error", err))
 	} else {
-		defer func() { _ = a.control.Close() }() // closed already, unless what follows fails
+		defer func() { _ = a.control.Close() }() // closed already, unless a later step fails
 	}
 	var people demo.People
 	if c.Demo {
@@ -123,7 +124,8 @@ func serve(ctx context.Context, c Config, listener net.Listener, deps Deps, out 
 	return a.Run(ctx, listener)
 }
 
-// isLocal says that only people at this machine reach the server: behind a proxy it listens on loopback, too.
+// isLocal reports whether only people at this machine can reach the server. A server behind a proxy listens on loopback
+// as well, but it is not local.
 func isLocal(c Config, listener net.Listener) bool {
 	return listener.Addr().(*net.TCPAddr).IP.IsLoopback() && c.Auth.IsLocal()
 }

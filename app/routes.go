@@ -6,13 +6,13 @@ import (
 	"lorebridge/bridge"
 )
 
-// Routes answers every path of the server.
+// Routes returns the handler for every path of the server.
 func (a *App) Routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", a.withVersion(a.identify(a.GraphQL)))
 	mux.Handle(bridge.DefaultResultPath, a.identify(a.Subscriptions.ResultHandler()))
 	authorize := a.identify(a.Subscriptions.AuthorizeHandler(a.People.Owns))
-	for _, path := range []string{"/pusher/auth", "/graphql/subscriptions/auth"} { // Lighthouse's clients ask there
+	for _, path := range []string{"/pusher/auth", "/graphql/subscriptions/auth"} { // Lighthouse's clients use the second
 		mux.Handle(path, authorize)
 	}
 	for _, path := range []string{"/pusher/webhooks", "/graphql/subscriptions/webhook"} {
@@ -28,10 +28,11 @@ func (a *App) Routes() http.Handler {
 	return mux
 }
 
-// versionHeader is on every answer of the API, so that whatever a page asks, it learns that it has to connect in
-// another way.
+// versionHeader is in every answer of the API. A page that sees another value in it reads its settings and connects
+// anew.
 const versionHeader = "X-Realtime-Version"
 
+// withVersion adds versionHeader to the answers of next.
 func (a *App) withVersion(next http.Handler) http.Handler {
 	version := []string{a.version}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

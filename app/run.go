@@ -14,11 +14,11 @@ import (
 	"lorebridge/graph"
 )
 
-// shutdownTimeout is how long requests may take to finish after a signal; the relay's drain comes on top.
+// shutdownTimeout is how long requests may take to finish after a signal. The relay's drain begins after it.
 const shutdownTimeout = 10 * time.Second
 
-// Run serves until ctx ends. Then it stops accepting, ends the streams, lets requests finish, sends what the readers
-// of the log have yet to send, and only then closes the sockets that the last events travel over.
+// Run serves until ctx ends. Then it stops accepting connections, ends the streams, and lets requests finish. After
+// that the readers of the log send their last events. The sockets close last, because these events go over them.
 func (a *App) Run(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           a.Routes(),
@@ -46,7 +46,7 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 		defer cancel()
 		err := server.Shutdown(timeout)
-		a.announce(context.WithoutCancel(ctx)) // now: whoever asks us no longer gets the settings of before
+		a.announce(context.WithoutCancel(ctx)) // only now, because no page can read the old settings any more
 		if err != nil {
 			return errors.Join(fmt.Errorf("finish the last requests: %w", err), server.Close())
 		}
@@ -58,7 +58,7 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 		var readers errgroup.Group
 		for _, run := range []func(context.Context) error{a.Relay.Run, a.Subscriptions.Run} {
 			readers.Go(func() error {
-				defer stopReaders() // neither goes on without the other
+				defer stopReaders() // so that no reader runs without the other
 				return run(readersCtx)
 			})
 		}
@@ -67,7 +67,7 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 	if a.sockets != nil {
 		group.Go(func() error {
 			err := a.sockets.Run(socketsCtx)
-			// Now it is known what their clients had.
+			// Only after the last socket has closed it is known which events its client received.
 			return errors.Join(err, a.Subscriptions.Persist(context.WithoutCancel(ctx)))
 		})
 	}
@@ -80,7 +80,7 @@ func (a *App) Run(ctx context.Context, listener net.Listener) error {
 	return group.Wait()
 }
 
-// announceChange asks the pages that are open to connect anew, if a server before this one gave them other settings.
+// announceChange asks the open pages to connect anew, if an earlier server gave them other settings.
 func (a *App) announceChange(ctx context.Context) error {
 	before, err := a.settings.Replace(ctx, "realtime version", a.version)
 	if err != nil && ctx.Err() == nil {
@@ -92,14 +92,15 @@ func (a *App) announceChange(ctx context.Context) error {
 	return nil
 }
 
-// announce does its best: pages that it does not reach learn it when they are refused, or with their next question.
+// announce asks the open pages to connect anew. A page that it does not reach connects anew when it is rejected, or
+// after its next request.
 func (a *App) announce(ctx context.Context) {
 	if err := a.People.Announce(ctx); err != nil {
 		a.log.InfoContext(ctx, "open pages could not be asked to connect anew", slog.Any("error", err))
 	}
 }
 
-// keepTidy removes, every hour, what nobody can use or see any more.
+// keepTidy removes, every hour, old events, ended sessions and closed subscriptions.
 func (a *App) keepTidy(ctx context.Context) error {
 	ticker := time.NewTicker(time.Hour)
 	defer ticker.Stop()
