@@ -145,10 +145,11 @@ func (a *App) joinPusher(ctx context.Context, c Config, deps Deps) (err error) {
 	}
 	if c.Pusher.Embedded() {
 		if !c.Pusher.HasApp() {
-			c.Pusher, err = c.Pusher.WithOwnApp(ctx, a.settings, c.Database.Path()+".pusher.json", a.log)
+			own, err := realtime.OwnApp(ctx, a.settings, c.Database.Path()+".pusher.json", a.log)
 			if err != nil {
 				return err
 			}
+			c.Pusher.AppID, c.Pusher.Key, c.Pusher.Secret = own.ID, own.Key, own.Secret
 		}
 		if a.sockets, err = a.embedPusher(c, deps.Seams.Sockets); err != nil {
 			return err

@@ -14,37 +14,37 @@ import (
 	"lorebridge/realtime"
 )
 
-// shelf is a database on disk, and the file beside it that had the app before.
-type shelf struct {
+// installation is a database on disk, and the path at which an earlier version kept the app.
+type installation struct {
 	t         *testing.T
 	path, app string
 	log       strings.Builder
 }
 
-func newShelf(t *testing.T) *shelf {
+func newInstallation(t *testing.T) *installation {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "lorebridge.db")
-	return &shelf{t: t, path: path, app: path + ".pusher.json"}
+	return &installation{t: t, path: path, app: path + ".pusher.json"}
 }
 
-// open starts a server on the database, as far as its app goes.
-func (s *shelf) open() (realtime.Config, error) {
+// open opens the database and returns a configuration with its app, as a start of the server does.
+func (s *installation) open() (realtime.Config, error) {
 	s.t.Helper()
 	client, err := database.Open(s.t.Context(), database.Config{URL: "sqlite:" + s.path})
 	must(s.t, err)
 	defer func() { must(s.t, client.Close()) }()
-	base := realtime.Config{Scheme: "https", MasterKey: masterKey}
-	return base.WithOwnApp(s.t.Context(), database.NewSettings(client), s.app, slog.New(slog.NewTextHandler(&s.log, nil)))
+	own, err := realtime.OwnApp(s.t.Context(), database.NewSettings(client), s.app, slog.New(slog.NewTextHandler(&s.log, nil)))
+	return realtime.Config{Scheme: "https", MasterKey: masterKey, AppID: own.ID, Key: own.Key, Secret: own.Secret}, err
 }
 
-func (s *shelf) hasFile() bool {
+func (s *installation) hasFile() bool {
 	_, err := os.Stat(s.app)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-func TestAnAppOfItsOwnIsKeptInTheDatabase(t *testing.T) {
+func TestTheAppOfTheEmbeddedServerIsKeptInTheDatabase(t *testing.T) {
 	t.Parallel()
-	here, there := newShelf(t), newShelf(t)
+	here, there := newInstallation(t), newInstallation(t)
 	first, err := here.open()
 	must(t, err)
 	must(t, first.Validate())
@@ -56,18 +56,18 @@ func TestAnAppOfItsOwnIsKeptInTheDatabase(t *testing.T) {
 	other, err := there.open()
 	must(t, err)
 	if second != first {
-		t.Errorf("at the next start it is another: %+v, %+v", first, second)
+		t.Errorf("at the next start the app is another: %+v, %+v", first, second)
 	}
 	if other.Key == first.Key || other.Secret == first.Secret {
 		t.Error("two servers have one app")
 	}
 	if here.hasFile() || here.log.String() != "" {
-		t.Errorf("there is a file beside the database, or a line in the log: %s", here.log.String())
+		t.Errorf("there is a file beside the database, or a record in the log: %s", here.log.String())
 	}
 
 	// The database alone is the whole backup.
 	must(t, os.Remove(there.path))
-	text, err := os.ReadFile(here.path) // closed, so that it is in one file
+	text, err := os.ReadFile(here.path) // it is closed, so all of it is in one file
 	must(t, err)
 	must(t, os.WriteFile(there.path, text, 0o600))
 	restored, err := there.open()
@@ -77,16 +77,16 @@ func TestAnAppOfItsOwnIsKeptInTheDatabase(t *testing.T) {
 	}
 }
 
-func TestTheFileThatHadTheAppIsReadOnceAndDeleted(t *testing.T) {
+func TestTheFileOfAnEarlierVersionIsReadOnceAndDeleted(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		mode os.FileMode
 		want string
 	}{
-		"for its owner alone":    {0o600, "level=INFO"},
-		"that others could read": {0o644, "others could read the secret"},
+		"a private file":         {0o600, "level=INFO"},
+		"a file others can read": {0o644, "others could read the secret"},
 	} {
-		s := newShelf(t)
+		s := newInstallation(t)
 		must(t, os.WriteFile(s.app, []byte(`{"appId":"lorebridge","key":"k1","secret":"s1"}`), test.mode))
 		c, err := s.open()
 		must(t, err)
@@ -96,30 +96,30 @@ func TestTheFileThatHadTheAppIsReadOnceAndDeleted(t *testing.T) {
 		if s.hasFile() || !strings.Contains(s.log.String(), test.want) || strings.Contains(s.log.String(), "s1") {
 			t.Errorf("%s: the file is there: %t, logged %s", name, s.hasFile(), s.log.String())
 		}
-		// As after a crash before it was deleted, and then one that somebody copied back.
+		// The file is there as after a crash before its deletion, and then with the credentials of another app.
 		must(t, os.WriteFile(s.app, []byte(`{"appId":"lorebridge","key":"k1","secret":"s1"}`), 0o600))
-		again, err := s.open()
+		next, err := s.open()
 		must(t, err)
-		if again != c || s.hasFile() {
-			t.Errorf("%s: at the next start the app is %+v, the file is there: %t", name, again, s.hasFile())
+		if next != c || s.hasFile() {
+			t.Errorf("%s: at the next start the app is %+v, the file is there: %t", name, next, s.hasFile())
 		}
 		must(t, os.WriteFile(s.app, []byte(`{"appId":"lorebridge","key":"k2","secret":"s2"}`), 0o600))
-		again, err = s.open()
+		next, err = s.open()
 		must(t, err)
-		if again != c || !s.hasFile() || !strings.Contains(s.log.String(), "which nothing reads") {
-			t.Errorf("%s: with another file the app is %+v, logged %s", name, again, s.log.String())
+		if next != c || !s.hasFile() || !strings.Contains(s.log.String(), "which nothing reads") {
+			t.Errorf("%s: with another file the app is %+v, logged %s", name, next, s.log.String())
 		}
 	}
 }
 
-func TestADamagedAppIsToldByItsPlaceAndLeftAlone(t *testing.T) {
+func TestTheErrorOfADamagedAppNamesItsPlaceAndNothingIsChanged(t *testing.T) {
 	t.Parallel()
 	whole, err := json.Marshal(map[string]string{"appId": "a", "key": "b", "secret": "c"})
 	must(t, err)
 	for name, text := range map[string]string{
 		"empty": "", "half": string(whole[:len(whole)-5]), "no secret": `{"appId":"a","key":"b"}`, "an array": "[]", "null": "null",
 	} {
-		s := newShelf(t)
+		s := newInstallation(t)
 		must(t, os.WriteFile(s.app, []byte(text), 0o600))
 		if _, err := s.open(); err == nil || !strings.Contains(err.Error(), s.app) || !strings.Contains(err.Error(), "delete the file") {
 			t.Errorf("%s: %v", name, err)
@@ -136,7 +136,7 @@ func TestADamagedAppIsToldByItsPlaceAndLeftAlone(t *testing.T) {
 			t.Errorf("%s, in the database: %v", name, err)
 		}
 	}
-	s := newShelf(t)
+	s := newInstallation(t)
 	must(t, os.Mkdir(s.app, 0o700))
 	if _, err := s.open(); err == nil {
 		t.Error("a folder is an app")
