@@ -14,8 +14,8 @@ import (
 	"lorebridge/auth"
 )
 
-// Connection is what a browser needs to connect. Cluster is empty if Host and Port are all it needs. Host is as a URL
-// has it: an IPv6 address is in brackets.
+// Connection is the settings with which a browser connects. Either Cluster is set, or Host and Port are. Host has the
+// form that it has in a URL: an IPv6 address is in brackets.
 type Connection struct {
 	Key     string
 	Cluster string
@@ -27,7 +27,8 @@ type Connection struct {
 	NoticeChannel string
 }
 
-// Connection returns how the browser of a person connects that reached us as client says.
+// Connection returns the settings for a person's browser. With the embedded server the address is the one at which
+// client reached us. The error means that this address is not one that browsers can connect to.
 func (p *People) Connection(client auth.Client, userID int) (Connection, error) {
 	c := Connection{Key: p.config.Key, Channel: p.Channel(userID)}
 	if !p.config.Embedded() {
@@ -44,7 +45,7 @@ func (p *People) Connection(client auth.Client, userID int) (Connection, error) 
 	}
 }
 
-// at returns c with an address.
+// at returns c with this address.
 func (c Connection) at(hostport string, tls bool) (Connection, error) {
 	host, port, err := splitAddress(hostport, tls)
 	if err != nil {
@@ -54,8 +55,9 @@ func (c Connection) at(hostport string, tls bool) (Connection, error) {
 	return c, nil
 }
 
-// publicSecure says that browsers reach another server over TLS. Unless that is configured, they reach it by another
-// name as they reach us, because a page on https can open no other socket. pageTLS is how this one reached us.
+// publicSecure reports whether browsers reach another server over TLS. If only PublicHost is set, they use TLS there if
+// they use it with us, because a page on https can open only such sockets. pageTLS reports whether the browser reached
+// us over TLS.
 func (c Config) publicSecure(publicURL string, pageTLS bool) bool {
 	switch {
 	case c.PublicScheme != "":
@@ -68,12 +70,12 @@ func (c Config) publicSecure(publicURL string, pageTLS bool) bool {
 	return c.secure() || pageTLS
 }
 
-// Origins are those besides its own that a page must be allowed to connect to where Connection sends its browser, as
-// a Content-Security-Policy names them. publicURL is how browsers reach the server; empty if only their requests say
-// it, because then it is as they reached the page.
+// Origins returns the origins, besides its own, that a page must be allowed to connect to so that it can use a
+// Connection. They are in the form of a Content-Security-Policy. publicURL is the URL at which browsers reach the
+// server. It is empty if that is known only from their requests.
 func (c Config) Origins(publicURL string) []string {
 	switch {
-	case c.Cluster != "": // the second is what pusher-js falls back to where WebSockets do not come through
+	case c.Cluster != "": // pusher-js uses the second if WebSockets are blocked
 		return []string{"wss://ws-" + c.Cluster + ".pusher.com", "https://sockjs-" + c.Cluster + ".pusher.com"}
 	case c.Host != "":
 		address := cmp.Or(c.PublicHost, c.Host)
@@ -91,9 +93,9 @@ func (c Config) Origins(publicURL string) []string {
 	return nil
 }
 
-// socketOrigins are the origins of WebSockets at an address: without TLS two, because pusher-js tries TLS as well if
-// nothing answers, and browsers do not take the one for the other. A policy has no words for IPv6 addresses and for
-// names that are not ASCII: there it has to be every origin of the scheme.
+// socketOrigins returns the origins of WebSockets at an address. Without TLS there are two. The reason is that
+// pusher-js also tries TLS if nothing answers, and that browsers distinguish ws from wss in a policy. A policy cannot
+// contain an IPv6 address or a name that is not ASCII. For these the result permits every origin of the scheme.
 func socketOrigins(hostport string, tls bool) []string {
 	origins := []string{"ws:", "wss:"}
 	if tls {
@@ -110,20 +112,20 @@ func socketOrigins(hostport string, tls bool) []string {
 }
 
 var (
-	// policyHost is a host as the grammar of Content-Security-Policy has it.
+	// policyHost matches host-part of Content-Security-Policy Level 3, section 2.3.1, without wildcards.
 	policyHost = regexp.MustCompile(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$`)
-	// hostName is a name that browsers take, also one that is not ASCII.
+	// hostName matches a name that browsers accept, also one that is not ASCII.
 	hostName = regexp.MustCompile(`^[\p{L}\p{M}\p{N}._-]+$`)
-	// numberLabel is a last label that makes browsers read a name as an IPv4 address.
+	// numberLabel matches a name that browsers read as an IPv4 address, because its last label is a number.
 	numberLabel = regexp.MustCompile(`(^|\.)(\d+|0[xX][0-9A-Fa-f]*)\.?$`)
 )
 
-// errNoAddress says that a text is not the host and the port of a URL.
+// errNoAddress is the error of splitAddress.
 var errNoAddress = errors.New("not a host, or not one that browsers take, or not a port from 1 to 65535")
 
-// splitAddress splits host[:port]; without a port it is that of HTTPS or HTTP. The host stays as a URL has it: an
-// IPv6 address keeps its brackets. Only what the URLs of browsers can have as their host is one, so that no address
-// has a zone.
+// splitAddress splits host[:port]. Without a port it returns that of HTTPS or HTTP. The host keeps its form in a URL:
+// an IPv6 address stays in brackets. It returns errNoAddress unless browsers accept the host in a URL, so an address
+// with a zone is an error.
 func splitAddress(hostport string, tls bool) (host string, port int, err error) {
 	host, text := hostport, ""
 	if end := strings.LastIndexByte(hostport, ':'); end > strings.LastIndexByte(hostport, ']') {
@@ -147,7 +149,7 @@ func splitAddress(hostport string, tls bool) (host string, port int, err error) 
 	return host, int(number), nil
 }
 
-// isHost says that browsers take a text as the host of a URL.
+// isHost reports whether browsers accept a text as the host of a URL.
 func isHost(host string) bool {
 	if inside, ok := strings.CutPrefix(host, "["); ok {
 		address, err := netip.ParseAddr(strings.TrimSuffix(inside, "]"))

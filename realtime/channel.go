@@ -7,18 +7,19 @@ import (
 	"lorebridge/bridge"
 )
 
-// The channel of a person is private-user-{id}, which is a contract. With end-to-end encryption it begins with
-// private-encrypted-, as pusher-js wants it. A namespace stands before user-, with a dot behind it: installations that
-// share one app at Pusher have names of their own.
+// The channel of a person is private-user-{id}. docs/protocol.md promises this name to clients. With end-to-end
+// encryption it begins with private-encrypted-, because pusher-js requires that. A namespace and a dot come before
+// user-, so that installations that share one app at Pusher have different names.
 const (
 	privatePrefix   = "private-"
 	encryptedPrefix = "private-encrypted-"
 	personPart      = "user-"
 )
 
+// encrypts reports whether events are encrypted end to end.
 func (c Config) encrypts() bool { return c.MasterKey != "" }
 
-// Channel is the channel of a person, on which their events arrive.
+// Channel returns the name of the channel on which a person's events arrive.
 func (p *People) Channel(userID int) string { return p.channelPrefix() + strconv.Itoa(userID) }
 
 func (p *People) channelPrefix() string {
@@ -32,8 +33,8 @@ func (p *People) channelPrefix() string {
 	return prefix + personPart
 }
 
-// Owns is a bridge.Owner: it grants people's channels to their people. Only the name that is sent to is granted: who
-// asks for one from before a setting changed must read realtime again.
+// Owns is a bridge.Owner: it reports whether a channel is the one on which the viewer's events arrive. It reports false
+// for a name with other settings. A client that still uses such a name must query realtime again.
 func (p *People) Owns(_ context.Context, v bridge.Viewer, channel string) (bool, error) {
 	return v.User != "" && channel == p.channelPrefix()+v.User, nil
 }

@@ -10,7 +10,8 @@ import (
 	"lorebridge/bridge"
 )
 
-// Config says which Pusher to use: hosted with Cluster, another server with Host, the embedded one with neither.
+// Config selects a Pusher and an app there. With Cluster that is hosted Pusher, with Host another server, and with
+// neither the embedded one. Scheme must be set.
 type Config struct {
 	AppID      string `env:"PUSHER_APP_ID" help:"the app at Pusher; with KEY and SECRET"`
 	Key        string `env:"PUSHER_KEY" help:"its key"`
@@ -19,24 +20,25 @@ type Config struct {
 	Host       string `env:"PUSHER_HOST" help:"another server that speaks the protocol, host:port; with neither this nor a cluster the embedded one serves"`
 	Scheme     string `env:"PUSHER_SCHEME" envDefault:"https" help:"http or https, for PUSHER_HOST"`
 	PublicHost string `env:"PUSHER_PUBLIC_HOST" help:"how browsers reach PUSHER_HOST, if by another name"`
-	// PublicScheme is by default that of PUBLIC_URL if PublicHost is set, and else Scheme.
+	// PublicScheme is empty for the default: the scheme of PUBLIC_URL if PublicHost is set, and else Scheme.
 	PublicScheme string `env:"PUSHER_PUBLIC_SCHEME" help:"http or https, for PUSHER_PUBLIC_HOST; unset, as PUBLIC_URL"`
-	// Namespace keeps apart the channels of installations that share one app.
+	// Namespace distinguishes the channels of installations that share one app.
 	Namespace string `env:"PUSHER_CHANNEL_NAMESPACE" help:"letters, digits, - and _: part of the names of all private channels, for several servers with one app"`
 	// MasterKey turns on end-to-end encryption: 32 bytes in base64.
 	MasterKey string `env:"PUSHER_ENCRYPTION_MASTER_KEY" help:"32 bytes in base64: turns end-to-end encryption on"`
 }
 
-// Embedded says that the server's own pusherserver is the Pusher.
+// Embedded reports whether the Pusher is a pusherserver in this process.
 func (c Config) Embedded() bool { return c.Cluster == "" && c.Host == "" }
 
-// secure says that Pusher's HTTP API and its WebSockets are reached over TLS; the embedded server is reached as we are.
+// secure reports whether Pusher's HTTP API and its WebSockets are reached over TLS. It has no meaning with the embedded
+// server, which browsers reach in the same way as us.
 func (c Config) secure() bool { return c.Cluster != "" || (c.Host != "" && c.Scheme == "https") }
 
-// HasApp says that the app's credentials are configured.
+// HasApp reports whether the app's credentials are configured.
 func (c Config) HasApp() bool { return c.AppID != "" }
 
-// Validate names the variable that is wrong or missing and what it may be.
+// Validate returns an error that names the variable that is wrong or missing, and which values are allowed.
 func (c Config) Validate() error {
 	if err := c.validateApp(); err != nil {
 		return err
@@ -98,7 +100,7 @@ func (c Config) validateApp() error {
 	}
 	switch {
 	case len(missing) == 3 && c.Embedded():
-		return nil // the embedded server makes its own app
+		return nil // OwnApp makes one
 	case len(missing) > 0:
 		return fmt.Errorf("%s must be set too: PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET belong together, and to PUSHER_CLUSTER or PUSHER_HOST",
 			strings.Join(missing, " and "))

@@ -14,10 +14,10 @@ import (
 	"lorebridge/ent/session"
 )
 
-// Identity is our accounts as bridge knows them. Nobody is anonymous: whoever asks is signed in.
+// Identity implements bridge.Identity over our accounts. Every viewer is signed in. It may be used concurrently.
 type Identity struct{ client *ent.Client }
 
-// NewIdentity returns the identity of those whose sessions are in a database.
+// NewIdentity returns an identity over the sessions in the client's database.
 func NewIdentity(client *ent.Client) Identity { return Identity{client} }
 
 var _ bridge.Identity = Identity{}
@@ -37,12 +37,12 @@ func (Identity) Former(ctx context.Context) (bridge.Viewer, bool) {
 	return toBridge(viewer), ok
 }
 
-// With implements bridge.Identity. The zero viewer is signed in, and is nobody: nothing is theirs.
+// With implements bridge.Identity. The zero viewer is signed in as user 0, who does not exist and so owns nothing.
 func (Identity) With(ctx context.Context, v bridge.Viewer) context.Context {
 	return auth.NewContext(ctx, auth.Viewer{UserID: number(v.User), SessionID: number(v.Session), ExpiresAt: v.ExpiresAt})
 }
 
-// sessionsAtOnce is how many sessions one statement asks for.
+// sessionsAtOnce is how many sessions one statement reads.
 const sessionsAtOnce = 500
 
 // Holding implements bridge.Identity.
@@ -77,7 +77,7 @@ func toBridge(v auth.Viewer) bridge.Viewer {
 	return bridge.Viewer{User: strconv.Itoa(v.UserID), Session: strconv.Itoa(v.SessionID), ExpiresAt: v.ExpiresAt}
 }
 
-// number reads an id that this package wrote. What is none is the id of nobody.
+// number returns the id in a text that this package wrote. It returns 0, which no row has, if there is none.
 func number(text string) int {
 	id, _ := strconv.Atoi(text)
 	return id
@@ -85,10 +85,10 @@ func number(text string) int {
 
 var _ auth.Listener = Sessions{}
 
-// Sessions ends what is open over Pusher when a session ends.
+// Sessions closes the sockets and subscriptions of a session that has ended. It may be used concurrently.
 type Sessions struct{ bridge *bridge.Bridge }
 
-// NewSessions returns an auth.Listener for what is open at b.
+// NewSessions returns an auth.Listener for the sockets and subscriptions of b.
 func NewSessions(b *bridge.Bridge) Sessions { return Sessions{b} }
 
 // OpenSessions implements auth.Listener.
@@ -100,7 +100,7 @@ func (s Sessions) OpenSessions() []int {
 	return ids
 }
 
-// EndSession implements auth.Listener. It takes no longer than a second.
+// EndSession implements auth.Listener. It returns within a second.
 func (s Sessions) EndSession(id int, reason auth.EndReason) {
 	s.bridge.EndSession(context.Background(), strconv.Itoa(id), string(reason))
 }

@@ -8,25 +8,27 @@ import (
 	"lorebridge/outbox"
 )
 
-// Log is outbox's log as bridge reads it. The value of an event is its *ent.Event, and a topic is the text of an
-// outbox.Topic.
+// Log implements bridge.Log over outbox's log. The value of an event is its *ent.Event, and a topic is the text of an
+// outbox.Topic. It may be used concurrently.
 type Log struct{ log *outbox.Log }
 
-// NewLog returns the log for bridge.
+// NewLog returns the log for bridge over log.
 func NewLog(log *outbox.Log) Log { return Log{log} }
 
 var _ bridge.Log = Log{}
 
-// EventOf returns the row behind an event of bridge.
+// EventOf returns the row of an event that this package made. It panics for any other event.
 func EventOf(e *bridge.Event) *ent.Event {
-	return e.Value.(*ent.Event) //nolint:forcetypeassert // nothing else is ever published
+	return e.Value.(*ent.Event) //nolint:forcetypeassert // this package publishes no other type
 }
 
+// newEvent returns the event for a row. answered is closed when the request that caused the event has its answer, and
+// is nil if nothing waits for that.
 func newEvent(e *ent.Event, answered <-chan struct{}) *bridge.Event {
 	return &bridge.Event{Seq: bridge.Seq(outbox.At(e).Seq()), At: e.CreatedAt, Value: e, Answered: answered}
 }
 
-// topicsOf returns the topics that an event is on.
+// topicsOf returns the topics of an event.
 func topicsOf(e *ent.Event) []bridge.Topic {
 	on := outbox.TopicsOf(e)
 	topics := make([]bridge.Topic, len(on))
@@ -83,6 +85,7 @@ func (l Log) Get(ctx context.Context, t bridge.Topic, at bridge.Seq) (*bridge.Ev
 	return present(l.log.Get(ctx, topic, outbox.CursorOf(int(at))))
 }
 
+// present returns the event for a row, and nil if there is none.
 func present(row *ent.Event, err error) (*bridge.Event, error) {
 	if row == nil || err != nil {
 		return nil, err

@@ -11,14 +11,14 @@ import (
 	"lorebridge/pusherapi"
 )
 
-// message is an event as browsers get it. Its keys are a contract.
+// message is the data of an event, as browsers get it. docs/protocol.md promises its keys.
 type message struct {
 	outbox.Payload
 	EventID string `json:"eventId"`
 }
 
-// newMessage makes the Pusher event of a row. Texts that would not fit through Pusher are left out: the client
-// reads them over GraphQL.
+// newMessage returns the Pusher event for a row. It leaves out texts that are too large for Pusher, because a client
+// can read them over GraphQL.
 func (p *People) newMessage(e *ent.Event) (pusherapi.Message, error) {
 	if e.RecipientID == nil {
 		return pusherapi.Message{}, fmt.Errorf("event %d is for nobody", e.ID)
@@ -37,8 +37,8 @@ func (p *People) newMessage(e *ent.Event) (pusherapi.Message, error) {
 	return m, nil
 }
 
-// encodeMessage returns the name of an event and what browsers get of it. A payload is stored as it is sent, except for
-// escapes: the database's JSON has some that events do not have.
+// encodeMessage returns the name of an event and its data. A stored payload is sent unchanged, except if it has
+// escapes: the JSON of the database may have some that events must not have.
 func encodeMessage(e *ent.Event) (name, data string, err error) {
 	if head, found := bytes.CutPrefix(e.Payload, []byte(`{"type":"`)); found && !bytes.Contains(e.Payload, []byte(`\u`)) {
 		name, _, named := bytes.Cut(head, []byte(`"`))
@@ -63,7 +63,7 @@ func decodeMessage(e *ent.Event) (message, error) {
 	return m, nil
 }
 
-// withoutTexts is the message of an event without its texts. It reports false if there are none.
+// withoutTexts returns the data of an event without its texts. It reports false if it has none.
 func withoutTexts(e *ent.Event) (short string, ok bool) {
 	m, err := decodeMessage(e)
 	if err != nil || m.Question == "" && m.ResponseContent == "" {

@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// noticeChannel is public. Its name depends on no setting, because pages listen on it that only know the settings
-	// of before.
+	// noticeChannel is public. Its name depends on no setting, because pages with old settings listen on it.
 	noticeChannel = "lorebridge"
 	noticeEvent   = "realtime-changed"
-	// noticeTimeout is how long the notice may hold up the end of the server.
+	// noticeTimeout is how long the notice may delay the end of the server.
 	noticeTimeout = 2 * time.Second
 )
 
-// Announce asks all pages to read again how they connect. Call it when the server stops, because the next one may use
-// another Pusher, which does not reach them, and when the server has started with another Version. With the embedded
-// server it does nothing: that one closes its sockets.
+// Announce asks all open pages to read their settings again. Call it when the server stops, because the next one may
+// use another Pusher, which does not reach these pages. Call it as well after a start with another Version. It does
+// nothing with the embedded server, which closes its sockets. It returns within two seconds, with the errors of
+// pusherapi.Client.Trigger.
 func (p *People) Announce(ctx context.Context) error {
 	if p.config.Embedded() {
 		return nil
@@ -31,12 +31,12 @@ func (p *People) Announce(ctx context.Context) error {
 	return p.pusher.Trigger(ctx, forEvents, pusherapi.Event{Channel: noticeChannel, Name: noticeEvent, Data: "{}"})
 }
 
-// Version is a short text that differs if pages have to connect in another way. publicURL is how browsers reach the
-// server. Nothing secret can be found out from it.
+// Version returns a short text that changes if pages have to connect with other settings. publicURL is the URL at which
+// browsers reach the server. The text reveals no secret.
 func (p *People) Version(publicURL string) string {
 	c := p.config
 	isEncrypted := c.MasterKey != ""
-	c.Secret, c.MasterKey = "", "" // pages get what follows from these with each authorization
+	c.Secret, c.MasterKey = "", "" // a page gets their signatures and keys with each authorization, so it needs no notice
 	sum := sha256.Sum256(fmt.Appendf(nil, "%+v %t %s", c, isEncrypted, publicURL))
 	return hex.EncodeToString(sum[:8])
 }

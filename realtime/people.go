@@ -8,11 +8,12 @@ import (
 	"lorebridge/pusherapi"
 )
 
-// forEvents is what calls of Pusher's HTTP API are for.
+// forEvents is the purpose of the calls for people's events.
 const forEvents pusherapi.Purpose = "events"
 
-// NewClient returns the client of the app that c names, whose credentials must be set. Transport carries its calls, and
-// is nil for the network. With the embedded server it must not be nil.
+// NewClient returns a client for the app in c. It returns an error if c is not valid, or has no credentials.
+// payloadLimit is in bytes. transport sends the calls. It is nil for the network, but must be set with the embedded
+// server.
 func NewClient(c Config, payloadLimit int, transport http.RoundTripper, log *slog.Logger) (*pusherapi.Client, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -30,15 +31,16 @@ func NewClient(c Config, payloadLimit int, transport http.RoundTripper, log *slo
 	}, pusherapi.Deps{Logger: log, Transport: transport})
 }
 
-// People is the private channel of each person, and how browsers reach it. It may be used concurrently.
+// People has the private channel of each person, and the settings with which browsers reach it. It may be used
+// concurrently.
 type People struct {
 	config    Config
 	pusher    *pusherapi.Client
 	publicURL string
 }
 
-// NewPeople returns the channels of the app that c names, over its client. PublicURL is how browsers reach us; it is
-// empty if only their requests say it.
+// NewPeople returns the channels of the app in c, over its client. publicURL is the URL at which browsers reach the
+// server. It is empty if that is known only from their requests.
 func NewPeople(c Config, client *pusherapi.Client, publicURL string) *People {
 	return &People{config: c, pusher: client, publicURL: publicURL}
 }

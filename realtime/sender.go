@@ -11,7 +11,7 @@ import (
 
 var _ outbox.Sender = (*People)(nil)
 
-// Send triggers a batch, as outbox.Sender says.
+// Send implements outbox.Sender: it triggers a batch.
 func (p *People) Send(ctx context.Context, batch []*ent.Event) (verdicts []error, err error) {
 	verdicts = make([]error, len(batch))
 	messages := make([]pusherapi.Message, 0, len(batch))
@@ -37,10 +37,10 @@ func (p *People) Send(ctx context.Context, batch []*ent.Event) (verdicts []error
 	return verdicts, nil
 }
 
-// verdictOf is what an answer is for the log.
+// verdictOf returns a result of pusherapi as outbox knows it.
 func verdictOf(answer error) error {
-	if refused, ok := errors.AsType[*pusherapi.RefusedError](answer); ok {
-		return &outbox.RefusedError{Reason: refused.Reason}
+	if final, ok := errors.AsType[*pusherapi.RefusedError](answer); ok {
+		return &outbox.RefusedError{Reason: final.Reason}
 	}
 	if errors.Is(answer, pusherapi.ErrUntried) {
 		return outbox.ErrUntried
@@ -48,7 +48,7 @@ func verdictOf(answer error) error {
 	return answer
 }
 
-// Check implements outbox.Sender: it asks for channels that nobody has.
+// Check implements outbox.Sender: it lists channels under a prefix that nobody uses.
 func (p *People) Check(ctx context.Context) error {
 	_, err := p.pusher.Channels(ctx, forEvents, "private-check-")
 	return err

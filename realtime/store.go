@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	rowsAtOnce       = 500 // of one statement
-	statementsAtOnce = 100 // of one transaction, so that others who write need not wait long
+	rowsAtOnce       = 500 // in one statement
+	statementsAtOnce = 100 // in one transaction, so that other writers do not wait long
 )
 
-// Store keeps subscriptions in the table of ent's StoredSubscription.
+// Store implements bridge.Store over the table of ent's StoredSubscription. It may be used concurrently.
 type Store struct {
 	client *ent.Client
 	log    *outbox.Log // begins the transactions
 }
 
-// NewStore returns the store in the client's database, which log is of as well.
+// NewStore returns the store in the client's database. log must be of the same database.
 func NewStore(client *ent.Client, log *outbox.Log) Store { return Store{client, log} }
 
 var _ bridge.Store = Store{}
@@ -58,7 +58,7 @@ func (s Store) Find(ctx context.Context, channel string) (*bridge.Record, error)
 	row, err := s.client.StoredSubscription.Query().Where(storedsubscription.Channel(channel)).Only(auth.AsSystem(ctx))
 	switch {
 	case ent.IsNotFound(err):
-		return nil, nil //nolint:nilnil // as bridge.Store has it
+		return nil, nil //nolint:nilnil // as bridge.Store requires
 	case err != nil:
 		return nil, err
 	}

@@ -18,31 +18,32 @@ import (
 )
 
 const (
-	// streamPage is how many events streams get at once.
+	// streamPage is how many events the reader of streams reads at once.
 	streamPage = 100
-	// streamPause is the wait after the database failed.
+	// streamPause is the wait after an error of the database.
 	streamPause = time.Second
-	// registrationsPerPlace is how often a minute a person may use each of their places: every registration is a row.
+	// registrationsPerPlace times SubscriptionsConfig.PerPerson is how many subscriptions a person may begin in a
+	// minute. There is a limit because each of them is a new row.
 	registrationsPerPlace = 5
 )
 
-// SubscriptionsDeps is what Subscriptions work with.
+// SubscriptionsDeps is what NewSubscriptions needs besides the configuration.
 type SubscriptionsDeps struct {
 	Client *ent.Client
 	Log    *outbox.Log
 	Pusher *pusherapi.Client
 	Logger *slog.Logger
-	// Sockets is the embedded server; nil where Pusher is another.
+	// Sockets is the embedded server. It is nil if another Pusher is configured.
 	Sockets bridge.Sockets
-	// Executor returns what runs the operations. It is called by Load for the first time.
+	// Executor returns the executor that runs the operations. Load is the first to call it.
 	Executor func() graphql.GraphExecutor
-	// StreamError gives a stream the error that it ends with.
+	// StreamError sets the error with which a stream ends.
 	StreamError func(ctx context.Context, err error)
 }
 
-// Subscriptions is the bridge over our log, our table and our accounts. Two readers of the log feed it: one for the
-// stored subscriptions, whose progress is kept, and one for the streams. It may be used concurrently, except Load and
-// Run, which come in this order, once.
+// Subscriptions is the bridge over our log, our table and our accounts. It has two readers of the log: one for the
+// stored subscriptions, whose progress is stored, and one for the streams. Load and then Run must be called once each,
+// in this order. All other methods may be called concurrently.
 type Subscriptions struct {
 	*bridge.Bridge
 	log      *slog.Logger
@@ -50,8 +51,8 @@ type Subscriptions struct {
 	streams  *outbox.Reader
 }
 
-// NewSubscriptions returns the subscriptions of the app that pusher names in its channels. Streams get what commits
-// from now on.
+// NewSubscriptions returns the subscriptions of an installation; pusher has the namespace of their channels. Streams
+// get the events that commit after this call.
 func NewSubscriptions(ctx context.Context, pusher Config, c SubscriptionsConfig, deps SubscriptionsDeps) (*Subscriptions, error) {
 	config, err := c.forBridge(pusher.Namespace)
 	if err != nil {
@@ -87,13 +88,13 @@ func NewSubscriptions(ctx context.Context, pusher Config, c SubscriptionsConfig,
 	return s, nil
 }
 
-// checkTopic returns an error for what is not the text of an outbox.Topic.
+// checkTopic returns an error unless t is the text of an outbox.Topic.
 func checkTopic(t bridge.Topic) error {
 	_, err := outbox.ParseTopic(string(t))
 	return err
 }
 
-// allow counts one new subscription of a person, or returns an *auth.RateLimitError that names the limit.
+// allow counts one new subscription of a person. At the limit it returns an *auth.RateLimitError that names the limit.
 func allow(limiter *auth.Limiter[string], v bridge.Viewer, places int) error {
 	err := limiter.Allow(v.User)
 	if limited, ok := errors.AsType[*auth.RateLimitError](err); ok {
@@ -104,12 +105,13 @@ func allow(limiter *auth.Limiter[string], v bridge.Viewer, places int) error {
 	return err
 }
 
-// Run delivers until ctx ends, then what has committed by then, for at most outbox.DefaultDrain, and at last writes
-// down what it knows. It returns an error only if it cannot read where to begin; it must be called once, after Load.
+// Run delivers events until ctx ends. Then it delivers the events that have committed until then, in at most
+// outbox.DefaultDrain, and stores the state of the subscriptions. It returns an error only if it cannot read the
+// progress of its reader. It must be called once, after Load.
 func (s *Subscriptions) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	ctx, end := context.WithCancel(ctx) // the others end with the follower, also if it could not begin
+	ctx, end := context.WithCancel(ctx) // so that the other loops end if the follower could not begin
 	defer end()
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -129,8 +131,8 @@ func (s *Subscriptions) Run(ctx context.Context) error {
 	return err
 }
 
-// publish gives bridge the next event for the stored subscriptions. It returns the topics that bridge is not done with,
-// which outbox calls recipients.
+// publish passes the next event to the stored subscriptions. It returns the topics on which delivery is not finished.
+// For outbox each of them is a recipient.
 func (s *Subscriptions) publish(entry outbox.Entry, done func()) (recipients []string) {
 	for _, t := range s.Publish(newEvent(entry.Event, entry.Answered), done, topicsOf(entry.Event)...) {
 		recipients = append(recipients, string(t))
@@ -138,21 +140,21 @@ func (s *Subscriptions) publish(entry outbox.Entry, done func()) (recipients []s
 	return recipients
 }
 
-// resume takes up a topic that an earlier process left behind.
+// resume continues a topic that an earlier process had not finished.
 func (s *Subscriptions) resume(topic string, _ outbox.Cursor, done func()) {
 	if err := checkTopic(bridge.Topic(topic)); err != nil {
-		s.log.Error("a topic that is parked cannot be read; it is given up", slog.Any("error", err))
+		s.log.Error("a parked topic cannot be parsed, and is skipped", slog.Any("error", err))
 		done()
 		return
 	}
 	s.Resume(bridge.Topic(topic), done)
 }
 
-// Retry has the subscriptions to a topic that lag tried now, or those to all topics if it is empty, and returns
-// how many there are.
+// Retry tries the subscriptions to a topic that lag now, or those to all topics if topic is empty. It returns how many
+// there are.
 func (s *Subscriptions) Retry(topic string) int { return s.Bridge.Retry(bridge.Topic(topic)) }
 
-// feedStreams gives streams each event as it comes, until ctx ends. Nothing else delays them.
+// feedStreams passes each event to the streams as soon as it is in the log, until ctx ends.
 func (s *Subscriptions) feedStreams(ctx context.Context) {
 	defer s.streams.Close()
 	for {
@@ -175,7 +177,7 @@ func (s *Subscriptions) feedStreams(ctx context.Context) {
 	}
 }
 
-// pause waits, and reports false if ctx ended.
+// pause waits for d. It reports false if ctx ended before.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -10,7 +10,8 @@ import (
 	"lorebridge/outbox"
 )
 
-// SubscriptionsConfig is how GraphQL subscriptions over Pusher live.
+// SubscriptionsConfig is what an operator sets of GraphQL subscriptions over Pusher. Zeros are errors in PerPerson and
+// PayloadLimit, and else bridge's defaults.
 type SubscriptionsConfig struct {
 	PerPerson    int             `env:"SUBSCRIPTIONS_PER_PERSON" envDefault:"100" help:"a whole number: GraphQL subscriptions that one person may have at a time"`
 	Grace        time.Duration   `env:"SUBSCRIPTION_GRACE" envDefault:"60s" help:"how long the server is ready for a client that lost its connection; after that its subscription costs nothing until it is back, such as 60s"`
@@ -18,20 +19,20 @@ type SubscriptionsConfig struct {
 	Sweep        time.Duration   `env:"SUBSCRIPTION_SWEEP" envDefault:"1m" help:"how often channels are looked through, such as 1m"`
 	Oversize     bridge.Oversize `env:"SUBSCRIPTION_OVERSIZE" envDefault:"error" help:"error, drop, terminate or fetch: what becomes of results that are too large for Pusher"`
 	PayloadLimit int             `env:"PUSHER_PAYLOAD_LIMIT" envDefault:"10240" help:"a whole number: bytes of data that Pusher takes in one event"`
-	// WebhookTokens are further app tokens whose webhooks count, while keys are exchanged.
+	// WebhookTokens are further app tokens whose webhooks are accepted, for the time of a change of keys.
 	WebhookTokens []string `env:"PUSHER_WEBHOOK_TOKENS" help:"further key:secret pairs that webhooks may be signed with, separated by commas"`
 }
 
-// perPerson is the variable that clients at its limit are shown.
+// perPerson is the variable that the error for a client at this limit names.
 const perPerson = "SUBSCRIPTIONS_PER_PERSON"
 
-// variables are what operators call the fields of bridge.Config.
+// variables are the environment variables that set the fields of bridge.Config.
 var variables = map[string]string{ //nolint:gosec // names of variables, and not their values
 	"PerViewer": perPerson, "Grace": "SUBSCRIPTION_GRACE", "Lifetime": "SUBSCRIPTION_LIFETIME", "Sweep": "SUBSCRIPTION_SWEEP",
 	"Oversize": "SUBSCRIPTION_OVERSIZE", "Namespace": "PUSHER_CHANNEL_NAMESPACE", "WebhookTokens": "PUSHER_WEBHOOK_TOKENS",
 }
 
-// inVariables names the variable in place of the field of bridge.Config.
+// inVariables returns err with the name of the variable instead of that of the field of bridge.Config.
 func inVariables(err error) error {
 	if wrong, ok := errors.AsType[*bridge.ConfigError](err); ok && variables[wrong.Field] != "" {
 		return fmt.Errorf("%s %s", variables[wrong.Field], wrong.Problem)
@@ -39,9 +40,9 @@ func inVariables(err error) error {
 	return err
 }
 
-// Validate names the variable that is wrong and what it may be.
+// Validate returns an error that names the variable that is wrong, and which values are allowed.
 func (c SubscriptionsConfig) Validate() error {
-	if c.PerPerson < 1 { // to bridge zero is the default
+	if c.PerPerson < 1 { // bridge would take zero as the default
 		return fmt.Errorf("%s is %d: it must be at least 1", perPerson, c.PerPerson)
 	}
 	if c.PayloadLimit < bridge.MinPayloadLimit {
@@ -51,7 +52,7 @@ func (c SubscriptionsConfig) Validate() error {
 	return err
 }
 
-// forBridge is what bridge has of it.
+// forBridge returns the configuration of bridge, or an error that names the variable that is wrong.
 func (c SubscriptionsConfig) forBridge(namespace string) (bridge.Config, error) {
 	config := bridge.Config{
 		PerViewer: c.PerPerson, PerViewerSetting: perPerson, Grace: c.Grace, Lifetime: c.Lifetime, Sweep: c.Sweep,
