@@ -17,47 +17,47 @@ import (
 
 const acted = `subscription { viewerActed { question } }`
 
-func TestAPersonsOtherDevicesAreToldWhatTheyDo(t *testing.T) {
+func TestAPersonsOtherDevicesAreSentTheirOwnActions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob, eve := q.person("Ada"), q.person("Bob"), q.person("Eve")
 		phone := q.session(bob)
-		channel := q.attend(phone, acted)
-		away := q.attend(phone, `subscription { viewerActed { status } }`)
-		others := []string{q.attend(ada, acted), q.attend(eve, acted)}
+		channel := q.subscribeAndJoin(phone, acted)
+		away := q.subscribeAndJoin(phone, `subscription { viewerActed { status } }`)
+		others := []string{q.subscribeAndJoin(ada, acted), q.subscribeAndJoin(eve, acted)}
 		q.leave(away, time.Now())
 
 		asked := q.ask(bob, ada, "Why?")
-		q.gets(channel, "Why?")
+		q.receives(channel, "Why?")
 		answered := q.ask(ada, bob, "How?")
 		q.respond(bob, answered, "APPROVED")
 		q.respond(ada, asked, "DENIED")
 		q.publish(bob, "compilers", "")
 		q.wait(time.Second)
-		calls := q.taken()
-		if got := titles(t, mail(calls, channel)); !slices.Equal(got, []string{"How?"}) {
+		calls := q.newCalls()
+		if got := titles(t, sentTo(calls, channel)); !slices.Equal(got, []string{"How?"}) {
 			t.Errorf("Bob's phone got %v", got)
 		}
-		if got := titles(t, mail(calls, others[0])); !slices.Equal(got, []string{"How?", "Why?"}) {
-			t.Errorf("Ada got %v, want what she asked and answered", got)
+		if got := titles(t, sentTo(calls, others[0])); !slices.Equal(got, []string{"How?", "Why?"}) {
+			t.Errorf("Ada got %v, want her questions and answers", got)
 		}
-		if got := titles(t, mail(calls, others[1])); len(got) > 0 {
+		if got := titles(t, sentTo(calls, others[1])); len(got) > 0 {
 			t.Errorf("Eve got %v", got)
 		}
 		q.join(phone, away, "")
-		q.gets(away, "DENIED", "APPROVED") // as they are by now
+		q.receives(away, "DENIED", "APPROVED") // the states at the time of delivery
 	})
 }
 
-// Those who wait for an item get its end in several batches, and one of these is late: that delays nobody else.
-func TestAPersonsOtherDevicesAreToldOfEachDenialOfADeletedItem(t *testing.T) {
+// All who wait for an item are sent its end in several batches. If one batch is late, the others are not.
+func TestAPersonsOtherDevicesAreSentEachDenialOfADeletedItem(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const waiting = 45
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		bob := q.person("Bob")
-		channel := q.attend(q.session(bob), acted)
+		channel := q.subscribeAndJoin(q.session(bob), acted)
 		item := q.publish(bob, "compilers", "")
 		people := q.people(waiting)
 		var want []string
@@ -70,43 +70,43 @@ func TestAPersonsOtherDevicesAreToldOfEachDenialOfADeletedItem(t *testing.T) {
 			}
 			return nil
 		}))
-		q.gets(channel)
-		var refused atomic.Bool
+		q.receives(channel)
+		var rejected atomic.Bool
 		q.gate.on(func(_ *http.Request, events []sent) (int, error) {
 			for _, e := range events {
-				if strings.HasSuffix(e.Channel, fmt.Sprint("-user-", people[0].id)) && refused.CompareAndSwap(false, true) {
+				if strings.HasSuffix(e.Channel, fmt.Sprint("-user-", people[0].id)) && rejected.CompareAndSwap(false, true) {
 					return http.StatusServiceUnavailable, nil
 				}
 			}
 			return 0, nil
 		})
-		q.post(bob, `mutation ($id: ID!) { deleteKnowledge(input: {id: $id}) { deletedId } }`, map[string]any{"id": item}).into(&struct{}{})
+		q.execute(bob, `mutation ($id: ID!) { deleteKnowledge(input: {id: $id}) { deletedId } }`, map[string]any{"id": item}).into(&struct{}{})
 		q.wait(time.Minute)
-		if got := q.got(channel); !slices.Equal(got, want) || !refused.Load() {
+		if got := q.received(channel); !slices.Equal(got, want) || !rejected.Load() {
 			t.Errorf("got %v, want each once and in order", got)
 		}
 		q.open(channel, storedsubscription.StateLive)
 	})
 }
 
-func TestEventsFromBeforeThereWereActorsAreToldToTheirRecipientsAlone(t *testing.T) {
+func TestEventsWithoutAnActorAreSentToTheirRecipientsAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		q.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
-		mine, his := q.attend(ada, acted), q.attend(bob, `subscription { knowledgeRequestReceived { question } }`)
+		mine, his := q.subscribeAndJoin(ada, acted), q.subscribeAndJoin(bob, `subscription { knowledgeRequestReceived { question } }`)
 		q.ask(ada, bob, "Why?")
 		q.restart("UPDATE events SET actor_id = NULL")
 		q.gate.on(nil)
 		q.join(ada, mine, "")
 		q.join(bob, his, "")
 		q.wait(time.Minute)
-		calls := q.taken()
-		if got := titles(t, mail(calls, his)); !slices.Equal(got, []string{"Why?"}) {
+		calls := q.newCalls()
+		if got := titles(t, sentTo(calls, his)); !slices.Equal(got, []string{"Why?"}) {
 			t.Errorf("the recipient got %v", got)
 		}
-		if got := titles(t, mail(calls, mine)); len(got) > 0 {
+		if got := titles(t, sentTo(calls, mine)); len(got) > 0 {
 			t.Errorf("the actor got %v", got)
 		}
 	})

@@ -13,8 +13,7 @@ import (
 	"lorebridge/realtime"
 )
 
-// hosts are the forms that a host can have, and whether a URL of a browser can have it (by the URL standard's host
-// parser).
+// hosts are the forms that a host can have, and whether browsers accept it in a URL (URL Standard, host parsing).
 var hosts = map[string]bool{
 	"localhost": true, "ws.example.com": true, "WS.Example.COM": true, "ws.example.com.": true, "my_host": true, "xn--bcher-kva.example": true,
 	"bücher.example": true, "例え.テスト": true, "a": true, "1a": true, "10.0.0.1": true, "10.0.0.1.": true, "[::1]": true, "[2001:db8::1]": true,
@@ -24,9 +23,9 @@ var hosts = map[string]bool{
 	"256.0.0.1": false, "10.0.0.1.2": false, "example.1": false, "a\x00b": false, `a\b`: false,
 }
 
-// Whatever form of host, with and without a port, over each scheme and from each source: what realtime says can be
-// pasted into a URL as pusher-js does it, and leads there.
-func TestWhateverRealtimeSaysCanBePastedIntoAURL(t *testing.T) {
+// pusher-js pastes host and port into a URL. That must lead to the right address with each form of host, with and
+// without a port, over each scheme and from each source.
+func TestEveryAddressOfRealtimeCanBePastedIntoAURL(t *testing.T) {
 	t.Parallel()
 	for host, valid := range hosts {
 		for port, number := range map[string]int{
@@ -78,7 +77,7 @@ func TestWhateverRealtimeSaysCanBePastedIntoAURL(t *testing.T) {
 	}
 }
 
-// located is where a browser is sent by a configuration; a mistake in it counts.
+// located returns the connection of a browser with a configuration, or the error of either.
 func located(change func(*realtime.Config), client auth.Client, publicURL string) (realtime.Connection, error) {
 	c := ourPusher()
 	change(&c)
@@ -88,7 +87,7 @@ func located(change func(*realtime.Config), client auth.Client, publicURL string
 	return realtime.NewPeople(c, nil, publicURL).Connection(client, 7)
 }
 
-// A page on https can open no socket without TLS, and our own calls may go another way.
+// A page on https can open no socket without TLS. Our own calls may use another scheme.
 func TestBrowsersReachPusherByTheSchemeThatTheirPageCanUse(t *testing.T) {
 	t.Parallel()
 	const inside, public = "inside:6001", "ws.example.com"
@@ -151,9 +150,9 @@ func TestANamespaceIsInTheNamesOfAllChannels(t *testing.T) {
 				}
 			}
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t, func(p *quietPlan) { p.pusher.Namespace, p.pusher.MasterKey = name, master })
+				q := newQuietServer(t, func(p *quietOptions) { p.pusher.Namespace, p.pusher.MasterKey = name, master })
 				ada := q.person("Ada")
-				channel := q.attend(ada, title)
+				channel := q.subscribeAndJoin(ada, title)
 				if want := strings.Replace(want, "user-7", "gql-", 1); !strings.HasPrefix(channel, want) {
 					t.Errorf("%q: a subscription has %s, want %s…", name, channel, want)
 				}

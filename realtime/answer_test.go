@@ -18,10 +18,10 @@ import (
 	"lorebridge/pusherapi/outage"
 )
 
-// What an answer is about, whoever gave it.
+// The subjects of an answer.
 const (
-	nothing   = ""          // no word that Pusher would say
-	itsEvent  = "its event" // Pusher's words about the event
+	nothing   = ""          // Pusher would not send it
+	itsEvent  = "its event" // Pusher's text about the event
 	ourKey    = "pusher does not know the key"
 	ourSecret = "pusher refuses the signature"
 	ourApp    = "pusher does not serve the app"
@@ -30,15 +30,15 @@ const (
 	clock     = "the clock differs from pusher's"
 )
 
-// spoken is a body, what it is about in a 4xx, and whether it is what Pusher answers to an event in a 2xx.
-type spoken struct {
+// pusherText is the body of an answer, its subject in a 4xx, and whether Pusher accepts an event with it in a 2xx.
+type pusherText struct {
 	body  string
 	about string
 	yes   bool
-	code  int // of an error that the object of a 200 holds
+	code  int // the status that the object of a 200 holds
 }
 
-var bodies = []spoken{
+var bodies = []pusherText{
 	{body: ""},
 	{body: "{}", yes: true},
 	{body: ` {"channels":{}} `, yes: true},
@@ -100,8 +100,8 @@ var (
 	mediaTypes = []string{"", "application/json; charset=utf-8", "text/plain", "Text/JSON", "text/html; charset=utf-8", "application/problem+json", "nonsense;;"}
 )
 
-// of returns the answer.
-func (s spoken) of(r *http.Request, status int, mediaType string, cut bool) *http.Response {
+// of returns an answer with this body.
+func (s pusherText) of(r *http.Request, status int, mediaType string, cut bool) *http.Response {
 	response := &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(s.body)), Request: r}
 	if mediaType != "" {
 		response.Header.Set("Content-Type", mediaType)
@@ -112,13 +112,13 @@ func (s spoken) of(r *http.Request, status int, mediaType string, cut bool) *htt
 	return response
 }
 
-// broken is where a connection was cut.
+// broken is the rest of a body whose connection broke.
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// want is what becomes of an event: taken, never, later or unauthorized. It also returns how the reason is to be named.
-func (s spoken) want(status int, mediaType string, cut bool) (fate, name string) {
+// want returns the outcome of an event, which is taken, never, later or unauthorized, and the name of the fault.
+func (s pusherText) want(status int, mediaType string, cut bool) (outcome, name string) {
 	mediaType, _, _ = strings.Cut(strings.ToLower(mediaType), ";")
 	pushers := slices.Contains([]string{"", "application/json", "text/json", "text/plain"}, mediaType)
 	about := s.about
@@ -153,30 +153,31 @@ func (s spoken) want(status int, mediaType string, cut bool) (fate, name string)
 	return "later", "what answers is not pusher"
 }
 
-// A loss carries nothing, a repeat its eventId: only what Pusher itself says about an event takes it out of the outbox.
-func TestNoAnswerThatIsNotPushersDecidesAboutAnEvent(t *testing.T) {
+// A client can detect a repeated event by its eventId, but not a lost one. So only Pusher's own answer about an event
+// settles it.
+func TestOnlyAnAnswerOfPusherItselfDecidesAboutAnEvent(t *testing.T) {
 	t.Parallel()
 	n := 0
 	for _, status := range statuses {
 		for _, mediaType := range mediaTypes {
-			for i, said := range bodies {
+			for i, text := range bodies {
 				for _, cut := range []bool{false, true} {
-					if cut && i%10 != 0 { // what is cut is never looked into
+					if cut && i%10 != 0 { // an incomplete body is never parsed
 						continue
 					}
 					n++
-					b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) { return said.of(r, status, mediaType, cut), nil }))
-					want, name := said.want(status, mediaType, cut)
+					b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) { return text.of(r, status, mediaType, cut), nil }))
+					want, name := text.want(status, mediaType, cut)
 					for size := 1; size <= 2; size++ { // alone and in a batch
 						batch := []*ent.Event{row(1, 2, response("approved")), row(2, 3, response("denied"))}[:size]
 						verdicts, err := b.Send(t.Context(), batch)
-						if got := fate(verdicts, err); got != want {
-							t.Fatalf("HTTP %d, %q, %q, cut %t: %d events get %s (%v, %v), want %s", status, mediaType, said.body, cut, size, got, verdicts, err, want)
+						if got := outcome(verdicts, err); got != want {
+							t.Fatalf("HTTP %d, %q, %q, cut %t: %d events get %s (%v, %v), want %s", status, mediaType, text.body, cut, size, got, verdicts, err, want)
 						}
 						err = errors.Join(append(verdicts, err)...)
-						clean(t, said.body, err)
+						clean(t, text.body, err)
 						if err != nil && want != "never" && (!strings.Contains(err.Error(), name+" (") || !strings.Contains(err.Error(), "HTTP ")) {
-							t.Fatalf("HTTP %d, %q, %q, cut %t: the error says %v, want %s", status, mediaType, said.body, cut, err, name)
+							t.Fatalf("HTTP %d, %q, %q, cut %t: the error is %v, want %s", status, mediaType, text.body, cut, err, name)
 						}
 					}
 				}
@@ -186,37 +187,37 @@ func TestNoAnswerThatIsNotPushersDecidesAboutAnEvent(t *testing.T) {
 	t.Logf("%d answers", n)
 }
 
-// response is the payload of a response, which has no text that could be left out.
+// response returns the payload of a response. It has no text that could be left out.
 func response(status string) string {
 	return `{"type":"knowledge-response","requestId":12884901889,"status":"` + status + `"}`
 }
 
-// fate is what became of all events of a batch.
-func fate(verdicts []error, err error) string {
-	var refused *outbox.RefusedError
+// outcome returns the common outcome of all events of a batch.
+func outcome(verdicts []error, err error) string {
+	var rejected *outbox.RefusedError
 	joined := errors.Join(append(slices.Clone(verdicts), err)...)
 	switch {
 	case joined == nil:
 		return "taken"
 	case errors.Is(joined, pusherapi.ErrUnauthorized):
 		return "unauthorized"
-	case err == nil && !slices.ContainsFunc(verdicts, func(v error) bool { return !errors.As(v, &refused) }):
+	case err == nil && !slices.ContainsFunc(verdicts, func(v error) bool { return !errors.As(v, &rejected) }):
 		return "never"
-	case err != nil || !slices.Contains(verdicts, nil) && !errors.As(joined, &refused):
+	case err != nil || !slices.Contains(verdicts, nil) && !errors.As(joined, &rejected):
 		return "later"
 	}
 	return "mixed"
 }
 
-// What comes is named in the log and in /readyz: the status, the media type, and the first words.
-func TestAnAnswerIsQuotedAsItCame(t *testing.T) {
+// The status, the media type and the first words of an answer are in the log and in /readyz.
+func TestAnErrorQuotesTheAnswer(t *testing.T) {
 	t.Parallel()
 	for want, answer := range map[string]*http.Response{
-		`what answers is not pusher (HTTP 400 text/html "<title>No</title>"): check PUSHER_HOST, PUSHER_SCHEME and PUSHER_APP_ID, and the proxies and firewalls between`: spoken{body: "<title>No</title>\n"}.of(nil, 400, "text/html; charset=utf-8", false),
-		`the quota at pusher is used up (HTTP 403 text/plain "over the quota"): wait for the next period, or change the plan of the account`:                             spoken{body: "over the quota"}.of(nil, 403, "text/plain", false),
-		`pusher refuses the signature (HTTP 401 "(left out: it speaks of a signature)"): check PUSHER_SECRET: it must belong to PUSHER_KEY`:                              spoken{body: "Invalid signature"}.of(nil, 401, "", false),
-		`pusher is overloaded or down (HTTP 503): it is tried again by itself`:                                                                                           spoken{}.of(nil, 503, "", false),
-		`pusher cannot be reached (HTTP 200 "{}"; unexpected EOF): check PUSHER_HOST or PUSHER_CLUSTER, and the network between`:                                         spoken{body: "{}"}.of(nil, 200, "", true),
+		`what answers is not pusher (HTTP 400 text/html "<title>No</title>"): check PUSHER_HOST, PUSHER_SCHEME and PUSHER_APP_ID, and the proxies and firewalls between`: pusherText{body: "<title>No</title>\n"}.of(nil, 400, "text/html; charset=utf-8", false),
+		`the quota at pusher is used up (HTTP 403 text/plain "over the quota"): wait for the next period, or change the plan of the account`:                             pusherText{body: "over the quota"}.of(nil, 403, "text/plain", false),
+		`pusher refuses the signature (HTTP 401 "(left out: it speaks of a signature)"): check PUSHER_SECRET: it must belong to PUSHER_KEY`:                              pusherText{body: "Invalid signature"}.of(nil, 401, "", false),
+		`pusher is overloaded or down (HTTP 503): it is tried again by itself`:                                                                                           pusherText{}.of(nil, 503, "", false),
+		`pusher cannot be reached (HTTP 200 "{}"; unexpected EOF): check PUSHER_HOST or PUSHER_CLUSTER, and the network between`:                                         pusherText{body: "{}"}.of(nil, 200, "", true),
 	} {
 		b := over(t, ourPusher(), carrier(func(*http.Request) (*http.Response, error) { return answer, nil }))
 		_, err := b.Send(t.Context(), []*ent.Event{row(1, 2, response("approved"))})
@@ -226,7 +227,7 @@ func TestAnAnswerIsQuotedAsItCame(t *testing.T) {
 	}
 }
 
-// A clock that is wrong is named also if Pusher's words do not: its Date shows it.
+// The Date of an answer shows that a clock is wrong, even if Pusher's text does not.
 func TestAClockThatIsWrongShowsInTheDateOfA401(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -235,7 +236,7 @@ func TestAClockThatIsWrongShowsInTheDateOfA401(t *testing.T) {
 			9 * time.Minute: "what answers is not pusher", 11 * time.Minute: clock, 24 * time.Hour: clock,
 		} {
 			b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
-				answer := spoken{body: "Unauthorized"}.of(r, 401, "text/plain", false)
+				answer := pusherText{body: "Unauthorized"}.of(r, 401, "text/plain", false)
 				answer.Header.Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
 				return answer, nil
 			}))
@@ -258,7 +259,7 @@ func TestRetryAfterIsKeptWithinAMinute(t *testing.T) {
 		} {
 			for _, status := range []int{429, 503, 403, 500} {
 				b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
-					answer := spoken{}.of(r, status, "", false)
+					answer := pusherText{}.of(r, status, "", false)
 					answer.Header.Set("Retry-After", given)
 					return answer, nil
 				}))
@@ -269,9 +270,9 @@ func TestRetryAfterIsKeptWithinAMinute(t *testing.T) {
 			}
 		}
 	})
-	// A date is compared with the clock of whoever gave it.
+	// A date in Retry-After is compared with the Date of the same answer.
 	b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
-		answer := spoken{}.of(r, 503, "", false)
+		answer := pusherText{}.of(r, 503, "", false)
 		answer.Header.Set("Date", "Fri, 27 Nov 2020 06:00:00 GMT")
 		answer.Header.Set("Retry-After", "Fri, 27 Nov 2020 06:00:20 GMT")
 		return answer, nil
@@ -282,29 +283,29 @@ func TestRetryAfterIsKeptWithinAMinute(t *testing.T) {
 	}
 }
 
-// What /readyz says: problems are ours to repair, warnings come once a fault lasts, and both go when it is over.
-func TestFaultsAreNamedWhileTheyLast(t *testing.T) {
+// /readyz shows problems, which are ours to repair, and warnings, once a fault has lasted. Both end with the fault.
+func TestFaultsAreReportedWhileTheyLast(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		said              spoken
+		text              pusherText
 		status            int
-		problem, warning  string // with what it begins
+		problem, warning  string // the beginning of the text
 		warningAtFirstTry bool
 	}{
-		{said: spoken{body: "Unknown auth_key"}, status: 401, problem: ourKey},
-		{said: spoken{body: `{"error":"no app has this id"}`}, status: 404, problem: ourApp},
-		{said: spoken{body: "over the quota"}, status: 403, warning: quota},
-		{said: spoken{body: "Timestamp expired"}, status: 401, warning: clock},
-		{said: spoken{body: "<h1>No</h1>"}, status: 403, warning: "what answers is not pusher"},
-		{said: spoken{}, status: 500, warning: "pusher is overloaded or down"},
+		{text: pusherText{body: "Unknown auth_key"}, status: 401, problem: ourKey},
+		{text: pusherText{body: `{"error":"no app has this id"}`}, status: 404, problem: ourApp},
+		{text: pusherText{body: "over the quota"}, status: 403, warning: quota},
+		{text: pusherText{body: "Timestamp expired"}, status: 401, warning: clock},
+		{text: pusherText{body: "<h1>No</h1>"}, status: 403, warning: "what answers is not pusher"},
+		{text: pusherText{}, status: 500, warning: "pusher is overloaded or down"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			fails := true
 			b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 				if !fails {
-					return spoken{body: "{}"}.of(r, 200, "", false), nil
+					return pusherText{body: "{}"}.of(r, 200, "", false), nil
 				}
-				return test.said.of(r, test.status, "", false), nil
+				return test.text.of(r, test.status, "", false), nil
 			}))
 			send := func() { _, _ = b.Send(t.Context(), []*ent.Event{row(1, 2, response("approved"))}) }
 			since := time.Now().UTC().Format(time.RFC3339)
@@ -338,29 +339,29 @@ func TestFaultsAreNamedWhileTheyLast(t *testing.T) {
 	}
 }
 
-// A server without batch_events gets single events, and is asked again some time later.
+// A server without batch_events gets single events. Some time later it gets a batch once more.
 func TestAServerWithoutBatchesGetsSingleEvents(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented} {
 		synctest.Test(t, func(t *testing.T) {
 			var calls []string
-			refused := ""
+			rejected := ""
 			b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 				body, err := io.ReadAll(r.Body)
 				calls = append(calls, strings.TrimPrefix(r.URL.Path, "/apps/lorebridge/"))
 				switch {
 				case strings.HasSuffix(r.URL.Path, "batch_events"):
-					return spoken{body: "<h1>no</h1>"}.of(r, status, "text/html", false), err
-				case refused != "" && strings.Contains(string(body), refused):
-					return spoken{body: `{"error":"name is too long"}`}.of(r, 400, "", false), err
+					return pusherText{body: "<h1>no</h1>"}.of(r, status, "text/html", false), err
+				case rejected != "" && strings.Contains(string(body), rejected):
+					return pusherText{body: `{"error":"name is too long"}`}.of(r, 400, "", false), err
 				}
-				return spoken{body: "{}"}.of(r, 200, "", false), err
+				return pusherText{body: "{}"}.of(r, 200, "", false), err
 			}))
 			send := func(want ...string) {
 				t.Helper()
 				calls = nil
 				verdicts, err := b.Send(t.Context(), []*ent.Event{row(1, 2, response("approved")), row(2, 3, response("denied"))})
-				if got := fate(verdicts, err); got != "taken" || !slices.Equal(calls, want) {
+				if got := outcome(verdicts, err); got != "taken" || !slices.Equal(calls, want) {
 					t.Errorf("%d: %s (%v, %v) by %q, want %q", status, got, verdicts, err, calls, want)
 				}
 			}
@@ -368,22 +369,22 @@ func TestAServerWithoutBatchesGetsSingleEvents(t *testing.T) {
 			send("events", "events")
 			<-time.After(11 * time.Minute)
 			send("batch_events", "events", "events")
-			refused = "denied"
+			rejected = "denied"
 			verdicts, err := b.Send(t.Context(), []*ent.Event{row(1, 2, response("approved")), row(2, 3, response("denied"))})
-			if err != nil || verdicts[0] != nil || fate(verdicts[1:], nil) != "never" {
-				t.Errorf("one of two is refused: %v, %v", verdicts, err)
+			if err != nil || verdicts[0] != nil || outcome(verdicts[1:], nil) != "never" {
+				t.Errorf("one of two is rejected: %v, %v", verdicts, err)
 			}
 		})
 	}
 }
 
-// Where nothing is served, single events are no way round: it is asked for a batch each time.
+// If a server rejects single events as well, they are no workaround, so each attempt begins with a batch.
 func TestAServerWithoutAnyCallIsNotOneWithoutBatches(t *testing.T) {
 	t.Parallel()
 	var calls []string
 	b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 		calls = append(calls, strings.TrimPrefix(r.URL.Path, "/apps/lorebridge/"))
-		return spoken{body: "404 page not found"}.of(r, 404, "text/plain", false), nil
+		return pusherText{body: "404 page not found"}.of(r, 404, "text/plain", false), nil
 	}))
 	for range 2 {
 		verdicts, err := b.Send(t.Context(), []*ent.Event{row(1, 2, response("approved")), row(2, 3, response("denied"))})
@@ -396,51 +397,52 @@ func TestAServerWithoutAnyCallIsNotOneWithoutBatches(t *testing.T) {
 	}
 }
 
-// What is too large with its texts, for Pusher or for a proxy, is sent without them: they can be read over GraphQL.
+// An event that is too large for Pusher or a proxy is sent without its texts, which clients can read over GraphQL.
 func TestAnEventThatIsTooLargeGoesWithoutItsTexts(t *testing.T) {
 	t.Parallel()
-	for name, refuse := range map[string]func(r *http.Request) *http.Response{
+	for name, reject := range map[string]func(r *http.Request) *http.Response{
 		"pusher": func(r *http.Request) *http.Response {
-			return spoken{body: "The data of this event is too large"}.of(r, 413, "text/plain", false)
+			return pusherText{body: "The data of this event is too large"}.of(r, 413, "text/plain", false)
 		},
 		"a proxy": func(r *http.Request) *http.Response {
-			return spoken{body: "<h1>413</h1>"}.of(r, 413, "text/html", false)
+			return pusherText{body: "<h1>413</h1>"}.of(r, 413, "text/html", false)
 		},
-		"a cut": func(r *http.Request) *http.Response { return spoken{body: "<h1>41"}.of(r, 413, "text/html", true) },
+		"a cut": func(r *http.Request) *http.Response { return pusherText{body: "<h1>41"}.of(r, 413, "text/html", true) },
 	} {
 		for size := 1; size <= 3; size++ {
 			var took []string
 			b := over(t, ourPusher(), carrier(func(r *http.Request) (*http.Response, error) {
 				body, err := io.ReadAll(r.Body)
 				if len(body) > 300 {
-					return refuse(r), err
+					return reject(r), err
 				}
 				took = append(took, string(body))
-				return spoken{body: "{}"}.of(r, 200, "", false), err
+				return pusherText{body: "{}"}.of(r, 200, "", false), err
 			}))
 			batch := []*ent.Event{row(1, 2, question(strings.Repeat("why ", 50))), row(2, 3, response("approved")), row(3, 4, response("denied"))}[:size]
 			verdicts, err := b.Send(t.Context(), batch)
-			if got := fate(verdicts, err); got != "taken" || len(took) != size || strings.Contains(took[0], "why") || !strings.Contains(took[0], `\"eventId\":\"1\"`) {
+			if got := outcome(verdicts, err); got != "taken" || len(took) != size || strings.Contains(took[0], "why") || !strings.Contains(took[0], `\"eventId\":\"1\"`) {
 				t.Errorf("%s, %d events: %s (%v, %v), sent %q", name, size, got, verdicts, err, took)
 			}
 		}
 	}
 }
 
-// For results of subscriptions the same holds: none is lost to a foreign answer, and what Pusher refuses leaves a word.
+// The same holds for results of subscriptions. Another server's answer loses none of them. If Pusher itself rejects
+// one, its client is sent a gap.
 func TestNoForeignAnswerTakesAResultAway(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{200, 302, 400, 401, 404, 413, 503} {
-		for i, said := range []spoken{
+		for i, text := range []pusherText{
 			{body: "{}", yes: true}, {body: "Invalid channel name", about: itsEvent}, {body: ""}, {body: "<html>channel data</html>"}, {body: "Unknown auth_key", about: ourKey},
 		} {
-			for _, cut := range []bool{false, true}[:1+min(1, 2-min(i, 2))] { // a cut yes, and a cut no
+			for _, cut := range []bool{false, true}[:1+min(1, 2-min(i, 2))] { // the first two also with an incomplete body
 				synctest.Test(t, func(t *testing.T) {
-					q := newQuiet(t, elsewhere)
+					q := newQuietServer(t, elsewhere)
 					ada, bob := q.person("Ada"), q.person("Bob")
-					channel, other := q.attend(ada, selection(1)), q.attend(bob, selection(2))
-					q.taken()
-					q.gate.answer(func(r *http.Request) *http.Response { return said.of(r, status, "", cut) })
+					channel, other := q.subscribeAndJoin(ada, selection(1)), q.subscribeAndJoin(bob, selection(2))
+					q.newCalls()
+					q.gate.answer(func(r *http.Request) *http.Response { return text.of(r, status, "", cut) })
 					q.publish(ada, "compilers", "")
 					q.wait(time.Minute)
 					q.gate.answer(nil)
@@ -448,16 +450,16 @@ func TestNoForeignAnswerTakesAResultAway(t *testing.T) {
 					q.publish(ada, "parsers", "")
 					q.wait(time.Minute)
 					want := []string{"compilers", "parsers"}
-					switch fate, _ := said.want(status, "", cut); fate {
+					switch outcome, _ := text.want(status, "", cut); outcome {
 					case "taken":
 						want = want[1:]
 					case "never":
 						want[0] = "SUBSCRIPTION_GAP"
 					}
-					calls := q.taken()
+					calls := q.newCalls()
 					for _, c := range []string{channel, other} {
-						if got := titles(t, mail(calls, c)); !slices.Equal(got, want) {
-							t.Errorf("HTTP %d, %q, cut %t: got %q, want %q", status, said.body, cut, got, want)
+						if got := titles(t, sentTo(calls, c)); !slices.Equal(got, want) {
+							t.Errorf("HTTP %d, %q, cut %t: got %q, want %q", status, text.body, cut, got, want)
 						}
 					}
 				})
@@ -466,39 +468,39 @@ func TestNoForeignAnswerTakesAResultAway(t *testing.T) {
 	}
 }
 
-// A list that is not Pusher's, or not whole, ends no subscription. Nor does an empty one, unless Pusher says of the
-// channel itself that nobody listens: then the client hears that it has ended.
+// A list that is incomplete, or is not Pusher's, ends no subscription. An empty list does not either, unless Pusher
+// answers for the channel itself that nobody listens. Then the client is sent the end.
 func TestNoForeignListEndsASubscription(t *testing.T) {
 	t.Parallel()
 	const empty, free = `{"channels":{}}`, `{"occupied":false}`
 	type answered struct {
-		list, channel spoken
+		list, channel pusherText
 		status        int
 		mediaType     string
 		cut           bool
 		ends          bool
 	}
 	tests := []answered{
-		{list: spoken{body: empty}, channel: spoken{body: free}, status: 200, ends: true},
-		{list: spoken{body: `{"channels":[]}`}, channel: spoken{body: free}, status: 200, ends: true},
-		{list: spoken{body: empty}, channel: spoken{body: `{"occupied":true}`}, status: 200},
-		{list: spoken{body: empty}, channel: spoken{body: free}, status: 200, cut: true},
-		{list: spoken{body: empty}, channel: spoken{body: free}, status: 200, mediaType: "text/html"},
-		{list: spoken{body: empty}, channel: spoken{body: free}, status: 404},
-		{list: spoken{body: empty}, channel: spoken{body: free}, status: 503},
+		{list: pusherText{body: empty}, channel: pusherText{body: free}, status: 200, ends: true},
+		{list: pusherText{body: `{"channels":[]}`}, channel: pusherText{body: free}, status: 200, ends: true},
+		{list: pusherText{body: empty}, channel: pusherText{body: `{"occupied":true}`}, status: 200},
+		{list: pusherText{body: empty}, channel: pusherText{body: free}, status: 200, cut: true},
+		{list: pusherText{body: empty}, channel: pusherText{body: free}, status: 200, mediaType: "text/html"},
+		{list: pusherText{body: empty}, channel: pusherText{body: free}, status: 404},
+		{list: pusherText{body: empty}, channel: pusherText{body: free}, status: 503},
 	}
 	for _, body := range []string{"", "{}", "[]", "null", "ok", `{"occupied":null}`, `{"ok":true}`, `{"channels":{`, `{"channels":["x"]}`, "<html></html>"} {
 		tests = append(tests,
-			answered{list: spoken{body: body}, channel: spoken{body: free}, status: 200},
-			answered{list: spoken{body: empty}, channel: spoken{body: body}, status: 200})
+			answered{list: pusherText{body: body}, channel: pusherText{body: free}, status: 200},
+			answered{list: pusherText{body: empty}, channel: pusherText{body: body}, status: 200})
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t, elsewhere)
+			q := newQuietServer(t, elsewhere)
 			ada := q.person("Ada")
-			channel := q.attend(ada, title)
+			channel := q.subscribeAndJoin(ada, title)
 			q.wait(10 * time.Second)
-			q.taken()
+			q.newCalls()
 			q.gate.answer(func(r *http.Request) *http.Response {
 				switch {
 				case r.Method != http.MethodGet:
@@ -515,14 +517,14 @@ func TestNoForeignListEndsASubscription(t *testing.T) {
 			if test.ends {
 				want = []string{"end"}
 			}
-			if got := titles(t, mail(q.taken(), channel)); !slices.Equal(got, want) {
+			if got := titles(t, sentTo(q.newCalls(), channel)); !slices.Equal(got, want) {
 				t.Errorf("HTTP %d, list %q, channel %q, cut %t: got %q, want %q", test.status, test.list.body, test.channel.body, test.cut, got, want)
 			}
 		})
 	}
 }
 
-// A connection that was upgraded has no end: its body is not read.
+// The body of an upgraded connection is never read, because it has no end.
 func TestAnUpgradeIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	body, writer := io.Pipe()

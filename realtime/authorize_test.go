@@ -20,7 +20,7 @@ var discard = slog.New(slog.DiscardHandler)
 
 const form = "application/x-www-form-urlencoded"
 
-// authorize asks /pusher/auth as a person, with a form. Zero is nobody.
+// authorize sends a form to /pusher/auth as a person. User 0 is not signed in.
 func authorize(t *testing.T, b side, userID int, body string) (status int, answer string) {
 	t.Helper()
 	response := request(t, b, userID, http.MethodPost, form, body)
@@ -40,21 +40,21 @@ func request(t *testing.T, b side, userID int, method, contentType, body string)
 	return recorder
 }
 
-// signed is the grant for a socket and a channel, by Pusher's document.
+// signed returns the grant for a socket and a channel, as Pusher's documentation specifies it.
 func signed(socketID, channel string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(socketID + ":" + channel))
 	return key + ":" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// anySocket knows all sockets.
+// anySocket is a bridge.Sockets on which every socket is connected.
 type anySocket struct{}
 
 func (anySocket) Tag(_, owner, _ string) string { return owner }
 func (anySocket) Tags() []string                { return nil }
 func (anySocket) CloseTagged(string) int        { return 0 }
 
-// granting is a bridge whose sockets are all there.
+// granting returns our side of a Pusher on which every socket is connected.
 func granting(t *testing.T, c realtime.Config) side {
 	t.Helper()
 	return newSide(t, c, carrier(func(*http.Request) (*http.Response, error) { return nil, errors.New("not in a test") }),
@@ -116,7 +116,7 @@ func TestAChannelIsGrantedToItsPersonAlone(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRequestGrantsNothing(t *testing.T) {
+func TestAnInvalidRequestIsGrantedNothing(t *testing.T) {
 	t.Parallel()
 	b := granting(t, ourPusher())
 	const asJSON = "application/json"
@@ -155,12 +155,12 @@ func TestWhatIsNoRequestGrantsNothing(t *testing.T) {
 		"a socket with a sign":             {"POST", form, "socket_id=-1.2&channel_name=private-user-7", 403},
 		"a socket with letters":            {"POST", form, "socket_id=1.a&channel_name=private-user-7", 403},
 		"a socket in other digits":         {"POST", form, "socket_id=%D9%A1.%D9%A2&channel_name=private-user-7", 403},
-		"a socket and a line":              {"POST", form, "socket_id=1.2%0A&channel_name=private-user-7", 403},
+		"a socket and a newline":           {"POST", form, "socket_id=1.2%0A&channel_name=private-user-7", 403},
 		"a socket that signs something":    {"POST", form, "socket_id=1.2:private-user-8:&channel_name=private-user-7", 403},
 		"a socket of 65 digits":            {"POST", form, "socket_id=" + strings.Repeat("1", 32) + "." + strings.Repeat("2", 32) + "&channel_name=private-user-7", 403},
 		"a channel with a colon":           {"POST", form, "socket_id=1.2&channel_name=private-user-7:x", 403},
 		"a channel with a NUL":             {"POST", form, "socket_id=1.2&channel_name=private-user-7%00", 403},
-		"a channel and a line":             {"POST", form, "socket_id=1.2&channel_name=private-user-7%0A", 403},
+		"a channel and a newline":          {"POST", form, "socket_id=1.2&channel_name=private-user-7%0A", 403},
 		"a channel of 165 characters":      {"POST", form, "socket_id=1.2&channel_name=" + strings.Repeat("a", 165), 403},
 		"two channels, the first not ours": {"POST", form, "socket_id=1.2&channel_name=private-user-8&channel_name=private-user-7", 400},
 	} {
@@ -171,10 +171,10 @@ func TestWhatIsNoRequestGrantsNothing(t *testing.T) {
 			t.Errorf("%s is answered %d %s, want %d", name, answer.Code, answer.Body, test.want)
 		}
 		if allow := answer.Header().Get("Allow"); (allow == "POST") != (test.want == 405) {
-			t.Errorf("%s is told Allow %q", name, allow)
+			t.Errorf("%s has Allow %q", name, allow)
 		}
 	}
-	// Whoever sends nonsense and is nobody learns no more than that it is nonsense.
+	// A client that is not signed in and sends an invalid request learns only that the request is invalid.
 	if status, _ := authorize(t, b, 0, "socket_id=x"); status != http.StatusForbidden {
 		t.Errorf("nonsense of nobody is answered %d", status)
 	}
@@ -186,7 +186,7 @@ func TestASocketThatIsNotThereIsGrantedNothing(t *testing.T) {
 	if status, answer := authorize(t, b, 7, "socket_id=1.2&channel_name=private-user-7"); status != http.StatusForbidden || !strings.Contains(answer, "no such socket") {
 		t.Errorf("answered %d %s", status, answer)
 	}
-	// Another server's sockets are not known here.
+	// The sockets of another server are not checked.
 	other := over(t, ourPusher(), carrier(func(*http.Request) (*http.Response, error) { return nil, errors.New("not in a test") }))
 	if status, answer := authorize(t, other, 7, "socket_id=1.2&channel_name=private-user-7"); status != http.StatusOK {
 		t.Errorf("for another server it is answered %d %s", status, answer)
@@ -224,7 +224,7 @@ func TestSigningOutClosesTheSocketsOfThatSession(t *testing.T) {
 	if n := server.Stats().Connections; n > 2 {
 		t.Errorf("%d connections", n)
 	}
-	b.EndSession(999, auth.SignedOut) // has none
+	b.EndSession(999, auth.SignedOut) // it has no socket
 	_, granted = authorize(t, b, 8, "socket_id="+bob.socketID+"&channel_name=private-encrypted-user-8")
 	if m := bob.join("private-encrypted-user-8", granted); m.Event != "pusher_internal:subscription_succeeded" {
 		t.Errorf("the other's socket: %+v", m)
@@ -237,7 +237,7 @@ func TestASignOutMeanwhileIsSeen(t *testing.T) {
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
 	var b side
-	b = newSide(t, ourPusher(), server.RoundTripper(), func() (bool, error) { // between the tag and this question
+	b = newSide(t, ourPusher(), server.RoundTripper(), func() (bool, error) { // called between the two checks of the session
 		b.EndSession(107, auth.SignedOut)
 		return false, nil
 	}, server, discard)

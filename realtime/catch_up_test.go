@@ -19,45 +19,45 @@ import (
 	"lorebridge/pusherserver"
 )
 
-func TestPoint10WhatHappensBeforeTheJoinIsToldAfterItInOrder(t *testing.T) {
+func TestPoint10EventsBeforeTheJoinAreSentAfterItInOrder(t *testing.T) {
 	t.Parallel()
-	for name, change := range houses {
+	for name, change := range pusherSetups {
 		t.Run(name, func(t *testing.T) {
-			h := build(t, change)
-			ada, grace := h.person("Ada"), h.person("Grace")
-			channel := h.subscribe(ada, title)
-			h.publish(grace, "compilers")
-			h.publish(grace, "parsers")
-			l := h.listen(ada, channel)
-			h.publish(grace, "linkers")
-			l.tells("compilers", "parsers", "linkers")
+			s := startServer(t, change)
+			ada, grace := s.person("Ada"), s.person("Grace")
+			channel := s.subscribe(ada, title)
+			s.publish(grace, "compilers")
+			s.publish(grace, "parsers")
+			l := s.listen(ada, channel)
+			s.publish(grace, "linkers")
+			l.receives("compilers", "parsers", "linkers")
 		})
 	}
 }
 
-// commit adds to a person's knowledge without a request.
-func (h *house) commit(p person, title string) error {
+// commit adds an item to a person's knowledge without a request.
+func (s *server) commit(p person, title string) error {
 	ctx := auth.NewContext(context.Background(), auth.Viewer{UserID: p.id})
-	return h.events.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
+	return s.events.WithTx(ctx, func(ctx context.Context, tx *ent.Client) error {
 		return tx.Knowledge.Create().SetOwnerID(p.id).SetTitle(title).Exec(ctx)
 	})
 }
 
 func TestPoint10NothingIsLostOrChangesPlaceWhileManyPublishAndOneJoins(t *testing.T) {
 	t.Parallel()
-	const authors, each = 4, 12 // in all fewer than can be caught up with
-	for name, change := range houses {
+	const authors, each = 4, 12 // together fewer than a catch-up sends
+	for name, change := range pusherSetups {
 		t.Run(name, func(t *testing.T) {
-			h := build(t, change)
-			ada := h.person("Ada")
-			channel := h.subscribe(ada, title)
+			s := startServer(t, change)
+			ada := s.person("Ada")
+			channel := s.subscribe(ada, title)
 			var publishing sync.WaitGroup
 			begun := make(chan struct{}, authors*each)
 			for a := range authors {
-				author := h.person(fmt.Sprint("Author", a))
+				author := s.person(fmt.Sprint("Author", a))
 				publishing.Go(func() {
 					for n := range each {
-						if err := h.commit(author, fmt.Sprint(a, " ", n)); err != nil {
+						if err := s.commit(author, fmt.Sprint(a, " ", n)); err != nil {
 							t.Error(err)
 						}
 						begun <- struct{}{}
@@ -67,10 +67,10 @@ func TestPoint10NothingIsLostOrChangesPlaceWhileManyPublishAndOneJoins(t *testin
 			for range 10 {
 				<-begun
 			}
-			l := h.listen(ada, channel)
+			l := s.listen(ada, channel)
 			next, last := [authors]int{}, 0
 			for range authors * each {
-				value, seq := l.told("title")
+				value, seq := l.receive("title")
 				var a, n int
 				_, err := fmt.Sscan(value, &a, &n)
 				must(t, err)
@@ -81,21 +81,21 @@ func TestPoint10NothingIsLostOrChangesPlaceWhileManyPublishAndOneJoins(t *testin
 				next[a]++
 			}
 			publishing.Wait()
-			must(t, h.commit(ada, "the end"))
-			if value, _ := l.told("title"); value != "the end" {
+			must(t, s.commit(ada, "the end"))
+			if value, _ := l.receive("title"); value != "the end" {
 				t.Errorf("got %q more than was published", value)
 			}
 		})
 	}
 }
 
-func TestAClientThatComesBackIsToldWhatItMissed(t *testing.T) {
+func TestAClientThatComesBackIsSentWhatItMissed(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		do   func(q *quiet, ada person, channel string)
+		do   func(q *quietServer, ada person, channel string)
 		want []string
 	}{
-		"left in good order": {func(q *quiet, ada person, channel string) {
+		"left in good order": {func(q *quietServer, ada person, channel string) {
 			q.publish(ada, "compilers", "")
 			q.wait(10 * time.Second)
 			q.leave(channel, time.Now())
@@ -103,13 +103,13 @@ func TestAClientThatComesBackIsToldWhatItMissed(t *testing.T) {
 			q.wait(30 * time.Second)
 			q.join(ada, channel, "")
 		}, []string{"compilers", "parsers"}},
-		"left as something was sent": {func(q *quiet, ada person, channel string) {
+		"left as something was sent": {func(q *quietServer, ada person, channel string) {
 			q.publish(ada, "compilers", "")
 			q.wait(time.Second)
 			q.leave(channel, time.Now())
 			q.join(ada, channel, "")
 		}, []string{"compilers", "compilers"}},
-		"vanished": {func(q *quiet, ada person, channel string) {
+		"vanished": {func(q *quietServer, ada person, channel string) {
 			q.publish(ada, "compilers", "")
 			q.wait(30 * time.Second)
 			q.publish(ada, "parsers", "")
@@ -118,15 +118,15 @@ func TestAClientThatComesBackIsToldWhatItMissed(t *testing.T) {
 			q.wait(10 * time.Second)
 			q.join(ada, channel, "")
 		}, []string{"compilers", "parsers", "parsers"}},
-		"with a new socket while the old one counts": {func(q *quiet, ada person, channel string) {
+		"with a new socket while the old one counts": {func(q *quietServer, ada person, channel string) {
 			q.publish(ada, "compilers", "")
 			q.wait(121 * time.Second)
 			q.publish(ada, "parsers", "")
 			q.wait(30 * time.Second)
 			q.join(ada, channel, "")
-			q.subscriptions.Changed(bridge.Change{Channel: channel, Listeners: 1, Heard: time.Now().Add(-time.Minute)}) // the old one goes
+			q.subscriptions.Changed(bridge.Change{Channel: channel, Listeners: 1, Heard: time.Now().Add(-time.Minute)}) // the old connection closes
 		}, []string{"compilers", "parsers", "parsers"}},
-		"with a new socket that joins after the old one has left": {func(q *quiet, ada person, channel string) {
+		"with a new socket that joins after the old one has left": {func(q *quietServer, ada person, channel string) {
 			q.wait(time.Minute)
 			q.may(ada, channel)
 			q.leave(channel, time.Now())
@@ -134,12 +134,12 @@ func TestAClientThatComesBackIsToldWhatItMissed(t *testing.T) {
 			q.subscriptions.Changed(bridge.Change{Channel: channel, Joined: true, Listeners: 1, Heard: time.Now()})
 			q.publish(ada, "parsers", "")
 		}, []string{"compilers", "parsers"}},
-		"not at all: it only asked, and its socket is still there": {func(q *quiet, ada person, channel string) {
+		"not at all: it only asked, and its socket is still there": {func(q *quietServer, ada person, channel string) {
 			q.may(ada, channel)
 			q.publish(ada, "compilers", "")
 			q.wait(61 * time.Second)
 		}, []string{"compilers"}},
-		"after two leaves in a row": {func(q *quiet, ada person, channel string) {
+		"after two leaves in a row": {func(q *quietServer, ada person, channel string) {
 			q.publish(ada, "compilers", "")
 			q.wait(10 * time.Second)
 			q.leave(channel, time.Now())
@@ -149,7 +149,7 @@ func TestAClientThatComesBackIsToldWhatItMissed(t *testing.T) {
 			q.wait(20 * time.Second)
 			q.join(ada, channel, "")
 		}, []string{"compilers", "parsers"}},
-		"several times, with nothing to tell": {func(q *quiet, ada person, channel string) {
+		"several times, without an event": {func(q *quietServer, ada person, channel string) {
 			for range 3 {
 				q.leave(channel, time.Now())
 				q.wait(time.Second)
@@ -161,14 +161,14 @@ func TestAClientThatComesBackIsToldWhatItMissed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t)
+				q := newQuietServer(t)
 				ada := q.person("Ada")
-				channel := q.attend(ada, title)
+				channel := q.subscribeAndJoin(ada, title)
 				q.wait(5 * time.Second)
 				test.do(q, ada, channel)
 				q.wait(time.Second)
 				q.publish(ada, "live", "")
-				q.gets(channel, append(test.want, "live")...)
+				q.receives(channel, append(test.want, "live")...)
 				q.open(channel, storedsubscription.StateLive)
 			})
 		})
@@ -177,58 +177,58 @@ func TestAClientThatComesBackIsToldWhatItMissed(t *testing.T) {
 
 func TestPoint9AClientThatDroppedJoinsAgainWithinTheGrace(t *testing.T) {
 	t.Parallel()
-	for name, change := range houses {
+	for name, change := range pusherSetups {
 		t.Run(name, func(t *testing.T) {
-			h := build(t, change)
-			ada, grace := h.person("Ada"), h.person("Grace")
-			channel := h.subscribe(ada, title)
-			l := h.listen(ada, channel)
-			h.publish(grace, "compilers")
-			l.tells("compilers")
+			s := startServer(t, change)
+			ada, grace := s.person("Ada"), s.person("Grace")
+			channel := s.subscribe(ada, title)
+			l := s.listen(ada, channel)
+			s.publish(grace, "compilers")
+			l.receives("compilers")
 			must(t, l.conn.Close())
-			h.publish(grace, "parsers")
-			l = h.listen(ada, channel)
-			h.publish(grace, "linkers")
+			s.publish(grace, "parsers")
+			l = s.listen(ada, channel)
+			s.publish(grace, "linkers")
 			var got []string
-			for !slices.Contains(got, "linkers") { // what was sent before may come again
-				value, _ := l.told("title")
+			for !slices.Contains(got, "linkers") { // events that were sent before may be repeated
+				value, _ := l.receive("title")
 				got = append(got, value)
 			}
 			if n := len(got); n < 2 || got[n-2] != "parsers" {
-				t.Errorf("got %v, want what was missed before what came later", got)
+				t.Errorf("got %v, want the missed events before the later ones", got)
 			}
 		})
 	}
 }
 
-func TestPoint9AClientWhoseConnectionDiedSilentlyIsToldWhatWasSentInVain(t *testing.T) {
+func TestPoint9AClientWhoseConnectionDiedSilentlyIsSentWhatDidNotArrive(t *testing.T) {
 	t.Parallel()
 	gone := make(chan struct{})
 	left := sync.OnceFunc(func() { close(gone) })
-	h := build(t, func(p *plan) {
+	srv := startServer(t, func(p *options) {
 		p.sockets = func(c *pusherserver.Config) {
 			c.ActivityTimeout, c.PongTimeout = time.Second, time.Second
-			tell := c.OnSubscription
+			report := c.OnSubscription
 			c.OnSubscription = func(s pusherserver.SubscriptionChange) {
-				tell(s)
+				report(s)
 				if s.Subscribers == 0 {
 					left()
 				}
 			}
 		}
 	})
-	ada, grace := h.person("Ada"), h.person("Grace")
-	channel := h.subscribe(ada, title)
-	h.listen(ada, channel) // it reads nothing more, and answers no ping
-	h.publish(grace, "compilers")
+	ada, grace := srv.person("Ada"), srv.person("Grace")
+	channel := srv.subscribe(ada, title)
+	srv.listen(ada, channel) // from now on it reads nothing and answers no ping
+	srv.publish(grace, "compilers")
 	<-gone
-	h.listen(ada, channel).tells("compilers")
+	srv.listen(ada, channel).receives("compilers")
 }
 
-func TestAClientThatLeavesAndComesBackWhileItCatchesUpIsToldAllInOrder(t *testing.T) {
+func TestAClientThatLeavesAndComesBackDuringCatchUpIsSentAllInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
 		channel := q.subscribe(ada, title)
 		for _, title := range []string{"compilers", "parsers", "linkers"} {
@@ -243,21 +243,21 @@ func TestAClientThatLeavesAndComesBackWhileItCatchesUpIsToldAllInOrder(t *testin
 			return 0, nil
 		})
 		q.join(ada, channel, bridge.ProtocolGraphqlRuby)
-		q.wait(time.Second) // one is sent, and the second one is on its way
+		q.wait(time.Second) // one result is sent, and the second one is under way
 		q.leave(channel, time.Now())
 		q.publish(ada, "loaders", "")
 		time.AfterFunc(time.Second, func() { close(release) })
-		q.join(ada, channel, bridge.ProtocolGraphqlRuby) // which waits for what is on its way
-		q.gets(channel, "compilers", "parsers", "compilers", "parsers", "linkers", "loaders")
+		q.join(ada, channel, bridge.ProtocolGraphqlRuby) // which waits for the result under way
+		q.receives(channel, "compilers", "parsers", "compilers", "parsers", "linkers", "loaders")
 		q.publish(ada, "live", "")
-		q.gets(channel, "live")
+		q.receives(channel, "live")
 	})
 }
 
-func TestWhatWasAskedBeforeAnAuthorizationSaysNothingAfterIt(t *testing.T) {
+func TestAPollFromBeforeAnAuthorizationIsIgnoredAfterIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
 		channel := q.subscribe(ada, title)
 		q.back(channel)
@@ -270,22 +270,22 @@ func TestWhatWasAskedBeforeAnAuthorizationSaysNothingAfterIt(t *testing.T) {
 			return 0, nil
 		})
 		q.may(ada, channel)
-		q.wait(150 * time.Millisecond) // it is being asked for
+		q.wait(150 * time.Millisecond) // the poll is under way
 		q.may(ada, channel)
 		close(release)
 		q.wait(500 * time.Millisecond)
-		q.gets(channel)
+		q.receives(channel)
 		q.wait(time.Second)
-		q.gets(channel, "compilers")
+		q.receives(channel, "compilers")
 	})
 }
 
-func TestWhoeverJoinsAgainAndAgainHoldsUpNobody(t *testing.T) {
+func TestAClientThatJoinsRepeatedlyDelaysNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, grace := q.person("Ada"), q.person("Grace")
-		restless, patient := q.subscribe(ada, title), q.attend(grace, selection(1))
+		restless, patient := q.subscribe(ada, title), q.subscribeAndJoin(grace, selection(1))
 		q.publish(grace, "compilers", "")
 		const most = 100
 		var joins, served atomic.Int32
@@ -297,7 +297,7 @@ func TestWhoeverJoinsAgainAndAgainHoldsUpNobody(t *testing.T) {
 			case strings.Contains(text, restless):
 				<-release
 				if joins.Add(1) < most {
-					go q.join(ada, restless, "") // which waits for this to land
+					go q.join(ada, restless, "") // which waits for the result under way
 				}
 			}
 			return 0, nil
@@ -309,18 +309,18 @@ func TestWhoeverJoinsAgainAndAgainHoldsUpNobody(t *testing.T) {
 		if n := served.Load(); n > most/2 {
 			t.Errorf("the patient one was served after %d joins of the restless one", n)
 		}
-		if got := q.got(patient); !slices.Equal(got, []string{"compilers", "parsers"}) {
+		if got := q.received(patient); !slices.Equal(got, []string{"compilers", "parsers"}) {
 			t.Errorf("the patient one got %v", got)
 		}
 	})
 }
 
-func TestWhoeverComesBackWaitsForWhatIsOnItsWay(t *testing.T) {
+func TestAClientThatComesBackWaitsForResultsUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(time.Minute)
 		var calls atomic.Int32
 		release := make(chan struct{})
@@ -336,17 +336,17 @@ func TestWhoeverComesBackWaitsForWhatIsOnItsWay(t *testing.T) {
 		time.AfterFunc(3*time.Second, func() { close(release) })
 		q.join(ada, channel, "")
 		if waited := time.Since(began); waited < 3*time.Second {
-			t.Errorf("it may join after %v, with a result on its way to where it was", waited)
+			t.Errorf("the client may join after %v, while a result to its old connection is under way", waited)
 		}
 		q.publish(ada, "parsers", "")
-		q.gets(channel, "compilers", "compilers", "parsers") // the first one reached nobody
+		q.receives(channel, "compilers", "compilers", "parsers") // the first one is repeated, because nobody received it
 	})
 }
 
-func TestASubscriptionThatEndsWhileItCatchesUpIsToldNothingMore(t *testing.T) {
+func TestASubscriptionThatEndsDuringCatchUpIsSentNothingMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
 		channel := q.subscribe(ada, title)
 		q.publish(ada, "compilers", "")
@@ -364,18 +364,18 @@ func TestASubscriptionThatEndsWhileItCatchesUpIsToldNothingMore(t *testing.T) {
 		close(release)
 		q.wait(time.Second)
 		q.publish(ada, "linkers", "")
-		got := q.got(channel)
-		slices.Sort(got) // several workers: the end may come first
+		got := q.received(channel)
+		slices.Sort(got) // with several workers the end may be first
 		if !slices.Equal(got, []string{"compilers", "end"}) {
 			t.Errorf("got %v", got)
 		}
 	})
 }
 
-func TestWhoeverMissedTooMuchIsToldSoOnce(t *testing.T) {
+func TestAClientThatMissedTooMuchIsSentOneGap(t *testing.T) {
 	t.Parallel()
-	miss := func(n int) func(q *quiet, ada person, channel string) {
-		return func(q *quiet, ada person, channel string) {
+	miss := func(n int) func(q *quietServer, ada person, channel string) {
+		return func(q *quietServer, ada person, channel string) {
 			q.leave(channel, time.Now())
 			for i := range n {
 				q.publish(ada, fmt.Sprint(i), "")
@@ -388,15 +388,15 @@ func TestWhoeverMissedTooMuchIsToldSoOnce(t *testing.T) {
 		all[i] = fmt.Sprint(i)
 	}
 	for name, test := range map[string]struct {
-		do   func(q *quiet, ada person, channel string)
+		do   func(q *quietServer, ada person, channel string)
 		want []string
 	}{
 		"as many as there may be": {miss(50), all},
 		"one too many":            {miss(51), []string{"SUBSCRIPTION_GAP"}},
-		"too old": {func(q *quiet, ada person, channel string) {
+		"too old": {func(q *quietServer, ada person, channel string) {
 			q.publish(ada, "compilers", "")
 			q.wait(170 * time.Second)
-			q.taken()
+			q.newCalls()
 			q.leave(channel, time.Now().Add(-180*time.Second))
 			q.wait(30 * time.Second)
 			q.join(ada, channel, bridge.ProtocolGraphqlRuby)
@@ -404,29 +404,30 @@ func TestWhoeverMissedTooMuchIsToldSoOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t)
+				q := newQuietServer(t)
 				ada := q.person("Ada")
-				channel := q.attend(ada, title)
+				channel := q.subscribeAndJoin(ada, title)
 				q.wait(5 * time.Minute)
 				test.do(q, ada, channel)
 				q.wait(time.Second)
 				q.publish(ada, "live", "")
-				q.gets(channel, append(test.want, "live")...)
+				q.receives(channel, append(test.want, "live")...)
 			})
 		})
 	}
 }
 
-// The limits are for what a client missed while it was gone. What happens while it is caught up it gets, however much.
-func TestWhoeverIsBackMissesNothingMore(t *testing.T) {
+// The limits of a catch-up count the events that a client missed while it was away. It is sent all events that happen
+// during the catch-up.
+func TestAClientThatIsBackMissesNothingMore(t *testing.T) {
 	t.Parallel()
 	const meanwhile = 60
 	for missed, first := range map[int][]string{3: {"0", "1", "2"}, 51: {"SUBSCRIPTION_GAP"}} {
 		t.Run(fmt.Sprint(missed, " missed"), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t)
+				q := newQuietServer(t)
 				ada := q.person("Ada")
-				channel := q.attend(ada, title)
+				channel := q.subscribeAndJoin(ada, title)
 				q.wait(5 * time.Minute)
 				q.leave(channel, time.Now())
 				for i := range missed {
@@ -440,48 +441,48 @@ func TestWhoeverIsBackMissesNothingMore(t *testing.T) {
 					return 0, nil
 				})
 				q.join(ada, channel, bridge.ProtocolGraphqlRuby)
-				synctest.Wait() // the first result is with Pusher
+				synctest.Wait() // the call with the first result has begun
 				want := slices.Clone(first)
 				for i := range meanwhile {
 					want = append(want, fmt.Sprint("later ", i))
 					q.publish(ada, fmt.Sprint("later ", i), "")
 				}
 				close(hold)
-				q.gets(channel, want...)
+				q.receives(channel, want...)
 			})
 		})
 	}
 }
 
-func TestWhatPusherDoesNotTakeForLongIsNotSkipped(t *testing.T) {
+func TestAResultThatPusherDoesNotTakeForLongIsNotSkipped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
 		channel := q.subscribe(ada, title)
 		q.publish(ada, "compilers", "")
 		q.publish(ada, "parsers", "")
-		var refusals atomic.Int32
+		var rejections atomic.Int32
 		down := true
 		q.gate.on(func(_ *http.Request, events []sent) (int, error) {
 			if down && strings.Contains(fmt.Sprint(events), channel) {
-				refusals.Add(1)
+				rejections.Add(1)
 				return http.StatusServiceUnavailable, nil
 			}
-			if strings.Contains(fmt.Sprint(events), channel) && refusals.Load() == 0 {
-				t.Error("it was not tried")
+			if strings.Contains(fmt.Sprint(events), channel) && rejections.Load() == 0 {
+				t.Error("no result was sent while Pusher was down")
 			}
 			return 0, nil
 		})
 		q.join(ada, channel, bridge.ProtocolGraphqlRuby)
-		q.wait(121 * time.Second) // nothing is given up
+		q.wait(121 * time.Second) // no result is dropped
 		q.gate.on(nil)
 		q.wait(time.Minute)
-		got := q.got(channel)
+		got := q.received(channel)
 		if !slices.Equal(got, []string{"compilers", "parsers"}) && !slices.Equal(got, []string{"SUBSCRIPTION_GAP"}) {
-			t.Errorf("got %v, want all of it or to be told that it is not", got)
+			t.Errorf("got %v, want all of it or a gap", got)
 		}
 		q.publish(ada, "live", "")
-		q.gets(channel, "live")
+		q.receives(channel, "live")
 	})
 }

@@ -72,11 +72,11 @@ func TestEachMistakeInTheConfigurationNamesItsVariable(t *testing.T) {
 	} {
 		err := c.Validate()
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("told %v, want %s …", err, want)
+			t.Errorf("the error is %v, want %s …", err, want)
 			continue
 		}
 		if c.Secret != "" && strings.Contains(err.Error(), c.Secret) || c.MasterKey == "secret" && strings.Contains(err.Error(), c.MasterKey) {
-			t.Errorf("told a secret: %v", err)
+			t.Errorf("the error has a secret: %v", err)
 		}
 		if _, newErr := realtime.NewClient(c, 0, nil, discard); newErr == nil || newErr.Error() != err.Error() {
 			t.Errorf("a client is made: %v", newErr)
@@ -101,7 +101,7 @@ func TestAClientNeedsAnAppAndAWayThere(t *testing.T) {
 	}
 }
 
-func TestABrowserIsToldWhereToConnect(t *testing.T) {
+func TestABrowserGetsTheAddressToConnectTo(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change func(*realtime.Config)
@@ -155,14 +155,14 @@ func TestABrowserIsToldWhereToConnect(t *testing.T) {
 			t.Errorf("%s: %+v, %v, want %+v", name, got, err, test.want)
 		}
 	}
-	for _, host := range []string{"", "a b", "host:port", "[::1", "a/b"} { // a request may say anything
+	for _, host := range []string{"", "a b", "host:port", "[::1", "a/b"} { // the Host of a request may be any text
 		if got, err := granting(t, ourPusher()).Connection(auth.Client{Host: host}, 7); err == nil {
 			t.Errorf("at %q: %+v", host, got)
 		}
 	}
 }
 
-func TestAPageIsAllowedWhereItsBrowserIsTold(t *testing.T) {
+func TestThePolicyPermitsThePageToConnectWhereItsBrowserMust(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change    func(*realtime.Config)

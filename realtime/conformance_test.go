@@ -13,8 +13,7 @@ import (
 func TestOurLogAndOurTablePassTheConformanceSuite(t *testing.T) {
 	t.Parallel()
 	bridgetest.Run(t, func(t *testing.T) bridgetest.Fixture {
-		t.Helper()
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		user := func(p person) bridgetest.User {
 			return bridgetest.User{
@@ -38,7 +37,7 @@ func TestOurLogAndOurTablePassTheConformanceSuite(t *testing.T) {
 				}
 				row, err := q.client.Event.Query().Order(newest).First(q.system())
 				must(t, err)
-				e, _ := handed(row, nil)
+				e, _ := bridgeEvent(row, nil)
 				return e
 			},
 		}

@@ -25,17 +25,17 @@ import (
 	"lorebridge/ent/event"
 )
 
-func TestPoint19NothingIsSentWhereNothingIsToBeTold(t *testing.T) {
+func TestPoint19NothingIsSentIfAnEventHasNoValueForTheViewer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
-		published := q.attend(bob, title)
-		received := q.attend(bob, `subscription { knowledgeRequestReceived { question } }`)
-		noticed := q.attend(bob, `subscription { notificationReceived { kind request { question } } }`)
-		q.taken()
+		published := q.subscribeAndJoin(bob, title)
+		received := q.subscribeAndJoin(bob, `subscription { knowledgeRequestReceived { question } }`)
+		noticed := q.subscribeAndJoin(bob, `subscription { notificationReceived { kind request { question } } }`)
+		q.newCalls()
 
-		// The item is gone when its event is told, and so is the request.
+		// The item and the request are deleted when their events are delivered.
 		q.held(func(ctx context.Context, tx *ent.Client) error {
 			item, err := tx.Knowledge.Create().SetTitle("compilers").SetOwnerID(ada.id).Save(ctx)
 			if err != nil {
@@ -51,18 +51,18 @@ func TestPoint19NothingIsSentWhereNothingIsToBeTold(t *testing.T) {
 		})
 		q.removeRequest(gone)
 		q.wait(time.Second)
-		calls := q.taken()
+		calls := q.newCalls()
 		for what, channel := range map[string]string{"publication": published, "request": received} {
-			if events := mail(calls, channel); len(events) != 0 {
+			if events := sentTo(calls, channel); len(events) != 0 {
 				t.Errorf("of a deleted %s: got %v", what, events)
 			}
 		}
-		if got := titles(t, mail(calls, noticed)); !slices.Contains(got, "KNOWLEDGE_REQUEST") || !slices.Contains(got, "<nil>") {
+		if got := titles(t, sentTo(calls, noticed)); !slices.Contains(got, "KNOWLEDGE_REQUEST") || !slices.Contains(got, "<nil>") {
 			t.Errorf("of a notification whose request was deleted: got %v", got)
 		}
-		// They have not missed it either: they go on.
+		// The subscriptions go on, and nothing counts as missed.
 		q.publish(ada, "parsers", "")
-		if got := titles(t, mail(q.taken(), published)); !slices.Equal(got, []string{"parsers"}) {
+		if got := titles(t, sentTo(q.newCalls(), published)); !slices.Equal(got, []string{"parsers"}) {
 			t.Errorf("then: got %v", got)
 		}
 		if row := q.row(received); row.State != "LIVE" || row.LastError != nil {
@@ -71,16 +71,16 @@ func TestPoint19NothingIsSentWhereNothingIsToBeTold(t *testing.T) {
 	})
 }
 
-// held makes a change whose events are told a moment later: nobody says that it was answered.
-func (q *quiet) held(change func(ctx context.Context, tx *ent.Client) error) {
+// held makes a change outside of a request. Its events are delivered a moment later, because no answer releases them.
+func (q *quietServer) held(change func(ctx context.Context, tx *ent.Client) error) {
 	q.t.Helper()
 	ctx, cancel := context.WithCancel(auth.AsSystem(context.Background()))
 	q.t.Cleanup(cancel)
 	must(q.t, q.events.WithTx(ctx, change))
 }
 
-// removeRequest deletes a request past ent, where nobody can.
-func (q *quiet) removeRequest(id int) {
+// removeRequest deletes a request with SQL, because nobody can do that over GraphQL.
+func (q *quietServer) removeRequest(id int) {
 	q.t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+q.path+"?_foreign_keys=1&_busy_timeout=5000")
 	must(q.t, err)
@@ -89,7 +89,7 @@ func (q *quiet) removeRequest(id int) {
 	must(q.t, db.Close())
 }
 
-// faulty is an executor in which some stored operations go wrong: those whose documents have a word of these in them.
+// faulty is an executor in which a stored operation fails if its document contains one of these words.
 type faulty struct {
 	graphql.GraphExecutor
 	faults map[string]func(ctx context.Context) *graphql.Response
@@ -104,16 +104,16 @@ func (f faulty) DispatchOperation(ctx context.Context, oc *graphql.OperationCont
 	return f.GraphExecutor.DispatchOperation(ctx, oc)
 }
 
-func TestPoint20WhatGoesWrongForOneStopsNobodyElse(t *testing.T) {
+func TestPoint20AnErrorForOneSubscriberStopsNobodyElse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, func(p *quietPlan) {
+		q := newQuietServer(t, func(p *quietOptions) {
 			p.executor = func(next graphql.GraphExecutor) graphql.GraphExecutor {
 				return faulty{next, map[string]func(context.Context) *graphql.Response{
 					"panics": func(context.Context) *graphql.Response { panic("in a stored operation") },
 					"hangs": func(ctx context.Context) *graphql.Response {
 						<-ctx.Done()
-						return nil // as gqlgen does
+						return nil // as gqlgen does after a panic
 					},
 					"errs": func(ctx context.Context) *graphql.Response {
 						return next.DispatchError(ctx, graphqlErrors(errors.New("disk on fire")))
@@ -125,26 +125,26 @@ func TestPoint20WhatGoesWrongForOneStopsNobodyElse(t *testing.T) {
 		ada, bob := q.person("Ada"), q.person("Bob")
 		channels := make(map[string]string)
 		for _, word := range []string{"sound", "panics", "hangs", "errs", "nothing"} {
-			channels[word] = q.attend(bob, `subscription { knowledgePublished { `+word+`: title } }`)
+			channels[word] = q.subscribeAndJoin(bob, `subscription { knowledgePublished { `+word+`: title } }`)
 		}
-		q.taken()
+		q.newCalls()
 		q.publish(ada, "compilers", "")
 		q.wait(time.Minute)
-		calls := q.taken()
-		for word, want := range map[string]struct{ told, lastError string }{
+		calls := q.newCalls()
+		for word, want := range map[string]struct{ sent, lastError string }{
 			"sound":   {"compilers", ""},
 			"panics":  {"INTERNAL", "internal error"},
 			"hangs":   {"TIMEOUT", "took too long"},
 			"errs":    {"INTERNAL", "internal error"},
 			"nothing": {"", ""},
 		} {
-			got := strings.Join(titles(t, mail(calls, channels[word])), " ")
+			got := strings.Join(titles(t, sentTo(calls, channels[word])), " ")
 			row := q.row(channels[word])
 			lastError := ""
 			if row.LastError != nil {
 				lastError = *row.LastError
 			}
-			if got != want.told || !strings.Contains(lastError, want.lastError) || (lastError == "") != (want.lastError == "") || row.State != "LIVE" {
+			if got != want.sent || !strings.Contains(lastError, want.lastError) || (lastError == "") != (want.lastError == "") || row.State != "LIVE" {
 				t.Errorf("%s: got %s, last error %q, %s", word, got, lastError, row.State)
 			}
 		}
@@ -154,11 +154,11 @@ func TestPoint20WhatGoesWrongForOneStopsNobodyElse(t *testing.T) {
 	})
 }
 
-// An error in a part of a result leaves the rest.
+// An error in one field of a result does not remove the other fields.
 func TestPoint20AnErrorBesideDataIsSentWithIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, func(p *quietPlan) {
+		q := newQuietServer(t, func(p *quietOptions) {
 			p.executor = func(next graphql.GraphExecutor) graphql.GraphExecutor {
 				return faulty{next, map[string]func(context.Context) *graphql.Response{"title": func(ctx context.Context) *graphql.Response {
 					response := next.DispatchError(ctx, graphqlErrors(errors.New("disk on fire")))
@@ -168,35 +168,35 @@ func TestPoint20AnErrorBesideDataIsSentWithIt(t *testing.T) {
 			}
 		})
 		bob := q.person("Bob")
-		channel := q.attend(bob, title)
-		q.taken()
+		channel := q.subscribeAndJoin(bob, title)
+		q.newCalls()
 		q.publish(bob, "compilers", "")
-		events := mail(q.taken(), channel)
+		events := sentTo(q.newCalls(), channel)
 		if len(events) != 1 || !strings.HasPrefix(events[0].Data, `{"result":{"data":{"knowledgePublished":null},"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}],"extensions":{"subscription":{"seq":`) {
 			t.Errorf("got %v", events)
 		}
 	})
 }
 
-func TestPoint21WhoeverMayNoLongerSeeItIsToldThatItEnded(t *testing.T) {
+func TestPoint21AViewerThatMayNoLongerSeeItIsSentTheEnd(t *testing.T) {
 	t.Parallel()
 	ended := []sent{{Name: "update", Data: `{"more":false}`}}
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, func(p *quietPlan) { p.sessions = time.Hour })
+		q := newQuietServer(t, func(p *quietOptions) { p.sessions = time.Hour })
 		ada, bob := q.person("Ada"), q.person("Bob")
 		bob2 := q.session(bob)
 		request := q.ask(ada, bob, "Why?")
-		changed := q.attend(ada, `subscription { knowledgeRequestChanged(id: "`+request+`") { status } }`)
-		received, receivedToo := q.attend(bob, `subscription { knowledgeRequestReceived { question } }`), q.attend(bob2, `subscription { knowledgeRequestReceived { question } }`)
-		q.taken()
+		changed := q.subscribeAndJoin(ada, `subscription { knowledgeRequestChanged(id: "`+request+`") { status } }`)
+		received, receivedToo := q.subscribeAndJoin(bob, `subscription { knowledgeRequestReceived { question } }`), q.subscribeAndJoin(bob2, `subscription { knowledgeRequestReceived { question } }`)
+		q.newCalls()
 
-		// The request is gone when its answer is told.
+		// The request is deleted when its answer is delivered.
 		q.held(func(ctx context.Context, tx *ent.Client) error {
 			return tx.KnowledgeRequest.UpdateOneID(number(t, request)).SetStatus("DENIED").Exec(ctx)
 		})
 		q.removeRequest(number(t, request))
 		q.wait(time.Second)
-		events := mail(q.taken(), changed)
+		events := sentTo(q.newCalls(), changed)
 		for i := range events {
 			events[i].Channel = ""
 		}
@@ -208,44 +208,44 @@ func TestPoint21WhoeverMayNoLongerSeeItIsToldThatItEnded(t *testing.T) {
 		// One of Bob's sessions ends.
 		q.sessions.EndSession(bob.session, auth.SignedOut)
 		q.ask(ada, bob, "Why not?")
-		calls := q.taken()
-		if got := titles(t, mail(calls, received)); !slices.Equal(got, []string{"end"}) {
+		calls := q.newCalls()
+		if got := titles(t, sentTo(calls, received)); !slices.Equal(got, []string{"end"}) {
 			t.Errorf("the session that ended: got %v", got)
 		}
-		if got := titles(t, mail(calls, receivedToo)); !slices.Equal(got, []string{"Why not?"}) {
+		if got := titles(t, sentTo(calls, receivedToo)); !slices.Equal(got, []string{"Why not?"}) {
 			t.Errorf("the other session: got %v", got)
 		}
-		// And the other one by itself, before anything looked at it.
+		// The other session expires, before the sweep reads it.
 		q.wait(time.Hour - 40*time.Second)
-		q.taken()
+		q.newCalls()
 		q.wait(time.Minute)
-		if got := titles(t, mail(q.taken(), receivedToo)); !slices.Equal(got, []string{"end"}) {
+		if got := titles(t, sentTo(q.newCalls(), receivedToo)); !slices.Equal(got, []string{"end"}) {
 			t.Errorf("the session that ran out: got %v", got)
 		}
 	})
 }
 
-func TestPoint25AnEventThatIsPublishedAgainIsNotToldAgain(t *testing.T) {
+func TestPoint25AnEventThatIsPublishedTwiceIsSentOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
-		early, never := q.attend(bob, title), q.subscribe(bob, title)
-		q.taken()
+		early, never := q.subscribeAndJoin(bob, title), q.subscribe(bob, title)
+		q.newCalls()
 		q.publish(ada, "compilers", "")
 		q.publish(ada, "parsers", "")
-		late := q.attend(bob, title)
+		late := q.subscribeAndJoin(bob, title)
 		rows, err := q.client.Event.Query().Order(ent.Asc(event.FieldID)).All(q.system())
 		must(t, err)
-		// As after a crash, in which the rows were not marked yet.
+		// The same event is published twice, as after a crash before its progress was stored.
 		done := 0
 		for _, e := range rows {
 			q.deliver(e, nil, func() { done++ })
 			synctest.Wait()
 		}
-		calls := q.taken()
+		calls := q.newCalls()
 		for channel, want := range map[string][]string{early: {"compilers", "parsers"}, late: nil, never: nil} {
-			if got := titles(t, mail(calls, channel)); !slices.Equal(got, want) {
+			if got := titles(t, sentTo(calls, channel)); !slices.Equal(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		}
@@ -255,15 +255,15 @@ func TestPoint25AnEventThatIsPublishedAgainIsNotToldAgain(t *testing.T) {
 	})
 }
 
-func TestPoint25ARestartTellsWhatWasNotToldAndNothingTwice(t *testing.T) {
+func TestPoint25ARestartSendsWhatWasNotSentAndNothingTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
-		channel := q.attend(bob, title)
-		q.taken()
+		channel := q.subscribeAndJoin(bob, title)
+		q.newCalls()
 		q.publish(ada, "compilers", "")
-		q.wait(3 * time.Minute) // it has been received and noted
+		q.wait(3 * time.Minute) // longer than the time after which the event counts as received
 		q.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
 		q.publish(ada, "parsers", "")
 		q.publish(ada, "linkers", "")
@@ -273,7 +273,7 @@ func TestPoint25ARestartTellsWhatWasNotToldAndNothingTwice(t *testing.T) {
 		q.start()
 		q.wait(time.Second)
 		q.join(bob, channel, "")
-		if got := titles(t, mail(q.taken(), channel)); !slices.Equal(got, []string{"compilers", "parsers", "linkers"}) {
+		if got := titles(t, sentTo(q.newCalls(), channel)); !slices.Equal(got, []string{"compilers", "parsers", "linkers"}) {
 			t.Errorf("got %v", got)
 		}
 		if parked, err := q.events.ListParked(t.Context()); err != nil || len(parked) != 0 {
@@ -282,13 +282,13 @@ func TestPoint25ARestartTellsWhatWasNotToldAndNothingTwice(t *testing.T) {
 	})
 }
 
-func TestPoint26WhatWasRolledBackIsNotTold(t *testing.T) {
+func TestPoint26AnEventThatWasRolledBackIsNotSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
-		channel := q.attend(bob, title)
-		q.taken()
+		channel := q.subscribeAndJoin(bob, title)
+		q.newCalls()
 		sorry := errors.New("on second thoughts")
 		if err := q.events.WithTx(auth.NewContext(t.Context(), ada.viewer()), func(ctx context.Context, tx *ent.Client) error {
 			if err := tx.Knowledge.Create().SetTitle("compilers").SetOwnerID(ada.id).Exec(ctx); err != nil {
@@ -299,28 +299,29 @@ func TestPoint26WhatWasRolledBackIsNotTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		q.wait(time.Minute)
-		if events := mail(q.taken(), channel); len(events) != 0 {
+		if events := sentTo(q.newCalls(), channel); len(events) != 0 {
 			t.Errorf("got %v", events)
 		}
 	})
 }
 
-// What is long in being answered is not waited for, and what is not answered yet waits also behind what is.
+// A delivery waits for the answer to its mutation, but not for ever. An event whose mutation has no answer yet also
+// waits behind one that has.
 func TestResultsWaitForTheAnswerToTheMutationButNotForEver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
-		channel := q.attend(bob, title)
+		channel := q.subscribeAndJoin(bob, title)
 		item := q.publish(ada, "compilers", "")
-		q.taken()
+		q.newCalls()
 		publish := func(id int, answered <-chan struct{}) {
 			item := number(t, item)
 			q.deliver(&ent.Event{ID: id, Kind: event.KindKnowledgePublished, KnowledgeID: &item, CreatedAt: time.Now()},
 				answered, func() {})
 		}
 		seqs := func() (all []int) {
-			for _, e := range mail(q.taken(), channel) {
+			for _, e := range sentTo(q.newCalls(), channel) {
 				all = append(all, read(t, e).Result.Extensions.Subscription.Seq)
 			}
 			return all
@@ -345,14 +346,14 @@ func TestResultsWaitForTheAnswerToTheMutationButNotForEver(t *testing.T) {
 	})
 }
 
-// Over real HTTP, with many at a time.
+// The same over real HTTP, with many mutations at a time.
 func TestNoExecutionBeginsBeforeTheMutationIsAnswered(t *testing.T) {
 	t.Parallel()
 	clock := &answerClock{written: make(map[string]time.Time), begun: make(map[string]time.Time)}
-	h := build(t, func(p *plan) {
+	s := startServer(t, func(p *options) {
 		p.executor = func(e graphql.GraphExecutor) graphql.GraphExecutor { return timed{e, clock} }
 	})
-	front := *h.front.Load()
+	front := *s.front.Load()
 	var noted http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -361,22 +362,22 @@ func TestNoExecutionBeginsBeforeTheMutationIsAnswered(t *testing.T) {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		front.ServeHTTP(&noting{ResponseWriter: w, clock: clock, body: string(body)}, r)
 	})
-	h.front.Store(&noted)
-	ada := h.person("Ada")
-	l := h.listen(ada, h.subscribe(ada, title))
+	s.front.Store(&noted)
+	ada := s.person("Ada")
+	l := s.listen(ada, s.subscribe(ada, title))
 	const rounds, authors = 50, 4
 	var group sync.WaitGroup
 	for i := range authors {
-		author := h.person(fmt.Sprint("Author", i))
+		author := s.person(fmt.Sprint("Author", i))
 		group.Go(func() {
 			for n := range rounds {
-				h.publish(author, fmt.Sprintf("title %d of %d.", n, i))
+				s.publish(author, fmt.Sprintf("title %d of %d.", n, i))
 			}
 		})
 	}
 	group.Wait()
 	for range rounds * authors {
-		l.told("title")
+		l.receive("title")
 	}
 	clock.mu.Lock()
 	defer clock.mu.Unlock()
@@ -391,14 +392,13 @@ func TestNoExecutionBeginsBeforeTheMutationIsAnswered(t *testing.T) {
 	}
 }
 
-// answerClock notes, by title, when the answer to a mutation was written and when the result of its event began to be
-// made.
+// answerClock records, by title, when the answer to a mutation was written, and when the execution for its event began.
 type answerClock struct {
 	mu             sync.Mutex
 	written, begun map[string]time.Time
 }
 
-// noting notes when it was written to, if the request has a title.
+// noting records when the answer was written, if the request has a title.
 type noting struct {
 	http.ResponseWriter
 	clock *answerClock
@@ -418,7 +418,7 @@ func (n *noting) Write(answer []byte) (int, error) {
 	return written, err
 }
 
-// timed notes when executions begin.
+// timed records when executions begin.
 type timed struct {
 	graphql.GraphExecutor
 	clock *answerClock

@@ -19,46 +19,46 @@ import (
 	"lorebridge/auth"
 )
 
-// ends are the ways in which a session can end. Those by SQL come from past the server, which nobody calls.
+// ends are the ways in which a session can end. If one is SQL, the server is not notified.
 var ends = map[string]struct {
-	end func(h *house, p person)
-	all bool // of the person's sessions
+	end func(s *server, p person)
+	all bool // whether all sessions of the person end
 }{
-	"signed out": {end: func(h *house, p person) {
-		if a := h.post(p, `mutation { signOut { signedOut } }`, nil); !strings.Contains(a.body, `"signedOut":true`) {
-			h.t.Errorf("signing out is answered %s", a.body)
+	"signed out": {end: func(s *server, p person) {
+		if a := s.execute(p, `mutation { signOut { signedOut } }`, nil); !strings.Contains(a.body, `"signedOut":true`) {
+			s.t.Errorf("signing out is answered %s", a.body)
 		}
 	}},
-	"signed out by another process": {end: func(h *house, p person) {
-		h.sql(false, "UPDATE sessions SET ended_at = ? WHERE id = ?", time.Now().UTC(), p.session)
+	"signed out by another process": {end: func(s *server, p person) {
+		s.sql(false, "UPDATE sessions SET ended_at = ? WHERE id = ?", time.Now().UTC(), p.session)
 	}},
-	"expired by itself": {end: func(h *house, p person) {
-		h.sql(false, "UPDATE sessions SET expires_at = ? WHERE id = ?", time.Now().UTC().Add(200*time.Millisecond), p.session)
+	"expired by itself": {end: func(s *server, p person) {
+		s.sql(false, "UPDATE sessions SET expires_at = ? WHERE id = ?", time.Now().UTC().Add(200*time.Millisecond), p.session)
 	}},
-	"expired in the past": {end: func(h *house, p person) {
-		h.sql(false, "UPDATE sessions SET expires_at = '2020-01-01 00:00:00' WHERE id = ?", p.session)
+	"expired in the past": {end: func(s *server, p person) {
+		s.sql(false, "UPDATE sessions SET expires_at = '2020-01-01 00:00:00' WHERE id = ?", p.session)
 	}},
-	"expired and removed": {end: func(h *house, p person) {
-		h.sql(false, "UPDATE sessions SET expires_at = '2020-01-01 00:00:00' WHERE id = ?", p.session)
-		must(h.t, h.accounts.RemoveEnded(h.t.Context()))
+	"expired and removed": {end: func(s *server, p person) {
+		s.sql(false, "UPDATE sessions SET expires_at = '2020-01-01 00:00:00' WHERE id = ?", p.session)
+		must(s.t, s.accounts.RemoveEnded(s.t.Context()))
 	}},
-	"deleted": {end: func(h *house, p person) { h.sql(false, "DELETE FROM sessions WHERE id = ?", p.session) }},
-	"deleted with its person": {all: true, end: func(h *house, p person) {
-		h.sql(true, "DELETE FROM users WHERE id = ?", p.id)
+	"deleted": {end: func(s *server, p person) { s.sql(false, "DELETE FROM sessions WHERE id = ?", p.session) }},
+	"deleted with its person": {all: true, end: func(s *server, p person) {
+		s.sql(true, "DELETE FROM users WHERE id = ?", p.id)
 	}},
-	"left behind by its person": {all: true, end: func(h *house, p person) {
-		h.sql(false, "DELETE FROM users WHERE id = ?", p.id)
+	"left behind by its person": {all: true, end: func(s *server, p person) {
+		s.sql(false, "DELETE FROM users WHERE id = ?", p.id)
 	}},
 }
 
-// announced is a listener that is called when everything has ended that was open for a session.
+// announced is a listener of ended sessions. It is called last, when all connections of the session have ended.
 type announced chan int
 
 func (announced) OpenSessions() []int { return nil }
 
 func (a announced) EndSession(id int, _ auth.EndReason) { a <- id }
 
-// await waits for the end of sessions.
+// await waits until these sessions have ended.
 func (a announced) await(t *testing.T, sessions ...int) {
 	t.Helper()
 	late := time.After(patience)
@@ -72,47 +72,47 @@ func (a announced) await(t *testing.T, sessions ...int) {
 	}
 }
 
-// sql runs a statement past the server, as SQLite's shell does: with foreign keys only if asked.
-func (h *house) sql(foreignKeys bool, statement string, args ...any) {
-	h.t.Helper()
-	db, err := sql.Open("sqlite3", fmt.Sprintf("file:%s?_busy_timeout=5000&_fk=%t", h.path, foreignKeys))
-	must(h.t, err)
-	_, err = db.ExecContext(h.t.Context(), statement, args...)
-	must(h.t, err)
-	must(h.t, db.Close())
+// sql runs a statement beside the server, as SQLite's shell does. Foreign keys are enforced only on request.
+func (s *server) sql(foreignKeys bool, statement string, args ...any) {
+	s.t.Helper()
+	db, err := sql.Open("sqlite3", fmt.Sprintf("file:%s?_busy_timeout=5000&_fk=%t", s.path, foreignKeys))
+	must(s.t, err)
+	_, err = db.ExecContext(s.t.Context(), statement, args...)
+	must(s.t, err)
+	must(s.t, db.Close())
 }
 
-// door is something that is open for a session: ended fails the test unless that ends as it should, and open unless
-// it goes on.
-type door struct{ ended, open func() }
+// connection is something that is open for a session. ended fails the test unless it ends as it should, and open fails
+// the test unless it goes on.
+type connection struct{ ended, open func() }
 
-// opens has everything that can be open for a session.
-var opens = map[string]func(h *house, p person) door{
-	"the person's channel":       func(h *house, p person) door { return h.personsChannel(p, h.plan.pusher.Embedded()) },
-	"a subscription over Pusher": func(h *house, p person) door { return h.pusherSubscription(p, h.plan.pusher.Embedded()) },
-	"a WebSocket":                func(h *house, p person) door { return h.webSocket(p, "") },
-	"a subscription over WebSocket": func(h *house, p person) door {
-		return h.webSocket(p, "subscription { knowledgePublished { title } }")
+// opens are functions that each open one kind of connection for a session.
+var opens = map[string]func(s *server, p person) connection{
+	"the person's channel":       func(s *server, p person) connection { return s.personsChannel(p, s.options.pusher.Embedded()) },
+	"a subscription over Pusher": func(s *server, p person) connection { return s.pusherSubscription(p, s.options.pusher.Embedded()) },
+	"a WebSocket":                func(s *server, p person) connection { return s.webSocket(p, "") },
+	"a subscription over WebSocket": func(s *server, p person) connection {
+		return s.webSocket(p, "subscription { knowledgePublished { title } }")
 	},
-	"an event stream": (*house).eventStream,
-	"a request that is read": func(h *house, p person) door {
-		return h.slowBody(p, "/graphql", "application/json", `{"query":"{ __typename me { id } }"}`)
+	"an event stream": (*server).eventStream,
+	"a request that is read": func(s *server, p person) connection {
+		return s.slowBody(p, "/graphql", "application/json", `{"query":"{ __typename me { id } }"}`)
 	},
-	"a channel that is asked for": func(h *house, p person) door {
-		return h.slowBody(p, "/pusher/auth", form, "socket_id=1.2&channel_name=private-user-"+fmt.Sprint(p.id))
+	"a channel that is asked for": func(s *server, p person) connection {
+		return s.slowBody(p, "/pusher/auth", form, "socket_id=1.2&channel_name=private-user-"+fmt.Sprint(p.id))
 	},
 }
 
-// doors opens everything for a session.
-func (h *house) doors(p person) map[string]door {
-	all := make(map[string]door)
+// connections opens each kind of connection for a session.
+func (s *server) connections(p person) map[string]connection {
+	all := make(map[string]connection)
 	for name, open := range opens {
-		all[name] = open(h, p)
+		all[name] = open(s, p)
 	}
 	return all
 }
 
-// silent fails the test unless the socket is connected and nothing waits on it.
+// silent fails the test unless the socket is connected and has no message to read.
 func (b *browser) silent() {
 	b.t.Helper()
 	b.write("pusher:ping", map[string]string{})
@@ -121,46 +121,46 @@ func (b *browser) silent() {
 	}
 }
 
-func (h *house) personsChannel(p person, embedded bool) door {
-	l := h.listen(p, "private-user-"+fmt.Sprint(p.id))
-	return door{
+func (s *server) personsChannel(p person, embedded bool) connection {
+	l := s.listen(p, "private-user-"+fmt.Sprint(p.id))
+	return connection{
 		open: func() { l.silent() },
 		ended: func() {
-			if !embedded { // nothing can close it
+			if !embedded { // a remote Pusher has no call for that
 				return
 			}
 			if code := l.closed(); code != 4009 {
-				h.t.Errorf("closed with %d, want 4009", code)
+				s.t.Errorf("closed with %d, want 4009", code)
 			}
 		},
 	}
 }
 
-func (h *house) pusherSubscription(p person, embedded bool) door {
-	l := h.listen(p, h.subscribe(p, title))
-	return door{
-		open: func() { l.tells("later") },
+func (s *server) pusherSubscription(p person, embedded bool) connection {
+	l := s.listen(p, s.subscribe(p, title))
+	return connection{
+		open: func() { l.receives("later") },
 		ended: func() {
 			for u := l.update(); u.More; u = l.update() {
-				h.t.Errorf("got %s, want the end", u.Raw)
+				s.t.Errorf("got %s, want the end", u.Raw)
 			}
 			if !embedded {
 				l.silent()
 			} else if code := l.closed(); code != 4009 {
-				h.t.Errorf("closed with %d, want 4009", code)
+				s.t.Errorf("closed with %d, want 4009", code)
 			}
 		},
 	}
 }
 
-func (h *house) webSocket(p person, subscription string) door {
-	ctx := h.t.Context()
-	conn, _, err := websocket.Dial(ctx, h.url+"/graphql", &websocket.DialOptions{
+func (s *server) webSocket(p person, subscription string) connection {
+	ctx := s.t.Context()
+	conn, _, err := websocket.Dial(ctx, s.url+"/graphql", &websocket.DialOptions{
 		Subprotocols: []string{"graphql-transport-ws"}, HTTPHeader: http.Header{"Authorization": {"Bearer " + p.token}},
 	})
-	must(h.t, err)
-	h.t.Cleanup(func() { _ = conn.CloseNow() })
-	send := func(text string) { _ = conn.Write(ctx, websocket.MessageText, []byte(text)) } // that it is closed shows when reading
+	must(s.t, err)
+	s.t.Cleanup(func() { _ = conn.CloseNow() })
+	send := func(text string) { _ = conn.Write(ctx, websocket.MessageText, []byte(text)) } // if the socket is closed, reading fails
 	read := func() (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -169,7 +169,7 @@ func (h *house) webSocket(p person, subscription string) door {
 	}
 	send(`{"type":"connection_init"}`)
 	if text, err := read(); err != nil || !strings.Contains(text, "connection_ack") {
-		h.t.Fatalf("got %s, %v", text, err)
+		s.t.Fatalf("got %s, %v", text, err)
 	}
 	if subscription != "" {
 		send(fmt.Sprintf(`{"type":"subscribe","id":"s","payload":{"query":%q}}`, subscription))
@@ -177,68 +177,68 @@ func (h *house) webSocket(p person, subscription string) door {
 	send(`{"type":"subscribe","id":"q","payload":{"query":"{ me { id } }"}}`)
 	for text := ""; !strings.Contains(text, `"complete"`); {
 		if text, err = read(); err != nil {
-			h.t.Fatal(err)
+			s.t.Fatal(err)
 		}
 	}
-	return door{
+	return connection{
 		open: func() {
 			if subscription == "" {
 				send(`{"type":"subscribe","id":"r","payload":{"query":"{ me { id } }"}}`)
 			}
 			if text, err := read(); err != nil || !strings.Contains(text, "later") && !strings.Contains(text, fmt.Sprint(p.id)) {
-				h.t.Errorf("got %s, %v, want to be answered", text, err)
+				s.t.Errorf("got %s, %v, want to be answered", text, err)
 			}
 		},
 		ended: func() {
 			text, err := read()
 			if code := websocket.CloseStatus(err); code != 4401 {
-				h.t.Errorf("got %s, %v, want to be closed with 4401", text, err)
+				s.t.Errorf("got %s, %v, want to be closed with 4401", text, err)
 			}
 		},
 	}
 }
 
-func (h *house) eventStream(p person) door {
-	ctx, cancel := context.WithTimeout(h.t.Context(), 2*patience)
-	h.t.Cleanup(cancel)
+func (s *server) eventStream(p person) connection {
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*patience)
+	s.t.Cleanup(cancel)
 	body := strings.NewReader(`{"query":"subscription { knowledgePublished { title } }"}`)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/graphql", body)
-	must(h.t, err)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/graphql", body)
+	must(s.t, err)
 	r.Header = http.Header{"Authorization": {"Bearer " + p.token}, "Content-Type": {"application/json"}, "Accept": {"text/event-stream"}}
-	response, err := h.http.Do(r)
-	must(h.t, err)
-	h.t.Cleanup(func() { _ = response.Body.Close() })
+	response, err := s.http.Do(r)
+	must(s.t, err)
+	s.t.Cleanup(func() { _ = response.Body.Close() })
 	lines := bufio.NewReader(response.Body)
 	until := func(word string) (text string) {
 		for !strings.Contains(text, word) {
 			line, err := lines.ReadString('\n')
 			if text += line; err != nil {
-				h.t.Errorf("got %q, %v, want %s", text, err, word)
+				s.t.Errorf("got %q, %v, want %s", text, err, word)
 				return text
 			}
 		}
 		return text
 	}
 	until(":")
-	return door{
+	return connection{
 		open: func() { until("later") },
 		ended: func() {
 			if text := until("event: complete"); !strings.Contains(text, `"code":"UNAUTHENTICATED"`) || strings.Contains(text, "later") {
-				h.t.Errorf("got %s", text)
+				s.t.Errorf("got %s", text)
 			}
 			if rest, err := io.ReadAll(lines); err != nil || strings.Contains(string(rest), "next") {
-				h.t.Errorf("got %s after the end, %v", rest, err)
+				s.t.Errorf("got %s after the end, %v", rest, err)
 			}
 		},
 	}
 }
 
-// slowBody sends a request whose body comes when it is looked at.
-func (h *house) slowBody(p person, path, contentType, body string) door {
+// slowBody sends a request whose body is written later.
+func (s *server) slowBody(p person, path, contentType, body string) connection {
 	reader, writer := io.Pipe()
-	h.t.Cleanup(func() { _ = writer.Close() }) // where it is not looked at, the server would wait for it
-	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url+path, reader)
-	must(h.t, err)
+	s.t.Cleanup(func() { _ = writer.Close() }) // without this the server would wait for the rest
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, reader)
+	must(s.t, err)
 	r.Header = http.Header{"Authorization": {"Bearer " + p.token}, "Content-Type": {contentType}, "Expect": {"100-continue"}}
 	answered := make(chan answer, 1)
 	go func() {
@@ -249,67 +249,67 @@ func (h *house) slowBody(p person, path, contentType, body string) door {
 		}
 		text, err := io.ReadAll(response.Body)
 		if err = errors.Join(err, response.Body.Close()); err == nil {
-			answered <- answer{t: h.t, status: response.StatusCode, body: string(text)}
+			answered <- answer{t: s.t, status: response.StatusCode, body: string(text)}
 		}
 	}()
-	// The first byte is only asked for when the server reads the body: by then it knows who asks.
+	// The write of the first byte returns when the server reads the body. By then the server has read the session.
 	_, err = io.WriteString(writer, body[:1])
-	must(h.t, err)
+	must(s.t, err)
 	rest := func() answer {
 		if _, err := io.WriteString(writer, body[1:]); err != nil {
-			h.t.Error(err)
+			s.t.Error(err)
 		}
-		must(h.t, writer.Close())
+		must(s.t, writer.Close())
 		return <-answered
 	}
-	return door{
+	return connection{
 		open: func() {
 			if a := rest(); strings.Contains(a.body, "UNAUTHENTICATED") || a.status == http.StatusUnauthorized || a.status == 0 {
-				h.t.Errorf("answered %d %s", a.status, a.body)
+				s.t.Errorf("answered %d %s", a.status, a.body)
 			}
 		},
 		ended: func() {
 			a := rest()
-			refused := strings.Contains(a.body, "UNAUTHENTICATED") || a.status == http.StatusUnauthorized || a.status == http.StatusForbidden
-			if !refused || strings.Contains(a.body, `"data"`) {
-				h.t.Errorf("answered %d %s", a.status, a.body)
+			rejected := strings.Contains(a.body, "UNAUTHENTICATED") || a.status == http.StatusUnauthorized || a.status == http.StatusForbidden
+			if !rejected || strings.Contains(a.body, `"data"`) {
+				s.t.Errorf("answered %d %s", a.status, a.body)
 			}
 		},
 	}
 }
 
-// However a session ends: nothing is delivered and nothing answered any more, wherever something was open for it.
-// Another session of the same person goes on.
-func TestEveryEndOfASessionReachesWhateverIsOpen(t *testing.T) {
+// After the end of a session, no connection of it is sent a delivery or an answer. Another session of the same person
+// goes on.
+func TestEveryEndOfASessionReachesEachOpenConnection(t *testing.T) {
 	t.Parallel()
 	for name, test := range ends {
 		for where, elsewhere := range map[string]bool{"embedded": false, "elsewhere": true} {
 			t.Run(name+", "+where, func(t *testing.T) {
 				t.Parallel()
 				over := make(announced, 10)
-				h := build(t, func(p *plan) {
+				s := startServer(t, func(p *options) {
 					p.elsewhere, p.sessionSweep, p.listener = elsewhere, 50*time.Millisecond, over
 				})
-				grace, ada := h.person("Grace"), h.person("Ada")
-				other := h.session(ada, time.Hour)
-				closing, staying := h.doors(ada), h.doors(other)
-				test.end(h, ada)
+				grace, ada := s.person("Grace"), s.person("Ada")
+				other := s.session(ada, time.Hour)
+				closing, staying := s.connections(ada), s.connections(other)
+				test.end(s, ada)
 				ended := []int{ada.session}
 				if test.all {
 					ended = append(ended, other.session)
 				}
 				over.await(t, ended...)
-				h.publish(grace, "later")
-				for what, door := range closing {
+				s.publish(grace, "later")
+				for what, connection := range closing {
 					t.Log(what)
-					door.ended()
+					connection.ended()
 				}
-				for what, door := range staying {
+				for what, connection := range staying {
 					t.Log("another session's", what)
 					if test.all {
-						door.ended()
+						connection.ended()
 					} else {
-						door.open()
+						connection.open()
 					}
 				}
 			})
@@ -317,53 +317,53 @@ func TestEveryEndOfASessionReachesWhateverIsOpen(t *testing.T) {
 	}
 }
 
-// Whatever is open is found by the sweep, also if nothing else is open for its session.
-func TestWhateverIsOpenAloneIsFound(t *testing.T) {
+// The sweep finds a connection of each kind, even if it is the only one of its session.
+func TestTheSweepFindsEachKindOfOpenConnection(t *testing.T) {
 	t.Parallel()
 	for where, elsewhere := range map[string]bool{"embedded": false, "elsewhere": true} {
 		over := make(announced, 10)
-		h := build(t, func(p *plan) { p.elsewhere, p.sessionSweep, p.listener = elsewhere, 50*time.Millisecond, over })
+		s := startServer(t, func(p *options) { p.elsewhere, p.sessionSweep, p.listener = elsewhere, 50*time.Millisecond, over })
 		for name, open := range opens {
 			if elsewhere && name == "the person's channel" {
-				continue // nothing can close it
+				continue // a remote Pusher has no call for that
 			}
 			t.Log(where, name)
-			p := h.person(strings.NewReplacer(" ", "", "'", "").Replace(name))
-			door := open(h, p)
-			h.sql(false, "DELETE FROM sessions WHERE id = ?", p.session)
+			p := s.person(strings.NewReplacer(" ", "", "'", "").Replace(name))
+			connection := open(s, p)
+			s.sql(false, "DELETE FROM sessions WHERE id = ?", p.session)
 			over.await(t, p.session)
-			door.ended()
+			connection.ended()
 		}
 	}
 }
 
-// An operation that takes long is stopped when its session ends, on every transport, and says so.
+// On every transport a long operation is stopped when its session ends, and its answer has the reason.
 func TestAnOperationThatTakesLongEndsWithItsSession(t *testing.T) {
 	t.Parallel()
 	for name, test := range ends {
-		if name == "expired by itself" { // as the others by SQL
+		if name == "expired by itself" { // the other SQL is the same to the server
 			continue
 		}
 		for _, accept := range []string{"application/json", "text/event-stream"} {
 			t.Run(name+", "+accept, func(t *testing.T) {
 				t.Parallel()
 				begun := make(chan struct{}, 1)
-				h := build(t, func(p *plan) {
+				s := startServer(t, func(p *options) {
 					p.sessionSweep = 50 * time.Millisecond
 					p.realtime = func(ctx context.Context) error {
 						begun <- struct{}{}
 						<-ctx.Done()
-						return nil // as if it had not noticed
+						return nil // the resolver ignores the end of its context
 					}
 				})
-				ada := h.person("Ada")
+				ada := s.person("Ada")
 				answered := make(chan answer, 1)
 				go func() {
-					answered <- h.send(ada, http.MethodPost, "/graphql", `{"query":"{ realtime { key } me { id } }"}`,
+					answered <- s.send(ada, http.MethodPost, "/graphql", `{"query":"{ realtime { key } me { id } }"}`,
 						"Content-Type", "application/json", "Accept", accept)
 				}()
 				<-begun
-				test.end(h, ada)
+				test.end(s, ada)
 				a := <-answered
 				if !strings.Contains(a.body, `"code":"UNAUTHENTICATED"`) || strings.Contains(a.body, `"id":"`) {
 					t.Errorf("answered %s", a.body)
@@ -373,33 +373,33 @@ func TestAnOperationThatTakesLongEndsWithItsSession(t *testing.T) {
 	}
 }
 
-// A socket is of one person. A new session of the same person joins with it, and it is closed with either; another
-// person's is refused.
+// A socket belongs to one person. A new session of the same person can authorize with it, and then it closes with the
+// end of either session. A session of another person is rejected.
 func TestASocketIsOfSeveralSessionsOfOnePerson(t *testing.T) {
 	t.Parallel()
 	for where, elsewhere := range map[string]bool{"embedded": false, "elsewhere": true} {
 		for _, which := range []string{"the first", "the second"} {
 			t.Run(where+", "+which+" ends", func(t *testing.T) {
 				t.Parallel()
-				h := build(t, func(p *plan) { p.elsewhere, p.sessionSweep = elsewhere, 50*time.Millisecond })
-				ada, grace := h.person("Ada"), h.person("Grace")
-				second := h.session(ada, time.Hour)
-				l := h.listen(ada, "private-user-"+fmt.Sprint(ada.id))
-				h.join(second, &listener{browser: l.browser, channel: h.subscribe(second, title)})
-				a := h.authorize(grace, l.socketID, "private-user-"+fmt.Sprint(grace.id))
-				if refused := a.status == http.StatusForbidden && strings.Contains(a.body, "another person"); refused == elsewhere {
+				s := startServer(t, func(p *options) { p.elsewhere, p.sessionSweep = elsewhere, 50*time.Millisecond })
+				ada, grace := s.person("Ada"), s.person("Grace")
+				second := s.session(ada, time.Hour)
+				l := s.listen(ada, "private-user-"+fmt.Sprint(ada.id))
+				s.join(second, &listener{browser: l.browser, channel: s.subscribe(second, title)})
+				a := s.authorize(grace, l.socketID, "private-user-"+fmt.Sprint(grace.id))
+				if rejected := a.status == http.StatusForbidden && strings.Contains(a.body, "another person"); rejected == elsewhere {
 					t.Errorf("another person's session is answered %d %s", a.status, a.body)
 				}
 				ending := map[string]person{"the first": ada, "the second": second}[which]
-				h.post(ending, `mutation { signOut { signedOut } }`, nil)
+				s.execute(ending, `mutation { signOut { signedOut } }`, nil)
 				if elsewhere {
-					return // nothing closes it
+					return // a remote Pusher has no call that closes it
 				}
 				if code := l.closed(); code != ws.StatusCode(4200) {
 					t.Errorf("closed with %d, want 4200, after which clients come back", code)
 				}
 				staying := map[string]person{"the first": second, "the second": ada}[which]
-				h.listen(staying, "private-user-"+fmt.Sprint(ada.id))
+				s.listen(staying, "private-user-"+fmt.Sprint(ada.id))
 			})
 		}
 	}

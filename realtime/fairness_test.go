@@ -14,19 +14,19 @@ import (
 	"lorebridge/ent/storedsubscription"
 )
 
-// Who subscribes to a hundred things makes others wait for one of them, not for all.
+// If one person has a hundred subscriptions, other people wait for one of them, not for all.
 func TestOnePersonsManySubscriptionsAreNotServedBeforeAnothersOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		eve, ada := q.person("Eve"), q.person("Ada")
 		for i := range 60 {
-			q.attend(eve, selection(i))
+			q.subscribeAndJoin(eve, selection(i))
 		}
-		adas := q.attend(ada, selection(1000))
-		q.wait(time.Second) // until all have caught up: else that stands in line as well
-		// Workers that begin together call in any order, so each call takes its time: who is served first is in a call
-		// of the first moment.
+		adas := q.subscribeAndJoin(ada, selection(1000))
+		q.wait(time.Second) // until no catch-up is left in the queue
+		// Workers that begin together call in any order. Each call takes the same time, so the first calls show who is
+		// served first.
 		var calls atomic.Int32
 		var first, adaIn atomic.Int64
 		q.gate.on(func(_ *http.Request, events []sent) (int, error) {
@@ -47,15 +47,15 @@ func TestOnePersonsManySubscriptionsAreNotServedBeforeAnothersOne(t *testing.T) 
 	})
 }
 
-// Every registration is a row: places that are given back at once do not make them free.
+// Registrations are limited even if their places are free again at once, because each of them is a row.
 func TestRegistrationsAreLimitedByTheMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, func(p *quietPlan) { p.subscriptions.PerPerson = 2 })
+		q := newQuietServer(t, func(p *quietOptions) { p.subscriptions.PerPerson = 2 })
 		ada := q.person("Ada")
 		stored := 0
 		for range 20 {
-			a := q.post(ada, title, nil)
+			a := q.execute(ada, title, nil)
 			if a.code() == "RATE_LIMITED" {
 				continue
 			}
@@ -72,11 +72,11 @@ func TestRegistrationsAreLimitedByTheMinute(t *testing.T) {
 	})
 }
 
-// What nobody reads is kept by nobody: variables count with their document.
+// Variables count with their document, so that nobody can store a large text in them.
 func TestVariablesCountWithTheirDocument(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
 		const limit = 16 << 10
 		for _, count := range []int{40, 60} {
@@ -93,7 +93,7 @@ func TestVariablesCountWithTheirDocument(t *testing.T) {
 			if len(document) > limit || (count == 60) != (both > limit) {
 				t.Fatalf("the document has %d bytes, with its variables %d", len(document), both)
 			}
-			a := q.post(ada, document, variables)
+			a := q.execute(ada, document, variables)
 			if got, want := a.code(), map[bool]string{true: "BAD_USER_INPUT:query"}[both > limit]; got != want {
 				t.Errorf("with %d bytes: got %s, want %s", both, a.body, want)
 			}
@@ -101,40 +101,40 @@ func TestVariablesCountWithTheirDocument(t *testing.T) {
 	})
 }
 
-// A former connection that nobody reads from any more may hold the channel for minutes. Whoever joins beside it gets
-// what was sent to it, however late the join comes, and whatever looks through the channels meanwhile.
+// An old connection that is broken may occupy the channel for minutes. A client that joins beside it is sent all events
+// that went only to the old one. It may join late, and after any polls and sweeps.
 func TestAJoinBesideAFormerConnectionGetsWhatThatOneMissed(t *testing.T) {
 	t.Parallel()
 	for _, pause := range []time.Duration{0, 15 * time.Second, 100 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t)
+			q := newQuietServer(t)
 			ada := q.person("Ada")
-			channel := q.attend(ada, title)
+			channel := q.subscribeAndJoin(ada, title)
 			q.wait(time.Second)
 			q.publish(ada, "compilers", "")
 			q.wait(time.Second)
 			q.may(ada, channel)
 			q.wait(pause)
-			q.taken()
+			q.newCalls()
 			q.subscriptions.Changed(bridge.Change{Channel: channel, Joined: true, Listeners: 2, Heard: time.Now()})
 			q.wait(time.Second)
-			q.gets(channel, "compilers")
+			q.receives(channel, "compilers")
 		})
 	}
 }
 
-// An authorization is no join, least of all one that failed: whoever listens goes on being told.
+// An authorization is not a join, even if it succeeded. A client that listens is still sent events.
 func TestAnAuthorizationWithoutAJoinSilencesNobody(t *testing.T) {
 	t.Parallel()
 	for _, fails := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t)
+			q := newQuietServer(t)
 			ada := q.person("Ada")
-			channel := q.attend(ada, title)
+			channel := q.subscribeAndJoin(ada, title)
 			q.wait(3 * time.Minute)
 			ctx, cancel := context.WithCancel(t.Context())
 			if fails {
-				cancel() // it waits for its transaction in vain
+				cancel() // the authorization waits for a transaction, and then its context ends
 			}
 			err := q.subscriptions.Authorize(ctx, channel, ada.known(), bridge.ProtocolGraphqlRuby)
 			cancel()
@@ -143,7 +143,7 @@ func TestAnAuthorizationWithoutAJoinSilencesNobody(t *testing.T) {
 			}
 			q.publish(ada, "compilers", "")
 			q.wait(15 * time.Second)
-			q.gets(channel, "compilers")
+			q.receives(channel, "compilers")
 		})
 	}
 }

@@ -12,22 +12,23 @@ import (
 	"lorebridge/ent/event"
 )
 
-// BenchmarkFanOut is one event for 10,000 subscriptions of one selection: run once, handed to the embedded server in
-// calls of 100, and noted for each. Nobody has a socket: what it takes to write to one is no part of it.
+// BenchmarkFanOut measures one event for 10,000 subscriptions with one selection. It is executed once, sent to the
+// embedded server in calls of 100, and recorded for each subscription. There are no sockets, so that writes to them are
+// not measured.
 func BenchmarkFanOut(b *testing.B) {
-	for _, titles := range []int{1, 45} { // of 190 bytes
+	for _, titles := range []int{1, 45} { // each has 190 bytes
 		b.Run(fmt.Sprintf("%dBytes", titles*200), func(b *testing.B) {
 			benchmarkDelivery(b, 10_000, func(int) string { return manyTitles(0, titles) })
 		})
 	}
 }
 
-// BenchmarkDistinct is one event for 1,000 subscriptions that all select something else.
+// BenchmarkDistinct measures one event for 1,000 subscriptions with different selections.
 func BenchmarkDistinct(b *testing.B) {
 	benchmarkDelivery(b, 1_000, func(i int) string { return manyTitles(i, 1) })
 }
 
-// manyTitles selects the title n times.
+// manyTitles returns a document that selects the title n times.
 func manyTitles(i, n int) string {
 	var fields strings.Builder
 	for field := range n {
@@ -38,7 +39,7 @@ func manyTitles(i, n int) string {
 
 func benchmarkDelivery(b *testing.B, subscribers int, document func(i int) string) {
 	b.Helper()
-	q := newQuiet(b, func(p *quietPlan) { p.direct = true })
+	q := newQuietServer(b, func(p *quietOptions) { p.direct = true })
 	people := q.people(20)
 	var group sync.WaitGroup
 	for i, p := range people {
@@ -82,7 +83,7 @@ func benchmarkDelivery(b *testing.B, subscribers int, document func(i int) strin
 	b.ReportMetric(float64(after.Executions-before.Executions)/float64(n), "executions/event")
 }
 
-// cpuTime is what this process has used.
+// cpuTime returns the CPU time that this process has used.
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // cannot fail with these arguments

@@ -20,20 +20,20 @@ import (
 	"lorebridge/realtime"
 )
 
-// stream is a feed as a resolver reads it.
+// stream is a stream of events, as a resolver reads it.
 type stream struct {
 	bridge.Feed
 	cancel context.CancelFunc
 }
 
-func (q *quiet) stream(p person, topic outbox.Topic) (stream, error) {
+func (q *quietServer) stream(p person, topic outbox.Topic) (stream, error) {
 	ctx, cancel := context.WithCancel(auth.NewContext(context.Background(), p.viewer()))
 	q.t.Cleanup(cancel)
 	feed, err := q.subscriptions.Subscribe(ctx, bridge.Interest{Topic: bridge.Topic(topic.String())})
 	return stream{feed, cancel}, err
 }
 
-// rest reads what there is.
+// rest returns the events that wait in the stream, and whether it has ended.
 func (s stream) rest() (ids []int, closed bool) {
 	synctest.Wait()
 	for {
@@ -49,8 +49,8 @@ func (s stream) rest() (ids []int, closed bool) {
 	}
 }
 
-// publishes hands on events of published knowledge.
-func (q *quiet) publishes(from, to int) {
+// publishes passes events of published knowledge to the streams.
+func (q *quietServer) publishes(from, to int) {
 	for id := from; id <= to; id++ {
 		q.emit(&ent.Event{ID: id, Kind: event.KindKnowledgePublished, CreatedAt: time.Now()})
 	}
@@ -59,7 +59,7 @@ func (q *quiet) publishes(from, to int) {
 func TestAStreamGetsEventsInOrderAndOneThatIsTooSlowIsCutOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		slow, err := q.stream(ada, outbox.PublishedKnowledge())
 		must(t, err)
@@ -86,7 +86,7 @@ func TestAStreamGetsEventsInOrderAndOneThatIsTooSlowIsCutOff(t *testing.T) {
 			t.Errorf("the slow one got %v, closed: %t, %v", ids, closed, slow.Err())
 		}
 		if ids, closed := other.rest(); len(ids) > 0 || closed {
-			t.Errorf("who listens to something else got %v, closed: %t", ids, closed)
+			t.Errorf("a stream of another topic got %v, closed: %t", ids, closed)
 		}
 		q.publishes(71, 71)
 		if ids, _ := quick.rest(); !slices.Equal(ids, []int{71}) {
@@ -103,10 +103,10 @@ func TestAStreamGetsEventsInOrderAndOneThatIsTooSlowIsCutOff(t *testing.T) {
 func TestAStreamThatEndsGivesItsPlaceBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, func(p *quietPlan) { p.subscriptions.PerPerson = 2 })
+		q := newQuietServer(t, func(p *quietOptions) { p.subscriptions.PerPerson = 2 })
 		ada := q.person("Ada")
 		var limited *bridge.LimitError
-		for range 3 { // what is not given back is missing in the second round
+		for range 3 { // a place that is not given back is missing in the second round
 			var streams []stream
 			for range 2 {
 				s, err := q.stream(ada, outbox.PublishedKnowledge())
@@ -117,7 +117,7 @@ func TestAStreamThatEndsGivesItsPlaceBack(t *testing.T) {
 				t.Errorf("beyond the limit: %v", err)
 			}
 			q.publishes(1, 100)
-			for _, s := range streams { // those that were cut off hold their places until they have ended
+			for _, s := range streams { // a stream that was cut off holds its place until it has ended
 				s.cancel()
 			}
 			synctest.Wait()
@@ -138,11 +138,11 @@ func TestAStreamThatEndsGivesItsPlaceBack(t *testing.T) {
 	})
 }
 
-// What was committed before is no news, however late it is published.
-func TestAStreamDoesNotTellWhatWasThereBefore(t *testing.T) {
+// A stream does not emit an event that was committed before it began, even if the event is published later.
+func TestAStreamDoesNotEmitEventsFromBeforeItBegan(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		q.publish(ada, "compilers", "")
 		before, err := q.client.Event.Query().Only(q.system())
@@ -159,29 +159,29 @@ func TestAStreamDoesNotTellWhatWasThereBefore(t *testing.T) {
 	})
 }
 
-// Between its first value and its row nothing is lost: the change comes while the resolver runs.
-func TestPoint10WhatHappensWhileASubscriptionIsRegisteredIsTold(t *testing.T) {
+// The change happens while the resolver runs, between the first value and the row. It must not be lost.
+func TestPoint10AnEventDuringRegistrationIsSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		request := q.ask(ada, bob, "Why?")
-		// The first value is read, and before the subscription is stored the request is answered.
+		// The request is answered after the first value is read, and before the subscription is stored.
 		intercept(t, q, func() { q.respond(bob, request, "APPROVED") })
-		a := q.post(ada, `subscription { knowledgeRequestChanged(id: "`+request+`") { status } }`, nil)
+		a := q.execute(ada, `subscription { knowledgeRequestChanged(id: "`+request+`") { status } }`, nil)
 		if string(a.Data) != `{"knowledgeRequestChanged":{"status":"PENDING"}}` || a.channel() == "" {
 			t.Fatalf("got %s", a.body)
 		}
 		q.wait(time.Second)
 		q.join(ada, a.channel(), "GRAPHQL_RUBY")
-		if got := titles(t, mail(q.taken(), a.channel())); !slices.Equal(got, []string{"APPROVED", "end"}) {
+		if got := titles(t, sentTo(q.newCalls(), a.channel())); !slices.Equal(got, []string{"APPROVED", "end"}) {
 			t.Errorf("got %v", got)
 		}
 	})
 }
 
-// intercept calls fn once, after the next subscription's resolver and before it is written.
-func intercept(t *testing.T, q *quiet, fn func()) {
+// intercept calls fn once: after the resolver of the next subscription has run, and before its row is written.
+func intercept(t *testing.T, q *quietServer, fn func()) {
 	t.Helper()
 	once := sync.OnceFunc(fn)
 	executor, ok := q.api.Executor.(interface {

@@ -15,8 +15,8 @@ import (
 	"lorebridge/auth"
 )
 
-// executions is how many a change brings about.
-func (q *quiet) executions(change func()) int {
+// executions returns how many operations a change makes the server execute.
+func (q *quietServer) executions(change func()) int {
 	q.t.Helper()
 	synctest.Wait()
 	before := q.subscriptions.Stats().Executions
@@ -30,26 +30,26 @@ func TestPoint22OneExecutionServesAllWhoSelectTheSame(t *testing.T) {
 	for _, test := range []struct {
 		subscribers int
 		calls       []int
-		change      func(*quietPlan)
+		change      func(*quietOptions)
 	}{
-		{2, []int{2}, func(*quietPlan) {}},
-		{100, []int{100}, func(*quietPlan) {}},
+		{2, []int{2}, func(*quietOptions) {}},
+		{100, []int{100}, func(*quietOptions) {}},
 		{250, []int{100, 100, 50}, elsewhere},
-		{101, []int{100, 1}, func(*quietPlan) {}},
-		{12, []int{10, 2}, encrypting}, // one call cannot encrypt for several, so they go in batches
+		{101, []int{100, 1}, func(*quietOptions) {}},
+		{12, []int{10, 2}, encrypting}, // one call cannot encrypt for several channels, so there are batches
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t, test.change)
+			q := newQuietServer(t, test.change)
 			people := q.people(10)
 			channels := make([]string, test.subscribers)
 			for i := range channels {
-				channels[i] = q.attend(people[i%len(people)], title)
+				channels[i] = q.subscribeAndJoin(people[i%len(people)], title)
 			}
-			q.taken()
+			q.newCalls()
 			if n := q.executions(func() { q.publish(people[0], "compilers", "") }); n != 1 {
 				t.Errorf("%d subscribers: %d executions", test.subscribers, n)
 			}
-			calls := q.taken()
+			calls := q.newCalls()
 			var sizes []int
 			for _, c := range calls {
 				sizes = append(sizes, max(len(c.events[0].Channels), len(c.events)))
@@ -59,7 +59,7 @@ func TestPoint22OneExecutionServesAllWhoSelectTheSame(t *testing.T) {
 				t.Errorf("%d subscribers: calls for %v", test.subscribers, sizes)
 			}
 			for i, channel := range channels {
-				if got := titles(t, opened(t, channel, mail(calls, channel))); !slices.Equal(got, []string{"compilers"}) {
+				if got := titles(t, opened(t, channel, sentTo(calls, channel))); !slices.Equal(got, []string{"compilers"}) {
 					t.Errorf("%d of %d got %v", i, test.subscribers, got)
 				}
 			}
@@ -82,7 +82,7 @@ func TestPoint22GroupsAreSplitByWhatMattersAlone(t *testing.T) {
 		"the operation's name":     {request{plain, nil}, request{`subscription News { knowledgePublished { id title } }`, nil}, true},
 		"blanks and comments":      {request{plain, nil}, request{"# mine\nsubscription\t{\n  knowledgePublished, { id # its id\n title } }\n", nil}, true},
 		"other operations":         {request{plain, nil}, request{`subscription A { knowledgePublished { id title } } query B { me { id } }`, nil}, true},
-		"other operations' parts":  {request{plain, nil}, request{`subscription A { knowledgePublished { id title } } query B { me { ...F } } fragment F on User { email }`, nil}, true},
+		"other operations' fields": {request{plain, nil}, request{`subscription A { knowledgePublished { id title } } query B { me { ...F } } fragment F on User { email }`, nil}, true},
 		"the same variables":       {request{with, map[string]any{"yes": true}}, request{with, map[string]any{"yes": true}}, true},
 		"a variable left out":      {request{with, map[string]any{"yes": true}}, request{with, map[string]any{"yes": true, "not": "used"}}, true},
 		"a variable":               {request{with, map[string]any{"yes": true}}, request{with, map[string]any{"yes": false}}, false},
@@ -91,12 +91,12 @@ func TestPoint22GroupsAreSplitByWhatMattersAlone(t *testing.T) {
 		"an alias at the root":     {request{plain, nil}, request{`subscription { k: knowledgePublished { id title } }`, nil}, false},
 		"the order of fields":      {request{plain, nil}, request{`subscription { knowledgePublished { title id } }`, nil}, false},
 		"an argument":              {request{plain, nil}, request{`subscription { knowledgePublished { id title @skip(if: false) } }`, nil}, false},
-		"what a fragment says":     {request{`subscription { knowledgePublished { ...F } } fragment F on Knowledge { id }`, nil}, request{`subscription { knowledgePublished { ...F } } fragment F on Knowledge { title }`, nil}, false},
+		"the fields of a fragment": {request{`subscription { knowledgePublished { ...F } } fragment F on Knowledge { id }`, nil}, request{`subscription { knowledgePublished { ...F } } fragment F on Knowledge { title }`, nil}, false},
 		"the same through one":     {request{`subscription { knowledgePublished { ...F } } fragment F on Knowledge { id }`, nil}, request{`subscription X { knowledgePublished { ...F } } fragment F on Knowledge { id }`, nil}, true},
 		"a fragment in a fragment": {request{`subscription { knowledgePublished { ...F } } fragment F on Knowledge { owner { ...G } } fragment G on User { id }`, nil}, request{`subscription { knowledgePublished { ...F } } fragment F on Knowledge { owner { ...G } } fragment G on User { name }`, nil}, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t)
+			q := newQuietServer(t)
 			ada, bob := q.person("Ada"), q.person("Bob")
 			for i, r := range []request{test.a, test.b} {
 				p := []person{ada, bob}[i]
@@ -121,21 +121,21 @@ func TestPoint22GroupsAreSplitByWhatMattersAlone(t *testing.T) {
 	}
 }
 
-func TestPoint22WhatIsPrivateIsRunForEachPerson(t *testing.T) {
+func TestPoint22APrivateSelectionIsRunForEachPerson(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		ada2 := q.session(ada)
 		const private = `subscription { knowledgePublished { title content owner { email } } }`
-		hers, hersToo, his := q.attend(ada, private), q.attend(ada2, private), q.attend(bob, private)
-		q.taken()
+		hers, hersToo, his := q.subscribeAndJoin(ada, private), q.subscribeAndJoin(ada2, private), q.subscribeAndJoin(bob, private)
+		q.newCalls()
 		if n := q.executions(func() { q.publish(ada, "compilers", "the secret") }); n != 2 {
 			t.Errorf("%d executions", n)
 		}
-		calls := q.taken()
+		calls := q.newCalls()
 		for channel, sees := range map[string]bool{hers: true, hersToo: true, his: false} {
-			events := mail(calls, channel)
+			events := sentTo(calls, channel)
 			if len(events) != 1 || strings.Contains(events[0].Data, "the secret") != sees || strings.Contains(events[0].Data, "ada@example.com") != sees {
 				t.Errorf("sees it: %t, got %v", sees, events)
 			}
@@ -143,7 +143,7 @@ func TestPoint22WhatIsPrivateIsRunForEachPerson(t *testing.T) {
 	})
 }
 
-// theSchema is what the .graphqls files at the top say.
+// theSchema returns the schema in the .graphqls files at the root.
 func theSchema(t *testing.T) *ast.Schema {
 	t.Helper()
 	paths, err := filepath.Glob("../*.graphqls")
@@ -159,7 +159,7 @@ func theSchema(t *testing.T) *ast.Schema {
 	return schema
 }
 
-// selected names a field, with what a value of its type must have selected.
+// selected returns the selection of a field, with the subfields that its type requires.
 func selected(schema *ast.Schema, field *ast.FieldDefinition) string {
 	switch schema.Types[field.Type.Name()].Kind {
 	case ast.Object, ast.Interface, ast.Union:
@@ -169,7 +169,7 @@ func selected(schema *ast.Schema, field *ast.FieldDefinition) string {
 	}
 }
 
-// objects are the types that have broadcastable fields, each with its fields in order.
+// objects returns the types that have broadcastable fields, each with these fields in order.
 func objects(schema *ast.Schema) map[string][]*ast.FieldDefinition {
 	all := make(map[string][]*ast.FieldDefinition)
 	for name, definition := range schema.Types {
@@ -184,24 +184,24 @@ func isBroadcastable(field *ast.FieldDefinition) bool {
 	return field.Directives.ForName("broadcastable") != nil
 }
 
-// Whoever marks a field promises that everybody gets the same of it. This is where the promise is held.
+// A field that is marked broadcastable must have the same value for every viewer. This test checks each of them.
 func TestPoint22WhatIsBroadcastableLooksTheSameToEverybody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		schema := theSchema(t)
 		ada, bob, eve := q.person("Ada"), q.person("Bob"), q.person("Eve")
 		item := q.publish(ada, "compilers", "the secret")
-		// Bob may read it, Eve may not; and Eve's request waits.
-		shared := q.post(bob, `mutation ($id: ID!) { createKnowledgeRequest(input: {knowledgeId: $id, question: "Please?"}) { knowledgeRequest { id } } }`, map[string]any{"id": item})
+		// Bob may read the item, and Eve may not: her request has no answer yet.
+		shared := q.execute(bob, `mutation ($id: ID!) { createKnowledgeRequest(input: {knowledgeId: $id, question: "Please?"}) { knowledgeRequest { id } } }`, map[string]any{"id": item})
 		var asked struct {
 			CreateKnowledgeRequest struct{ KnowledgeRequest struct{ ID string } }
 		}
 		shared.into(&asked)
 		q.respond(ada, asked.CreateKnowledgeRequest.KnowledgeRequest.ID, "APPROVED")
-		q.post(eve, `mutation ($id: ID!) { createKnowledgeRequest(input: {knowledgeId: $id, question: "Me too?"}) { knowledgeRequest { id } } }`, map[string]any{"id": item}).into(&struct{}{})
+		q.execute(eve, `mutation ($id: ID!) { createKnowledgeRequest(input: {knowledgeId: $id, question: "Me too?"}) { knowledgeRequest { id } } }`, map[string]any{"id": item}).into(&struct{}{})
 
-		examples := map[string]string{"User": fmt.Sprint(ada.id), "Knowledge": item} // one of each type that has such fields
+		examples := map[string]string{"User": fmt.Sprint(ada.id), "Knowledge": item} // an object of each type that has such fields
 		marked := objects(schema)
 		if len(marked) != len(examples) {
 			t.Errorf("the schema has %d types with broadcastable fields, and this test knows of %d: give an example of each", len(marked), len(examples))
@@ -218,7 +218,7 @@ func TestPoint22WhatIsBroadcastableLooksTheSameToEverybody(t *testing.T) {
 				viewers := map[string]person{"its owner": ada, "whom it was shared with": bob, "a stranger": eve, "the neutral one": {id: -1}}
 				answers := make(map[string]string)
 				for who, viewer := range viewers {
-					a := q.post(viewer, document, map[string]any{"id": examples[name]})
+					a := q.execute(viewer, document, map[string]any{"id": examples[name]})
 					if len(a.Errors) > 0 || strings.Contains(string(a.Data), "null") {
 						t.Errorf("%s.%s: %s gets %s", name, field.Name, who, a.body)
 					}
@@ -237,7 +237,7 @@ func TestPoint22WhatIsBroadcastableLooksTheSameToEverybody(t *testing.T) {
 func TestPoint22OnlyWhatIsBroadcastableIsSharedHoweverItIsSelected(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		schema := theSchema(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		ways := map[string]string{
@@ -278,7 +278,7 @@ func TestPoint22OnlyWhatIsBroadcastableIsSharedHoweverItIsSelected(t *testing.T)
 				}
 			}
 		}
-		// An interface's field is not marked, whatever implements it.
+		// The field of an interface is never marked, even if the field of each implementation is.
 		try("an interface", `subscription { knowledgePublished { ... on Node { id } } }`, false)
 		try("an interface's type", `subscription { knowledgePublished { ... on Node { ... on Knowledge { content } } } }`, false)
 		for _, field := range schema.Subscription.Fields {
@@ -289,11 +289,11 @@ func TestPoint22OnlyWhatIsBroadcastableIsSharedHoweverItIsSelected(t *testing.T)
 	})
 }
 
-// What everybody shares is run by somebody who is nobody: not by whoever came first.
+// A shared selection is executed as the neutral viewer, and not as the person who subscribed first.
 func TestPoint22TheNeutralViewerSeesNothingPrivate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		item := q.publish(ada, "compilers", "the secret")
 		q.ask(bob, ada, "Why?")
@@ -310,7 +310,7 @@ func TestPoint22TheNeutralViewerSeesNothingPrivate(t *testing.T) {
 				t.Errorf("%d %s, %v", got, what, err)
 			}
 		}
-		a := q.post(person{id: -1}, `query ($id: ID!) { node(id: $id) { ... on Knowledge { content owner { email } } } }`, map[string]any{"id": item})
+		a := q.execute(person{id: -1}, `query ($id: ID!) { node(id: $id) { ... on Knowledge { content owner { email } } } }`, map[string]any{"id": item})
 		if string(a.Data) != `{"node":{"content":null,"owner":{"email":null}}}` {
 			t.Errorf("got %s", a.body)
 		}

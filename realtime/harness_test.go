@@ -38,7 +38,7 @@ const (
 	key    = "b5f2a9c3d1e4"
 	secret = "0c7e-the-secret-4a1f"
 
-	// patience bounds how long a test waits for what happens at once when the code is right.
+	// patience is how long a test waits for something that happens at once if the code is right.
 	patience = 10 * time.Second
 )
 
@@ -51,7 +51,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// ourPusher is a configuration of the embedded server.
+// ourPusher returns a configuration with the embedded server.
 func ourPusher() realtime.Config {
 	return realtime.Config{AppID: appID, Key: key, Secret: secret, Scheme: "https"}
 }
@@ -67,7 +67,7 @@ func sockets(t *testing.T, change func(*pusherserver.Config)) *pusherservertest.
 	})
 }
 
-// wire notes what goes to Pusher, and carries it on.
+// wire records the calls to Pusher, and forwards them.
 type wire struct {
 	next http.RoundTripper
 
@@ -116,7 +116,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// take returns the calls so far and forgets them.
+// take returns the calls since the last take.
 func (w *wire) take() []call {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,8 +125,8 @@ func (w *wire) take() []call {
 	return calls
 }
 
-// side is our side of Pusher without a database: people's channels, the client that they are sent with, and the route
-// that grants channels, among which there are no subscriptions.
+// side is our part of Pusher without a database: people's channels, the client that sends to them, and the route that
+// grants channels. There are no subscriptions.
 type side struct {
 	*realtime.People
 	http.Handler
@@ -134,7 +134,7 @@ type side struct {
 	client *pusherapi.Client
 }
 
-// newSide returns the side of an app, with whoever the context names signed in as long as holds says so.
+// newSide returns our part of Pusher for an app. The viewer in the context is signed in as long as holds returns true.
 func newSide(t *testing.T, c realtime.Config, transport http.RoundTripper, holds func() (bool, error), sockets bridge.Sockets, log *slog.Logger) side {
 	t.Helper()
 	client, err := realtime.NewClient(c, pusherapi.DefaultPayloadLimit, transport, log)
@@ -165,17 +165,17 @@ func (c contextual) Holding(_ context.Context, sessions []string) (map[string]ti
 	return held, err
 }
 
-// always is a session that holds.
+// always is the result of holds for a session that has not ended.
 func always() (bool, error) { return true, nil }
 
-// embedded is our side of a server in the same process, through a wire.
+// embedded returns our part of Pusher with a server in the same process, and the wire between them.
 func embedded(t *testing.T, c realtime.Config, server *pusherservertest.Pusher) (side, *wire) {
 	t.Helper()
 	w := &wire{next: server.RoundTripper()}
 	return newSide(t, c, w, always, server, discard), w
 }
 
-// to is our side of a server at a URL, over the network.
+// to returns our part of Pusher with a server at a URL, over the network.
 func to(t *testing.T, url string) side {
 	t.Helper()
 	c := ourPusher()
@@ -186,14 +186,14 @@ func to(t *testing.T, url string) side {
 	return newSide(t, c, transport, always, nil, discard)
 }
 
-// over is our side over anything.
+// over returns our part of Pusher with next as its transport.
 func over(t *testing.T, c realtime.Config, next http.RoundTripper) side {
 	t.Helper()
 	c.Host, c.Scheme = "pusher.test", "http"
 	return newSide(t, c, next, always, nil, discard)
 }
 
-// answering is a Pusher that always answers the same.
+// answering starts a Pusher that gives every call the same answer.
 func answering(t *testing.T, status int, body string, header ...string) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -207,12 +207,12 @@ func answering(t *testing.T, status int, body string, header ...string) *httptes
 	return server
 }
 
-// row is an event for a person, as outbox keeps it.
+// row returns an event for a person, as outbox stores it.
 func row(id, recipient int, payload string) *ent.Event {
 	return &ent.Event{ID: id, Kind: event.KindKnowledgeRequest, RecipientID: &recipient, Payload: json.RawMessage(payload)}
 }
 
-// question is the payload of a request.
+// question returns the payload of a request.
 func question(text string) string {
 	encoded, err := json.Marshal(text)
 	if err != nil {
@@ -221,15 +221,15 @@ func question(text string) string {
 	return fmt.Sprintf(`{"type":"knowledge-request","requestId":12884901889,"question":%s,"requesterName":"Ada","createdAt":"2026-11-23T10:00:00.000Z"}`, encoded)
 }
 
-// browser is a socket that speaks Pusher's protocol.
+// browser is a client of Pusher's WebSocket protocol.
 type browser struct {
 	t        *testing.T
 	conn     net.Conn
-	stream   io.ReadWriter // conn, behind what was read too early
+	stream   io.ReadWriter // conn, after the bytes that arrived with the upgrade
 	socketID string
 }
 
-// message is what a browser gets.
+// message is one message that a browser receives.
 type message struct {
 	Event, Channel, Data string
 }
@@ -276,12 +276,12 @@ func (b *browser) read() (message, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return message{}, err
 	}
-	m.message.Data = string(m.Data) // of errors, which are objects
+	m.message.Data = string(m.Data) // the data of errors is an object
 	_ = json.Unmarshal(m.Data, &m.message.Data)
 	return m.message, nil
 }
 
-// join subscribes with what /pusher/auth answered, and returns what the server says to it.
+// join subscribes with the answer of /pusher/auth, and returns the server's answer.
 func (b *browser) join(channel, granted string) message {
 	b.t.Helper()
 	data := map[string]string{}

@@ -14,25 +14,25 @@ import (
 	"lorebridge/ent/storedsubscription"
 )
 
-func TestWhatLagsCanBeTriedAtOnce(t *testing.T) {
+func TestASubscriptionThatLagsCanBeTriedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(time.Second)
-		q.taken()
+		q.newCalls()
 		q.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
 		q.publish(ada, "compilers", "")
-		q.wait(time.Minute) // now it pauses
+		q.wait(time.Minute) // now its queue pauses
 		q.gate.on(nil)
 		for topic, want := range map[string]int{"recipient:1": 0, "KNOWLEDGE_PUBLISHED": 1} {
 			if n := q.subscriptions.Retry(topic); n != want {
 				t.Errorf("%d that listen to %s are tried", n, topic)
 			}
 		}
-		synctest.Wait() // no time passes
-		if got := titles(t, mail(q.taken(), channel)); !slices.Equal(got, []string{"compilers"}) {
+		synctest.Wait() // without a pause
+		if got := titles(t, sentTo(q.newCalls(), channel)); !slices.Equal(got, []string{"compilers"}) {
 			t.Errorf("got %v", got)
 		}
 		if n := q.subscriptions.Retry(""); n != 0 {
@@ -41,15 +41,15 @@ func TestWhatLagsCanBeTriedAtOnce(t *testing.T) {
 	})
 }
 
-// Whoever stayed while Pusher was down goes on although the server started again meanwhile.
-func TestWhoeverLagsGoesOnAfterARestart(t *testing.T) {
+// A client that stayed connected while Pusher was down is sent all events, even if the server restarted meanwhile.
+func TestASubscriptionThatLagsGoesOnAfterARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(3 * time.Minute)
-		q.taken()
+		q.newCalls()
 		q.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
 		var want []string
 		for i := range 30 {
@@ -61,22 +61,22 @@ func TestWhoeverLagsGoesOnAfterARestart(t *testing.T) {
 		q.wait(10 * time.Second)
 		q.gate.on(nil)
 		q.wait(time.Minute)
-		if got := titles(t, mail(q.taken(), channel)); !slices.Equal(got, want) {
+		if got := titles(t, sentTo(q.newCalls(), channel)); !slices.Equal(got, want) {
 			t.Errorf("got %v", got)
 		}
 	})
 }
 
-// A group that is too slow reads on from the log. Each event is settled once, and none that somebody still lacks
-// before the first one that they lack is.
+// A group that is too slow is cut off and reads the rest from the log. Each event is settled once, and in order: while
+// a subscriber lacks one event, the later ones are not settled.
 func TestAnEventIsSettledOnceAlsoIfGroupsAreCutOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
 		item := number(t, q.publish(ada, "compilers", ""))
-		q.attend(ada, title)
-		q.attend(ada, `subscription { knowledgePublished { id } }`)
+		q.subscribeAndJoin(ada, title)
+		q.subscribeAndJoin(ada, `subscription { knowledgePublished { id } }`)
 		q.wait(time.Second)
 		hold := make(chan struct{})
 		q.gate.on(func(*http.Request, []sent) (int, error) {
@@ -95,7 +95,7 @@ func TestAnEventIsSettledOnceAlsoIfGroupsAreCutOff(t *testing.T) {
 				done[i]++
 			})
 			if i == 0 {
-				synctest.Wait() // both groups have it with Pusher
+				synctest.Wait() // both groups' calls have begun
 			}
 		}
 		synctest.Wait()
@@ -112,39 +112,39 @@ func TestAnEventIsSettledOnceAlsoIfGroupsAreCutOff(t *testing.T) {
 	})
 }
 
-func TestAnEndThatPusherDoesNotTakeIsSentAgain(t *testing.T) {
+func TestAnEndThatPusherDoesNotTakeIsRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(time.Second)
-		q.taken()
+		q.newCalls()
 		q.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
 		must(t, q.subscriptions.End(t.Context(), q.row(channel).ID, "ended"))
 		q.wait(time.Minute)
 		q.gate.on(nil)
 		q.wait(10 * time.Second)
-		if got := titles(t, mail(q.taken(), channel)); !slices.Equal(got, []string{"end"}) {
+		if got := titles(t, sentTo(q.newCalls(), channel)); !slices.Equal(got, []string{"end"}) {
 			t.Errorf("got %v", got)
 		}
 	})
 }
 
-// The row of a subscription is up to two minutes behind what its client was sent. That is no reason to send it all
-// again.
-func TestWhoeverLagsAfterARestartGetsWhatItLacksAlone(t *testing.T) {
+// The row of a subscription is up to two minutes behind the events that its client was sent. A restart after a long
+// silence must not report a gap because of that.
+func TestASubscriptionThatLagsAfterARestartIsSentOnlyWhatItLacks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
-		q.wait(10 * time.Second) // now its row says that it is live
+		channel := q.subscribeAndJoin(ada, title)
+		q.wait(10 * time.Second) // now the state in its row is LIVE
 		for i := range 60 {
 			q.publish(ada, fmt.Sprint("title ", i), "")
 			q.wait(time.Second)
 		}
-		q.taken()
+		q.newCalls()
 		q.restart()
 		q.open(channel, storedsubscription.StateLive)
 		q.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
@@ -152,7 +152,7 @@ func TestWhoeverLagsAfterARestartGetsWhatItLacksAlone(t *testing.T) {
 		q.wait(10 * time.Second)
 		q.gate.on(nil)
 		q.wait(10 * time.Second)
-		if got := titles(t, mail(q.taken(), channel)); !slices.Equal(got, []string{"late"}) {
+		if got := titles(t, sentTo(q.newCalls(), channel)); !slices.Equal(got, []string{"late"}) {
 			t.Errorf("got %v", got)
 		}
 	})

@@ -16,37 +16,37 @@ import (
 	"lorebridge/ent/storedsubscription"
 )
 
-// houses are the ways to reach Pusher.
-var houses = map[string]func(*plan){
-	"embedded":                 func(*plan) {},
-	"encrypted":                func(p *plan) { p.pusher.MasterKey = masterKey },
-	"elsewhere":                func(p *plan) { p.elsewhere = true },
-	"elsewhere, with webhooks": func(p *plan) { p.elsewhere, p.webhooks = true, true },
+// pusherSetups are the ways to reach Pusher, for startServer.
+var pusherSetups = map[string]func(*options){
+	"embedded":                 func(*options) {},
+	"encrypted":                func(p *options) { p.pusher.MasterKey = masterKey },
+	"elsewhere":                func(p *options) { p.elsewhere = true },
+	"elsewhere, with webhooks": func(p *options) { p.elsewhere, p.webhooks = true, true },
 }
 
-// leave has the client of a channel go: the embedded server tells when it was last heard of.
-func (q *quiet) leave(channel string, heard time.Time) {
+// leave disconnects the client of a channel. The embedded server reports when it last heard of the client.
+func (q *quietServer) leave(channel string, heard time.Time) {
 	q.away(channel)
 	q.subscriptions.Changed(bridge.Change{Channel: channel, Heard: heard})
 	synctest.Wait()
 }
 
-// away has the client of a channel go without a word.
-func (q *quiet) away(channel string) {
+// away disconnects the client of a channel, and nothing reports it.
+func (q *quietServer) away(channel string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.joined, channel)
 }
 
-// back has it listen again.
-func (q *quiet) back(channel string) {
+// back connects the client of a channel anew, and nothing reports it.
+func (q *quietServer) back(channel string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.joined[channel] = struct{}{}
 }
 
-// may says whether a person is granted a channel.
-func (q *quiet) may(p person, channel string) bool {
+// may reports whether a person is granted a channel.
+func (q *quietServer) may(p person, channel string) bool {
 	q.t.Helper()
 	err := q.subscriptions.Authorize(q.t.Context(), channel, p.known(), bridge.ProtocolGraphqlRuby)
 	if err != nil && !errors.Is(err, bridge.ErrForbidden) {
@@ -55,45 +55,44 @@ func (q *quiet) may(p person, channel string) bool {
 	return err == nil
 }
 
-// parts fails the test unless a person is granted a channel, and is sent the end there once it has joined, and
-// nothing else.
-func (q *quiet) parts(p person, channel string) {
+// receivesEnd fails the test unless a person is granted a channel, and is sent only the end there after the join.
+func (q *quietServer) receivesEnd(p person, channel string) {
 	q.t.Helper()
-	q.taken()
+	q.newCalls()
 	if !q.may(p, channel) {
-		q.t.Error("it is refused")
+		q.t.Error("the authorization is rejected")
 		return
 	}
-	q.gets(channel)
+	q.receives(channel)
 	q.back(channel)
 	q.subscriptions.Changed(bridge.Change{Channel: channel, Joined: true, Listeners: 1, Heard: time.Now()})
 	q.publish(q.author(), "for others", "")
-	q.wait(6 * time.Second) // while which a Pusher elsewhere is asked
-	q.gets(channel, "end")
+	q.wait(6 * time.Second) // meanwhile a remote Pusher is polled
+	q.receives(channel, "end")
 }
 
-// author is somebody who publishes.
-func (q *quiet) author() person {
+// author returns a person who publishes.
+func (q *quietServer) author() person {
 	q.t.Helper()
 	return q.person(fmt.Sprintf("Author%d", q.begun))
 }
 
-// got is what a channel was sent since it was last asked for.
-func (q *quiet) got(channel string) []string {
+// received returns the titles of the events on a channel since the last newCalls.
+func (q *quietServer) received(channel string) []string {
 	q.t.Helper()
-	return titles(q.t, mail(q.taken(), channel))
+	return titles(q.t, sentTo(q.newCalls(), channel))
 }
 
-// gets fails the test unless a channel was sent just this.
-func (q *quiet) gets(channel string, want ...string) {
+// receives fails the test unless exactly these events were sent on a channel.
+func (q *quietServer) receives(channel string, want ...string) {
 	q.t.Helper()
-	if got := q.got(channel); !slices.Equal(got, want) {
+	if got := q.received(channel); !slices.Equal(got, want) {
 		q.t.Errorf("got %v, want %v", got, want)
 	}
 }
 
-// over fails the test unless a subscription has ended for a reason, also in the database.
-func (q *quiet) over(channel, reason string) {
+// over fails the test unless a subscription has ended for this reason, also in the database.
+func (q *quietServer) over(channel, reason string) {
 	q.t.Helper()
 	row := q.row(channel)
 	if row.State != storedsubscription.StateClosed || row.ClosedAt == nil || row.ClosedReason == nil || !strings.Contains(*row.ClosedReason, reason) {
@@ -101,38 +100,38 @@ func (q *quiet) over(channel, reason string) {
 	}
 }
 
-// open fails the test unless a subscription goes on.
-func (q *quiet) open(channel string, state storedsubscription.State) {
+// open fails the test unless a subscription is open in this state.
+func (q *quietServer) open(channel string, state storedsubscription.State) {
 	q.t.Helper()
 	if row := q.row(channel); row.State != state || row.ClosedAt != nil {
 		q.t.Errorf("got %v, want %s", row, state)
 	}
 }
 
-func TestASubscriptionTellsWhatHappensToWhoeverJoins(t *testing.T) {
+func TestASubscriptionSendsEventsToEachClientThatJoins(t *testing.T) {
 	t.Parallel()
-	for name, change := range houses {
+	for name, change := range pusherSetups {
 		t.Run(name, func(t *testing.T) {
-			h := build(t, change)
-			ada, grace := h.person("Ada"), h.person("Grace")
-			l := h.listen(ada, h.subscribe(ada, title))
-			h.publish(grace, "compilers")
-			h.publish(grace, "parsers")
-			l.tells("compilers", "parsers")
+			s := startServer(t, change)
+			ada, grace := s.person("Ada"), s.person("Grace")
+			l := s.listen(ada, s.subscribe(ada, title))
+			s.publish(grace, "compilers")
+			s.publish(grace, "parsers")
+			l.receives("compilers", "parsers")
 		})
 	}
 }
 
-func TestPoint23WhoeverNeverJoinsDoesNotKeepItsPlace(t *testing.T) {
+func TestPoint23AClientThatNeverJoinsDoesNotKeepItsPlace(t *testing.T) {
 	t.Parallel()
 	for name, authorized := range map[string]bool{"authorized": true, "not even authorized": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t)
+				q := newQuietServer(t)
 				ada := q.person("Ada")
 				channel := q.subscribe(ada, title)
 				if authorized && !q.may(ada, channel) {
-					t.Fatal("refused")
+					t.Fatal("the authorization is rejected")
 				}
 				q.wait(58 * time.Second)
 				if open := q.subscriptions.Stats().Open; open != 1 {
@@ -143,21 +142,21 @@ func TestPoint23WhoeverNeverJoinsDoesNotKeepItsPlace(t *testing.T) {
 				if open := q.subscriptions.Stats().Open; open != 0 {
 					t.Errorf("%d are open", open)
 				}
-				q.gets(channel)
+				q.receives(channel)
 				q.publish(ada, "compilers", "")
 				q.join(ada, channel, "")
-				q.gets(channel, "compilers")
+				q.receives(channel, "compilers")
 			})
 		})
 	}
 }
 
-func TestPoint23WhoeverLeavesHasTheGraceToComeBack(t *testing.T) {
+func TestPoint23AClientThatLeavesHasTheGraceToComeBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.leave(channel, time.Now())
 		q.wait(58 * time.Second)
 		q.join(ada, channel, bridge.ProtocolGraphqlRuby)
@@ -166,50 +165,50 @@ func TestPoint23WhoeverLeavesHasTheGraceToComeBack(t *testing.T) {
 		q.open(channel, storedsubscription.StateVacated)
 		q.wait(56 * time.Second)
 		q.open(channel, storedsubscription.StateAway)
-		q.gets(channel)
+		q.receives(channel)
 	})
 }
 
 func TestASubscriptionWhoseClientListensLivesUpToItsGreatestAge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, func(p *quietPlan) { p.subscriptions.Lifetime = 5 * time.Hour })
+		q := newQuietServer(t, func(p *quietOptions) { p.subscriptions.Lifetime = 5 * time.Hour })
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(5*time.Hour - time.Minute)
 		q.open(channel, storedsubscription.StateLive)
 		q.wait(time.Minute)
 		q.over(channel, "greatest age")
-		q.gets(channel, "end")
+		q.receives(channel, "end")
 	})
 }
 
 func TestTheSubscriptionsOfASessionEndWithIt(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		end  func(q *quiet, p person)
+		end  func(q *quietServer, p person)
 		wait time.Duration
 	}{
-		"signed out":     {func(q *quiet, p person) { q.sessions.EndSession(p.session, auth.SignedOut) }, 0},
-		"expired":        {func(*quiet, person) {}, time.Hour},
-		"deleted":        {func(q *quiet, p person) { must(q.t, q.client.Session.DeleteOneID(p.session).Exec(q.system())) }, 3 * time.Second},
-		"with its owner": {func(q *quiet, p person) { must(q.t, q.client.User.DeleteOneID(p.id).Exec(q.system())) }, 3 * time.Second},
+		"signed out":     {func(q *quietServer, p person) { q.sessions.EndSession(p.session, auth.SignedOut) }, 0},
+		"expired":        {func(*quietServer, person) {}, time.Hour},
+		"deleted":        {func(q *quietServer, p person) { must(q.t, q.client.Session.DeleteOneID(p.session).Exec(q.system())) }, 3 * time.Second},
+		"with its owner": {func(q *quietServer, p person) { must(q.t, q.client.User.DeleteOneID(p.id).Exec(q.system())) }, 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t, func(p *quietPlan) { p.sessions = time.Hour })
+				q := newQuietServer(t, func(p *quietOptions) { p.sessions = time.Hour })
 				ada, grace := q.person("Ada"), q.person("Grace")
-				channel, pending, others := q.attend(ada, title), q.subscribe(ada, title), q.attend(grace, title)
-				another := q.attend(q.session(ada), selection(1))
+				channel, pending, others := q.subscribeAndJoin(ada, title), q.subscribe(ada, title), q.subscribeAndJoin(grace, title)
+				another := q.subscribeAndJoin(q.session(ada), selection(1))
 				test.end(q, ada)
 				q.wait(test.wait)
-				calls := q.taken()
-				if got := titles(t, mail(calls, channel)); !slices.Equal(got, []string{"end"}) {
-					t.Errorf("got %v, want to be told the end", got)
+				calls := q.newCalls()
+				if got := titles(t, sentTo(calls, channel)); !slices.Equal(got, []string{"end"}) {
+					t.Errorf("got %v, want the end", got)
 				}
 				if name == "with its owner" {
 					if q.may(ada, channel) {
-						t.Error("it can still be joined")
+						t.Error("the channel can still be joined")
 					}
 					if open := q.subscriptions.Stats().Open; open != 1 {
 						t.Errorf("%d are open, want the other person's", open)
@@ -218,8 +217,8 @@ func TestTheSubscriptionsOfASessionEndWithIt(t *testing.T) {
 				}
 				q.over(channel, "session")
 				q.over(pending, "session")
-				q.parts(q.session(ada), channel)
-				q.parts(q.session(ada), pending)
+				q.receivesEnd(q.session(ada), channel)
+				q.receivesEnd(q.session(ada), pending)
 				if name == "expired" {
 					return
 				}
@@ -233,49 +232,49 @@ func TestTheSubscriptionsOfASessionEndWithIt(t *testing.T) {
 func TestAnEndIsWrittenBeforeItIsConfirmed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		id := q.idOf(channel)
-		must(t, q.subscriptions.End(t.Context(), id, "an administrator said so"))
+		must(t, q.subscriptions.End(t.Context(), id, "by an administrator"))
 		row, err := q.client.StoredSubscription.Get(q.system(), id)
 		must(t, err)
-		if row.State != storedsubscription.StateClosed || *row.ClosedReason != "an administrator said so" {
+		if row.State != storedsubscription.StateClosed || *row.ClosedReason != "by an administrator" {
 			t.Errorf("its row: %v", row)
 		}
-		q.gets(channel, "end")
+		q.receives(channel, "end")
 		if err := q.subscriptions.End(t.Context(), id, "again"); !errors.Is(err, bridge.ErrNotFound) {
 			t.Errorf("once more: %v", err)
 		}
-		q.parts(ada, channel)
+		q.receivesEnd(ada, channel)
 	})
 }
 
-func TestWhatHasEndedStaysEndedWhoeverJoinsAtThatMoment(t *testing.T) {
+func TestAnEndedSubscriptionStaysEndedIfAClientJoinsAtThatMoment(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	ada := h.person("Ada")
+	s := startServer(t)
+	ada := s.person("Ada")
 	channels := make([]string, 40)
 	var at sync.WaitGroup
 	for i := range channels {
-		channels[i] = h.subscribe(ada, title)
-		id := h.row(channels[i]).ID
-		at.Go(func() { h.post(ada, "{ __typename }", nil); h.authorize(ada, "1.1", channels[i]) })
+		channels[i] = s.subscribe(ada, title)
+		id := s.row(channels[i]).ID
+		at.Go(func() { s.execute(ada, "{ __typename }", nil); s.authorize(ada, "1.1", channels[i]) })
 		at.Go(func() {
-			if err := h.subscriptions.Authorize(h.t.Context(), channels[i], ada.known(), bridge.ProtocolGraphqlRuby); err != nil && !errors.Is(err, bridge.ErrForbidden) {
+			if err := s.subscriptions.Authorize(s.t.Context(), channels[i], ada.known(), bridge.ProtocolGraphqlRuby); err != nil && !errors.Is(err, bridge.ErrForbidden) {
 				t.Error(err)
 			}
 		})
 		at.Go(func() {
-			if err := h.subscriptions.End(h.t.Context(), id, "ended"); err != nil {
+			if err := s.subscriptions.End(s.t.Context(), id, "ended"); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	at.Wait()
 	for _, channel := range channels {
-		if row := h.row(channel); row.State != storedsubscription.StateClosed {
-			t.Errorf("it is %s again", row.State)
+		if row := s.row(channel); row.State != storedsubscription.StateClosed {
+			t.Errorf("a subscription is %s after its end", row.State)
 		}
 	}
 }
@@ -283,49 +282,49 @@ func TestWhatHasEndedStaysEndedWhoeverJoinsAtThatMoment(t *testing.T) {
 func TestPoint23APersonHasSoManyAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, func(p *quietPlan) { p.subscriptions.PerPerson = 2 })
+		q := newQuietServer(t, func(p *quietOptions) { p.subscriptions.PerPerson = 2 })
 		ada, grace := q.person("Ada"), q.person("Grace")
-		first, second := q.attend(ada, title), q.subscribe(ada, title)
-		refused := q.post(ada, title, nil)
-		if refused.code() != "RATE_LIMITED" || refused.channel() != "" {
-			t.Errorf("the third one: %s", refused.body)
+		first, second := q.subscribeAndJoin(ada, title), q.subscribe(ada, title)
+		rejected := q.execute(ada, title, nil)
+		if rejected.code() != "RATE_LIMITED" || rejected.channel() != "" {
+			t.Errorf("the third one: %s", rejected.body)
 		}
 		q.subscribe(grace, title)
 		for _, named := range []string{"2 subscriptions and streams at a time", "SUBSCRIPTIONS_PER_PERSON", "60 seconds"} {
-			if !strings.Contains(refused.Errors[0].Message, named) {
-				t.Errorf("the third one: %q does not name %q", refused.Errors[0].Message, named)
+			if !strings.Contains(rejected.Errors[0].Message, named) {
+				t.Errorf("the third one: %q does not name %q", rejected.Errors[0].Message, named)
 			}
 		}
-		q.wait(61 * time.Second) // nobody joined the second one
+		q.wait(61 * time.Second) // the second one has no client, so it ends
 		q.open(second, storedsubscription.StateAway)
 		q.subscribe(ada, title)
 		must(t, q.subscriptions.End(t.Context(), q.idOf(first), "ended"))
 		q.subscribe(ada, title)
-		if refused := q.post(ada, title, nil); refused.code() != "RATE_LIMITED" {
-			t.Errorf("another third one: %s", refused.body)
+		if rejected := q.execute(ada, title, nil); rejected.code() != "RATE_LIMITED" {
+			t.Errorf("another third one: %s", rejected.body)
 		}
 	})
 }
 
 func TestPoint8AChannelIsGrantedToItsSubscriberAlone(t *testing.T) {
 	t.Parallel()
-	h := build(t, func(p *plan) { p.elsewhere = true }) // which knows all sockets
-	ada, grace := h.person("Ada"), h.person("Grace")
-	channel, closed := h.subscribe(ada, title), h.subscribe(ada, title)
-	must(t, h.subscriptions.End(t.Context(), h.row(closed).ID, "ended"))
+	s := startServer(t, func(p *options) { p.elsewhere = true }) // on which the server cannot check sockets
+	ada, grace := s.person("Ada"), s.person("Grace")
+	channel, closed := s.subscribe(ada, title), s.subscribe(ada, title)
+	must(t, s.subscriptions.End(t.Context(), s.row(closed).ID, "ended"))
 	encoded := func(socketID, channel string) string { return "socket_id=" + socketID + "&channel_name=" + channel }
 	granted := fmt.Sprintf(`{"auth":%q}`, signed("12.34", channel))
 	for name, test := range map[string]struct {
 		who                     person
 		path, contentType, body string
 		status                  int
-		want                    string // in the answer
+		want                    string // a text in the answer
 	}{
 		"a form":                   {ada, "/pusher/auth", form, encoded("12.34", channel), 200, granted},
 		"JSON":                     {ada, "/pusher/auth", "application/json", fmt.Sprintf(`{"socket_id":"12.34","channel_name":%q}`, channel), 200, granted},
 		"where Lighthouse asks":    {ada, "/graphql/subscriptions/auth", form, encoded("12.34", channel), 200, granted},
 		"as Echo asks":             {ada, "/graphql/subscriptions/auth", form, encoded("12.34", "presence-"+channel), 200, granted},
-		"another session of hers":  {h.session(ada, time.Hour), "/pusher/auth", form, encoded("12.34", channel), 200, granted},
+		"another session of hers":  {s.session(ada, time.Hour), "/pusher/auth", form, encoded("12.34", channel), 200, granted},
 		"somebody else":            {grace, "/pusher/auth", form, encoded("12.34", channel), 403, "not yours"},
 		"nobody":                   {nobody, "/pusher/auth", form, encoded("12.34", channel), 401, "sign in"},
 		"one that has ended":       {ada, "/pusher/auth", form, encoded("12.34", closed), 200, signed("12.34", closed)},
@@ -339,22 +338,22 @@ func TestPoint8AChannelIsGrantedToItsSubscriberAlone(t *testing.T) {
 		"a socket with a new line": {ada, "/pusher/auth", form, encoded("12.34%0A", channel), 403, "socket_id"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := h.send(test.who, http.MethodPost, test.path, test.body, "Content-Type", test.contentType)
+			got := s.send(test.who, http.MethodPost, test.path, test.body, "Content-Type", test.contentType)
 			if got.status != test.status || !strings.Contains(got.body, test.want) {
 				t.Errorf("got %d %s, want %d %s", got.status, got.body, test.status, test.want)
 			}
 		})
 	}
-	l := h.listen(ada, channel) // none of this has ended it
-	h.publish(grace, "compilers")
-	l.tells("compilers")
+	l := s.listen(ada, channel) // the subscription has not ended
+	s.publish(grace, "compilers")
+	l.receives("compilers")
 }
 
 // Perhaps nobody hands the reports of the embedded server on, or one was lost.
 func TestAJoinThatTheEmbeddedServerDoesNotReportIsFoundOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
 		channel, absent := q.subscribe(ada, title), q.subscribe(ada, title)
 		for _, one := range []string{channel, absent} {
@@ -365,15 +364,15 @@ func TestAJoinThatTheEmbeddedServerDoesNotReportIsFoundOut(t *testing.T) {
 		q.mu.Unlock()
 		q.publish(ada, "compilers", "")
 		q.wait(9 * time.Second)
-		if got := q.taken(); len(got) > 0 {
+		if got := q.newCalls(); len(got) > 0 {
 			t.Errorf("sent %v before it was asked who is there", got)
 		}
 		q.wait(2 * time.Second)
-		calls := q.taken()
-		if got := titles(t, mail(calls, channel)); !slices.Equal(got, []string{"compilers"}) {
+		calls := q.newCalls()
+		if got := titles(t, sentTo(calls, channel)); !slices.Equal(got, []string{"compilers"}) {
 			t.Errorf("got %v", got)
 		}
-		if got := mail(calls, absent); len(got) > 0 {
+		if got := sentTo(calls, absent); len(got) > 0 {
 			t.Errorf("where nobody is: %v", got)
 		}
 		q.open(absent, storedsubscription.StateJoining)

@@ -15,35 +15,35 @@ import (
 	"github.com/pusher/pusher-http-go/v5"
 )
 
-// listener is a browser on the channel of a subscription.
+// listener is a browser that has joined the channel of a subscription.
 type listener struct {
 	*browser
 	channel string
 }
 
-// authorize asks for a channel as pusher-js does.
-func (h *house) authorize(p person, socketID, channel string) answer {
-	h.t.Helper()
-	return h.send(p, http.MethodPost, "/pusher/auth", url.Values{"socket_id": {socketID}, "channel_name": {channel}}.Encode(), "Content-Type", form)
+// authorize requests a channel as pusher-js does.
+func (s *server) authorize(p person, socketID, channel string) answer {
+	s.t.Helper()
+	return s.send(p, http.MethodPost, "/pusher/auth", url.Values{"socket_id": {socketID}, "channel_name": {channel}}.Encode(), "Content-Type", form)
 }
 
 // listen connects a person's browser, and joins a channel.
-func (h *house) listen(p person, channel string) *listener {
-	h.t.Helper()
-	l := &listener{browser: browse(h.t, h.pusher), channel: channel}
-	h.join(p, l)
+func (s *server) listen(p person, channel string) *listener {
+	s.t.Helper()
+	l := &listener{browser: browse(s.t, s.pusher), channel: channel}
+	s.join(p, l)
 	return l
 }
 
-// join joins the listener's channel, once more where it has left.
-func (h *house) join(p person, l *listener) {
-	h.t.Helper()
-	granted := h.authorize(p, l.socketID, l.channel)
+// join joins the listener's channel. A listener that has left can join once more.
+func (s *server) join(p person, l *listener) {
+	s.t.Helper()
+	granted := s.authorize(p, l.socketID, l.channel)
 	if granted.status != http.StatusOK {
-		h.t.Fatalf("got %d %s, want the channel", granted.status, granted.body)
+		s.t.Fatalf("got %d %s, want the channel", granted.status, granted.body)
 	}
 	if m := l.join(l.channel, granted.body); m.Event != "pusher_internal:subscription_succeeded" {
-		h.t.Fatalf("got %v, want to have joined", m)
+		s.t.Fatalf("got %v, want to have joined", m)
 	}
 }
 
@@ -74,14 +74,14 @@ func (l *listener) update() update {
 	return u
 }
 
-// open decrypts what needs to be: pusher-http-go does so with the events in a webhook.
+// open decrypts data from an encrypted channel. It uses the code of pusher-http-go that decrypts events in a webhook.
 func open(t *testing.T, channel, data string) string {
 	t.Helper()
 	if !strings.HasPrefix(channel, "private-encrypted-") {
 		return data
 	}
-	hook := pusher.Webhook{Events: []pusher.WebhookEvent{{Name: "client_event", Channel: channel, Data: data}}}
-	body, err := json.Marshal(hook)
+	webhook := pusher.Webhook{Events: []pusher.WebhookEvent{{Name: "client_event", Channel: channel, Data: data}}}
+	body, err := json.Marshal(webhook)
 	must(t, err)
 	client := pusher.Client{Key: key, Secret: secret, EncryptionMasterKeyBase64: masterKey}
 	opened, err := client.Webhook(http.Header{"X-Pusher-Key": {key}, "X-Pusher-Signature": {signature(secret, body)}}, body)
@@ -89,15 +89,15 @@ func open(t *testing.T, channel, data string) string {
 	return opened.Events[0].Data
 }
 
-// signature is what a webhook is signed with.
+// signature returns the signature of a webhook.
 func signature(secret string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// told returns what the next message tells of a field of its value, and its seq.
-func (l *listener) told(field string) (value string, seq int) {
+// receive returns a field of the value in the next message, and its seq.
+func (l *listener) receive(field string) (value string, seq int) {
 	l.t.Helper()
 	u := l.update()
 	if !u.More || u.Result == nil || len(u.Result.Errors) > 0 {
@@ -109,12 +109,12 @@ func (l *listener) told(field string) (value string, seq int) {
 	return value, u.Result.Extensions.Subscription.Seq
 }
 
-// tells fails the test unless the next messages tell these titles, each later than the one before.
-func (l *listener) tells(titles ...string) {
+// receives fails the test unless the next messages have these titles, with growing seqs.
+func (l *listener) receives(titles ...string) {
 	l.t.Helper()
 	last := 0
 	for _, want := range titles {
-		got, seq := l.told("title")
+		got, seq := l.receive("title")
 		if got != want || seq <= last {
 			l.t.Fatalf("got %q as number %d after %d, want %q", got, seq, last, want)
 		}
@@ -122,7 +122,7 @@ func (l *listener) tells(titles ...string) {
 	}
 }
 
-// leave unsubscribes from the channel, and returns when the server has noticed.
+// leave unsubscribes from the channel, and returns when the server has processed that.
 func (l *listener) leave() {
 	l.t.Helper()
 	l.write("pusher:unsubscribe", map[string]string{"channel": l.channel})

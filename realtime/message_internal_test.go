@@ -8,7 +8,8 @@ import (
 	"lorebridge/outbox"
 )
 
-// What is sent as it is stored must not differ from what is decoded and encoded, whatever the texts have in them.
+// A payload that is sent unchanged must not differ from one that is decoded and encoded, with any characters in its
+// texts.
 func TestAStoredPayloadIsSentAsIfItWereEncodedAnew(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -44,8 +45,7 @@ func TestAStoredPayloadIsSentAsIfItWereEncodedAnew(t *testing.T) {
 	}
 }
 
-// reordered is the same payload with its keys in the order of their names, which a person may have made with other
-// tools.
+// reordered returns the payload with its keys in the order of their names, as other tools may write it.
 func reordered(t *testing.T, payload []byte) []byte {
 	t.Helper()
 	var members map[string]any

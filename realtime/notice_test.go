@@ -9,7 +9,7 @@ import (
 	"lorebridge/realtime"
 )
 
-// recorder answers as Pusher does, and keeps what it was asked.
+// recorder is a Pusher that accepts every call and records it.
 type recorder struct{ requests []string }
 
 func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -93,10 +93,10 @@ func TestTheVersionDiffersWithEachSettingThatPagesConnectBy(t *testing.T) {
 		}
 		seen[v] = name
 	}
-	if again := version(base, ""); seen[again] != "as it was" {
-		t.Errorf("the same settings have another version: %s", again)
+	if repeated := version(base, ""); seen[repeated] != "as it was" {
+		t.Errorf("the same settings have another version: %s", repeated)
 	}
 	if v := version(with(func(c *realtime.Config) { c.Secret = "another" }), ""); seen[v] != "as it was" {
-		t.Error("the version depends on the secret, and so tells of it")
+		t.Error("the version depends on the secret, so it reveals it")
 	}
 }

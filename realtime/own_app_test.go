@@ -65,7 +65,7 @@ func TestTheAppOfTheEmbeddedServerIsKeptInTheDatabase(t *testing.T) {
 		t.Errorf("there is a file beside the database, or a record in the log: %s", here.log.String())
 	}
 
-	// The database alone is the whole backup.
+	// A copy of the database is a complete backup.
 	must(t, os.Remove(there.path))
 	text, err := os.ReadFile(here.path) // it is closed, so all of it is in one file
 	must(t, err)

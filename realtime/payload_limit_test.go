@@ -10,15 +10,15 @@ import (
 	"lorebridge/bridge"
 )
 
-// PUSHER_PAYLOAD_LIMIT holds for everything that is sent: people's events, results, and what is sent instead of them,
-// encrypted or not.
+// PUSHER_PAYLOAD_LIMIT holds for all data: people's events, results, and what is sent instead of them, encrypted or
+// not.
 func TestNothingThatIsSentIsLargerThanThePayloadLimit(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{2 << 10, 4000, 10_240, 100_000} {
 		for _, encrypts := range []bool{false, true} {
 			for _, oversize := range []bridge.Oversize{bridge.OversizeError, bridge.OversizeFetch, bridge.OversizeTerminate} {
 				synctest.Test(t, func(t *testing.T) {
-					q := newQuiet(t, func(p *quietPlan) {
+					q := newQuietServer(t, func(p *quietOptions) {
 						p.subscriptions.PayloadLimit, p.subscriptions.Oversize = limit, oversize
 						if encrypts {
 							p.pusher.MasterKey = masterKey
@@ -29,7 +29,7 @@ func TestNothingThatIsSentIsLargerThanThePayloadLimit(t *testing.T) {
 						channel := q.subscribe(bob, `subscription { knowledgeRequestReceived { question requester { name } } }`, "X-Subscription-Protocol", protocol)
 						q.join(bob, channel, "")
 					}
-					q.taken()
+					q.newCalls()
 					var mu sync.Mutex
 					sizes := map[string]int{}
 					q.gate.on(func(_ *http.Request, events []sent) (int, error) {

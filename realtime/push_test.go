@@ -22,15 +22,15 @@ import (
 	"lorebridge/ent/storedsubscription"
 )
 
-// selection is one of the many ways to ask for the title of what is published.
+// selection returns the nth of many different documents that select the title of published knowledge.
 func selection(n int) string {
 	return fmt.Sprintf(`subscription { knowledgePublished { t%d: title } }`, n)
 }
 
-// title is what everybody can share.
+// title is a subscription that every person can share.
 const title = `subscription { knowledgePublished { title } }`
 
-// result is what a client of graphql-ruby reads of an update.
+// result is the part of an update that a client of graphql-ruby reads.
 type result struct {
 	Result struct {
 		Data   map[string]map[string]any
@@ -49,7 +49,7 @@ func read(t testing.TB, e sent) (r result) {
 	return r
 }
 
-// titles are what the events tell of what was published, or the code of their errors.
+// titles returns for each event the title or the code of its error, or end.
 func titles(t testing.TB, events []sent) (all []string) {
 	t.Helper()
 	for _, e := range events {
@@ -72,21 +72,21 @@ func titles(t testing.TB, events []sent) (all []string) {
 func TestPoint15ElevenSubscribersAreTwoBatches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		people := q.people(11)
 		channels := make([]string, len(people))
 		for i, p := range people {
-			channels[i] = q.attend(p, selection(i))
+			channels[i] = q.subscribeAndJoin(p, selection(i))
 		}
-		q.taken()
+		q.newCalls()
 		q.publish(people[0], "compilers", "")
-		calls := q.taken()
+		calls := q.newCalls()
 		if len(calls) != 2 || len(calls[0].events) != 10 || len(calls[1].events) != 1 {
 			t.Fatalf("got %v", calls)
 		}
 		for i, channel := range channels {
 			want := fmt.Sprintf(`{"result":{"data":{"knowledgePublished":{"t%d":"compilers"}},`, i)
-			if events := mail(calls, channel); len(events) != 1 || events[0].Name != "update" || !strings.HasPrefix(events[0].Data, want) {
+			if events := sentTo(calls, channel); len(events) != 1 || events[0].Name != "update" || !strings.HasPrefix(events[0].Data, want) {
 				t.Errorf("%d got %v", i, events)
 			}
 		}
@@ -96,21 +96,21 @@ func TestPoint15ElevenSubscribersAreTwoBatches(t *testing.T) {
 func TestPoint15AResultThatIsTooLargeCostsOnlyItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		people := q.people(11)
 		channels := make([]string, len(people))
 		for i, p := range people {
-			channels[i] = q.attend(p, `subscription { knowledgePublished { content } }`) // which its owner alone can read
+			channels[i] = q.subscribeAndJoin(p, `subscription { knowledgePublished { content } }`) // which only the owner can read
 		}
-		q.taken()
+		q.newCalls()
 		q.publish(people[4], "compilers", strings.Repeat("x", 20_000))
-		calls := q.taken()
+		calls := q.newCalls()
 		for i, channel := range channels {
 			want := "<nil>"
 			if i == 4 {
 				want = "SUBSCRIPTION_PAYLOAD_TOO_LARGE"
 			}
-			if got := titles(t, mail(calls, channel)); !slices.Equal(got, []string{want}) {
+			if got := titles(t, sentTo(calls, channel)); !slices.Equal(got, []string{want}) {
 				t.Errorf("%d got %v", i, got)
 			}
 		}
@@ -120,12 +120,12 @@ func TestPoint15AResultThatIsTooLargeCostsOnlyItself(t *testing.T) {
 	})
 }
 
-func TestPoint15AChannelThatPusherRefusesCostsOnlyItself(t *testing.T) {
+func TestPoint15AChannelThatPusherRejectsCostsOnlyItself(t *testing.T) {
 	t.Parallel()
 	for _, shared := range []bool{false, true} {
 		for _, status := range []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge} {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t)
+				q := newQuietServer(t)
 				people := q.people(25)
 				channels := make([]string, len(people))
 				for i, p := range people {
@@ -133,9 +133,9 @@ func TestPoint15AChannelThatPusherRefusesCostsOnlyItself(t *testing.T) {
 					if shared {
 						document = title
 					}
-					channels[i] = q.attend(p, document)
+					channels[i] = q.subscribeAndJoin(p, document)
 				}
-				q.taken()
+				q.newCalls()
 				bad := channels[7]
 				q.gate.on(func(_ *http.Request, events []sent) (int, error) {
 					for _, e := range events {
@@ -149,13 +149,13 @@ func TestPoint15AChannelThatPusherRefusesCostsOnlyItself(t *testing.T) {
 				synctest.Wait()
 				q.gate.on(nil)
 				q.publish(people[0], "parsers", "")
-				calls := q.taken()
+				calls := q.newCalls()
 				for _, channel := range channels {
 					want := []string{"compilers", "parsers"}
-					if channel == bad { // it is not sent again, but its client hears of the gap
+					if channel == bad { // the result is not repeated, and its client is sent a gap
 						want = []string{"SUBSCRIPTION_GAP", "parsers"}
 					}
-					if got := titles(t, mail(calls, channel)); !slices.Equal(got, want) {
+					if got := titles(t, sentTo(calls, channel)); !slices.Equal(got, want) {
 						t.Errorf("shared: %t, %d: got %v, want %v", shared, status, got, want)
 					}
 				}
@@ -167,15 +167,15 @@ func TestPoint15AChannelThatPusherRefusesCostsOnlyItself(t *testing.T) {
 	}
 }
 
-// A value that Pusher refuses is lost, but not that nothing follows it.
-func TestAnEndIsToldAlsoWhereItsValueIsRefused(t *testing.T) {
+// If Pusher rejects the last value, the client is still sent the end.
+func TestAnEndIsSentEvenIfItsValueIsRejected(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		request := q.ask(ada, bob, "Why?")
-		channel := q.attend(ada, `subscription { knowledgeRequestChanged(id: "`+request+`") { status } }`)
-		q.taken()
+		channel := q.subscribeAndJoin(ada, `subscription { knowledgeRequestChanged(id: "`+request+`") { status } }`)
+		q.newCalls()
 		q.gate.on(func(_ *http.Request, events []sent) (int, error) {
 			if strings.Contains(events[0].Data, "APPROVED") {
 				return http.StatusBadRequest, nil
@@ -183,11 +183,11 @@ func TestAnEndIsToldAlsoWhereItsValueIsRefused(t *testing.T) {
 			return 0, nil
 		})
 		q.respond(bob, request, "APPROVED")
-		same(t, "the client", mail(q.taken(), channel), []sent{{Channel: channel, Name: "update", Data: `{"more":false}`}})
+		same(t, "the client", sentTo(q.newCalls(), channel), []sent{{Channel: channel, Name: "update", Data: `{"more":false}`}})
 	})
 }
 
-func TestPoint27WhatPusherDoesNotTakeIsSentAgainInOrder(t *testing.T) {
+func TestPoint27AResultThatPusherDoesNotTakeIsRepeatedInOrder(t *testing.T) {
 	t.Parallel()
 	hang := func(r *http.Request, _ []sent) (int, error) {
 		<-r.Context().Done()
@@ -208,13 +208,13 @@ func TestPoint27WhatPusherDoesNotTakeIsSentAgainInOrder(t *testing.T) {
 		"a page of a neighbor": answers(http.StatusFound),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t, elsewhere)
+			q := newQuietServer(t, elsewhere)
 			people := q.people(4)
 			var channels []string
 			for i, p := range people {
-				channels = append(channels, q.attend(p, title), q.attend(p, selection(i)))
+				channels = append(channels, q.subscribeAndJoin(p, title), q.subscribeAndJoin(p, selection(i)))
 			}
-			q.taken()
+			q.newCalls()
 			begun := time.Now()
 			q.gate.on(func(r *http.Request, events []sent) (int, error) {
 				if time.Since(begun) < time.Minute {
@@ -228,9 +228,9 @@ func TestPoint27WhatPusherDoesNotTakeIsSentAgainInOrder(t *testing.T) {
 				q.wait(10 * time.Second)
 			}
 			q.wait(5 * time.Minute)
-			calls := q.taken()
+			calls := q.newCalls()
 			for i, channel := range channels {
-				if got := titles(t, mail(calls, channel)); !slices.Equal(got, want) {
+				if got := titles(t, sentTo(calls, channel)); !slices.Equal(got, want) {
 					t.Errorf("%s: %d got %v", name, i, got)
 				}
 			}
@@ -238,18 +238,18 @@ func TestPoint27WhatPusherDoesNotTakeIsSentAgainInOrder(t *testing.T) {
 	}
 }
 
-// However long Pusher is down, whoever listens gets everything after it, in order, and meanwhile Pusher is asked now
-// and then only.
+// Pusher may be down for a long time. Afterwards each client is sent all events in order. Meanwhile there are only a
+// few calls.
 func TestPoint27APusherThatIsDownForLongLosesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		people := q.people(250)
 		channels := make([]string, len(people))
 		for i, p := range people {
-			channels[i] = q.attend(p, title)
+			channels[i] = q.subscribeAndJoin(p, title)
 		}
-		q.taken()
+		q.newCalls()
 		var calls atomic.Int64
 		q.gate.on(func(*http.Request, []sent) (int, error) {
 			calls.Add(1)
@@ -270,10 +270,10 @@ func TestPoint27APusherThatIsDownForLongLosesNothing(t *testing.T) {
 		q.wait(10 * time.Second)
 		q.publish(people[0], "parsers", "")
 		q.wait(time.Second)
-		sent := q.taken()
+		sent := q.newCalls()
 		want := []string{"compilers", "parsers"}
 		for i, channel := range channels {
-			if got := titles(t, mail(sent, channel)); !slices.Equal(got, want) {
+			if got := titles(t, sentTo(sent, channel)); !slices.Equal(got, want) {
 				t.Errorf("%d got %v, want %v", i, got, want)
 			}
 		}
@@ -283,18 +283,18 @@ func TestPoint27APusherThatIsDownForLongLosesNothing(t *testing.T) {
 	})
 }
 
-// Eight workers, a Pusher that sometimes fails and takes its time, and people who publish at the same time.
+// Eight workers send to a Pusher that is slow and sometimes fails, while several people publish.
 func TestOrderIsKeptForEachChannel(t *testing.T) {
 	t.Parallel()
 	const events, authors = 1000, 10
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		people := q.people(authors)
 		channels := make([]string, 20)
 		for i := range channels {
-			channels[i] = q.attend(people[i%authors], selection(i%5))
+			channels[i] = q.subscribeAndJoin(people[i%authors], selection(i%5))
 		}
-		q.taken()
+		q.newCalls()
 		var mu sync.Mutex
 		busy, calls := make(map[string]bool), 0
 		q.gate.on(func(_ *http.Request, events []sent) (int, error) {
@@ -340,10 +340,10 @@ func TestOrderIsKeptForEachChannel(t *testing.T) {
 		group.Wait()
 		synctest.Wait()
 		q.wait(time.Minute)
-		taken := q.taken()
+		taken := q.newCalls()
 		for _, channel := range channels {
 			last, n := 0, 0
-			for _, e := range mail(taken, channel) {
+			for _, e := range sentTo(taken, channel) {
 				seq := read(t, e).Result.Extensions.Subscription.Seq
 				if seq <= last {
 					t.Fatalf("%d came after %d", seq, last)
@@ -358,16 +358,16 @@ func TestOrderIsKeptForEachChannel(t *testing.T) {
 	})
 }
 
-// down answers 503 to whatever is sent, as long as it says so, and counts what is asked.
+// down is a rule for a gate. While is is true it answers 503 to all events. It counts the polls of channels.
 type down struct {
 	mu    sync.Mutex
 	is    bool
-	asked map[string]int // by path
+	polls map[string]int // by path
 }
 
-// goDown has it answer in Pusher's place.
-func goDown(q *quiet, is bool) *down {
-	d := &down{is: is, asked: make(map[string]int)}
+// takeDown makes it the rule of the server's gate.
+func takeDown(q *quietServer, is bool) *down {
+	d := &down{is: is, polls: make(map[string]int)}
 	q.gate.on(d.rule)
 	return d
 }
@@ -376,7 +376,7 @@ func (d *down) rule(r *http.Request, events []sent) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if r.Method == http.MethodGet {
-		d.asked[r.URL.Path]++
+		d.polls[r.URL.Path]++
 	}
 	if d.is && len(events) > 0 {
 		return http.StatusServiceUnavailable, nil
@@ -390,33 +390,33 @@ func (d *down) set(is bool) {
 	d.is = is
 }
 
-// What waits for Pusher is sent to nobody whose session has ended by then.
+// A result that waits for Pusher is not sent to a viewer whose session has ended meanwhile.
 func TestAResultThatWaitsForPusherIsNotSentAfterTheEnd(t *testing.T) {
 	t.Parallel()
-	for _, mates := range []int{0, 3} { // who get the same result in the same call
+	for _, mates := range []int{0, 3} { // subscribers in the same call with the same result
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t, elsewhere)
+			q := newQuietServer(t, elsewhere)
 			ada := q.person("Ada")
-			channel := q.attend(ada, title)
+			channel := q.subscribeAndJoin(ada, title)
 			others := make([]string, mates)
 			for i := range others {
-				others[i] = q.attend(q.session(ada), title)
+				others[i] = q.subscribeAndJoin(q.session(ada), title)
 			}
 			q.wait(10 * time.Second)
-			pusher := goDown(q, true)
+			pusher := takeDown(q, true)
 			q.publish(q.author(), "late", "")
 			q.wait(5 * time.Second)
 			q.endSession(ada)
 			q.sessions.EndSession(ada.session, auth.SignedOut)
-			q.taken()
+			q.newCalls()
 			pusher.set(false)
 			q.wait(3 * time.Minute)
-			calls := q.taken()
-			if got := titles(t, mail(calls, channel)); slices.Contains(got, "late") {
+			calls := q.newCalls()
+			if got := titles(t, sentTo(calls, channel)); slices.Contains(got, "late") {
 				t.Errorf("with %d mates: got %v after the end", mates, got)
 			}
 			for _, other := range others {
-				if got := titles(t, mail(calls, other)); !slices.Equal(got, []string{"late"}) {
+				if got := titles(t, sentTo(calls, other)); !slices.Equal(got, []string{"late"}) {
 					t.Errorf("a mate got %v", got)
 				}
 			}
@@ -424,26 +424,28 @@ func TestAResultThatWaitsForPusherIsNotSentAfterTheEnd(t *testing.T) {
 	}
 }
 
-// What is to be caught up waits as well. Its end is no fault, so nothing is logged as one.
+// The results of a catch-up wait as well. That its subscription ends is not an error, so no error is logged.
 func TestAMissedResultThatWaitsForPusherIsNotSentAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var faults bytes.Buffer
-		q := newQuiet(t, elsewhere, func(p *quietPlan) { p.log = slog.NewTextHandler(&faults, &slog.HandlerOptions{Level: slog.LevelError}) })
+		q := newQuietServer(t, elsewhere, func(p *quietOptions) {
+			p.log = slog.NewTextHandler(&faults, &slog.HandlerOptions{Level: slog.LevelError})
+		})
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(10 * time.Second)
 		q.leave(channel, time.Now())
 		q.publish(q.author(), "missed", "")
-		pusher := goDown(q, true)
+		pusher := takeDown(q, true)
 		q.reopen(ada, channel)
 		q.wait(5 * time.Second)
 		q.endSession(ada)
 		q.sessions.EndSession(ada.session, auth.SignedOut)
-		q.taken()
+		q.newCalls()
 		pusher.set(false)
 		q.wait(3 * time.Minute)
-		if got := titles(t, mail(q.taken(), channel)); slices.Contains(got, "missed") {
+		if got := titles(t, sentTo(q.newCalls(), channel)); slices.Contains(got, "missed") {
 			t.Errorf("got %v after the end", got)
 		}
 		if faults.Len() > 0 {
@@ -452,15 +454,16 @@ func TestAMissedResultThatWaitsForPusherIsNotSentAfterTheEnd(t *testing.T) {
 	})
 }
 
-// A client was away, and its end waits for Pusher until it is back: it goes on.
-func TestAnEndThatWaitsForPusherIsNotSentToWhoeverIsBack(t *testing.T) {
+// The end of a subscription whose client left waits for Pusher. If the client comes back before, the subscription goes
+// on.
+func TestAnEndThatWaitsForPusherIsNotSentToAClientThatIsBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(10 * time.Second)
-		pusher := goDown(q, true)
+		pusher := takeDown(q, true)
 		q.leave(channel, time.Now())
 		for range 30 {
 			q.wait(10 * time.Second)
@@ -479,26 +482,26 @@ func TestAnEndThatWaitsForPusherIsNotSentToWhoeverIsBack(t *testing.T) {
 	})
 }
 
-// Whoever asks again and again for the channel of an ended subscription has Pusher asked for it as if once.
+// A client may authorize the channel of an ended subscription many times. Pusher is polled as if it did so once.
 func TestAnEndedChannelIsAskedForOnceHoweverOftenItIsGranted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(10 * time.Second)
 		must(t, q.subscriptions.End(t.Context(), q.idOf(channel), "an administrator ended it"))
 		q.away(channel)
-		pusher := goDown(q, false)
+		pusher := takeDown(q, false)
 		for range 200 {
 			if !q.may(ada, channel) {
-				t.Fatal("it is refused")
+				t.Fatal("the authorization is rejected")
 			}
 		}
 		q.wait(time.Minute)
 		pusher.mu.Lock()
 		defer pusher.mu.Unlock()
-		for path, n := range pusher.asked {
+		for path, n := range pusher.polls {
 			if strings.HasSuffix(path, "/channels/"+channel) && n > 20 {
 				t.Errorf("%s was asked for %d times", path, n)
 			}

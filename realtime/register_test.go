@@ -17,18 +17,18 @@ import (
 func TestPoint1ASubscriptionIsAnsweredWithItsChannel(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		change   func(*quietPlan)
+		change   func(*quietOptions)
 		document string
-		channel  string // as an expression
+		channel  string // a regular expression
 		channels []string
 	}{
 		"a named operation": {
-			func(*quietPlan) {}, `subscription News { knowledgePublished { title } }`,
+			func(*quietOptions) {}, `subscription News { knowledgePublished { title } }`,
 			`^private-gql-[a-z2-7]{26}$`,
 			[]string{"knowledgePublished", "News"},
 		},
 		"a nameless one with an alias": {
-			func(*quietPlan) {}, `subscription { fresh: knowledgePublished { title } }`,
+			func(*quietOptions) {}, `subscription { fresh: knowledgePublished { title } }`,
 			`^private-gql-[a-z2-7]{26}$`,
 			[]string{"knowledgePublished"},
 		},
@@ -39,11 +39,11 @@ func TestPoint1ASubscriptionIsAnsweredWithItsChannel(t *testing.T) {
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t, test.change)
+			q := newQuietServer(t, test.change)
 			ada := q.person("Ada")
 			seen := make(map[string]bool)
 			for range 3 {
-				a := q.post(ada, test.document, nil)
+				a := q.execute(ada, test.document, nil)
 				channel := a.channel()
 				if !regexp.MustCompile(test.channel).MatchString(channel) || seen[channel] {
 					t.Errorf("%s: the channel is %q", name, channel)
@@ -55,7 +55,7 @@ func TestPoint1ASubscriptionIsAnsweredWithItsChannel(t *testing.T) {
 				}
 				announced, err := json.Marshal(map[string]any{"version": 2, "channel": channel, "channels": channels})
 				must(t, err)
-				// Point 4: without a first value there is no field, for null would be one.
+				// Point 4: without a first value the answer has no field, because null would be a value.
 				if want := `{"data":{},"extensions":{"lighthouse_subscriptions":` + string(announced) + `}}`; a.body != want {
 					t.Errorf("%s: got %s, want %s", name, a.body, want)
 				}
@@ -67,29 +67,29 @@ func TestPoint1ASubscriptionIsAnsweredWithItsChannel(t *testing.T) {
 func TestPoint4AFirstValueComesWithTheAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		request := q.ask(ada, bob, "Why?")
 		changed := `subscription ($id: ID!) { now: knowledgeRequestChanged(id: $id) { status } }`
-		a := q.post(ada, changed, map[string]any{"id": request})
+		a := q.execute(ada, changed, map[string]any{"id": request})
 		if string(a.Data) != `{"now":{"status":"PENDING"}}` || a.channel() == "" || a.Extensions["lighthouse_subscriptions"] == nil {
 			t.Errorf("got %s", a.body)
 		}
 		q.respond(bob, request, "DENIED")
-		// Nothing follows: there is nothing to join, and nothing is kept.
+		// No event can follow, so there is no channel and no row.
 		stored := q.rows()
-		a = q.post(ada, changed, map[string]any{"id": request})
+		a = q.execute(ada, changed, map[string]any{"id": request})
 		if a.body != `{"data":{"now":{"status":"DENIED"}}}` || a.channel() != "" || q.rows() != stored {
 			t.Errorf("got %s, channel %q", a.body, a.channel())
 		}
 	})
 }
 
-func TestPoint2WhatIsRefusedHasNoChannelAndLeavesNothing(t *testing.T) {
+func TestPoint2ARejectedSubscriptionHasNoChannelAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	const good = `subscription { knowledgePublished { title } }`
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, func(p *quietPlan) { p.subscriptions.PerPerson = 2 })
+		q := newQuietServer(t, func(p *quietOptions) { p.subscriptions.PerPerson = 2 })
 		ada, bob, eve := q.person("Ada"), q.person("Bob"), q.person("Eve")
 		request := q.ask(ada, bob, "Why?")
 		for name, test := range map[string]struct {
@@ -120,7 +120,7 @@ func TestPoint2WhatIsRefusedHasNoChannelAndLeavesNothing(t *testing.T) {
 				ada, good + "#" + strings.Repeat("x", 16<<10-len(good)), nil, "BAD_USER_INPUT:query",
 			},
 		} {
-			a := q.post(test.asker, test.document, nil, test.header...)
+			a := q.execute(test.asker, test.document, nil, test.header...)
 			if a.code() != test.want || a.channel() != "" || a.Extensions != nil || len(a.body) > 1000 || strings.Contains(a.body, `"data":{`) {
 				t.Errorf("%s: got %s with channel %q, want %s", name, a.body, a.channel(), test.want)
 			}
@@ -128,28 +128,28 @@ func TestPoint2WhatIsRefusedHasNoChannelAndLeavesNothing(t *testing.T) {
 		if n := q.rows(); n != 0 {
 			t.Errorf("%d were stored", n)
 		}
-		// No place of theirs was kept either.
+		// The rejected subscriptions hold no places either.
 		for range 2 {
 			q.subscribe(ada, good)
 		}
-		if a := q.post(ada, good, nil); a.code() != "RATE_LIMITED" || a.channel() != "" || a.Extensions != nil {
+		if a := q.execute(ada, good, nil); a.code() != "RATE_LIMITED" || a.channel() != "" || a.Extensions != nil {
 			t.Errorf("beyond the limit: got %s with channel %q", a.body, a.channel())
 		}
-		q.subscribe(bob, good+"#"+strings.Repeat("x", 16<<10-len(good)-1)) // the longest there may be
+		q.subscribe(bob, good+"#"+strings.Repeat("x", 16<<10-len(good)-1)) // the longest document that is accepted
 	})
 }
 
 func TestPoint3OtherOperationsHaveNoChannel(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
 		for _, document := range []string{
 			`{ me { name } }`,
 			`{ me { nothing } }`,
 			`mutation { createKnowledge(input: {title: "roots", content: ""}) { knowledge { title } } }`,
 		} {
-			a := q.post(ada, document, nil, "X-Subscription-ID", "from-urql", "X-Subscription-Protocol", "carrier-pigeon")
+			a := q.execute(ada, document, nil, "X-Subscription-ID", "from-urql", "X-Subscription-Protocol", "carrier-pigeon")
 			if a.channel() != "" || a.Extensions != nil {
 				t.Errorf("%s: got %s with channel %q", document, a.body, a.channel())
 			}
@@ -160,7 +160,7 @@ func TestPoint3OtherOperationsHaveNoChannel(t *testing.T) {
 func TestTheHeadersOfASubscriptionAreKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
 		for _, test := range []struct {
 			protocol, compress string
@@ -182,11 +182,11 @@ func TestTheHeadersOfASubscriptionAreKept(t *testing.T) {
 	})
 }
 
-// What is stored is what is run, whatever of it came in this request.
+// The stored document is executed, even if the request had only its hash.
 func TestAPersistedSubscriptionIsStoredWithItsText(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		const document = `subscription News { knowledgePublished { title } }`
 		hash := sha256.Sum256([]byte(document))
@@ -199,15 +199,15 @@ func TestAPersistedSubscriptionIsStoredWithItsText(t *testing.T) {
 		if row := q.row(channel); row.Document != document || row.OperationName != "News" || row.Field != "knowledgePublished" {
 			t.Errorf("stored %+v", row)
 		}
-		// And it is run in a process that has never seen the hash.
+		// It is also executed by a process that has never received the hash.
 		q.join(ada, channel, "")
 		q.wait(0)
 		q.stop()
 		q.start()
 		q.join(ada, channel, "")
-		q.taken()
+		q.newCalls()
 		q.publish(bob, "compilers", "")
-		if events := mail(q.taken(), channel); len(events) == 0 || !strings.Contains(events[0].Data, `{"title":"compilers"}`) {
+		if events := sentTo(q.newCalls(), channel); len(events) == 0 || !strings.Contains(events[0].Data, `{"title":"compilers"}`) {
 			t.Errorf("got %v", events)
 		}
 	})
@@ -216,7 +216,7 @@ func TestAPersistedSubscriptionIsStoredWithItsText(t *testing.T) {
 func TestVariablesDefaultsAndAliasesAreRunAsTheyWereSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		byID := func(request string) map[string]any { return map[string]any{"id": request} }
 		for name, test := range map[string]struct {
@@ -261,7 +261,7 @@ func TestVariablesDefaultsAndAliasesAreRunAsTheyWereSent(t *testing.T) {
 					t.Fatalf("%s: got %s", name, a.body)
 				}
 				channels[a.channel()] = test.want
-				if restarted { // then the variables come from the table
+				if restarted { // then the variables are read from the table
 					q.stop()
 					q.start()
 				}
@@ -269,11 +269,11 @@ func TestVariablesDefaultsAndAliasesAreRunAsTheyWereSent(t *testing.T) {
 			for channel := range channels {
 				q.join(ada, channel, bridge.ProtocolGraphqlRuby)
 			}
-			q.taken()
+			q.newCalls()
 			q.respond(bob, request, "APPROVED")
-			calls := q.taken()
+			calls := q.newCalls()
 			for channel, want := range channels {
-				events := mail(calls, channel)
+				events := sentTo(calls, channel)
 				if len(events) != 2 {
 					t.Fatalf("%s: got %v", name, events)
 				}

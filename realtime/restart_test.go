@@ -13,8 +13,8 @@ import (
 	"lorebridge/ent/storedsubscription"
 )
 
-// restart stops the house in good order and starts it again, with a change of the database in between.
-func (q *quiet) restart(statements ...string) {
+// restart stops the server, runs statements on its database, and starts it.
+func (q *quietServer) restart(statements ...string) {
 	q.t.Helper()
 	q.stop()
 	db, err := sql.Open("sqlite3", "file:"+q.path)
@@ -27,8 +27,8 @@ func (q *quiet) restart(statements ...string) {
 	q.start()
 }
 
-// pause is a restart with a while in between.
-func (q *quiet) pause(d time.Duration, statements ...string) {
+// pause is a restart after some time without a server.
+func (q *quietServer) pause(d time.Duration, statements ...string) {
 	q.t.Helper()
 	q.stop()
 	q.wait(d)
@@ -39,48 +39,48 @@ func TestPoint24ARestartKeepsSubscriptions(t *testing.T) {
 	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t)
+			q := newQuietServer(t)
 			ada := q.person("Ada")
-			live, pending := q.attend(ada, title), q.subscribe(ada, title)
+			live, pending := q.subscribeAndJoin(ada, title), q.subscribe(ada, title)
 			q.publish(ada, "compilers", "")
 			q.wait(20 * time.Second)
 			q.restart()
 			q.open(live, storedsubscription.StateVacated)
 			q.publish(ada, "parsers", "")
 			q.wait(40 * time.Second)
-			q.gets(live, "compilers") // its socket did not outlive the process
+			q.receives(live, "compilers") // its socket closed with the process
 			q.join(ada, live, "")
 			q.join(ada, pending, bridge.ProtocolGraphqlRuby)
 			q.publish(ada, "linkers", "")
-			calls := q.taken()
-			if got, want := titles(t, mail(calls, live)), []string{"compilers", "parsers", "linkers"}; !slices.Equal(got, want) { // the first one again: it may not have arrived
+			calls := q.newCalls()
+			if got, want := titles(t, sentTo(calls, live)), []string{"compilers", "parsers", "linkers"}; !slices.Equal(got, want) { // the first one is repeated, because it may not have arrived
 				t.Errorf("the live one got %v, want %v", got, want)
 			}
-			if got, want := titles(t, mail(calls, pending)), []string{"compilers", "parsers", "linkers"}; !slices.Equal(got, want) {
+			if got, want := titles(t, sentTo(calls, pending)), []string{"compilers", "parsers", "linkers"}; !slices.Equal(got, want) {
 				t.Errorf("the pending one got %v, want %v", got, want)
 			}
 		})
 	})
 	t.Run("embedded, of whoever was away", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t)
+			q := newQuietServer(t)
 			ada := q.person("Ada")
-			channel := q.attend(ada, title)
+			channel := q.subscribeAndJoin(ada, title)
 			q.wait(5 * time.Second)
 			q.leave(channel, time.Now())
-			q.publish(ada, "compilers", "") // for nobody: it is settled
+			q.publish(ada, "compilers", "") // it has no subscriber, so it is settled
 			q.wait(5 * time.Second)
 			q.restart()
 			q.wait(30 * time.Second)
 			q.join(ada, channel, "")
-			q.gets(channel, "compilers")
+			q.receives(channel, "compilers")
 		})
 	})
 	t.Run("embedded, and it does not come back", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t)
+			q := newQuietServer(t)
 			ada := q.person("Ada")
-			channel := q.attend(ada, title)
+			channel := q.subscribeAndJoin(ada, title)
 			q.restart()
 			q.wait(62 * time.Second)
 			q.open(channel, storedsubscription.StateAway)
@@ -88,17 +88,17 @@ func TestPoint24ARestartKeepsSubscriptions(t *testing.T) {
 	})
 	t.Run("elsewhere", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t, elsewhere)
+			q := newQuietServer(t, elsewhere)
 			ada := q.person("Ada")
-			live, joining := q.attend(ada, title), q.subscribe(ada, title)
+			live, joining := q.subscribeAndJoin(ada, title), q.subscribe(ada, title)
 			q.wait(20 * time.Second)
 			q.may(ada, joining)
 			q.restart()
 			q.publish(ada, "compilers", "")
 			q.wait(10 * time.Second)
-			calls := q.taken()
+			calls := q.newCalls()
 			for name, channel := range map[string]string{"live": live, "joining": joining} {
-				if got, want := titles(t, mail(calls, channel)), []string{"compilers"}; !slices.Equal(got, want) {
+				if got, want := titles(t, sentTo(calls, channel)), []string{"compilers"}; !slices.Equal(got, want) {
 					t.Errorf("the %s one got %v, want %v", name, got, want)
 				}
 				q.open(channel, storedsubscription.StateLive)
@@ -110,36 +110,36 @@ func TestPoint24ARestartKeepsSubscriptions(t *testing.T) {
 func TestPoint24ACrashOnlyRepeats(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		change func(*plan)
-		stays  bool // the client's connection outlives the crash
+		change func(*options)
+		stays  bool // whether the client's connection outlives the crash
 	}{
-		"embedded":  {houses["embedded"], false},
-		"elsewhere": {houses["elsewhere"], true},
+		"embedded":  {pusherSetups["embedded"], false},
+		"elsewhere": {pusherSetups["elsewhere"], true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := build(t, test.change)
-			ada, grace := h.person("Ada"), h.person("Grace")
-			channel := h.subscribe(ada, title)
-			l := h.listen(ada, channel)
-			h.publish(grace, "compilers")
-			l.tells("compilers")
-			h.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
-			h.publish(grace, "parsers") // and Pusher is down
-			h.crash()                   // before anything was written
-			h.start()
+			s := startServer(t, test.change)
+			ada, grace := s.person("Ada"), s.person("Grace")
+			channel := s.subscribe(ada, title)
+			l := s.listen(ada, channel)
+			s.publish(grace, "compilers")
+			l.receives("compilers")
+			s.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
+			s.publish(grace, "parsers") // while Pusher is down
+			s.crash()                   // before any progress was stored
+			s.start()
 			if !test.stays {
-				l = h.listen(ada, channel)
+				l = s.listen(ada, channel)
 			}
-			h.publish(grace, "linkers")
+			s.publish(grace, "linkers")
 			var got []string
 			for last := 0; !slices.Contains(got, "linkers"); {
-				value, seq := l.told("title")
+				value, seq := l.receive("title")
 				if seq <= last {
 					t.Fatalf("got %q as number %d after %d", value, seq, last)
 				}
 				got, last = append(got, value), seq
 			}
-			if got[0] == "compilers" { // once more
+			if got[0] == "compilers" { // it is repeated
 				got = got[1:]
 			}
 			if want := []string{"parsers", "linkers"}; !slices.Equal(got, want) {
@@ -149,29 +149,29 @@ func TestPoint24ACrashOnlyRepeats(t *testing.T) {
 	}
 }
 
-// What was told last is not believed to have arrived at once, and must be later.
+// The last result counts as received only after some time.
 func TestARestartLongAfterTheLastResultIsNoGap(t *testing.T) {
 	t.Parallel()
 	for offset := range 6 {
 		t.Run(fmt.Sprint(offset), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t)
+				q := newQuietServer(t)
 				ada := q.person("Ada")
-				channel := q.attend(ada, title)
+				channel := q.subscribeAndJoin(ada, title)
 				q.wait(time.Duration(offset)*time.Second + time.Second/2)
 				q.publish(ada, "compilers", "")
 				q.wait(5 * time.Minute)
 				q.restart()
-				q.gets(channel, "compilers")
+				q.receives(channel, "compilers")
 				q.join(ada, channel, "")
 				q.publish(ada, "parsers", "")
-				q.gets(channel, "parsers")
+				q.receives(channel, "parsers")
 			})
 		})
 	}
 }
 
-func TestPoint30WhatCannotGoOnEndsAtTheStartAndItsClientIsTold(t *testing.T) {
+func TestPoint30ASubscriptionThatCannotGoOnEndsAtTheStartAndItsClientIsSentTheEnd(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		mend   []string
@@ -209,26 +209,26 @@ func TestPoint30WhatCannotGoOnEndsAtTheStartAndItsClientIsTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t, elsewhere)
+				q := newQuietServer(t, elsewhere)
 				ada, grace := q.person("Ada"), q.person("Grace")
-				broken, sound := q.attend(ada, title), q.attend(grace, title)
+				broken, sound := q.subscribeAndJoin(ada, title), q.subscribeAndJoin(grace, title)
 				q.wait(10 * time.Second)
 				q.restart(test.mend...)
 				q.wait(time.Second)
 				q.publish(grace, "compilers", "")
-				calls := q.taken()
-				if got := titles(t, mail(calls, broken)); !slices.Equal(got, []string{"end"}) {
+				calls := q.newCalls()
+				if got := titles(t, sentTo(calls, broken)); !slices.Equal(got, []string{"end"}) {
 					t.Errorf("got %v, want the end", got)
 				}
-				if got := titles(t, mail(calls, sound)); !slices.Equal(got, []string{"compilers"}) {
+				if got := titles(t, sentTo(calls, sound)); !slices.Equal(got, []string{"compilers"}) {
 					t.Errorf("the other one got %v", got)
 				}
 				q.over(broken, test.reason)
 				q.open(sound, storedsubscription.StateLive)
 				q.restart()
 				q.wait(time.Second)
-				q.gets(broken) // once is enough
-				q.parts(ada, broken)
+				q.receives(broken) // the end is sent once
+				q.receivesEnd(ada, broken)
 			})
 		})
 	}
@@ -239,18 +239,18 @@ func TestSubscriptionsEndWhereEncryptionIsTurnedOnOrOff(t *testing.T) {
 	for name, keys := range map[string][2]string{"on": {"", masterKey}, "off": {masterKey, ""}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t, func(p *quietPlan) { p.pusher.MasterKey = keys[0] })
+				q := newQuietServer(t, func(p *quietOptions) { p.pusher.MasterKey = keys[0] })
 				ada := q.person("Ada")
-				channel := q.attend(ada, title)
-				q.plan.pusher.MasterKey = keys[1]
+				channel := q.subscribeAndJoin(ada, title)
+				q.options.pusher.MasterKey = keys[1]
 				q.restart()
 				q.wait(time.Second)
-				if keys[1] != "" { // what is encrypted cannot be told any more
-					q.gets(channel, "end")
+				if keys[1] != "" { // an encrypted event can no longer be sent
+					q.receives(channel, "end")
 				}
 				q.over(channel, "encryption")
 				if keys[1] != "" {
-					q.parts(ada, channel)
+					q.receivesEnd(ada, channel)
 				} else if q.may(ada, channel) {
 					t.Error("a channel is granted on which nothing can be sent")
 				}
@@ -265,7 +265,7 @@ func TestVariablesOutliveARestart(t *testing.T) {
 	for name, number := range map[string]bool{"a number": true, "a string": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t, elsewhere)
+				q := newQuietServer(t, elsewhere)
 				ada, grace := q.person("Ada"), q.person("Grace")
 				request := q.ask(ada, grace, "How?")
 				var id any = request
@@ -275,14 +275,14 @@ func TestVariablesOutliveARestart(t *testing.T) {
 					must(t, err)
 					id = n
 				}
-				a := q.post(ada, document, map[string]any{"id": id, "text": true})
+				a := q.execute(ada, document, map[string]any{"id": id, "text": true})
 				channel := a.channel()
 				q.join(ada, channel, bridge.ProtocolGraphqlRuby)
 				q.wait(5 * time.Second)
 				q.restart()
 				q.respond(grace, request, "APPROVED")
 				q.wait(time.Second)
-				got := q.got(channel)
+				got := q.received(channel)
 				slices.Sort(got)
 				if !slices.Equal(got, []string{"APPROVED", "How?", "end"}) {
 					t.Errorf("got %v", got)
@@ -293,12 +293,12 @@ func TestVariablesOutliveARestart(t *testing.T) {
 	}
 }
 
-func TestWhatEndedLongAgoIsForgotten(t *testing.T) {
+func TestASubscriptionThatEndedLongAgoIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
-		channel, stays := q.attend(ada, title), q.attend(ada, title)
+		channel, stays := q.subscribeAndJoin(ada, title), q.subscribeAndJoin(ada, title)
 		must(t, q.subscriptions.End(t.Context(), q.idOf(channel), "ended"))
 		q.pause(24*time.Hour - time.Minute)
 		must(t, q.subscriptions.RemoveClosed(t.Context()))
@@ -311,22 +311,22 @@ func TestWhatEndedLongAgoIsForgotten(t *testing.T) {
 	})
 }
 
-// A log that has lost events, such as a backup that was put back, is behind what a subscription has had.
-func TestWhoeverIsAheadOfTheLogIsSentAGap(t *testing.T) {
+// The cursor of a subscription is ahead of the log if the log has lost events, for example after a restored backup.
+func TestAClientThatIsAheadOfTheLogIsSentAGap(t *testing.T) {
 	t.Parallel()
-	for name, plan := range map[string]func(*quietPlan){"embedded": func(*quietPlan) {}, "elsewhere": elsewhere} {
+	for name, options := range map[string]func(*quietOptions){"embedded": func(*quietOptions) {}, "elsewhere": elsewhere} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t, plan)
+				q := newQuietServer(t, options)
 				ada := q.person("Ada")
-				there, away := q.attend(ada, title), q.attend(ada, title)
+				there, away := q.subscribeAndJoin(ada, title), q.subscribeAndJoin(ada, title)
 				q.publish(ada, "compilers", "")
 				q.wait(time.Second)
 				q.leave(away, time.Now())
 				q.wait(3 * time.Minute)
 				q.open(away, storedsubscription.StateAway)
-				q.taken()
+				q.newCalls()
 				q.restart("UPDATE subscribers SET cursor = 1 << 40")
 				q.join(ada, away, "")
 				if name == "embedded" {
@@ -335,9 +335,9 @@ func TestWhoeverIsAheadOfTheLogIsSentAGap(t *testing.T) {
 				q.wait(time.Minute)
 				q.publish(ada, "parsers", "")
 				q.wait(time.Second)
-				calls := q.taken()
+				calls := q.newCalls()
 				for _, channel := range []string{there, away} {
-					if got := titles(t, mail(calls, channel)); !slices.Equal(got, []string{"SUBSCRIPTION_GAP", "parsers"}) {
+					if got := titles(t, sentTo(calls, channel)); !slices.Equal(got, []string{"SUBSCRIPTION_GAP", "parsers"}) {
 						t.Errorf("%s got %v", channel, got)
 					}
 				}

@@ -18,17 +18,17 @@ import (
 
 func TestAResultCanBeReadByItsSubscriberAlone(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	ada, grace := h.person("Ada"), h.person("Grace")
-	channel, ended := h.subscribe(ada, title), h.subscribe(ada, title)
-	others := h.subscribe(grace, `subscription { knowledgeRequestReceived { question } }`)
-	l := h.listen(ada, channel)
-	o := h.listen(grace, others)
-	h.publish(grace, "compilers")
-	_, seq := l.told("title")
-	h.ask(ada, grace, "How?")
-	_, theirs := o.told("question")
-	must(t, h.subscriptions.End(t.Context(), h.row(ended).ID, "ended"))
+	s := startServer(t)
+	ada, grace := s.person("Ada"), s.person("Grace")
+	channel, ended := s.subscribe(ada, title), s.subscribe(ada, title)
+	others := s.subscribe(grace, `subscription { knowledgeRequestReceived { question } }`)
+	l := s.listen(ada, channel)
+	o := s.listen(grace, others)
+	s.publish(grace, "compilers")
+	_, seq := l.receive("title")
+	s.ask(ada, grace, "How?")
+	_, theirs := o.receive("question")
+	must(t, s.subscriptions.End(t.Context(), s.row(ended).ID, "ended"))
 	for name, test := range map[string]struct {
 		who         person
 		method      string
@@ -37,7 +37,7 @@ func TestAResultCanBeReadByItsSubscriberAlone(t *testing.T) {
 		want        string
 	}{
 		"her own":                      {ada, "GET", channel, seq, 200, `"title":"compilers"`},
-		"with another session of hers": {h.session(ada, 1e12), "GET", channel, seq, 200, fmt.Sprintf(`"seq":%d`, seq)},
+		"with another session of hers": {s.session(ada, 1e12), "GET", channel, seq, 200, fmt.Sprintf(`"seq":%d`, seq)},
 		"another's":                    {grace, "GET", channel, seq, 404, "no such result"},
 		"nobody's":                     {nobody, "GET", channel, seq, 401, "sign in"},
 		"of one that has ended":        {ada, "GET", ended, seq, 404, "no such result"},
@@ -51,12 +51,12 @@ func TestAResultCanBeReadByItsSubscriberAlone(t *testing.T) {
 		"with POST":                    {ada, "POST", channel, seq, 405, "use GET"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := h.send(test.who, test.method, fmt.Sprintf("/graphql/subscriptions/result?channel=%s&seq=%v", test.channel, test.seq), "")
+			got := s.send(test.who, test.method, fmt.Sprintf("/graphql/subscriptions/result?channel=%s&seq=%v", test.channel, test.seq), "")
 			if got.status != test.status || !strings.Contains(got.body, test.want) {
 				t.Errorf("got %d %s, want %d %s", got.status, got.body, test.status, test.want)
 			}
 			if got.header.Get("Cache-Control") != "no-store" {
-				t.Error("it may be stored")
+				t.Error("the answer may be stored")
 			}
 		})
 	}
@@ -64,27 +64,28 @@ func TestAResultCanBeReadByItsSubscriberAlone(t *testing.T) {
 
 func TestAResultIsRunWithTheRightsOfNow(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	ada, grace := h.person("Ada"), h.person("Grace")
-	channel := h.subscribe(ada, `subscription { knowledgePublished { title content } }`)
-	l := h.listen(ada, channel)
-	id := h.publish(grace, "compilers")
+	s := startServer(t)
+	ada, grace := s.person("Ada"), s.person("Grace")
+	channel := s.subscribe(ada, `subscription { knowledgePublished { title content } }`)
+	l := s.listen(ada, channel)
+	id := s.publish(grace, "compilers")
 	u := l.update()
 	if strings.Contains(u.Raw, "all of it") {
 		t.Fatalf("got %s", u.Raw)
 	}
 	path := fmt.Sprintf("/graphql/subscriptions/result?channel=%s&seq=%d", channel, u.Result.Extensions.Subscription.Seq)
-	h.post(grace, `mutation ($id: ID!) { deleteKnowledge(input: {id: $id}) { deletedId } }`, map[string]any{"id": id})
-	if got := h.send(ada, http.MethodGet, path, ""); got.status != http.StatusNotFound {
-		t.Errorf("of what was deleted: got %d %s", got.status, got.body)
+	s.execute(grace, `mutation ($id: ID!) { deleteKnowledge(input: {id: $id}) { deletedId } }`, map[string]any{"id": id})
+	if got := s.send(ada, http.MethodGet, path, ""); got.status != http.StatusNotFound {
+		t.Errorf("of a deleted item: got %d %s", got.status, got.body)
 	}
 }
 
-// Where the session cannot be read just now, nothing is granted or given, and clients learn when to try again.
+// If the session cannot be read, no channel is granted and no result returned. The answer has the time of the next
+// attempt.
 func TestADatabaseThatPassesIsA503AtEveryDoor(t *testing.T) {
 	t.Parallel()
 	var down atomic.Bool
-	h := build(t, func(p *plan) {
+	s := startServer(t, func(p *options) {
 		p.client = func(client *ent.Client) {
 			client.Session.Intercept(ent.InterceptFunc(func(next ent.Querier) ent.Querier {
 				return ent.QuerierFunc(func(ctx context.Context, q ent.Query) (ent.Value, error) {
@@ -96,22 +97,22 @@ func TestADatabaseThatPassesIsA503AtEveryDoor(t *testing.T) {
 			}))
 		}
 	})
-	ada := h.person("Ada")
-	channel := h.subscribe(ada, title)
+	ada := s.person("Ada")
+	channel := s.subscribe(ada, title)
 	for _, test := range []struct{ method, path, body string }{
 		{"POST", "/pusher/auth", "socket_id=1.2&channel_name=" + channel},
 		{"POST", "/graphql/subscriptions/auth", "socket_id=1.2&channel_name=" + channel},
 		{"GET", "/graphql/subscriptions/result?seq=1&channel=" + channel, ""},
 	} {
 		down.Store(true)
-		must(t, h.client.Session.Update().Where(session.ID(0)).ClearEndedAt().Exec(auth.AsSystem(t.Context()))) // none is kept in memory
-		got := h.send(ada, test.method, test.path, test.body, "Content-Type", "application/x-www-form-urlencoded")
+		must(t, s.client.Session.Update().Where(session.ID(0)).ClearEndedAt().Exec(auth.AsSystem(t.Context()))) // empties the cache of sessions
+		got := s.send(ada, test.method, test.path, test.body, "Content-Type", "application/x-www-form-urlencoded")
 		if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") != "2" || strings.Contains(got.body, "secret") ||
 			!strings.Contains(got.body, "try again in 2 seconds") {
 			t.Errorf("%s answers %d, Retry-After %q, %s", test.path, got.status, got.header.Get("Retry-After"), got.body)
 		}
 		down.Store(false)
-		if got := h.send(ada, test.method, test.path, test.body, "Content-Type", "application/x-www-form-urlencoded"); got.status == http.StatusServiceUnavailable {
+		if got := s.send(ada, test.method, test.path, test.body, "Content-Type", "application/x-www-form-urlencoded"); got.status == http.StatusServiceUnavailable {
 			t.Errorf("%s goes on answering %s", test.path, got.body)
 		}
 	}

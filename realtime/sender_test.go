@@ -21,7 +21,7 @@ import (
 	"lorebridge/realtime"
 )
 
-func TestEventsTravelAsTheContractSays(t *testing.T) {
+func TestEventsHaveTheFormOfTheContract(t *testing.T) {
 	t.Parallel()
 	b, w := embedded(t, ourPusher(), sockets(t, nil))
 	verdicts, err := b.Send(t.Context(), []*ent.Event{
@@ -77,10 +77,10 @@ func TestABrowserHoldsTheEvent(t *testing.T) {
 	}
 }
 
-func TestTextsThatDoNotFitStayAtHome(t *testing.T) {
+func TestTextsThatAreTooLargeForPusherAreLeftOut(t *testing.T) {
 	t.Parallel()
 	b, w := embedded(t, ourPusher(), sockets(t, nil))
-	// What is sent for a text of n bytes, and whether it has the text.
+	// send sends an event with a text of n bytes. It returns the size of its data, and whether it has the text.
 	send := func(n int, payload func(string) string, key string) (int, bool) {
 		t.Helper()
 		verdicts, err := b.Send(t.Context(), []*ent.Event{row(25769803777, 2, payload(strings.Repeat("a", n)))})
@@ -96,7 +96,7 @@ func TestTextsThatDoNotFitStayAtHome(t *testing.T) {
 	}
 	for key, payload := range map[string]func(string) string{"question": question, "responseContent": response} {
 		empty, _ := send(1, payload, key)
-		full := pusherapi.DefaultPayloadLimit - empty + 1 // as many bytes of text as fit
+		full := pusherapi.DefaultPayloadLimit - empty + 1 // the longest text that fits, in bytes
 		if size, has := send(full, payload, key); size != 10_240 || !has {
 			t.Errorf("%s of %d bytes: %d bytes, there: %t", key, full, size, has)
 		}
@@ -109,7 +109,7 @@ func TestTextsThatDoNotFitStayAtHome(t *testing.T) {
 	}
 }
 
-// What is encrypted is larger, by what pusher-http-go makes of it: at the boundary its own result is compared.
+// Encryption makes an event larger. At the limit the size is compared with the result of pusher-http-go.
 func TestEncryptedTextsFitUpToTheLastByte(t *testing.T) {
 	t.Parallel()
 	c := ourPusher()
@@ -138,7 +138,7 @@ func TestEncryptedTextsFitUpToTheLastByte(t *testing.T) {
 			last = n
 		}
 	}
-	// Base64 goes up in steps of four: of the last three lengths one more would be a step too far.
+	// Base64 grows in steps of four bytes, so the size can be up to three bytes below the limit.
 	got, _ := size(strings.Repeat("a", last))
 	if last == 0 || got <= 10_240-4 {
 		t.Errorf("the longest text that is sent has %d bytes and makes %d of 10240", last, got)
@@ -149,7 +149,7 @@ func TestABadEventCostsOnlyItself(t *testing.T) {
 	t.Parallel()
 	server := sockets(t, func(c *pusherserver.Config) { c.MaxEventDataBytes = 300 })
 	b, w := embedded(t, ourPusher(), server)
-	refused := func(reason string) error { return &outbox.RefusedError{Reason: reason} }
+	rejected := func(reason string) error { return &outbox.RefusedError{Reason: reason} }
 	same := cmp.Comparer(func(a, b error) bool { return fmt.Sprintf("%T %v", a, a) == fmt.Sprintf("%T %v", b, b) })
 
 	nobodys := row(4, 0, question("?"))
@@ -159,10 +159,10 @@ func TestABadEventCostsOnlyItself(t *testing.T) {
 	})
 	must(t, err)
 	want := []error{
-		nil, refused(`HTTP 400: batch[0]: name has 201 characters, at most 200 are allowed`),
-		refused("read the payload of event 3: unexpected end of JSON input"), refused("event 4 is for nobody"), nil,
+		nil, rejected(`HTTP 400: batch[0]: name has 201 characters, at most 200 are allowed`),
+		rejected("read the payload of event 3: unexpected end of JSON input"), rejected("event 4 is for nobody"), nil,
 	}
-	for i, e := range []error{verdicts[1], want[1]} { // the server's own words may change
+	for i, e := range []error{verdicts[1], want[1]} { // the text of the server may change
 		var r *outbox.RefusedError
 		if !errors.As(e, &r) || !strings.HasPrefix(r.Reason, "HTTP 400: ") {
 			t.Errorf("%d: %v", i, e)
@@ -183,7 +183,7 @@ func TestABadEventCostsOnlyItself(t *testing.T) {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 
-	// Alone it is not sent twice; and 400 is as final as 413.
+	// A single event is not sent twice, and 400 is as final as 413.
 	for payload, status := range map[string]string{
 		`{"type":"` + strings.Repeat("x", 190) + `","requestId":123456789012,"status":"` + strings.Repeat("x", 100) + `"}`: "HTTP 413: ",
 		`{"type":"` + strings.Repeat("x", 201) + `","requestId":1}`:                                                        "HTTP 400: ",
@@ -199,14 +199,14 @@ func TestABadEventCostsOnlyItself(t *testing.T) {
 		}
 	}
 
-	// Where nothing can be sent, nothing is.
+	// If no event of a batch can be sent, there is no call.
 	verdicts, err = b.Send(t.Context(), []*ent.Event{row(1, 2, `[]`), nobodys})
 	if err != nil || verdicts[0] == nil || verdicts[1] == nil || len(w.take()) != 0 {
 		t.Errorf("got %v, %v", verdicts, err)
 	}
 }
 
-// clean fails the test if words hold what signs, or what a signature is made of.
+// clean fails the test if the text of an error holds a secret, a signature, or a part of one.
 func clean(t *testing.T, name string, err error) {
 	t.Helper()
 	for _, hidden := range []string{secret, key, "auth_signature", "auth_key", "auth_timestamp", "body_md5"} {
@@ -216,7 +216,7 @@ func clean(t *testing.T, name string, err error) {
 	}
 }
 
-func TestWhatPusherAnswersDecidesWhatHappensNext(t *testing.T) {
+func TestTheAnswerOfPusherDecidesTheOutcomeOfAnEvent(t *testing.T) {
 	t.Parallel()
 	wrong := func(change func(*pusherserver.App)) *httptest.Server {
 		web := httptest.NewServer(sockets(t, func(c *pusherserver.Config) { change(&c.Apps[0]) }))
@@ -236,38 +236,38 @@ func TestWhatPusherAnswersDecidesWhatHappensNext(t *testing.T) {
 		server *httptest.Server
 		want   string
 	}{
-		"200":                          {answering(t, http.StatusOK, "{}"), taken},
-		"200 and garbage":              {answering(t, http.StatusOK, "<html>auth_signature"), later},
-		"200 and a list":               {answering(t, http.StatusOK, "[]"), later},
-		"200 with an error":            {answering(t, http.StatusOK, `{"error":"oh","code":4009}`), later},
-		"200 with a 401 in it":         {answering(t, http.StatusOK, `{"error":"bad auth_signature","code":401}`), unauthorized},
-		"200 with a 413 in it":         {answering(t, http.StatusOK, `{"error":"too large","code":413}`), never},
-		"200 with channels":            {answering(t, http.StatusOK, `{"channels":{}}`), taken},
-		"202 and nothing":              {answering(t, http.StatusAccepted, ""), later},
-		"another secret":               {wrong(func(a *pusherserver.App) { a.Secret = "another" }), unauthorized},
-		"another key":                  {wrong(func(a *pusherserver.App) { a.Key = "another" }), unauthorized},
-		"another app":                  {wrong(func(a *pusherserver.App) { a.ID = "another" }), unauthorized},
-		"401":                          {answering(t, http.StatusUnauthorized, "Invalid signature: you should have sent "+secret), unauthorized},
-		"403":                          {answering(t, http.StatusForbidden, "over quota"), later},
-		"400":                          {answering(t, http.StatusBadRequest, "bad channel"), never},
-		"400 that quotes the request":  {echo, later},
-		"400 of a megabyte":            {answering(t, http.StatusBadRequest, "channel "+strings.Repeat("é", 1<<20)), never},
-		"400 of broken UTF-8":          {answering(t, http.StatusBadRequest, "bad \xff\x00 channel", "Content-Type", "text/plain"), never},
-		"413":                          {answering(t, http.StatusRequestEntityTooLarge, "the data of this event is too large"), never},
-		"404":                          {answering(t, http.StatusNotFound, "no"), later},
-		"405":                          {answering(t, http.StatusMethodNotAllowed, "no"), later},
-		"429":                          {answering(t, http.StatusTooManyRequests, "slow down"), later},
-		"500":                          {answering(t, http.StatusInternalServerError, "auth_signature"), later},
-		"503":                          {answering(t, http.StatusServiceUnavailable, ""), later},
-		"301 to a page":                {answering(t, http.StatusMovedPermanently, "", "Location", elsewhere.URL), later},
-		"302 to a page":                {answering(t, http.StatusFound, "", "Location", elsewhere.URL), later},
-		"307 to a page":                {answering(t, http.StatusTemporaryRedirect, "", "Location", elsewhere.URL), later},
-		"302 without where to":         {answering(t, http.StatusFound, ""), later},
-		"nobody there":                 {gone, later},
-		"a body shorter than it said":  {answering(t, http.StatusInternalServerError, "x", "Content-Length", "9"), later},
-		"a 400 shorter than it said":   {answering(t, http.StatusBadRequest, "x", "Content-Length", "9"), later},
-		"a 200 shorter than it said":   {answering(t, http.StatusOK, "x", "Content-Length", "9"), later},
-		"a status that nobody defined": {answering(t, 299, "{}"), taken},
+		"200":                            {answering(t, http.StatusOK, "{}"), taken},
+		"200 and garbage":                {answering(t, http.StatusOK, "<html>auth_signature"), later},
+		"200 and a list":                 {answering(t, http.StatusOK, "[]"), later},
+		"200 with an error":              {answering(t, http.StatusOK, `{"error":"oh","code":4009}`), later},
+		"200 with a 401 in it":           {answering(t, http.StatusOK, `{"error":"bad auth_signature","code":401}`), unauthorized},
+		"200 with a 413 in it":           {answering(t, http.StatusOK, `{"error":"too large","code":413}`), never},
+		"200 with channels":              {answering(t, http.StatusOK, `{"channels":{}}`), taken},
+		"202 and nothing":                {answering(t, http.StatusAccepted, ""), later},
+		"another secret":                 {wrong(func(a *pusherserver.App) { a.Secret = "another" }), unauthorized},
+		"another key":                    {wrong(func(a *pusherserver.App) { a.Key = "another" }), unauthorized},
+		"another app":                    {wrong(func(a *pusherserver.App) { a.ID = "another" }), unauthorized},
+		"401":                            {answering(t, http.StatusUnauthorized, "Invalid signature: you should have sent "+secret), unauthorized},
+		"403":                            {answering(t, http.StatusForbidden, "over quota"), later},
+		"400":                            {answering(t, http.StatusBadRequest, "bad channel"), never},
+		"400 that quotes the request":    {echo, later},
+		"400 of a megabyte":              {answering(t, http.StatusBadRequest, "channel "+strings.Repeat("é", 1<<20)), never},
+		"400 of broken UTF-8":            {answering(t, http.StatusBadRequest, "bad \xff\x00 channel", "Content-Type", "text/plain"), never},
+		"413":                            {answering(t, http.StatusRequestEntityTooLarge, "the data of this event is too large"), never},
+		"404":                            {answering(t, http.StatusNotFound, "no"), later},
+		"405":                            {answering(t, http.StatusMethodNotAllowed, "no"), later},
+		"429":                            {answering(t, http.StatusTooManyRequests, "slow down"), later},
+		"500":                            {answering(t, http.StatusInternalServerError, "auth_signature"), later},
+		"503":                            {answering(t, http.StatusServiceUnavailable, ""), later},
+		"301 to a page":                  {answering(t, http.StatusMovedPermanently, "", "Location", elsewhere.URL), later},
+		"302 to a page":                  {answering(t, http.StatusFound, "", "Location", elsewhere.URL), later},
+		"307 to a page":                  {answering(t, http.StatusTemporaryRedirect, "", "Location", elsewhere.URL), later},
+		"302 without where to":           {answering(t, http.StatusFound, ""), later},
+		"nobody there":                   {gone, later},
+		"a body shorter than its length": {answering(t, http.StatusInternalServerError, "x", "Content-Length", "9"), later},
+		"a 400 shorter than its length":  {answering(t, http.StatusBadRequest, "x", "Content-Length", "9"), later},
+		"a 200 shorter than its length":  {answering(t, http.StatusOK, "x", "Content-Length", "9"), later},
+		"a status that nobody defined":   {answering(t, 299, "{}"), taken},
 	} {
 		b := to(t, test.server.URL)
 		for n := 1; n <= 2; n++ { // alone and in a batch
@@ -275,19 +275,19 @@ func TestWhatPusherAnswersDecidesWhatHappensNext(t *testing.T) {
 			verdicts, err := b.Send(t.Context(), batch)
 			clean(t, name, errors.Join(append(verdicts, err)...))
 			got := later
-			var refused *outbox.RefusedError
+			var rejected *outbox.RefusedError
 			switch {
 			case errors.Is(err, pusherapi.ErrUnauthorized):
 				got = unauthorized
 			case err == nil && len(verdicts) == n && errors.Join(verdicts...) == nil:
 				got = taken
-			case err == nil && len(verdicts) == n && errors.As(verdicts[0], &refused) && errors.As(verdicts[n-1], &refused):
+			case err == nil && len(verdicts) == n && errors.As(verdicts[0], &rejected) && errors.As(verdicts[n-1], &rejected):
 				got = never
-				if len(refused.Reason) > 300 || strings.ToValidUTF8(refused.Reason, "") != refused.Reason {
-					t.Errorf("%s: the reason is %q", name, refused.Reason)
+				if len(rejected.Reason) > 300 || strings.ToValidUTF8(rejected.Reason, "") != rejected.Reason {
+					t.Errorf("%s: the reason is %q", name, rejected.Reason)
 				}
 			case err == nil && errors.As(verdicts[0], new(*pusherapi.CallError)) && (n == 1 || errors.Is(verdicts[1], outbox.ErrUntried)):
-				// later, and the other one is not tried in vain
+				// the result is later, and the other event was not tried
 			case err == nil:
 				t.Errorf("%s: %d events get %v", name, n, verdicts)
 			}
@@ -298,7 +298,7 @@ func TestWhatPusherAnswersDecidesWhatHappensNext(t *testing.T) {
 	}
 }
 
-// carrier is a way to Pusher as a function.
+// carrier is an http.RoundTripper to Pusher as a function.
 type carrier func(*http.Request) (*http.Response, error)
 
 func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
@@ -309,7 +309,7 @@ func TestAPusherThatHangsIsLeftAfterItsTime(t *testing.T) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	})
-	// The status comes, the body does not.
+	// The status arrives, but the body does not.
 	halting := func(status int) carrier {
 		return func(r *http.Request) (*http.Response, error) {
 			reader, writer := io.Pipe()
@@ -325,12 +325,12 @@ func TestAPusherThatHangsIsLeftAfterItsTime(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := over(t, ourPusher(), pusher)
-			_, err := b.Send(t.Context(), []*ent.Event{row(1, 2, question("a"))}) // the bubble's clock runs on
+			_, err := b.Send(t.Context(), []*ent.Event{row(1, 2, question("a"))}) // the clock of the bubble advances
 			clean(t, name, err)
 			if err == nil || errors.Is(err, pusherapi.ErrUnauthorized) {
 				t.Errorf("hanging %s: %v", name, err)
 			}
-			// And at once when whoever sends gives up.
+			// A call also ends as soon as the caller's context ends.
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() {
@@ -346,13 +346,13 @@ func TestAPusherThatHangsIsLeftAfterItsTime(t *testing.T) {
 					t.Errorf("giving up %s: %v", name, err)
 				}
 			default:
-				t.Errorf("%s: whoever gives up waits", name)
+				t.Errorf("%s: the call waits after its context ended", name)
 			}
 		})
 	}
 }
 
-func TestTheHostedOneIsCalledOverTLS(t *testing.T) {
+func TestHostedPusherIsCalledOverTLS(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change func(*realtime.Config)

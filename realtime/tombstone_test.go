@@ -10,41 +10,41 @@ import (
 
 func TestTheTokenOfAnEndedSessionOpensTheChannelsThatItOwnedForTheirEndAlone(t *testing.T) {
 	t.Parallel()
-	for name, change := range houses {
+	for name, change := range pusherSetups {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := build(t, change)
-			ada, grace := h.person("Ada"), h.person("Grace")
-			tab := h.session(ada, time.Hour)
-			hers, unjoined := h.subscribe(ada, title), h.subscribe(ada, title)
-			goesOn, others := h.subscribe(tab, title), h.subscribe(grace, title)
-			h.listen(tab, goesOn)
-			must(t, h.listen(ada, hers).conn.Close())
-			own := "private-user-" // a person's channel
-			if h.plan.pusher.MasterKey != "" {
+			s := startServer(t, change)
+			ada, grace := s.person("Ada"), s.person("Grace")
+			tab := s.session(ada, time.Hour)
+			hers, unjoined := s.subscribe(ada, title), s.subscribe(ada, title)
+			goesOn, others := s.subscribe(tab, title), s.subscribe(grace, title)
+			s.listen(tab, goesOn)
+			must(t, s.listen(ada, hers).conn.Close())
+			own := "private-user-" // the beginning of a person's channel
+			if s.options.pusher.MasterKey != "" {
 				own = "private-encrypted-user-"
 			}
-			h.post(ada, `mutation { signOut { signedOut } }`, nil).into(&struct{}{})
-			h.publish(grace, "missed")
+			s.execute(ada, `mutation { signOut { signedOut } }`, nil).into(&struct{}{})
+			s.publish(grace, "missed")
 			for channel, status := range map[string]int{
 				hers: http.StatusOK, unjoined: http.StatusOK,
 				goesOn: http.StatusUnauthorized, others: http.StatusUnauthorized, own + "1": http.StatusUnauthorized,
 				"private-gql-aaaaaaaaaaaaaaaaaaaaaaaaaa": http.StatusUnauthorized,
 			} {
-				if got := h.authorize(ada, "1.1", channel); got.status != status {
+				if got := s.authorize(ada, "1.1", channel); got.status != status {
 					t.Errorf("%s: got %d %s, want %d", channel, got.status, got.body, status)
 				}
 			}
 			for _, channel := range []string{hers, unjoined} {
-				l := h.listen(ada, channel)
+				l := s.listen(ada, channel)
 				if u := l.update(); u.Raw != `{"more":false}` {
 					t.Errorf("got %s, want the end", u.Raw)
 				}
 			}
-			l := h.listen(tab, goesOn) // none of this has ended the other session's
-			h.publish(grace, "compilers")
+			l := s.listen(tab, goesOn) // the subscription of the other session has not ended
+			s.publish(grace, "compilers")
 			for value := ""; value != "compilers"; {
-				value, _ = l.told("title")
+				value, _ = l.receive("title")
 			}
 		})
 	}
@@ -52,27 +52,27 @@ func TestTheTokenOfAnEndedSessionOpensTheChannelsThatItOwnedForTheirEndAlone(t *
 
 func TestATokenIsForgottenWithItsSession(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	ada := h.person("Ada")
-	channel := h.subscribe(ada, title)
-	h.post(ada, `mutation { signOut { signedOut } }`, nil).into(&struct{}{})
-	must(t, h.client.Session.UpdateOneID(ada.session).SetEndedAt(time.Now().UTC().Add(-25*time.Hour)).Exec(h.system()))
-	if got := h.authorize(ada, "1.1", channel); got.status != http.StatusUnauthorized {
+	s := startServer(t)
+	ada := s.person("Ada")
+	channel := s.subscribe(ada, title)
+	s.execute(ada, `mutation { signOut { signedOut } }`, nil).into(&struct{}{})
+	must(t, s.client.Session.UpdateOneID(ada.session).SetEndedAt(time.Now().UTC().Add(-25*time.Hour)).Exec(s.system()))
+	if got := s.authorize(ada, "1.1", channel); got.status != http.StatusUnauthorized {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 }
 
-func TestASessionThatEndsUnheardEndsWhatItsTokenAsksFor(t *testing.T) {
+func TestASessionThatEndsUnnoticedEndsTheRequestsOfItsToken(t *testing.T) {
 	t.Parallel()
-	h := build(t)
-	ada := h.person("Ada")
-	channel := h.subscribe(ada, title)
-	must(t, h.client.Session.UpdateOneID(ada.session).SetEndedAt(time.Now().UTC()).Exec(h.system()))
-	l := h.listen(ada, channel)
+	s := startServer(t)
+	ada := s.person("Ada")
+	channel := s.subscribe(ada, title)
+	must(t, s.client.Session.UpdateOneID(ada.session).SetEndedAt(time.Now().UTC()).Exec(s.system()))
+	l := s.listen(ada, channel)
 	if u := l.update(); u.Raw != `{"more":false}` {
 		t.Errorf("got %s, want the end", u.Raw)
 	}
-	if row := h.row(channel); row.State != storedsubscription.StateClosed || row.Document != "" {
+	if row := s.row(channel); row.State != storedsubscription.StateClosed || row.Document != "" {
 		t.Errorf("its row: %v", row)
 	}
 }

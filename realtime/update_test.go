@@ -27,7 +27,7 @@ var protocolsOnTheWire = map[string][]sent{
 	},
 }
 
-// guessed is a client that asks where Lighthouse's do, without a header.
+// guessed is a client without a header that uses the path of Lighthouse's clients.
 const guessed = "guessed"
 
 func hintOf(protocol string) bridge.Protocol {
@@ -37,8 +37,7 @@ func hintOf(protocol string) bridge.Protocol {
 	return ""
 }
 
-// endOf is what a client of a protocol is sent at the end. thekonz's link reads data alone, and throws where there is
-// none.
+// endOf returns the end message of a protocol. The link of thekonz reads only data, and throws if there is none.
 func endOf(protocol string) string {
 	if protocol == guessed || protocol == "lighthouse-echo" {
 		return `{"more":false,"data":{"data":null,"errors":[{"message":"this subscription has ended","extensions":{"code":"SUBSCRIPTION_ENDED"}}]}}`
@@ -46,7 +45,7 @@ func endOf(protocol string) string {
 	return `{"more":false}`
 }
 
-// opened is what the client of a channel reads of what was sent to it.
+// opened returns the events of a channel as its client reads them, after decryption.
 func opened(t *testing.T, channel string, events []sent) (all []sent) {
 	t.Helper()
 	for _, e := range events {
@@ -55,7 +54,7 @@ func opened(t *testing.T, channel string, events []sent) (all []sent) {
 	return all
 }
 
-// same fails the test unless these are the events, in this order.
+// same fails the test unless got has the events of want, in this order.
 func same(t *testing.T, what string, got, want []sent) {
 	t.Helper()
 	if fmt.Sprint(got) != fmt.Sprint(want) {
@@ -67,7 +66,7 @@ func TestPoint18EachProtocolHasItsEventsAndItsEndComesInOneOfItsOwn(t *testing.T
 	t.Parallel()
 	for _, encrypted := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t, func(p *quietPlan) {
+			q := newQuietServer(t, func(p *quietOptions) {
 				if encrypted {
 					encrypting(p)
 				}
@@ -76,13 +75,13 @@ func TestPoint18EachProtocolHasItsEventsAndItsEndComesInOneOfItsOwn(t *testing.T
 			for protocol, want := range protocolsOnTheWire {
 				what := fmt.Sprintf("%s, encrypted: %t", protocol, encrypted)
 				request := q.ask(ada, bob, what)
-				a := q.post(ada, `subscription ($id: ID!) { knowledgeRequestChanged(id: $id) { status question } }`,
+				a := q.execute(ada, `subscription ($id: ID!) { knowledgeRequestChanged(id: $id) { status question } }`,
 					map[string]any{"id": request}, "X-Subscription-Protocol", strings.TrimPrefix(protocol, guessed))
 				q.join(ada, a.channel(), hintOf(protocol))
-				q.taken()
+				q.newCalls()
 				q.respond(bob, request, "APPROVED")
-				calls := q.taken()
-				events := opened(t, a.channel(), mail(calls, a.channel()))
+				calls := q.newCalls()
+				events := opened(t, a.channel(), sentTo(calls, a.channel()))
 
 				row, err := q.client.Event.Query().Order(newest).First(q.system())
 				must(t, err)
@@ -96,7 +95,7 @@ func TestPoint18EachProtocolHasItsEventsAndItsEndComesInOneOfItsOwn(t *testing.T
 					all = append(all, sent{Name: e.Name, Data: endOf(protocol)})
 				}
 				same(t, what, events, all)
-				if len(calls) != len(all) { // what comes later is sent later: Pusher does not promise the order inside a call
+				if len(calls) != len(all) { // later events need a later call, because Pusher does not promise an order within one call
 					t.Errorf("%s: %d calls for %d events", what, len(calls), len(all))
 				}
 			}
@@ -104,7 +103,7 @@ func TestPoint18EachProtocolHasItsEventsAndItsEndComesInOneOfItsOwn(t *testing.T
 	}
 }
 
-// decompress is what graphql-ruby-client's guide recommends.
+// decompress does what the guide of graphql-ruby-client recommends.
 func decompress(t *testing.T, compressed string) string {
 	t.Helper()
 	packed, err := base64.StdEncoding.DecodeString(compressed)
@@ -119,7 +118,7 @@ func decompress(t *testing.T, compressed string) string {
 func TestPoint17CompressionIsForThoseWhoAskAndOnlyWhereItHelps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
 		const document = `subscription { knowledgePublished { title content } }`
 		compressed := make(map[string]string) // by protocol
@@ -127,23 +126,23 @@ func TestPoint17CompressionIsForThoseWhoAskAndOnlyWhereItHelps(t *testing.T) {
 			compressed[protocol] = q.subscribe(ada, document, "X-Subscription-Protocol", strings.TrimPrefix(protocol, guessed), "X-Subscription-Compress", "gzip")
 			q.join(ada, compressed[protocol], hintOf(protocol))
 		}
-		plain := q.attend(ada, document)
-		q.taken()
+		plain := q.subscribeAndJoin(ada, document)
+		q.newCalls()
 		shortest := len(`{"data":{"knowledgePublished":{"title":"t","content":""}},"extensions":{"subscription":{"seq":25769803777,"ts":"2000-01-01T00:00:00.000Z"}}}`)
 		for name, test := range map[string]struct {
 			content string
 			packed  bool
 		}{
-			"below the threshold":       {strings.Repeat("a", 2048-shortest-1), false},
-			"at the threshold":          {strings.Repeat("a", 2048-shortest), true},
-			"large":                     {strings.Repeat("ä", 2500), true},
-			"noise":                     {noise(4000), false},
-			"too large but for packing": {strings.Repeat("<&>\"", 3000), true},
+			"below the threshold":         {strings.Repeat("a", 2048-shortest-1), false},
+			"at the threshold":            {strings.Repeat("a", 2048-shortest), true},
+			"large":                       {strings.Repeat("ä", 2500), true},
+			"noise":                       {noise(4000), false},
+			"too large unless compressed": {strings.Repeat("<&>\"", 3000), true},
 		} {
 			q.publish(ada, "t", test.content)
-			calls := q.taken()
+			calls := q.newCalls()
 			for protocol, channel := range compressed {
-				for _, e := range mail(calls, channel) {
+				for _, e := range sentTo(calls, channel) {
 					var u struct {
 						Compressed string `json:"compressed_result"`
 						More       bool
@@ -168,39 +167,39 @@ func TestPoint17CompressionIsForThoseWhoAskAndOnlyWhereItHelps(t *testing.T) {
 					}
 				}
 			}
-			if events := mail(calls, plain); len(events) != 1 || strings.Contains(events[0].Data, "compressed_result") {
-				t.Errorf("%s to who did not ask: got %.200v", name, events)
+			if events := sentTo(calls, plain); len(events) != 1 || strings.Contains(events[0].Data, "compressed_result") {
+				t.Errorf("%s to a client that did not request it: got %.200v", name, events)
 			}
 		}
 	})
 }
 
-// noise is text that no compression makes shorter in base64.
+// noise returns text that compression followed by base64 does not make shorter.
 func noise(n int) string {
 	var text strings.Builder
 	seed := uint64(42)
 	for text.Len() < n {
 		seed = seed*6364136223846793005 + 1442695040888963407
-		text.WriteRune(rune(0x4e00 + seed>>40%20000)) // three bytes of UTF-8 for more than fourteen bits
+		text.WriteRune(rune(0x4e00 + seed>>40%20000)) // three bytes of UTF-8 with more than fourteen random bits
 	}
 	return text.String()
 }
 
-// In a bubble of synctest the clock and the ids begin anew, so that the same change has results of the same size.
+// In each bubble of synctest the clock and the ids begin anew, so the same change has a result of the same size.
 func TestPoint16ResultsThatAreTooLargeMeetThePolicy(t *testing.T) {
 	t.Parallel()
 	const document = `subscription { knowledgePublished { title content } }`
 	for protocol, want := range protocolsOnTheWire {
-		if protocol == guessed { // it does without data before a result is too large
+		if protocol == guessed { // it omits data before a result is too large
 			continue
 		}
 		for _, form := range []string{"plain", "compressed", "encrypted", "compressed and encrypted"} {
 			t.Run(protocol+" "+form, func(t *testing.T) {
 				t.Parallel()
-				// publish returns what one change sends, where limit bytes fit.
+				// publish returns the events of one change, with a limit in bytes.
 				publish := func(limit int, policy bridge.Oversize) (channel string, events, read []sent, row string) {
 					synctest.Test(t, func(t *testing.T) {
-						q := newQuiet(t, func(p *quietPlan) {
+						q := newQuietServer(t, func(p *quietOptions) {
 							p.subscriptions.PayloadLimit, p.subscriptions.Oversize = limit, policy
 							if strings.Contains(form, "encrypted") {
 								encrypting(p)
@@ -213,12 +212,12 @@ func TestPoint16ResultsThatAreTooLargeMeetThePolicy(t *testing.T) {
 						}
 						channel = q.subscribe(ada, document, "X-Subscription-Protocol", protocol, "X-Subscription-Compress", compress)
 						q.join(ada, channel, "")
-						q.taken()
+						q.newCalls()
 						q.publish(ada, "t", strings.Repeat("Most of it can be packed. ", 100)+noise(2400))
-						events = mail(q.taken(), channel)
+						events = sentTo(q.newCalls(), channel)
 						read = opened(t, channel, events)
-						q.publish(ada, "t", "short") // and it goes on, unless it was ended
-						read = append(read, opened(t, channel, mail(q.taken(), channel))...)
+						q.publish(ada, "t", "short") // the subscription goes on, unless the policy ends it
+						read = append(read, opened(t, channel, sentTo(q.newCalls(), channel))...)
 						row = describe(q.row(channel))
 					})
 					return channel, events, read, row
@@ -226,7 +225,7 @@ func TestPoint16ResultsThatAreTooLargeMeetThePolicy(t *testing.T) {
 				_, events, _, _ := publish(100_000, bridge.OversizeError)
 				size := 0
 				for _, e := range events {
-					size = max(size, len(e.Data)) // as pusher-http-go has made it
+					size = max(size, len(e.Data)) // after encryption by pusher-http-go
 				}
 				if size < 2048 || protocol != "graphql-ruby" && size < 5000 {
 					t.Fatalf("the probe has %d bytes", size)
@@ -245,7 +244,7 @@ func TestPoint16ResultsThatAreTooLargeMeetThePolicy(t *testing.T) {
 	}
 }
 
-// describe is what is known of a subscription.
+// describe returns the state and the last error of a subscription as text.
 func describe(row *ent.StoredSubscription) string {
 	text := row.State.String()
 	for _, words := range []*string{row.LastError, row.ClosedReason} {
@@ -256,8 +255,8 @@ func describe(row *ent.StoredSubscription) string {
 	return text
 }
 
-// checkOversized looks at what the client of a channel reads of a result of size bytes, one more than fit, and of a
-// small one.
+// checkOversized checks the events of a channel for two results. One has size bytes, which is one more than the limit.
+// The other one is small.
 func checkOversized(t *testing.T, policy bridge.Oversize, channel string, want []sent, size int, read []sent, row string) {
 	t.Helper()
 	n := len(want)
@@ -311,9 +310,9 @@ func checkOversized(t *testing.T, policy bridge.Oversize, channel string, want [
 				t.Errorf("%s above the limit: got %v", policy, e)
 				continue
 			}
-			told, place := u.Result.Errors[0].Extensions, u.Result.Extensions.Subscription
-			if told.Code != "SUBSCRIPTION_PAYLOAD_TOO_LARGE" || told.Size != size || told.Limit != size-1 || told.Seq == 0 ||
-				told.Seq != place.Seq || told.Fetch != resultURL(channel, told.Seq) || !strings.HasPrefix(place.TS, "2000-01-01T00:00:0") {
+			extensions, place := u.Result.Errors[0].Extensions, u.Result.Extensions.Subscription
+			if extensions.Code != "SUBSCRIPTION_PAYLOAD_TOO_LARGE" || extensions.Size != size || extensions.Limit != size-1 || extensions.Seq == 0 ||
+				extensions.Seq != place.Seq || extensions.Fetch != resultURL(channel, extensions.Seq) || !strings.HasPrefix(place.TS, "2000-01-01T00:00:0") {
 				t.Errorf("%s above the limit: got %v", policy, e)
 			}
 		}
@@ -325,25 +324,25 @@ func checkOversized(t *testing.T, policy bridge.Oversize, channel string, want [
 	}
 }
 
-// resultURL is where a result can be read, as its client is to take it.
+// resultURL returns the URL of a result, in the form that its client gets.
 func resultURL(channel string, seq int) string {
 	return fmt.Sprintf("/graphql/subscriptions/result?channel=%s&seq=%d", channel, seq)
 }
 
-func TestAClientOfLighthousesThatSaysNothingIsSentDataOnlyWhereBothFit(t *testing.T) {
+func TestALighthouseClientWithoutAHeaderIsSentDataOnlyIfBothFormsFit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
 		channel := q.subscribe(ada, `subscription { knowledgePublished { title content } }`)
 		q.join(ada, channel, bridge.ProtocolLighthouseGuessed)
-		q.taken()
+		q.newCalls()
 		for _, test := range []struct {
 			bytes int
 			keys  string
 		}{{1_000, "more result data"}, {4_800, "more result data"}, {5_300, "more result"}, {9_000, "more result"}} {
 			q.publish(ada, "t", strings.Repeat("a", test.bytes))
-			events := mail(q.taken(), channel)
+			events := sentTo(q.newCalls(), channel)
 			if len(events) != 1 {
 				t.Fatalf("%d bytes: got %.300v", test.bytes, events)
 			}
@@ -365,7 +364,7 @@ func TestAClientOfLighthousesThatSaysNothingIsSentDataOnlyWhereBothFit(t *testin
 func TestTheProtocolIsLearntFromWhereTheClientAsks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t)
+		q := newQuietServer(t)
 		ada := q.person("Ada")
 		for hint, names := range map[bridge.Protocol]string{
 			bridge.ProtocolGraphqlRuby:       "update ",
@@ -373,10 +372,10 @@ func TestTheProtocolIsLearntFromWhereTheClientAsks(t *testing.T) {
 		} {
 			channel := q.subscribe(ada, `subscription { knowledgePublished { title } }`)
 			q.join(ada, channel, hint)
-			q.taken()
+			q.newCalls()
 			q.publish(ada, "compilers", "")
 			got := ""
-			for _, e := range mail(q.taken(), channel) {
+			for _, e := range sentTo(q.newCalls(), channel) {
 				got += e.Name + " "
 			}
 			if got != names {

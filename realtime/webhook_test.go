@@ -16,8 +16,8 @@ import (
 	"lorebridge/realtime"
 )
 
-// hookBody is the body of a webhook. events are pairs of a name and a channel.
-func hookBody(t testing.TB, at time.Time, events ...string) []byte {
+// webhookBody returns the body of a webhook. events are pairs of a name and a channel.
+func webhookBody(t testing.TB, at time.Time, events ...string) []byte {
 	t.Helper()
 	list := []map[string]string{}
 	for i := 0; i < len(events); i += 2 {
@@ -28,17 +28,17 @@ func hookBody(t testing.TB, at time.Time, events ...string) []byte {
 	return body
 }
 
-// hook tells of webhooks, in good order.
-func (q *quiet) hook(at time.Time, events ...string) {
+// webhook delivers a signed webhook, and fails the test unless it is accepted.
+func (q *quietServer) webhook(at time.Time, events ...string) {
 	q.t.Helper()
-	body := hookBody(q.t, at, events...)
-	if got := q.deliverHook(http.MethodPost, body, key, signature(secret, body)); got.Code != http.StatusOK || got.Body.String() != `{"message":"okay"}` {
+	body := webhookBody(q.t, at, events...)
+	if got := q.deliverWebhook(http.MethodPost, body, key, signature(secret, body)); got.Code != http.StatusOK || got.Body.String() != `{"message":"okay"}` {
 		q.t.Errorf("got %d %s", got.Code, got.Body)
 	}
 	synctest.Wait()
 }
 
-func (q *quiet) deliverHook(method string, body []byte, key, signature string) *httptest.ResponseRecorder {
+func (q *quietServer) deliverWebhook(method string, body []byte, key, signature string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(q.t.Context(), method, "/pusher/webhooks", strings.NewReader(string(body)))
 	r.Header.Set("X-Pusher-Key", key)
 	r.Header.Set("X-Pusher-Signature", signature)
@@ -50,59 +50,59 @@ func (q *quiet) deliverHook(method string, body []byte, key, signature string) *
 func TestPoint11ALateVacatedIsIgnored(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		hooks func(q *quiet, channel string, joined time.Time)
+		hooks func(q *quietServer, channel string, joined time.Time)
 		live  bool
 	}{
-		"from before it joined": {func(q *quiet, channel string, joined time.Time) {
-			q.hook(joined.Add(-time.Second), "channel_vacated", channel)
+		"from before it joined": {func(q *quietServer, channel string, joined time.Time) {
+			q.webhook(joined.Add(-time.Second), "channel_vacated", channel)
 		}, true},
-		"from after it joined": {func(q *quiet, channel string, joined time.Time) {
-			q.hook(joined.Add(time.Second), "channel_vacated", channel)
+		"from after it joined": {func(q *quietServer, channel string, joined time.Time) {
+			q.webhook(joined.Add(time.Second), "channel_vacated", channel)
 		}, false},
-		"twice": {func(q *quiet, channel string, joined time.Time) {
-			q.hook(joined.Add(time.Second), "channel_vacated", channel)
-			q.hook(joined.Add(time.Second), "channel_vacated", channel)
+		"twice": {func(q *quietServer, channel string, joined time.Time) {
+			q.webhook(joined.Add(time.Second), "channel_vacated", channel)
+			q.webhook(joined.Add(time.Second), "channel_vacated", channel)
 		}, false},
-		"and the client is back": {func(q *quiet, channel string, joined time.Time) {
-			q.hook(joined.Add(time.Second), "channel_vacated", channel)
-			q.hook(joined.Add(2*time.Second), "channel_occupied", channel)
-			q.hook(joined.Add(time.Second), "channel_vacated", channel)
+		"and the client is back": {func(q *quietServer, channel string, joined time.Time) {
+			q.webhook(joined.Add(time.Second), "channel_vacated", channel)
+			q.webhook(joined.Add(2*time.Second), "channel_occupied", channel)
+			q.webhook(joined.Add(time.Second), "channel_vacated", channel)
 		}, true},
-		"after it came back with another connection": {func(q *quiet, channel string, joined time.Time) {
-			q.hook(joined.Add(time.Second), "channel_vacated", channel)
+		"after it came back with another connection": {func(q *quietServer, channel string, joined time.Time) {
+			q.webhook(joined.Add(time.Second), "channel_vacated", channel)
 			q.wait(10 * time.Second)
 			q.may(q.person("Nobody"), channel)
-			q.hook(joined.Add(11*time.Second), "channel_occupied", channel)
-			q.hook(joined.Add(time.Second), "channel_vacated", channel)
+			q.webhook(joined.Add(11*time.Second), "channel_occupied", channel)
+			q.webhook(joined.Add(time.Second), "channel_vacated", channel)
 		}, true},
-		"behind an occupied that is older": {func(q *quiet, channel string, joined time.Time) {
-			q.hook(joined.Add(2*time.Second), "channel_vacated", channel)
-			q.hook(joined.Add(time.Second), "channel_occupied", channel)
+		"behind an occupied that is older": {func(q *quietServer, channel string, joined time.Time) {
+			q.webhook(joined.Add(2*time.Second), "channel_vacated", channel)
+			q.webhook(joined.Add(time.Second), "channel_occupied", channel)
 		}, false},
-		"both in one body": {func(q *quiet, channel string, joined time.Time) {
-			q.hook(joined.Add(time.Second), "channel_vacated", channel, "channel_occupied", channel)
+		"both in one body": {func(q *quietServer, channel string, joined time.Time) {
+			q.webhook(joined.Add(time.Second), "channel_vacated", channel, "channel_occupied", channel)
 		}, true},
-		"of others": {func(q *quiet, channel string, joined time.Time) {
-			q.hook(joined.Add(time.Second), "channel_vacated", "private-user-1", "channel_vacated", "private-gql-nobody",
+		"of others": {func(q *quietServer, channel string, joined time.Time) {
+			q.webhook(joined.Add(time.Second), "channel_vacated", "private-user-1", "channel_vacated", "private-gql-nobody",
 				"cache_miss", channel, "member_removed", channel)
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				q := newQuiet(t, elsewhere)
+				q := newQuietServer(t, elsewhere)
 				ada := q.person("Ada")
 				joined := time.Now()
-				channel := q.attend(ada, title)
+				channel := q.subscribeAndJoin(ada, title)
 				q.wait(5 * time.Second)
 				test.hooks(q, channel, joined)
 				q.wait(time.Second)
 				q.publish(ada, "compilers", "")
 				if !test.live {
-					q.gets(channel)
+					q.receives(channel)
 					q.open(channel, storedsubscription.StateVacated)
 					return
 				}
-				q.gets(channel, "compilers")
+				q.receives(channel, "compilers")
 				q.open(channel, storedsubscription.StateLive)
 			})
 		})
@@ -112,52 +112,53 @@ func TestPoint11ALateVacatedIsIgnored(t *testing.T) {
 func TestAVacatedOfTheFormerConnectionDoesNotStopTheNewOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(time.Minute)
 		if !q.may(ada, channel) {
-			t.Fatal("refused")
+			t.Fatal("the authorization is rejected")
 		}
-		q.hook(time.Now().Add(time.Millisecond), "channel_vacated", channel)
-		q.wait(6 * time.Second) // it has joined, and is found when it is asked for
+		q.webhook(time.Now().Add(time.Millisecond), "channel_vacated", channel)
+		q.wait(6 * time.Second) // it has joined, and a poll finds it
 		q.publish(ada, "compilers", "")
-		q.gets(channel, "compilers")
+		q.receives(channel, "compilers")
 	})
 }
 
-// A webhook does not say since when the client was gone: it may have had all of the last two minutes, or nothing.
-func TestWhoeverLeftByAWebhookIsToldTheLastTwoMinutesAgainAndOfNoGap(t *testing.T) {
+// A webhook does not contain the time at which the client was lost. So it is unknown whether the client received the
+// events of the last two minutes.
+func TestAClientThatLeftByAWebhookIsSentTheLastTwoMinutesAndNoGap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.publish(ada, "compilers", "")
 		q.wait(30 * time.Second)
 		q.publish(ada, "parsers", "")
 		q.wait(110 * time.Second)
 		q.away(channel)
-		q.hook(time.Now(), "channel_vacated", channel)
+		q.webhook(time.Now(), "channel_vacated", channel)
 		q.publish(ada, "linkers", "")
 		q.wait(50 * time.Second)
-		q.gets(channel, "compilers", "parsers")
+		q.receives(channel, "compilers", "parsers")
 		q.join(ada, channel, "")
 		q.wait(time.Second)
-		q.gets(channel, "parsers", "linkers")
+		q.receives(channel, "parsers", "linkers")
 	})
 }
 
 func TestPoint12AWebhookThatIsNotPushersChangesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(5 * time.Second)
-		body := hookBody(t, time.Now(), "channel_vacated", channel)
-		old := hookBody(t, time.Now().Add(-11*time.Minute), "channel_vacated", channel)
-		large := hookBody(t, time.Now(), "channel_vacated", strings.Repeat("x", 256<<10))
+		body := webhookBody(t, time.Now(), "channel_vacated", channel)
+		old := webhookBody(t, time.Now().Add(-11*time.Minute), "channel_vacated", channel)
+		large := webhookBody(t, time.Now(), "channel_vacated", strings.Repeat("x", 256<<10))
 		for name, test := range map[string]struct {
 			method         string
 			body           []byte
@@ -179,29 +180,31 @@ func TestPoint12AWebhookThatIsNotPushersChangesNothing(t *testing.T) {
 			"too large":                      {"POST", large, key, signature(secret, large), 413},
 			"with GET":                       {"GET", body, key, signature(secret, body), 405},
 		} {
-			if got := q.deliverHook(test.method, test.body, test.key, test.signature); got.Code != test.status {
+			if got := q.deliverWebhook(test.method, test.body, test.key, test.signature); got.Code != test.status {
 				t.Errorf("%s: got %d %s, want %d", name, got.Code, got.Body, test.status)
 			}
 		}
 		q.publish(ada, "compilers", "")
-		q.gets(channel, "compilers")
+		q.receives(channel, "compilers")
 	})
 }
 
 func TestPoint13KeysCanBeExchanged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere, func(p *quietPlan) { p.subscriptions.WebhookTokens = []string{"oldkey:old:secret", " older:0123abcd "} })
-		channel := q.attend(q.person("Ada"), title)
+		q := newQuietServer(t, elsewhere, func(p *quietOptions) {
+			p.subscriptions.WebhookTokens = []string{"oldkey:old:secret", " older:0123abcd "}
+		})
+		channel := q.subscribeAndJoin(q.person("Ada"), title)
 		q.wait(5 * time.Second)
-		body := hookBody(t, time.Now(), "channel_vacated", channel)
+		body := webhookBody(t, time.Now(), "channel_vacated", channel)
 		for _, wrong := range [][2]string{{"oldkey", secret}, {key, "old:secret"}, {"older", "old:secret"}} {
-			if got := q.deliverHook(http.MethodPost, body, wrong[0], signature(wrong[1], body)); got.Code != http.StatusUnauthorized {
+			if got := q.deliverWebhook(http.MethodPost, body, wrong[0], signature(wrong[1], body)); got.Code != http.StatusUnauthorized {
 				t.Errorf("%v: got %d", wrong, got.Code)
 			}
 		}
 		for _, right := range [][2]string{{"oldkey", "old:secret"}, {"older", "0123abcd"}, {key, secret}} {
-			if got := q.deliverHook(http.MethodPost, body, right[0], signature(right[1], body)); got.Code != http.StatusOK {
+			if got := q.deliverWebhook(http.MethodPost, body, right[0], signature(right[1], body)); got.Code != http.StatusOK {
 				t.Errorf("%v: got %d", right, got.Code)
 			}
 		}
@@ -225,51 +228,51 @@ func TestPoint13TokensThatAreNoPairsAreNamed(t *testing.T) {
 func TestPoint14AWebhookAboutAnEncryptedChannelCounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere, encrypting)
-		channel := q.attend(q.person("Ada"), title)
+		q := newQuietServer(t, elsewhere, encrypting)
+		channel := q.subscribeAndJoin(q.person("Ada"), title)
 		if !strings.HasPrefix(channel, "private-encrypted-gql-") {
 			t.Fatal(channel)
 		}
 		q.wait(5 * time.Second)
-		q.hook(time.Now(), "channel_vacated", channel)
+		q.webhook(time.Now(), "channel_vacated", channel)
 		q.open(channel, storedsubscription.StateVacated)
-		q.hook(time.Now(), "channel_occupied", channel)
+		q.webhook(time.Now(), "channel_occupied", channel)
 		q.open(channel, storedsubscription.StateLive)
 	})
 }
 
-func TestPushersOwnWebhooksSayWhoComesAndGoes(t *testing.T) {
+func TestPushersOwnWebhooksReportWhoJoinsAndLeaves(t *testing.T) {
 	t.Parallel()
-	h := build(t, houses["elsewhere, with webhooks"])
-	ada, grace := h.person("Ada"), h.person("Grace")
-	channel := h.subscribe(ada, title)
-	l := h.listen(ada, channel)
-	h.publish(grace, "compilers")
-	l.tells("compilers")
+	s := startServer(t, pusherSetups["elsewhere, with webhooks"])
+	ada, grace := s.person("Ada"), s.person("Grace")
+	channel := s.subscribe(ada, title)
+	l := s.listen(ada, channel)
+	s.publish(grace, "compilers")
+	l.receives("compilers")
 	l.leave()
-	eventually(t, "the webhook", func() bool { return h.row(channel).State == storedsubscription.StateVacated })
-	h.publish(grace, "parsers")
-	h.join(ada, l)
-	h.publish(grace, "linkers")
-	l.tells("compilers", "parsers", "linkers") // since when it was gone was not said
+	eventually(t, "the webhook", func() bool { return s.row(channel).State == storedsubscription.StateVacated })
+	s.publish(grace, "parsers")
+	s.join(ada, l)
+	s.publish(grace, "linkers")
+	l.receives("compilers", "parsers", "linkers") // repeated, because the webhook has no time of the loss
 }
 
 func TestPoint29WithoutWebhooksAChannelThatIsNotFoundTwiceIsTakenForLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		ada := q.person("Ada")
-		stays, leaves, blinks := q.attend(ada, title), q.attend(ada, title), q.attend(ada, title)
+		stays, leaves, blinks := q.subscribeAndJoin(ada, title), q.subscribeAndJoin(ada, title), q.subscribeAndJoin(ada, title)
 		q.wait(30 * time.Second)
 		q.away(leaves)
 		q.away(blinks)
-		q.wait(time.Minute) // one sweep
+		q.wait(time.Minute) // the time of one sweep
 		q.open(leaves, storedsubscription.StateLive)
 		q.back(blinks)
 		q.wait(time.Minute)
 		q.open(leaves, storedsubscription.StateVacated)
 		q.away(blinks)
-		q.wait(time.Minute) // not found again, but not twice in a row
+		q.wait(time.Minute) // not found for the second time, but not twice in succession
 		q.back(blinks)
 		q.wait(3 * time.Hour)
 		q.open(stays, storedsubscription.StateLive)
@@ -278,18 +281,18 @@ func TestPoint29WithoutWebhooksAChannelThatIsNotFoundTwiceIsTakenForLeft(t *test
 	})
 }
 
-func TestPoint29TheSweepMendsWhatAWebhookDidNotSay(t *testing.T) {
+func TestPoint29TheSweepFindsWhatNoWebhookReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere, func(p *quietPlan) { p.subscriptions.Sweep = 20 * time.Second })
+		q := newQuietServer(t, elsewhere, func(p *quietOptions) { p.subscriptions.Sweep = 20 * time.Second })
 		ada := q.person("Ada")
-		channel := q.attend(ada, title)
+		channel := q.subscribeAndJoin(ada, title)
 		q.wait(5 * time.Second)
-		q.hook(time.Now(), "channel_vacated", channel) // and that it is occupied again is not told
+		q.webhook(time.Now(), "channel_vacated", channel) // and no webhook reports that it is occupied
 		q.publish(ada, "compilers", "")
-		q.gets(channel)
+		q.receives(channel)
 		q.wait(30 * time.Second)
-		q.gets(channel, "compilers")
+		q.receives(channel, "compilers")
 		q.open(channel, storedsubscription.StateLive)
 	})
 }
@@ -297,11 +300,11 @@ func TestPoint29TheSweepMendsWhatAWebhookDidNotSay(t *testing.T) {
 func TestPoint29TheSweepReadsLongLists(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		for i := range 5000 {
 			q.joined[fmt.Sprintf("private-gql-%026d", i)] = struct{}{}
 		}
-		channel := q.attend(q.person("Ada"), title)
+		channel := q.subscribeAndJoin(q.person("Ada"), title)
 		q.wait(10 * time.Minute)
 		q.open(channel, storedsubscription.StateLive)
 		q.away(channel)
@@ -310,10 +313,10 @@ func TestPoint29TheSweepReadsLongLists(t *testing.T) {
 	})
 }
 
-func TestPoint29WhoeverCannotBeAskedForCountsAsJoined(t *testing.T) {
+func TestPoint29AChannelThatCannotBePolledCountsAsJoined(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newQuiet(t, elsewhere)
+		q := newQuietServer(t, elsewhere)
 		q.gate.on(func(r *http.Request, _ []sent) (int, error) {
 			if r.Method == http.MethodGet {
 				return http.StatusNotFound, nil
@@ -325,16 +328,16 @@ func TestPoint29WhoeverCannotBeAskedForCountsAsJoined(t *testing.T) {
 		q.may(ada, channel)
 		q.publish(ada, "compilers", "")
 		q.wait(4 * time.Second)
-		q.gets(channel)
+		q.receives(channel)
 		q.wait(10 * time.Second)
-		if got := q.got(channel); !slices.Equal(got, []string{"compilers"}) {
+		if got := q.received(channel); !slices.Equal(got, []string{"compilers"}) {
 			t.Errorf("got %v", got)
 		}
 	})
 }
 
-// Their clock may differ from ours: within ten minutes what they say counts, and nothing that comes later counts as
-// older because of it.
+// Pusher's clock may differ from ours. Within ten minutes the times in webhooks count, and a later webhook never counts
+// as older because of the difference.
 func TestAWebhooksTimeIsBelievedOverTheWholeRange(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -354,21 +357,21 @@ func TestAWebhooksTimeIsBelievedOverTheWholeRange(t *testing.T) {
 		{100 * 365 * 24 * time.Hour, 400},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			q := newQuiet(t, elsewhere)
+			q := newQuietServer(t, elsewhere)
 			ada := q.person("Ada")
-			channel := q.attend(ada, title)
+			channel := q.subscribeAndJoin(ada, title)
 			q.wait(10 * time.Second)
-			body := hookBody(t, time.Now().Add(test.ahead), "channel_occupied", channel)
-			if got := q.deliverHook(http.MethodPost, body, key, signature(secret, body)); got.Code != test.status {
+			body := webhookBody(t, time.Now().Add(test.ahead), "channel_occupied", channel)
+			if got := q.deliverWebhook(http.MethodPost, body, key, signature(secret, body)); got.Code != test.status {
 				t.Errorf("%v ahead is answered %d %s, want %d", test.ahead, got.Code, got.Body, test.status)
 			}
 			q.wait(time.Second)
-			q.hook(time.Now(), "channel_vacated", channel)
+			q.webhook(time.Now(), "channel_vacated", channel)
 			q.open(channel, storedsubscription.StateVacated)
 			q.wait(time.Second)
-			q.hook(time.Now(), "channel_occupied", channel)
+			q.webhook(time.Now(), "channel_occupied", channel)
 			q.publish(ada, "compilers", "")
-			if got := q.got(channel); len(got) == 0 || got[len(got)-1] != "compilers" {
+			if got := q.received(channel); len(got) == 0 || got[len(got)-1] != "compilers" {
 				t.Errorf("%v ahead: got %v", test.ahead, got)
 			}
 		})

@@ -35,11 +35,11 @@ import (
 	"lorebridge/realtime"
 )
 
-// quiet is a house without a network: requests are function calls, and whoever joins a channel is said to. In a
-// bubble of synctest it is known when nothing is left to do, and hours pass at once.
-type quiet struct {
+// quietServer is a server without a network: requests are function calls, and the test reports which clients join a
+// channel. In a bubble of synctest it is known when all goroutines wait, and hours pass at once.
+type quietServer struct {
 	t             testing.TB
-	plan          quietPlan
+	options       quietOptions
 	gate          *gate
 	path          string
 	client        *ent.Client
@@ -48,7 +48,7 @@ type quiet struct {
 	sessions      realtime.Sessions
 	subscriptions *realtime.Subscriptions
 	api           *graph.Handler
-	stop          func() // in good order; start begins again on the same database
+	stop          func() // with a shutdown; start begins another run on the same database
 
 	begun int // sessions
 
@@ -56,27 +56,27 @@ type quiet struct {
 	joined map[string]struct{} // channels
 }
 
-// quietPlan is what a test changes of a quiet house before it is built.
-type quietPlan struct {
+// quietOptions are the settings of a quietServer that a test changes before it starts.
+type quietOptions struct {
 	pusher        realtime.Config
 	subscriptions realtime.SubscriptionsConfig
-	// executor stands before the one that runs stored operations; nil: nothing does.
+	// executor wraps the executor of stored operations; nil: it is not wrapped.
 	executor func(graphql.GraphExecutor) graphql.GraphExecutor
-	log      slog.Handler  // nil: nowhere
-	direct   bool          // calls of Pusher's HTTP API are not looked at
+	log      slog.Handler  // nil: all records are discarded
+	direct   bool          // calls of Pusher's HTTP API do not go through the gate
 	sessions time.Duration // how long they last; 0: a day
 }
 
-// elsewhere has Pusher reached as over a network.
-func elsewhere(p *quietPlan) { p.pusher.Host, p.pusher.Scheme = "pusher.test", "http" }
+// elsewhere configures a remote Pusher.
+func elsewhere(p *quietOptions) { p.pusher.Host, p.pusher.Scheme = "pusher.test", "http" }
 
 // encrypting turns encryption on.
-func encrypting(p *quietPlan) { p.pusher.MasterKey = masterKey }
+func encrypting(p *quietOptions) { p.pusher.MasterKey = masterKey }
 
-// newQuiet starts a quiet house that ends with the test.
-func newQuiet(t testing.TB, change ...func(*quietPlan)) *quiet {
+// newQuietServer starts a quietServer that stops at the end of the test.
+func newQuietServer(t testing.TB, change ...func(*quietOptions)) *quietServer {
 	t.Helper()
-	q := &quiet{t: t, gate: &gate{}, joined: make(map[string]struct{}), path: filepath.Join(t.TempDir(), "lorebridge.db"), plan: quietPlan{
+	q := &quietServer{t: t, gate: &gate{}, joined: make(map[string]struct{}), path: filepath.Join(t.TempDir(), "lorebridge.db"), options: quietOptions{
 		pusher: ourPusher(),
 		subscriptions: realtime.SubscriptionsConfig{
 			PerPerson: 100_000, Grace: time.Minute, Lifetime: 24 * time.Hour, Sweep: time.Minute,
@@ -84,28 +84,28 @@ func newQuiet(t testing.TB, change ...func(*quietPlan)) *quiet {
 		},
 	}}
 	for _, change := range change {
-		change(&q.plan)
+		change(&q.options)
 	}
 	q.start()
 	t.Cleanup(func() { q.stop() })
 	return q
 }
 
-// start joins the rooms and runs those that need no network.
-func (q *quiet) start() {
+// start begins a run of all loops that need no network.
+func (q *quietServer) start() {
 	q.t.Helper()
-	handler := q.plan.log
+	handler := q.options.log
 	if handler == nil {
 		handler = slog.DiscardHandler
 	}
 	log := slog.New(handler)
-	c := config(q.path, q.plan.pusher, q.plan.subscriptions)
+	c := config(q.path, q.options.pusher, q.options.subscriptions)
 	c.Graph = graph.Settings{RequestsPerMinute: 10_000_000}
 	client, health, err := database.OpenWatched(q.t.Context(), c.Database, log)
 	must(q.t, err)
 	q.client = client
 	a, err := app.New(q.t.Context(), c, app.Deps{Client: client, Health: health, Logger: log, Seams: app.Seams{
-		Drain: 100 * time.Millisecond, Transport: q.carry, Executor: q.plan.executor,
+		Drain: 100 * time.Millisecond, Transport: q.carry, Executor: q.options.executor,
 		Realtime: func(context.Context, int) (*graph.Realtime, error) { return nil, nil },
 	}})
 	must(q.t, err)
@@ -122,17 +122,17 @@ func (q *quiet) start() {
 	}
 }
 
-// carry is how Pusher is called: its server, and what it says of channels, which nobody has really joined.
-func (q *quiet) carry(server http.RoundTripper) http.RoundTripper {
+// carry returns the transport to Pusher. The server has no sockets, so occupied answers questions about channels.
+func (q *quietServer) carry(server http.RoundTripper) http.RoundTripper {
 	if server == nil {
 		apart, err := pusherserver.New(pusherserver.Config{
 			Apps:              []pusherserver.App{{ID: appID, Key: key, Secret: secret}},
-			MaxEventDataBytes: max(pusherserver.DefaultMaxEventDataBytes, q.plan.subscriptions.PayloadLimit),
+			MaxEventDataBytes: max(pusherserver.DefaultMaxEventDataBytes, q.options.subscriptions.PayloadLimit),
 		})
 		must(q.t, err)
 		server = apart.RoundTripper()
 	}
-	if q.plan.direct {
+	if q.options.direct {
 		return server
 	}
 	q.gate.carry(carrier(func(r *http.Request) (*http.Response, error) {
@@ -144,8 +144,8 @@ func (q *quiet) carry(server http.RoundTripper) http.RoundTripper {
 	return q.gate
 }
 
-// run runs a part and returns what stops it and waits for its end.
-func (q *quiet) run(part interface{ Run(context.Context) error }) (stop func()) {
+// run starts a loop. The function that it returns stops the loop and waits for its end.
+func (q *quietServer) run(part interface{ Run(context.Context) error }) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- part.Run(ctx) }()
@@ -155,9 +155,9 @@ func (q *quiet) run(part interface{ Run(context.Context) error }) (stop func()) 
 	}
 }
 
-// occupied answers what channels there are, or whether there is the one that is asked for: those whose clients were
-// said to have joined.
-func (q *quiet) occupied(r *http.Request) (*http.Response, error) {
+// occupied answers with the list of occupied channels, or with the state of one. A channel is occupied if the test has
+// joined it.
+func (q *quietServer) occupied(r *http.Request) (*http.Response, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	answer := map[string]any{"channels": q.joined}
@@ -169,13 +169,13 @@ func (q *quiet) occupied(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, err
 }
 
-// viewer is who asks with the person's session.
+// viewer returns the viewer of the person's session.
 func (p person) viewer() auth.Viewer {
 	return auth.Viewer{UserID: p.id, SessionID: p.session, ExpiresAt: time.Now().Add(cmp.Or(p.lasts, 24*time.Hour))}
 }
 
 // person makes an account with a session.
-func (q *quiet) person(name string) person {
+func (q *quietServer) person(name string) person {
 	q.t.Helper()
 	account, err := q.client.User.Create().SetName(name).SetEmail(strings.ToLower(name) + "@example.com").SetPasswordHash("none").Save(q.system())
 	must(q.t, err)
@@ -183,7 +183,7 @@ func (q *quiet) person(name string) person {
 }
 
 // people makes n accounts.
-func (q *quiet) people(n int) []person {
+func (q *quietServer) people(n int) []person {
 	q.t.Helper()
 	all := make([]person, n)
 	for i := range all {
@@ -193,26 +193,26 @@ func (q *quiet) people(n int) []person {
 }
 
 // session begins another session of a person.
-func (q *quiet) session(p person) person {
+func (q *quietServer) session(p person) person {
 	q.t.Helper()
 	q.begun++
-	p.token, p.lasts = fmt.Sprintf("%032d", q.begun), q.plan.sessions
+	p.token, p.lasts = fmt.Sprintf("%032d", q.begun), q.options.sessions
 	row, err := q.client.Session.Create().SetUserID(p.id).SetTokenHash([]byte(p.token)).SetExpiresAt(p.viewer().ExpiresAt.UTC()).Save(q.system())
 	must(q.t, err)
 	p.session = row.ID
 	return p
 }
 
-// rows is how many subscriptions the database knows.
-func (q *quiet) rows() int {
+// rows returns how many subscriptions are in the database.
+func (q *quietServer) rows() int {
 	q.t.Helper()
 	n, err := q.client.StoredSubscription.Query().Count(q.system())
 	must(q.t, err)
 	return n
 }
 
-// system is a context that sees everything.
-func (q *quiet) system() context.Context { return auth.AsSystem(q.t.Context()) }
+// system returns a context that may read and write all rows.
+func (q *quietServer) system() context.Context { return auth.AsSystem(q.t.Context()) }
 
 // reply is the answer to an operation.
 type reply struct {
@@ -227,7 +227,7 @@ type reply struct {
 	Extensions map[string]any
 }
 
-// channel is what a subscription was given, or empty.
+// channel returns the channel of a new subscription. It is empty if the answer has none.
 func (r reply) channel() string { return r.header.Get("X-Subscription-ID") }
 
 // into reads the data of an answer without errors.
@@ -239,7 +239,7 @@ func (r reply) into(v any) {
 	must(r.t, json.Unmarshal(r.Data, v))
 }
 
-// code is that of the first error, with its field behind a colon if it names one.
+// code returns the code of the first error, followed by a colon and its field if the error names one.
 func (r reply) code() string {
 	if len(r.Errors) == 0 {
 		return ""
@@ -251,20 +251,20 @@ func (r reply) code() string {
 	return code
 }
 
-// post sends an operation; nobody asks it signed out. header holds pairs.
-func (q *quiet) post(p person, query string, variables map[string]any, header ...string) reply {
+// execute sends an operation. As nobody it is sent signed out. header has pairs of a name and a value.
+func (q *quietServer) execute(p person, query string, variables map[string]any, header ...string) reply {
 	q.t.Helper()
 	return q.send(p, map[string]any{"query": query, "variables": variables}, header...)
 }
 
-func (q *quiet) send(p person, request map[string]any, header ...string) reply {
+func (q *quietServer) send(p person, request map[string]any, header ...string) reply {
 	q.t.Helper()
 	body, err := json.Marshal(request)
 	must(q.t, err)
-	ctx, answered := context.WithCancel(q.t.Context()) // as net/http's requests end
+	ctx, answered := context.WithCancel(q.t.Context()) // ends with the request, as in net/http
 	defer answered()
 	switch {
-	case p.id == -1: // the neutral viewer, as which subscriptions run what all share
+	case p.id == -1: // the neutral viewer, with which shared selections are executed
 		ctx = auth.NewContext(ctx, auth.Viewer{})
 	case p.id != 0:
 		ctx = auth.NewContext(ctx, p.viewer())
@@ -282,26 +282,25 @@ func (q *quiet) send(p person, request map[string]any, header ...string) reply {
 }
 
 // subscribe registers a subscription and returns its channel.
-func (q *quiet) subscribe(p person, document string, header ...string) string {
+func (q *quietServer) subscribe(p person, document string, header ...string) string {
 	q.t.Helper()
-	a := q.post(p, document, nil, header...)
+	a := q.execute(p, document, nil, header...)
 	if a.channel() == "" || len(a.Errors) > 0 {
 		q.t.Fatalf("got %s, want a channel", a.body)
 	}
 	return a.channel()
 }
 
-// attend subscribes, and joins the channel with a client of graphql-ruby.
-func (q *quiet) attend(p person, document string) string {
+// subscribeAndJoin subscribes a person, and joins the channel as a client of graphql-ruby.
+func (q *quietServer) subscribeAndJoin(p person, document string) string {
 	q.t.Helper()
 	channel := q.subscribe(p, document)
 	q.join(p, channel, bridge.ProtocolGraphqlRuby)
 	return channel
 }
 
-// join has a client join: granted its channel, where graphql-ruby's clients ask unless hint says otherwise, and then
-// there.
-func (q *quiet) join(p person, channel string, hint bridge.Protocol) {
+// join authorizes a client, as one of graphql-ruby unless hint is another protocol, and joins the channel.
+func (q *quietServer) join(p person, channel string, hint bridge.Protocol) {
 	q.t.Helper()
 	must(q.t, q.subscriptions.Authorize(q.t.Context(), channel, p.known(), cmp.Or(hint, bridge.ProtocolGraphqlRuby)))
 	q.mu.Lock()
@@ -310,45 +309,45 @@ func (q *quiet) join(p person, channel string, hint bridge.Protocol) {
 	q.subscriptions.Changed(bridge.Change{Channel: channel, Joined: true, Listeners: 1, Heard: time.Now()})
 }
 
-// known is the person as bridge knows who is asking.
+// known returns the person's viewer in bridge's form.
 func (p person) known() bridge.Viewer {
 	v := p.viewer()
 	return bridge.Viewer{User: strconv.Itoa(v.UserID), Session: strconv.Itoa(v.SessionID), ExpiresAt: v.ExpiresAt}
 }
 
-// publish adds an item to a person's knowledge, of which everybody is told.
-func (q *quiet) publish(p person, title, content string) (id string) {
+// publish adds an item to a person's knowledge, which notifies everybody, and returns its id.
+func (q *quietServer) publish(p person, title, content string) (id string) {
 	q.t.Helper()
 	var data struct {
 		CreateKnowledge struct{ Knowledge struct{ ID string } }
 	}
-	q.post(p, `mutation ($title: String!, $content: String!) { createKnowledge(input: {title: $title, content: $content}) { knowledge { id } } }`,
+	q.execute(p, `mutation ($title: String!, $content: String!) { createKnowledge(input: {title: $title, content: $content}) { knowledge { id } } }`,
 		map[string]any{"title": title, "content": content}).into(&data)
 	return data.CreateKnowledge.Knowledge.ID
 }
 
-// ask has one person ask another.
-func (q *quiet) ask(asker, owner person, question string) (id string) {
+// ask sends a request from one person to another, and returns its id.
+func (q *quietServer) ask(asker, owner person, question string) (id string) {
 	q.t.Helper()
 	var data struct {
 		CreateKnowledgeRequest struct{ KnowledgeRequest struct{ ID string } }
 	}
-	q.post(asker, `mutation ($owner: ID!, $question: String!) {
+	q.execute(asker, `mutation ($owner: ID!, $question: String!) {
 		createKnowledgeRequest(input: {ownerId: $owner, question: $question}) { knowledgeRequest { id } }
 	}`, map[string]any{"owner": fmt.Sprint(owner.id), "question": question}).into(&data)
 	return data.CreateKnowledgeRequest.KnowledgeRequest.ID
 }
 
 // respond answers a request.
-func (q *quiet) respond(owner person, request, status string) {
+func (q *quietServer) respond(owner person, request, status string) {
 	q.t.Helper()
-	q.post(owner, `mutation ($id: ID!, $status: KnowledgeResponse!) {
+	q.execute(owner, `mutation ($id: ID!, $status: KnowledgeResponse!) {
 		respondToRequest(input: {requestId: $id, status: $status}) { knowledgeRequest { id } }
 	}`, map[string]any{"id": request, "status": status}).into(&struct{}{})
 }
 
-// row is what the database says of a subscription once what is in memory was written.
-func (q *quiet) row(channel string) *ent.StoredSubscription {
+// row returns the row of a subscription, after the state in memory was written.
+func (q *quietServer) row(channel string) *ent.StoredSubscription {
 	q.t.Helper()
 	q.wait(6 * time.Second)
 	row, err := q.client.StoredSubscription.Query().Where(storedsubscription.Channel(channel)).Only(q.system())
@@ -357,21 +356,21 @@ func (q *quiet) row(channel string) *ent.StoredSubscription {
 }
 
 // idOf returns the id of a subscription.
-func (q *quiet) idOf(channel string) int {
+func (q *quietServer) idOf(channel string) int {
 	q.t.Helper()
 	id, err := q.client.StoredSubscription.Query().Where(storedsubscription.Channel(channel)).OnlyID(q.system())
 	must(q.t, err)
 	return id
 }
 
-// wait lets time pass, and then whatever it brought about.
-func (q *quiet) wait(d time.Duration) {
+// wait lets time pass, and waits for the work that begins meanwhile.
+func (q *quietServer) wait(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
 
-// taken returns the calls with events since it was last called, those of subscriptions alone.
-func (q *quiet) taken() []call {
+// newCalls returns the calls with events of subscriptions since it was last called.
+func (q *quietServer) newCalls() []call {
 	synctest.Wait()
 	q.gate.mu.Lock()
 	defer q.gate.mu.Unlock()
@@ -383,8 +382,8 @@ func (q *quiet) taken() []call {
 	return calls
 }
 
-// mail returns, of these calls, what was taken for a channel, in order.
-func mail(calls []call, channel string) (events []sent) {
+// sentTo returns the events in these calls that Pusher accepted for a channel, in order.
+func sentTo(calls []call, channel string) (events []sent) {
 	for _, c := range calls {
 		for _, e := range c.events {
 			if c.status == http.StatusOK && (e.Channel == channel || slices.Contains(e.Channels, channel)) {
@@ -395,8 +394,8 @@ func mail(calls []call, channel string) (events []sent) {
 	return events
 }
 
-// handed is a row as it is handed to bridge.
-func handed(e *ent.Event, answered <-chan struct{}) (*bridge.Event, []bridge.Topic) {
+// bridgeEvent returns a row in bridge's form, and its topics.
+func bridgeEvent(e *ent.Event, answered <-chan struct{}) (*bridge.Event, []bridge.Topic) {
 	var topics []bridge.Topic
 	for _, t := range outbox.TopicsOf(e) {
 		topics = append(topics, bridge.Topic(t.String()))
@@ -404,17 +403,17 @@ func handed(e *ent.Event, answered <-chan struct{}) (*bridge.Event, []bridge.Top
 	return &bridge.Event{Seq: bridge.Seq(e.ID), At: e.CreatedAt, Value: e, Answered: answered}, topics
 }
 
-// deliver hands a row to the stored subscriptions.
-func (q *quiet) deliver(row *ent.Event, answered <-chan struct{}, done func()) {
-	e, topics := handed(row, answered)
+// deliver passes a row to the stored subscriptions.
+func (q *quietServer) deliver(row *ent.Event, answered <-chan struct{}, done func()) {
+	e, topics := bridgeEvent(row, answered)
 	q.subscriptions.Publish(e, done, topics...)
 }
 
-// emit hands a row to the streams.
-func (q *quiet) emit(row *ent.Event) {
-	e, topics := handed(row, nil)
+// emit passes a row to the streams.
+func (q *quietServer) emit(row *ent.Event) {
+	e, topics := bridgeEvent(row, nil)
 	q.subscriptions.Stream(e, topics...)
 }
 
-// newest orders events.
+// newest orders events by descending id.
 var newest = ent.Desc(event.FieldID)
