@@ -31,7 +31,7 @@ func readCPU(pid int) cpuTime {
 	if pid == 0 {
 		return cpuTime{}
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) //nolint:gosec // the path has nothing but a number
 	if err != nil {
 		return cpuTime{}
 	}

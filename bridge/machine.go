@@ -143,49 +143,43 @@ func (m machine) on(h happening, r rules) (machine, action) {
 	if m.over() {
 		return m, 0
 	}
-	switch h.event {
-	case authorized:
-		return m.onAuthorized(h, r)
-	case answered:
-		return m.onAnswered(h, r)
-	case occupied:
-		return m.onOccupied()
-	case joinedAgain:
-		return m.onJoinedAgain(h)
-	case interrupted:
-		if m.live() {
-			return m.rejoin().onOccupied()
-		}
-		return m, 0
-	case vacated:
-		return m.onVacated(h)
-	case unoccupied:
-		return m.onUnoccupied(h, r)
-	case found:
-		m.absent = 0
-		return m.onOccupied()
-	case notFound:
-		if m.state == StateLive {
-			m.absent++
-		}
-		return m, 0
-	case caughtUp:
-		return m.onCaughtUp(h)
-	case lagged:
-		return m.onLagged(h)
-	case failed:
-		m.failures++
-		m.retryAt = h.now.Add(h.wait)
-		return m, actWrite
-	case refused:
-		return m.onRefused()
-	case timedOut:
-		return m.onTimedOut(h, r)
-	case ended:
-		return m.end(h.reason, h.now, !h.silent)
-	case eventCount:
+	return transitions[h.event](m, h, r)
+}
+
+// transitions are the events' functions. Those that are not used in a state return it as it is.
+var transitions = [eventCount]func(machine, happening, rules) (machine, action){
+	authorized: onAuthorized, answered: onAnswered, occupied: onOccupied, joinedAgain: onJoinedAgain,
+	interrupted: onInterrupted, vacated: onVacated, unoccupied: onUnoccupied, found: onFound, notFound: onNotFound,
+	caughtUp: onCaughtUp, lagged: onLagged, failed: onFailed, refused: onRefused, timedOut: onTimedOut, ended: onEnded,
+}
+
+func onInterrupted(m machine, h happening, r rules) (machine, action) {
+	if m.live() {
+		return onOccupied(m.rejoin(), h, r)
 	}
 	return m, 0
+}
+
+func onFound(m machine, h happening, r rules) (machine, action) {
+	m.absent = 0
+	return onOccupied(m, h, r)
+}
+
+func onNotFound(m machine, _ happening, _ rules) (machine, action) {
+	if m.live() {
+		m.absent++
+	}
+	return m, 0
+}
+
+func onFailed(m machine, h happening, _ rules) (machine, action) {
+	m.failures++
+	m.retryAt = h.now.Add(h.wait)
+	return m, actWrite
+}
+
+func onEnded(m machine, h happening, _ rules) (machine, action) {
+	return m.end(h.reason, h.now, !h.silent)
 }
 
 // over reports whether memory has let go of it: it has ended, or is away.
@@ -211,7 +205,7 @@ func (m machine) believed(to time.Time, sent Seq) Seq {
 
 // onAuthorized does not know whether the client was there before, and when it left. Therefore the client is sent once
 // more what it may have missed.
-func (m machine) onAuthorized(h happening, r rules) (machine, action) {
+func onAuthorized(m machine, h happening, r rules) (machine, action) {
 	if !m.authorizedAt.IsZero() {
 		m.cursor = m.believed(h.to, h.sent)
 	}
@@ -229,7 +223,7 @@ func (m machine) onAuthorized(h happening, r rules) (machine, action) {
 
 // onAnswered waits for the client to join. A Pusher elsewhere is asked. The embedded server reports the join. If it
 // does not, a former client goes on, or the server is asked once.
-func (m machine) onAnswered(h happening, r rules) (machine, action) {
+func onAnswered(m machine, h happening, r rules) (machine, action) {
 	if m.state != StateJoining {
 		return m, 0
 	}
@@ -241,19 +235,19 @@ func (m machine) onAnswered(h happening, r rules) (machine, action) {
 	return m, 0
 }
 
-func (m machine) onUnoccupied(h happening, r rules) (machine, action) {
+func onUnoccupied(m machine, h happening, r rules) (machine, action) {
 	switch {
 	case m.state != StateJoining || m.occupied || r.embedded: // the embedded server is asked only once
 		return m, 0
 	case h.now.Sub(m.authorizedAt) > lastPoll:
-		return m.onOccupied() // a Pusher that does not know leaves it at the authorization
+		return onOccupied(m, h, r) // a Pusher that does not know leaves it at the authorization
 	}
 	m.pollWait = min(2*m.pollWait, lastPoll)
 	m.wakeAt = h.now.Add(m.pollWait)
 	return m, 0
 }
 
-func (m machine) onOccupied() (machine, action) {
+func onOccupied(m machine, h happening, r rules) (machine, action) {
 	m.occupied, m.wakeAt = true, time.Time{}
 	if m.state == StateVacated { // it was its former connection that left, after this one was authorized
 		m = m.rejoin()
@@ -266,16 +260,16 @@ func (m machine) onOccupied() (machine, action) {
 }
 
 // onJoinedAgain has a live one caught up: other clients were sent what this one may have missed.
-func (m machine) onJoinedAgain(h happening) (machine, action) {
+func onJoinedAgain(m machine, h happening, r rules) (machine, action) {
 	if !m.live() {
-		return m.onOccupied()
+		return onOccupied(m, h, r)
 	}
 	next := m
 	next.cursor = m.believed(h.to, h.sent)
-	return next.rejoin().onOccupied()
+	return onOccupied(next.rejoin(), h, r)
 }
 
-func (m machine) onVacated(h happening) (machine, action) {
+func onVacated(m machine, h happening, r rules) (machine, action) {
 	if !m.occupied {
 		return m, 0 // it has left, or only its former connection has
 	}
@@ -287,7 +281,7 @@ func (m machine) onVacated(h happening) (machine, action) {
 	return m, actSettle | actUnplace | actWrite
 }
 
-func (m machine) onCaughtUp(h happening) (machine, action) {
+func onCaughtUp(m machine, h happening, r rules) (machine, action) {
 	if m.state != StateJoining || m.catching != m.joins {
 		return m, 0
 	}
@@ -297,19 +291,19 @@ func (m machine) onCaughtUp(h happening) (machine, action) {
 	return m, actSettle | actWrite
 }
 
-func (m machine) onLagged(h happening) (machine, action) {
+func onLagged(m machine, h happening, r rules) (machine, action) {
 	believed := m.believed(h.to, h.sent) // if its client turns out to have been away
 	m.lagging = true
 	m.cursor = max(m.cursor, h.first-1) // its record may be far behind
 	acts := actWrite
 	if m.live() {
-		m, acts = m.rejoin().onOccupied()
+		m, acts = onOccupied(m.rejoin(), h, r)
 	}
 	m.joinCursor = min(m.joinCursor, believed)
 	return m, acts
 }
 
-func (m machine) onRefused() (machine, action) {
+func onRefused(m machine, h happening, r rules) (machine, action) {
 	if m.gap == gapNone {
 		m.gapFrom = m.cursor
 	}
@@ -318,7 +312,7 @@ func (m machine) onRefused() (machine, action) {
 }
 
 // onTimedOut looks at all that has a time.
-func (m machine) onTimedOut(h happening, r rules) (machine, action) {
+func onTimedOut(m machine, h happening, r rules) (machine, action) {
 	now := h.now
 	switch {
 	case !m.alive(now):
@@ -333,7 +327,7 @@ func (m machine) onTimedOut(h happening, r rules) (machine, action) {
 		case m.state != StateJoining:
 			return m, 0
 		case m.occupied:
-			return m.onOccupied()
+			return onOccupied(m, h, r)
 		}
 		return m, actPoll // the embedded server as well, in case nobody hands its reports to Changed
 	case m.state == StateJoining && m.catching == m.joins && reached(m.retryAt, now):

@@ -43,29 +43,41 @@ func (c Config) Validate() error {
 	if err := c.validateApp(); err != nil {
 		return err
 	}
-	if c.Cluster != "" && c.Host != "" {
+	for _, validate := range []func() error{c.validatePlace, c.validateSchemes, c.validateAddresses, c.validateKey} {
+		if err := validate(); err != nil {
+			return err
+		}
+	}
+	return inVariables(bridge.Config{Namespace: c.Namespace}.Validate())
+}
+
+func (c Config) validatePlace() error {
+	switch {
+	case c.Cluster != "" && c.Host != "":
 		return errors.New("PUSHER_CLUSTER and PUSHER_HOST are both set: hosted Pusher has a cluster, another server a host; unset one")
-	}
-	if c.PublicHost != "" && c.Host == "" {
+	case c.PublicHost != "" && c.Host == "":
 		return errors.New("PUSHER_PUBLIC_HOST is set without PUSHER_HOST: set both or neither")
-	}
-	if c.Cluster != "" && !clusterName.MatchString(c.Cluster) {
+	case c.Cluster != "" && !clusterName.MatchString(c.Cluster):
 		return fmt.Errorf("PUSHER_CLUSTER is %q: it must be a cluster's name, such as eu", c.Cluster)
 	}
-	if c.Scheme != "http" && c.Scheme != "https" {
+	return nil
+}
+
+func (c Config) validateSchemes() error {
+	switch {
+	case c.Scheme != "http" && c.Scheme != "https":
 		return fmt.Errorf("PUSHER_SCHEME is %q: it must be http or https", c.Scheme)
+	case c.PublicScheme == "":
+		return nil
+	case c.PublicScheme != "http" && c.PublicScheme != "https":
+		return fmt.Errorf("PUSHER_PUBLIC_SCHEME is %q: it must be http or https", c.PublicScheme)
+	case c.Host == "":
+		return errors.New("PUSHER_PUBLIC_SCHEME is set without PUSHER_HOST: set both or neither")
 	}
-	if c.PublicScheme != "" {
-		if c.PublicScheme != "http" && c.PublicScheme != "https" {
-			return fmt.Errorf("PUSHER_PUBLIC_SCHEME is %q: it must be http or https", c.PublicScheme)
-		}
-		if c.Host == "" {
-			return errors.New("PUSHER_PUBLIC_SCHEME is set without PUSHER_HOST: set both or neither")
-		}
-	}
-	if err := (bridge.Config{Namespace: c.Namespace}).Validate(); err != nil {
-		return inVariables(err)
-	}
+	return nil
+}
+
+func (c Config) validateAddresses() error {
 	if c.Host != "" {
 		if _, _, err := splitAddress(c.Host, c.secure()); err != nil {
 			return fmt.Errorf("PUSHER_HOST is %q: it must be host:port, such as pusher.internal:6001: %w", c.Host, err)
@@ -76,10 +88,15 @@ func (c Config) Validate() error {
 			return fmt.Errorf("PUSHER_PUBLIC_HOST is %q: it must be host or host:port, such as ws.example.com: %w", c.PublicHost, err)
 		}
 	}
-	if c.MasterKey != "" {
-		if key, err := base64.StdEncoding.DecodeString(c.MasterKey); err != nil || len(key) != 32 {
-			return errors.New("PUSHER_ENCRYPTION_MASTER_KEY is not 32 bytes in base64: make one with `openssl rand -base64 32`")
-		}
+	return nil
+}
+
+func (c Config) validateKey() error {
+	if c.MasterKey == "" {
+		return nil
+	}
+	if key, err := base64.StdEncoding.DecodeString(c.MasterKey); err != nil || len(key) != 32 {
+		return errors.New("PUSHER_ENCRYPTION_MASTER_KEY is not 32 bytes in base64: make one with `openssl rand -base64 32`")
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 func TestOurLogAndOurTablePassTheConformanceSuite(t *testing.T) {
 	t.Parallel()
 	bridgetest.Run(t, func(t *testing.T) bridgetest.Fixture {
+		t.Helper()
 		q := newQuietServer(t)
 		ada, bob := q.person("Ada"), q.person("Bob")
 		user := func(p person) bridgetest.User {

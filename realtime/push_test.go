@@ -358,7 +358,7 @@ func TestOrderIsKeptForEachChannel(t *testing.T) {
 	})
 }
 
-// down is a rule for a gate. While is is true it answers 503 to all events. It counts the polls of channels.
+// down is a rule for a gate. While it is switched on it answers 503 to all events. It counts the polls of channels.
 type down struct {
 	mu    sync.Mutex
 	is    bool
