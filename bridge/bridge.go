@@ -86,7 +86,7 @@ func New(c Config, deps Deps) (*Bridge, error) {
 	}
 	return &Bridge{
 		registry: r,
-		streams:  &streams{registry: r, eventLog: deps.Log, fail: deps.StreamError},
+		streams:  &streams{registry: r, eventLog: deps.Log, fail: deps.StreamError, log: deps.Logger},
 		recovery: &recovery{delivery: delivery, eventLog: deps.Log},
 		presence: &presence{
 			registry: r, replies: replies{deps.Identity, deps.Logger}, pusher: deps.Pusher, prefixes: names.prefixes(),

@@ -170,7 +170,10 @@ func (d Deps) withDefaults() Deps {
 		d.Lagging = func(Topic, int, time.Time, string) {}
 	}
 	if d.StreamError == nil {
-		d.StreamError = func(ctx context.Context, err error) { transport.AddSubscriptionError(ctx, gqlerror.Wrap(err)) }
+		d.StreamError = func(ctx context.Context, err error) {
+			defer func() { _ = recover() }() // gqlgen panics where the transport is not its WebSocket: there is no place for it
+			transport.AddSubscriptionError(ctx, gqlerror.Wrap(err))
+		}
 	}
 	return d
 }

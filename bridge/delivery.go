@@ -52,9 +52,7 @@ func (d *delivery) deliver(ctx context.Context, tasks []task) {
 			continue
 		}
 		r.outcome = d.executor.execute(ctx, r.group.operation, r.viewer, r.group.key.topic, r.event)
-		for _, m := range r.members {
-			messages = append(messages, d.messageTo(ctx, &r.outcome, m.sub, m.protocol))
-		}
+		messages = d.messagesOf(ctx, r, messages)
 	}
 	verdicts := d.sender.send(ctx, messages)
 	if ctx.Err() != nil {
@@ -66,6 +64,25 @@ func (d *delivery) deliver(ctx context.Context, tasks []task) {
 		messages, verdicts = messages[n:], verdicts[n:]
 	}
 }
+
+// messagesOf appends what the members of a round are sent. All of them together are asked for no longer than one
+// execution may take.
+func (d *delivery) messagesOf(ctx context.Context, r *round, messages []message) []message {
+	ctx, cancel := context.WithTimeout(ctx, executionTimeout)
+	defer cancel()
+	for _, m := range r.members {
+		if r.group.key.shared && r.outcome.open {
+			// The run for the zero Viewer had no Allow: each member reads the event from the log, with its own rights.
+			messages = append(messages, message{sub: m.sub, failed: errUnguarded})
+			continue
+		}
+		messages = append(messages, d.messageTo(ctx, &r.outcome, m.sub, m.protocol))
+	}
+	return messages
+}
+
+// errUnguarded is why a shared result is not sent.
+var errUnguarded = errors.New("the source of a shared subscription has no Allow any more")
 
 // messageTo is what a subscription is sent of an outcome, if its viewer may have it now.
 func (d *delivery) messageTo(ctx context.Context, o *outcome, sub *subscription, protocol Protocol) message {

@@ -5,6 +5,8 @@
 //	b, err := bridge.New(bridge.Config{}, bridge.Deps{Pusher: client, Log: log, Store: store, Identity: identity, …})
 //	srv.AddTransport(b.Transport(transport.POST{}))                      // a subscription by POST gets a channel
 //	mux.Handle("/pusher/auth", b.AuthorizeHandler(owner))                // owner grants the application's own channels
+//	mux.Handle("/pusher/webhooks", b.WebhookHandler())                   // where Pusher is another
+//	mux.Handle(bridge.DefaultResultPath, b.ResultHandler())              // results that are too large for Pusher
 //	err = b.Load(ctx)                                                    // then serve, and
 //	err = b.Run(ctx)
 //
@@ -12,8 +14,11 @@
 //		return bridge.Resolve(ctx, r.Bridge, bridge.Source[Message]{Topic: bridge.Topic("room:" + room), Of: …})
 //	}
 //
-//	e := log.Append(message, "room:1")                                   // after the commit, in the order of the log:
-//	b.Dispatch(e, "room:1")                                              // to subscriptions over Pusher, and to streams
+//	log.Dispatch(b, message, "room:1")                                   // after the commit: over Pusher, and to streams
+//
+// An embedded server reports the joins and leaves of its channels to Bridge.Changed, and is given as Deps.Sockets. An
+// application with a log of its own calls Dispatch, or Publish and Stream, for one event after the other in the order
+// of the log.
 //
 // A subscription is a machine, which waits for events and for its one deadline:
 //
@@ -35,7 +40,7 @@
 // Guarantees:
 //
 //   - Results come in the order of the log, and are run with the subscriber's rights of now. Source.Allow is asked for
-//     each member of a group before each delivery.
+//     each member of a group before each delivery. While Pusher is down, what was allowed waits.
 //   - What happened before the channel was joined, or while its client was away, is sent after the join, or one gap
 //     instead. Whoever was away when the subscription ended is sent the end. A repeat carries the same seq.
 //   - What Pusher does not take is sent later, however long that takes. A subscription whose client stayed reads from

@@ -32,6 +32,17 @@ var (
 	ErrNotFound = errors.New("there is no such subscription")
 )
 
+// errInternal is what clients see of a panic.
+var errInternal = errors.New("internal error")
+
+// panicError is a panic of a resolver in a stream.
+type panicError struct {
+	reason any
+	stack  string
+}
+
+func (e *panicError) Error() string { return fmt.Sprint("panic: ", e.reason) }
+
 // InputError is a part of a request that is wrong.
 type InputError struct{ Input, Problem string }
 

@@ -27,7 +27,15 @@ func (nobody) Holding(context.Context, []string) (map[string]time.Time, error) {
 // An application has a log of its events, an embedded Pusher server, and a bridge between them.
 func Example() {
 	app := pusherserver.App{ID: "1", Key: "key", Secret: "secret"}
-	server, err := pusherserver.New(pusherserver.Config{Apps: []pusherserver.App{app}})
+	var b *bridge.Bridge
+	server, err := pusherserver.New(pusherserver.Config{
+		Apps: []pusherserver.App{app},
+		OnSubscription: func(s pusherserver.SubscriptionChange) {
+			b.Changed(bridge.Change{
+				Channel: s.Channel, Joined: s.Joined, Listeners: s.Subscribers, Unsubscribed: s.Unsubscribed, Heard: s.Heard,
+			})
+		},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -42,7 +50,7 @@ func Example() {
 	}
 	log := bridge.NewMemoryLog(100)
 	var exec graphql.GraphExecutor // executor.New(generated.NewExecutableSchema(…)), once there are resolvers
-	b, err := bridge.New(bridge.Config{}, bridge.Deps{
+	b, err = bridge.New(bridge.Config{}, bridge.Deps{
 		Pusher: client, Log: log, Store: bridge.NewMemoryStore(), Identity: nobody{}, Logger: slog.New(slog.DiscardHandler),
 		Executor: func() graphql.GraphExecutor { return exec }, Sockets: server,
 	})
@@ -53,6 +61,7 @@ func Example() {
 	mux := http.NewServeMux()
 	mux.Handle("/app/", server) // browsers connect here
 	mux.Handle("/pusher/auth", b.AuthorizeHandler(nil))
+	// Before it serves: srv.AddTransport(b.Transport(transport.POST{})), b.Load(ctx), and b.Run(ctx) in a goroutine.
 
 	// This is the body of a resolver, for a stream: what commits from now on arrives on values.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -70,8 +79,7 @@ func Example() {
 	}
 
 	// And this is what a mutation does after its commit.
-	e := log.Append("hello", "room:1")
-	b.Dispatch(e, "room:1")
+	log.Dispatch(b, "hello", "room:1")
 	fmt.Println(*<-values)
 	// Output: 1: hello
 }

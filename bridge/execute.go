@@ -36,6 +36,7 @@ type outcome struct {
 	end     string    // why the subscription ends with this; empty if it goes on
 	failure string    // what went wrong, for the operator
 
+	open  bool                        // the source of the result has no Allow
 	allow func(context.Context) error // asked for each member before it is sent the result; nil for nobody
 
 	variants map[variant]rendering // for all who need the same
@@ -47,6 +48,7 @@ const (
 	reasonRevoked     = "the rights have been revoked: "
 	reasonInvalid     = "the schema no longer accepts its document: "
 	reasonExpired     = "its session has ended"
+	reasonUnjoined    = "nobody joined its channel"
 	reasonLeft        = "its client left the channel"
 	reasonNoPlace     = "its person's places were taken when its client came back"
 	reasonTooManyAway = "too many others of its person were away for less long"
@@ -99,7 +101,10 @@ func (x *executor) run(ctx context.Context, op operation, viewer Viewer, t Topic
 		response = exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(ctx.Err())})
 	}
 	o = x.newOutcome(e, response, call.last)
-	o.allow = call.allow
+	o.allow, o.open = call.allow, call.open
+	if call.foreign && o.end == "" {
+		return outcome{at: e.Seq, when: e.At, failure: ErrForbidden.Error(), end: reasonRevoked + ErrForbidden.Error()}
+	}
 	return o
 }
 
@@ -158,31 +163,29 @@ func encodeResult(at Seq, when time.Time, data []byte, errs gqlerror.List) ([]by
 // formatTime is a moment as clients read it: in UTC, with milliseconds.
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// allow asks whether a viewer may have a result.
-func (x *executor) allow(ctx context.Context, ask func(context.Context) error, viewer Viewer) (err error) {
+// ask asks whether a viewer may have an outcome, and returns what ends the subscription if the answer is no. An error
+// is no answer, because time was up or something is unavailable: the question is repeated later.
+func (x *executor) ask(ctx context.Context, o *outcome, viewer Viewer) (end *outcome, err error) {
+	err = x.allow(ctx, o.allow, viewer)
+	switch unavailable := Unavailable(nil); {
+	case err == nil:
+		return nil, nil
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
+		errors.As(err, &unavailable):
+		return nil, fmt.Errorf("ask whether the viewer may have a result: %w", err)
+	}
+	return &outcome{at: o.at, when: o.when, failure: err.Error(), end: reasonRevoked + err.Error()}, nil
+}
+
+// allow asks a source for a viewer. A panic is an error.
+func (x *executor) allow(ctx context.Context, allow func(context.Context) error, viewer Viewer) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			x.log.ErrorContext(ctx, "an Allow panicked", slog.Any("reason", reason), slog.String("stack", string(debug.Stack())))
-			err = errors.New("internal error")
+			err = errInternal
 		}
 	}()
-	ctx, cancel := context.WithTimeout(x.identity.With(ctx, viewer), executionTimeout)
-	defer cancel()
-	return ask(ctx)
-}
-
-// ask asks whether a viewer may have an outcome, and returns what ends the subscription if the answer is a clear no. An
-// error is no answer: the question is repeated later.
-func (x *executor) ask(ctx context.Context, o *outcome, viewer Viewer) (end *outcome, err error) {
-	err = x.allow(ctx, o.allow, viewer)
-	if err == nil {
-		return nil, nil
-	}
-	response := x.executor().DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})
-	if len(response.Errors) == 0 || !x.revokes(response.Errors[0].Extensions["code"]) && !errors.Is(err, ErrForbidden) {
-		return nil, fmt.Errorf("ask whether the viewer may have a result: %w", err)
-	}
-	return &outcome{at: o.at, when: o.when, failure: err.Error(), end: reasonRevoked + response.Errors[0].Message}, nil
+	return allow(x.identity.With(ctx, viewer))
 }
 
 // gap is the result for a client that missed more than can be sent once more, up to a place.

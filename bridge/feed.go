@@ -1,12 +1,16 @@
 package bridge
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Interest is what a resolver listens to.
 type Interest struct {
 	Topic Topic
 	// Allow returns an error unless the viewer in the context may have what is on the topic now; nil if the resolver
-	// sees to that itself. It runs for each member of a group, so it should be quick.
+	// sees to that itself. It is asked at the
+	// registration and for each member of a group. Resolve asks it for each event of a stream, too. It should be quick.
 	Allow func(ctx context.Context) error
 }
 
@@ -47,6 +51,9 @@ type delivering struct {
 	event *Event
 	allow func(context.Context) error // what the resolver gave; nil before
 	last  bool                        // nothing follows
+
+	open    bool // the resolver gave no allow
+	foreign bool // the resolver wants another topic than the registered one
 }
 
 // Subscribe gives a resolver its feed. Whether it registers, delivers or streams, it finds out from the context. Too
@@ -58,6 +65,9 @@ func (b *Bridge) Subscribe(ctx context.Context, in Interest) (Feed, error) {
 	viewer, err := b.deps.Identity.Viewer(ctx)
 	if err != nil {
 		return Feed{}, err
+	}
+	if viewer.User == "" && viewer.Session != "" {
+		return Feed{}, errors.New("bridge: a Viewer with a Session needs a User")
 	}
 	if in.Allow != nil {
 		if err := in.Allow(ctx); err != nil {
@@ -92,8 +102,9 @@ func (b *Bridge) register(ctx context.Context, in Interest, viewer Viewer, call 
 // now.
 func (call *delivering) feed(in Interest) (Feed, error) {
 	if call.topic != in.Topic {
+		call.foreign = true
 		return Feed{}, ErrForbidden
 	}
-	call.allow = in.Allow
+	call.allow, call.open = in.Allow, in.Allow == nil
 	return Feed{Event: call.event, End: func() { call.last = true }}, nil
 }

@@ -20,6 +20,7 @@ type groupKey struct {
 	topic       Topic
 	fingerprint [sha256.Size]byte
 	user        string // empty: anybody
+	shared      bool   // by several users, and so each member is asked for
 }
 
 // group is the subscriptions that share one execution per event. Its events are delivered one after the other.
@@ -40,6 +41,9 @@ const keepSent = 64
 
 // user is whose subscriptions these are, or empty if they are several users'.
 func (g *group) user() string {
+	if !g.key.shared && g.key.user == "" {
+		return strangers
+	}
 	only := g.key.user
 	for sub := range g.members {
 		switch {
@@ -94,7 +98,7 @@ func keyOf(t Topic, user string, guarded bool, oc *graphql.OperationContext) (gr
 		return groupKey{}, err
 	}
 	key := groupKey{topic: t, fingerprint: sha256.Sum256(append([]byte(text.String()+"\x00"), variables...))}
-	if !shared || !guarded {
+	if key.shared = shared && guarded; !key.shared {
 		key.user = user
 	}
 	return key, nil

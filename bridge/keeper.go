@@ -183,10 +183,13 @@ func (k *keeper) trimAwayOf(ctx context.Context, user string) error {
 	if user == "" {
 		keep = maxAwayAnonymous
 	}
-	ids, err := k.rows.ExcessAway(ctx, user, keep, rowsAtOnce)
-	if err != nil || len(ids) == 0 {
-		return err
+	for {
+		ids, err := k.rows.ExcessAway(ctx, user, keep, rowsAtOnce)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		if _, err = k.rows.End(ctx, ids, reasonTooManyAway, true); err != nil || len(ids) < rowsAtOnce {
+			return err
+		}
 	}
-	_, err = k.rows.End(ctx, ids, reasonTooManyAway, true)
-	return err
 }

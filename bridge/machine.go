@@ -41,6 +41,7 @@ type machine struct {
 	state     State
 	createdAt time.Time
 	expiresAt time.Time // the end of its viewer's session; zero if there is none
+	anonymous bool      // its viewer is
 
 	// cursor is the last event that the subscription needs no more: it was sent, or came before the subscription. Of a
 	// live one it is a promise of Pusher's, which believed takes back.
@@ -335,6 +336,8 @@ func onTimedOut(m machine, h happening, r rules) (machine, action) {
 		return m, actCatchUp
 	case h.busy || m.gap == gapOwed: // a result under way would be sent twice, and a gap would be forgotten
 		return m, 0
+	case m.outlasted(now, r) && m.anonymous && m.state == StatePending:
+		return m.end(reasonUnjoined, now, false) // strangers must not fill the store with what nobody ever joined
 	case m.outlasted(now, r):
 		return m.away(now, r)
 	}

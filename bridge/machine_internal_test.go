@@ -180,6 +180,59 @@ func TestPusherIsAskedLessAndLessOftenUntilTheAuthorizationIsAllThereIs(t *testi
 	}
 }
 
+func TestALaggingClientThatIsGoneIsSentWhatItMayHaveMissed(t *testing.T) {
+	t.Parallel()
+	m := brought(elsewhere, authorized, answered, occupied, caughtUp)
+	m.cursor = 90
+	m, _ = m.on(happening{event: lagged, now: start.Add(time.Hour / 2), to: start, sent: 0, first: 91}, elsewhere)
+	if m.cursor != 90 || m.joinCursor != 10 {
+		t.Errorf("reads from %d, and from %d if its client turns out to be gone; want 90 and 10", m.cursor, m.joinCursor)
+	}
+	m, _ = m.on(happening{event: vacated, now: start.Add(time.Hour / 2), to: start, sent: 0}, elsewhere)
+	if m.cursor != 10 {
+		t.Errorf("goes on from %d, want 10", m.cursor)
+	}
+}
+
+// Otherwise the scheduler would look at it without an end.
+func TestADeadlineThatCannotBeKeptIsLookedAtASecondLater(t *testing.T) {
+	t.Parallel()
+	m := brought(elsewhere, authorized, answered, occupied, caughtUp, vacated)
+	over := m.vacatedAt.Add(elsewhere.grace + 1)
+	owed := m.withGap(gapOwed)
+	for name, at := range map[string]time.Time{
+		"busy": m.deadline(over, true, elsewhere), "owed a gap": owed.deadline(over, false, elsewhere),
+	} {
+		if !at.Equal(over.Add(time.Second)) {
+			t.Errorf("%s: looked at after %v, want 1s", name, at.Sub(over))
+		}
+	}
+}
+
+func TestTheSweepsCountAnewAfterALeave(t *testing.T) {
+	t.Parallel()
+	m := brought(elsewhere, authorized, answered, occupied, caughtUp, notFound, notFound)
+	if m.absent != absentSweeps {
+		t.Fatalf("%d sweeps did not find it", m.absent)
+	}
+	m, _ = m.on(happening{event: vacated, now: start.Add(time.Minute)}, elsewhere)
+	m, _ = m.on(happening{event: occupied, now: start.Add(time.Minute)}, elsewhere)
+	m, _ = m.on(happening{event: caughtUp, now: start.Add(time.Minute)}, elsewhere)
+	if !m.live() || m.absent != 0 {
+		t.Errorf("it is %s, and %d sweeps did not find it", m.state, m.absent)
+	}
+}
+
+func TestWhatNobodyJoinedOfAnAnonymousViewerEnds(t *testing.T) {
+	t.Parallel()
+	m := brought(elsewhere)
+	m.anonymous = true
+	m, acts := m.on(happening{event: timedOut, now: start.Add(joinTimeout + 1)}, elsewhere)
+	if m.state != StateClosed || acts&actForget == 0 || acts&actSendEnd != 0 {
+		t.Errorf("it is %s, with %s", m.state, acts.text())
+	}
+}
+
 // What was sent counts only as far as the client can have received it.
 func TestWhatAClientIsBelievedToHave(t *testing.T) {
 	t.Parallel()

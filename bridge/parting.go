@@ -69,18 +69,36 @@ func (a *admission) part(row *Record, hint Protocol) error {
 	return nil
 }
 
-// dueParting looks at a client that was granted the channel of an ended subscription. It is forgotten when it has had
-// the time to join. mu is held.
-func (r *registry) dueParting(sub *subscription, now time.Time) {
-	switch {
-	case now.Sub(sub.authorizedAt) > joinTimeout:
-		if r.parting[sub.channel] == sub {
-			delete(r.parting, sub.channel)
+// partingDeadline is when a client that was granted the channel of an ended subscription is looked at. mu is held.
+func (r *registry) partingDeadline(sub *subscription) (at time.Time) {
+	at = sub.endAt
+	consider := func(other time.Time) {
+		if !other.IsZero() && (at.IsZero() || other.Before(at)) {
+			at = other
 		}
-		return
-	case reached(sub.wakeAt, now) && !sub.occupied:
-		r.tasks.add(task{poll: sub, joins: sub.joins})
 	}
-	sub.wakeAt = time.Time{}
+	if r.parting[sub.channel] == sub {
+		consider(sub.wakeAt)
+		consider(sub.authorizedAt.Add(joinTimeout + time.Nanosecond))
+	}
+	return at
+}
+
+// dueParting looks at a client that was granted the channel of an ended subscription. It is forgotten when it has had
+// the time to join, but an end that could not be sent to it is still tried. mu is held.
+func (r *registry) dueParting(sub *subscription, now time.Time) {
+	if reached(sub.endAt, now) {
+		sub.endAt = time.Time{}
+		r.tasks.add(task{end: sub})
+	}
+	if now.Sub(sub.authorizedAt) > joinTimeout && r.parting[sub.channel] == sub {
+		delete(r.parting, sub.channel)
+	}
+	if reached(sub.wakeAt, now) {
+		sub.wakeAt = time.Time{}
+		if !sub.occupied && r.parting[sub.channel] == sub {
+			r.tasks.add(task{poll: sub, joins: sub.joins})
+		}
+	}
 	r.schedule(sub)
 }

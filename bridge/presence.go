@@ -135,7 +135,9 @@ func (p *presence) vacateAbsent(ctx context.Context, missing []*subscription, to
 		p.mu.Lock()
 		switch {
 		case isOccupied:
-			p.apply(sub, happening{event: found})
+			if sub.live() { // otherwise it left while Pusher was asked
+				p.apply(sub, happening{event: found})
+			}
 		case sub.live() && sub.absent >= absentSweeps:
 			p.vacate(sub, to, false)
 		}

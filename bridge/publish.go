@@ -58,8 +58,8 @@ func (s *subscription) settle() {
 
 // Publish takes the next event of the log. Stored subscriptions get it in the order of the log, after its request was
 // answered; those that nobody listens to now read it from the log later. It returns those of the topics that it is not
-// done with yet; done is called once it is, unless it is nil. It may be called from any goroutine, with a lock of the
-// Bridge held: so it must return at once, and call nothing of the Bridge. Publish does not block.
+// done with yet. If there are any, done is called once it is, unless it is nil. It may be called from any goroutine,
+// with a lock of the Bridge held: so it must return at once, and call nothing of the Bridge. Publish does not block.
 func (p *publisher) Publish(e *Event, done func(), topics ...Topic) (open []Topic) {
 	if done == nil {
 		done = func() {}
@@ -80,7 +80,7 @@ func (p *publisher) Publish(e *Event, done func(), topics ...Topic) (open []Topi
 			p.enqueue(g, publication)
 		}
 	}
-	if publication.open > 1 && !publication.answered {
+	if publication.open > 1 && !publication.answered && !p.tasks.ended {
 		p.answering.Go(func() { p.awaitAnswer(publication) })
 	}
 	if len(open) > 0 {

@@ -18,7 +18,7 @@ type recovery struct {
 	eventLog Log
 }
 
-// catchUp sends a client that has just joined what it missed since the cursor, from the table and in order, and then
+// catchUp sends a client that has just joined what it missed since the cursor, from the log and in order, and then
 // has the subscription looked at again: once nothing is missing it becomes live. Others have their turn in between.
 // It gives up if the client leaves meanwhile: the next join begins anew.
 func (r *recovery) catchUp(ctx context.Context, sub *subscription) {
@@ -31,7 +31,8 @@ func (r *recovery) catchUp(ctx context.Context, sub *subscription) {
 		return
 	}
 	if _, logged := errors.AsType[*pusherapi.CallError](err); err != nil && !logged {
-		r.log.ErrorContext(ctx, "a subscription could not catch up; trying again", slog.String("channel", sub.channel), slog.Any("error", err))
+		r.log.ErrorContext(ctx, "a subscription could not catch up; trying again",
+			slog.Int("subscription", sub.id), slog.Any("error", err))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,6 +52,7 @@ type chase struct {
 	joins             int
 	gap               bool // is owed
 	lagging           bool // its client has been there since the cursor
+	awaySince         time.Time
 }
 
 // chase returns where a subscription stands that is to be caught up, and whether the caller is to do so. If nothing is
@@ -76,7 +78,10 @@ func (r *recovery) chase(sub *subscription) (chase, bool) {
 		return chase{}, false
 	}
 	sub.chasing = make(chan struct{})
-	return chase{cursor: sub.cursor, published: published, joins: sub.joins, gap: sub.gap == gapOwed, lagging: sub.lagging}, true
+	return chase{
+		cursor: sub.cursor, published: published, joins: sub.joins, gap: sub.gap == gapOwed, lagging: sub.lagging,
+		awaySince: sub.awaySince,
+	}, true
 }
 
 // sendMissed sends what was missed, unless the client leaves. An error means that it could not be read, or that Pusher
@@ -88,12 +93,13 @@ func (r *recovery) sendMissed(ctx context.Context, sub *subscription, c chase) e
 		}
 	}
 	rows, more, err := r.missed(ctx, sub, c)
-	if err != nil {
+	lost := errors.Is(err, ErrGap)
+	if err != nil && !lost {
 		return err
 	}
-	if !more {
+	if !more && !lost {
 		r.move(sub, func(m machine) machine { return m.staying(c.joins) })
-	} else if !c.lagging {
+	} else if !c.lagging || lost {
 		o, err := r.gapUpTo(ctx, sub, c)
 		if err != nil {
 			return err
@@ -138,7 +144,7 @@ func (r *recovery) missed(ctx context.Context, sub *subscription, c chase) (rows
 	case len(rows) > maxCatchUp:
 		return rows[:maxCatchUp], true, nil
 	}
-	return rows, !c.lagging && !r.reaches(sub, rows), nil
+	return rows, !c.lagging && !r.reaches(c, rows), nil
 }
 
 // gapUpTo is the gap that stands for all that a subscription missed.
@@ -157,10 +163,10 @@ func (r *recovery) gapUpTo(ctx context.Context, sub *subscription, c chase) (out
 }
 
 // reaches reports whether the rows are all that a subscription missed, and new enough.
-func (r *recovery) reaches(sub *subscription, rows []*Event) bool {
+func (r *recovery) reaches(c chase, rows []*Event) bool {
 	switch {
-	case !sub.awaySince.IsZero():
-		return time.Since(sub.awaySince) <= r.config.Kept-keptMargin
+	case !c.awaySince.IsZero():
+		return time.Since(c.awaySince) <= r.config.Kept-keptMargin
 	case len(rows) == 0:
 		return true
 	}
@@ -171,7 +177,9 @@ func (r *recovery) reaches(sub *subscription, rows []*Event) bool {
 // sendOne sends one outcome to a subscription that is catching up, and reports whether its client is still there. Where
 // Pusher did not take the next result, nothing may be sent after it: that is the error.
 func (r *recovery) sendOne(ctx context.Context, sub *subscription, o *outcome, c chase) (there bool, err error) {
-	m := r.messageTo(ctx, o, sub, r.protocolOf(sub))
+	asking, cancel := context.WithTimeout(ctx, executionTimeout)
+	m := r.messageTo(asking, o, sub, r.protocolOf(sub))
+	cancel()
 	verdict := r.sender.send(ctx, []message{m})[0]
 	if ctx.Err() != nil {
 		return false, nil

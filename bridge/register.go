@@ -132,7 +132,7 @@ func (b *Bridge) store(ctx context.Context, d draft, call *registering, oc *grap
 		channel: newChannel(b.prefix), topic: call.topic, viewer: call.viewer, compress: d.compress,
 		operation: operation{document: oc.RawQuery, name: oc.Operation.Name, field: d.field, variables: oc.Variables},
 		protocol:  d.protocol, placed: true,
-		machine: machine{state: StatePending, createdAt: now, expiresAt: call.viewer.ExpiresAt, cursor: call.cursor},
+		machine: machine{state: StatePending, createdAt: now, expiresAt: call.viewer.ExpiresAt, anonymous: call.viewer.anonymous(), cursor: call.cursor},
 	}
 	expires := now.Add(b.config.Lifetime)
 	if end := call.viewer.ExpiresAt; !end.IsZero() && end.Before(expires) {

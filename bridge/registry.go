@@ -84,10 +84,7 @@ func (r *registry) schedule(sub *subscription) {
 	at := sub.machine.deadline(time.Now(), sub.busy(), r.rules)
 	switch {
 	case sub.parting:
-		at = sub.authorizedAt.Add(joinTimeout + time.Nanosecond)
-		if !sub.wakeAt.IsZero() && sub.wakeAt.Before(at) {
-			at = sub.wakeAt
-		}
+		at = r.partingDeadline(sub)
 	case sub.over():
 		at = sub.endAt
 	}

@@ -1,6 +1,9 @@
 package bridge
 
-import "context"
+import (
+	"context"
+	"runtime/debug"
+)
 
 // Source is what a subscription field emits: what it listens to, how its value is made of an event, and what it begins
 // and ends with.
@@ -9,8 +12,8 @@ type Source[T any] struct {
 	// Allow returns an error unless the viewer in the context may have the field's values now. It runs when a
 	// subscription begins, and for each subscription before each of its deliveries. Subscriptions of several viewers
 	// share an execution only if there is an Allow, and all their fields are @broadcastable. The values that they share
-	// are made for the zero Viewer. An error ends the subscription if it wraps ErrForbidden, or if Deps.Ended takes its
-	// code; any other is no answer, and the question is repeated. Nil if the resolver checks the rights itself.
+	// are made for the zero Viewer. An error ends the subscription, except that of a context and an Unavailable: after
+	// these the question is repeated. Nil if the resolver checks the rights itself.
 	Allow func(ctx context.Context) error
 	// First makes what is emitted before any event; nil if that is nothing.
 	First func(ctx context.Context) (*T, error)
@@ -57,7 +60,7 @@ func Resolve[T any](ctx context.Context, feeds Feeds, s Source[T]) (<-chan *T, e
 	}
 	go func() {
 		defer close(values)
-		if err := s.follow(ctx, feed, values); err != nil {
+		if err := s.followSafely(ctx, feed, values); err != nil {
 			feed.Fail(err)
 		}
 	}()
@@ -66,6 +69,16 @@ func Resolve[T any](ctx context.Context, feeds Feeds, s Source[T]) (<-chan *T, e
 
 // isLast reports whether nothing follows a value.
 func (s Source[T]) isLast(value *T) bool { return value != nil && s.Last != nil && s.Last(value) }
+
+// followSafely is follow, with a panic as an error: nobody else would recover it.
+func (s Source[T]) followSafely(ctx context.Context, feed Feed, values chan<- *T) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = &panicError{reason, string(debug.Stack())}
+		}
+	}()
+	return s.follow(ctx, feed, values)
+}
 
 // follow emits a stream's events until it ends, and returns why, unless it ended in good order.
 func (s Source[T]) follow(ctx context.Context, feed Feed, values chan<- *T) error {

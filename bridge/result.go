@@ -63,7 +63,9 @@ func (b *Bridge) result(ctx context.Context, channel string, seq Seq, viewer Vie
 	}
 	o := b.recovery.executor.run(ctx, operationOf(row), viewer, row.Topic, e) // in the viewer's own time: deliveries do not wait for it
 	if o.allow != nil {
-		if err := b.recovery.executor.allow(ctx, o.allow, viewer); err != nil {
+		asking, cancel := context.WithTimeout(ctx, executionTimeout)
+		defer cancel()
+		if end, err := b.recovery.executor.ask(asking, &o, viewer); end != nil || err != nil {
 			return nil, err
 		}
 	}

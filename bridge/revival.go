@@ -28,11 +28,15 @@ func (k *keeper) Load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	restored := make([]rebuilt, len(rows))
+	for i, row := range rows {
+		restored[i] = k.rebuild(ctx, row, held, end)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.loaded = true
-	for _, row := range rows {
-		k.restore(ctx, row, held, end)
+	for _, r := range restored {
+		k.restore(r)
 	}
 	if len(rows) > 0 {
 		k.log.InfoContext(ctx, "subscriptions go on", slog.Int("subscriptions", len(k.byID)), slog.Int("ended", len(rows)-len(k.byID)))
@@ -58,14 +62,14 @@ func (k *keeper) holding(ctx context.Context, rows ...*Record) (map[string]time.
 	return held, nil
 }
 
-// operationOf is what a row's subscription runs.
+// operationOf is what the subscription of a record runs.
 func operationOf(row *Record) operation {
 	return operation{document: row.Document, name: row.Operation, field: row.Field, variables: row.Variables}
 }
 
-// restore makes a subscription of a row. One that cannot go on is ended, and its client is sent the end. k.mu is held.
-func (k *keeper) restore(ctx context.Context, row *Record, held map[string]time.Time, end Seq) {
-	r := k.rebuild(ctx, row, held, end)
+// restore takes up a subscription of an earlier process. One that cannot go on is ended, and its client is sent the
+// end. k.mu is held.
+func (k *keeper) restore(r rebuilt) {
 	k.add(r, false)
 	sub := r.sub
 	if !sub.over() {
@@ -115,9 +119,9 @@ func (k *keeper) stored(ctx context.Context, channel string) (*Record, error) {
 	return r, nil
 }
 
-// revive brings a subscription back from its row, as it was when its client left: what it missed is read from the
-// table once the client has joined. One that cannot go on is ended instead. If its session ends while this runs, the
-// row is closed, which admit sees.
+// revive brings a subscription back from its record, as it was when its client left: what it missed is read from the
+// log once the client has joined. One that cannot go on is ended instead. If its session ends while this runs, the
+// record is closed, which admit sees.
 func (k *keeper) revive(ctx context.Context, row *Record) error {
 	held, err := k.holding(ctx, row)
 	if err != nil {
@@ -138,7 +142,7 @@ func (k *keeper) revive(ctx context.Context, row *Record) error {
 	return nil
 }
 
-// rebuilt is a subscription made of its row, and why it cannot go on; empty if it can.
+// rebuilt is a subscription made of its record, and why it cannot go on; empty if it can.
 type rebuilt struct {
 	sub     *subscription
 	key     groupKey
@@ -155,12 +159,14 @@ func (k *keeper) rebuild(ctx context.Context, row *Record, held map[string]time.
 	viewer, holds := row.Viewer, true
 	if viewer.Session != "" {
 		viewer.ExpiresAt, holds = held[viewer.Session]
+	} else {
+		viewer.ExpiresAt = row.ExpiresAt
 	}
 	sub := &subscription{
 		id: row.ID, channel: row.Channel, topic: row.Topic, compress: row.Compress, viewer: viewer, operation: operationOf(row),
 		protocol: row.Protocol, deliveredAt: row.DeliveredAt, lastError: row.LastError,
 		machine: machine{
-			state: row.State, createdAt: row.CreatedAt, expiresAt: viewer.ExpiresAt,
+			state: row.State, createdAt: row.CreatedAt, expiresAt: viewer.ExpiresAt, anonymous: viewer.anonymous(),
 			cursor: at, joinCursor: at, liveCursor: at, liveAt: time.Now().UTC(),
 			authorizedAt: row.AuthorizedAt, vacatedAt: row.VacatedAt, restored: true, joins: 1, gap: gap,
 		},
@@ -175,7 +181,7 @@ func (k *keeper) rebuild(ctx context.Context, row *Record, held map[string]time.
 		r.problem = reasonInvalid + err.Error()
 	case !strings.HasPrefix(sub.channel, k.prefix):
 		r.problem = reasonRenamed
-	case !holds:
+	case !holds || !sub.alive(time.Now()):
 		r.problem = reasonExpired
 	case time.Since(sub.createdAt) > k.config.Lifetime:
 		r.problem = reasonLifetime

@@ -22,12 +22,18 @@ type task struct {
 	joins   int           // … if it is the same join as then
 }
 
+// strangers is the queue of all anonymous viewers. No user is called so.
+const strangers = "\x00"
+
 // user is whose task it is; empty if it is everybody's.
 func (t task) user() string {
 	if t.group != nil {
 		return t.group.user()
 	}
-	return cmp.Or(t.catchUp, t.end, t.poll).viewer.User
+	if viewer := cmp.Or(t.catchUp, t.end, t.poll).viewer; !viewer.anonymous() {
+		return viewer.User
+	}
+	return strangers
 }
 
 // scheduler has a queue of tasks for each user, and workers take from them in turn: who asks for much waits longer, and

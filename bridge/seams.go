@@ -31,7 +31,8 @@ type Log interface {
 	Newest(ctx context.Context) (Seq, error)
 	// End is the newest place that there has been, as far as is known, also of events that were removed since.
 	End(ctx context.Context) (Seq, error)
-	// After returns the oldest events behind a place that are on a topic, at most limit, in order.
+	// After returns the oldest events behind a place that are on a topic, at most limit, in order. If it knows that one
+	// of them was removed, it returns ErrGap.
 	After(ctx context.Context, t Topic, after Seq, limit int) ([]*Event, error)
 	// Last returns the newest event on a topic, or nil.
 	Last(ctx context.Context, t Topic) (*Event, error)
@@ -39,10 +40,10 @@ type Log interface {
 	Get(ctx context.Context, t Topic, at Seq) (*Event, error)
 }
 
-// Viewer is who is asking. The zero Viewer is anonymous, and has no rights.
+// Viewer is who is asking. One without a User is anonymous, and has no rights.
 type Viewer struct {
 	User    string
-	Session string // empty: there is no session that could end
+	Session string // empty: there is no session that could end. Without a User it must be empty
 	// ExpiresAt is when the session ends by itself; zero if it does not.
 	ExpiresAt time.Time
 }
@@ -97,7 +98,7 @@ type Record struct {
 	Channel   string
 	Viewer    Viewer // without ExpiresAt
 	Topic     Topic
-	Shared    bool // others may share its executions
+	Shared    bool // its source had an Allow, and so others may share its executions
 	Field     string
 	Operation string // the name of the operation; empty if it has none
 	Document  string // empty in a record that has ended, unless a result of it can still be read

@@ -1,6 +1,10 @@
 package bridge
 
-import "context"
+import (
+	"context"
+	"errors"
+	"log/slog"
+)
 
 // maxFeedQueue is how many events may wait for the reader of a stream, which is cut off beyond that.
 const maxFeedQueue = 64
@@ -19,9 +23,10 @@ type streams struct {
 	*registry
 	eventLog Log
 	fail     func(ctx context.Context, err error)
+	log      *slog.Logger
 }
 
-// stream is what is published from now on, until ctx ends.
+// begin returns what is published from now on, until ctx ends.
 func (s *streams) begin(ctx context.Context, t Topic, viewer Viewer) (Feed, error) {
 	if err := s.reserve(t, viewer.User); err != nil {
 		return Feed{}, err
@@ -47,7 +52,14 @@ func (s *streams) begin(ctx context.Context, t Topic, viewer Viewer) (Feed, erro
 	context.AfterFunc(ctx, end)
 	return Feed{
 		Fresh: true, Events: f.events, End: func() {},
-		Fail: func(err error) { s.fail(ctx, err) },
+		Fail: func(err error) {
+			if panicked, ok := errors.AsType[*panicError](err); ok {
+				s.log.ErrorContext(ctx, "a subscription panicked",
+					slog.Any("reason", panicked.reason), slog.String("stack", panicked.stack))
+				err = errInternal
+			}
+			s.fail(ctx, err)
+		},
 		Err: func() error {
 			s.mu.Lock()
 			defer s.mu.Unlock()

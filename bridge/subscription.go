@@ -39,7 +39,7 @@ type subscription struct {
 	endAt    time.Time // when that is tried again; zero: it is not
 
 	deadline time.Time // when the scheduler looks at it; zero: never
-	place    int       // in the scheduler's heap, and -1 if it is not there
+	place    int       // in the scheduler's heap, if it has a deadline
 }
 
 // busy reports whether something is being sent to it.

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lorebridge/bridge"
 	"lorebridge/ent"
 	"lorebridge/ent/event"
 	"lorebridge/ent/storedsubscription"
@@ -127,6 +128,32 @@ func TestAnEndThatPusherDoesNotTakeIsRepeated(t *testing.T) {
 		q.wait(10 * time.Second)
 		if got := titles(t, sentTo(q.newCalls(), channel)); !slices.Equal(got, []string{"end"}) {
 			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// The same for a client that asks for the channel after the end, and is granted it for that alone.
+func TestAnEndForAClientThatComesBackIsRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuietServer(t, elsewhere)
+		ada := q.person("Ada")
+		channel := q.subscribeAndJoin(ada, title)
+		q.wait(time.Second)
+		must(t, q.subscriptions.End(t.Context(), q.row(channel).ID, "ended"))
+		q.wait(time.Minute)
+		q.newCalls()
+		q.gate.on(func(*http.Request, []sent) (int, error) { return http.StatusServiceUnavailable, nil })
+		q.join(ada, channel, bridge.ProtocolGraphqlRuby)
+		q.wait(2 * time.Minute) // longer than the client is waited for
+		q.gate.on(nil)
+		q.wait(10 * time.Second)
+		if got := titles(t, sentTo(q.newCalls(), channel)); !slices.Equal(got, []string{"end"}) {
+			t.Errorf("got %v", got)
+		}
+		q.wait(time.Hour)
+		if got := q.newCalls(); len(got) > 0 {
+			t.Errorf("an hour later: %v", got)
 		}
 	})
 }

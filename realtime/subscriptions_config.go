@@ -45,6 +45,21 @@ func (c SubscriptionsConfig) Validate() error {
 	if c.PerPerson < 1 { // bridge would take zero as the default
 		return fmt.Errorf("%s is %d: it must be at least 1", perPerson, c.PerPerson)
 	}
+	for _, v := range []struct {
+		name         string
+		value, least time.Duration
+	}{
+		{"SUBSCRIPTION_GRACE", c.Grace, time.Second},
+		{"SUBSCRIPTION_LIFETIME", c.Lifetime, time.Minute},
+		{"SUBSCRIPTION_SWEEP", c.Sweep, time.Second},
+	} {
+		if v.value == 0 {
+			return fmt.Errorf("%s is %v: it must be a duration such as 90s or 1h, at least %v", v.name, v.value, v.least)
+		}
+	}
+	if c.Oversize == "" {
+		return fmt.Errorf("SUBSCRIPTION_OVERSIZE is %q: it must be error, drop, terminate or fetch", c.Oversize)
+	}
 	if c.PayloadLimit < bridge.MinPayloadLimit {
 		return fmt.Errorf("PUSHER_PAYLOAD_LIMIT is %d: it must be at least %d bytes", c.PayloadLimit, bridge.MinPayloadLimit)
 	}

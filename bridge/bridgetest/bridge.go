@@ -1,7 +1,12 @@
 package bridgetest
 
 import (
+	"context"
+	"errors"
+	"net/http"
 	"testing"
+
+	"lorebridge/bridge"
 )
 
 func bridgeDelivers(t *testing.T, f Fixture) {
@@ -59,6 +64,79 @@ func bridgeSharesNothingUnguarded(t *testing.T, f Fixture) {
 	w.expect(sent{first, true, seq, ""}, sent{second, true, seq, ""})
 	if n := w.bridge.Stats().Executions - before; n != 2 {
 		t.Errorf("%d executions for two users whose rights nobody asks for", n)
+	}
+}
+
+// No answer is no yes: what could not be asked is sent later.
+func bridgeAsksAgain(t *testing.T, f Fixture) {
+	t.Helper()
+	w := newWorld(t, f)
+	channel := w.subscribe(0, "guarded")
+	w.join(0, channel)
+	w.expect(sent{channel, true, w.commit(), ""})
+	w.people.change(func(p *people) { p.busy = 2 })
+	seq := w.commit() // settled only once it was sent
+	w.expect(sent{channel, true, seq, ""})
+	w.people.mu.Lock()
+	defer w.people.mu.Unlock()
+	if w.people.busy != 0 {
+		t.Errorf("sent though %d questions were not answered", w.people.busy)
+	}
+}
+
+// A group that was shared is not, once its source has no Allow.
+func bridgeFailsClosed(t *testing.T, f Fixture) {
+	t.Helper()
+	w := newWorld(t, f)
+	first, second := w.subscribe(0, "guarded"), w.subscribe(1, "guarded")
+	w.join(0, first)
+	w.join(1, second)
+	seq := w.commit()
+	w.expect(sent{first, true, seq, ""}, sent{second, true, seq, ""})
+	before := w.bridge.Stats().Executions
+	w.people.change(func(p *people) { p.silent = true })
+	seq = w.commit()
+	w.expect(sent{first, true, seq, ""}, sent{second, true, seq, ""})
+	if n := w.bridge.Stats().Executions - before; n != 3 {
+		t.Errorf("%d executions, want that of the group, which nobody got, and one for each user", n)
+	}
+}
+
+// At the beginning, in a stream and where a result is read, Allow is asked as well.
+func bridgeAsksEverywhere(t *testing.T, f Fixture) {
+	t.Helper()
+	w := newWorld(t, f)
+	channel := w.subscribe(0, "guarded")
+	w.join(0, channel)
+	seq := w.commit()
+	w.expect(sent{channel, true, seq, ""})
+	ctx, cancel := context.WithCancel(w.people.With(t.Context(), w.viewer(0)))
+	defer cancel()
+	values, err := bridge.Resolve(ctx, w.bridge, bridge.Source[bridge.Seq]{
+		Topic: f.Topics[0], Allow: w.people.allow,
+		Of: func(_ context.Context, e *bridge.Event) (*bridge.Seq, error) { return &e.Seq, nil },
+	})
+	must(t, err)
+	w.bridge.Stream(f.Append(t, 0), f.Topics[0])
+	if got := <-values; got == nil {
+		t.Fatal("the stream has ended")
+	}
+	if status := w.result(0, channel, seq); status != http.StatusOK {
+		t.Errorf("reading a result is answered %d", status)
+	}
+	w.people.expel(f.Users[0].ID)
+	w.bridge.Stream(f.Append(t, 0), f.Topics[0])
+	if got, open := <-values; open {
+		t.Errorf("the stream of the one who was expelled got %d", *got)
+	}
+	if status := w.result(0, channel, seq); status != http.StatusNotFound {
+		t.Errorf("reading a result of what may not be seen any more is answered %d", status)
+	}
+	if status := w.result(1, channel, seq); status != http.StatusNotFound {
+		t.Errorf("reading another's result is answered %d", status)
+	}
+	if _, err := w.bridge.Subscribe(ctx, bridge.Interest{Topic: f.Topics[0], Allow: w.people.allow}); !errors.Is(err, errExpelled) {
+		t.Errorf("a new one of the one who was expelled: %v", err)
 	}
 }
 

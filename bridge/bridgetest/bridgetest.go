@@ -39,6 +39,9 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"a bridge delivers what was missed and what comes":     bridgeDelivers,
 		"a bridge asks for each member of a group what it may": bridgeExpels,
 		"a bridge shares nothing without an Allow":             bridgeSharesNothingUnguarded,
+		"a bridge repeats a question without an answer":        bridgeAsksAgain,
+		"a bridge shares nothing that lost its Allow":          bridgeFailsClosed,
+		"a bridge asks in streams, for results and at first":   bridgeAsksEverywhere,
 		"a bridge goes on after a restart":                     bridgeRestarts,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +18,6 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"lorebridge/bridge"
 	"lorebridge/pusherapi"
@@ -67,7 +68,6 @@ func (w *world) start() {
 	})
 	must(w.t, err)
 	w.exec = executor.New(schema{w})
-	w.exec.SetErrorPresenter(present)
 	must(w.t, w.bridge.Load(w.t.Context()))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -106,6 +106,16 @@ func (w *world) join(user int, channel string) {
 	w.t.Helper()
 	must(w.t, w.bridge.Authorize(w.t.Context(), channel, w.viewer(user), bridge.ProtocolGraphqlRuby))
 	w.bridge.Changed(bridge.Change{Channel: channel, Joined: true, Listeners: 1, Heard: time.Now()})
+}
+
+// result reads a result as a user, and returns the status.
+func (w *world) result(user int, channel string, seq bridge.Seq) int {
+	w.t.Helper()
+	target := fmt.Sprintf("%s?channel=%s&seq=%d", bridge.DefaultResultPath, channel, seq)
+	r := httptest.NewRequestWithContext(w.people.With(w.t.Context(), w.viewer(user)), http.MethodGet, target, nil)
+	answer := httptest.NewRecorder()
+	w.bridge.ResultHandler().ServeHTTP(answer, r)
+	return answer.Code
 }
 
 // commit appends an event on the first topic and publishes it.
@@ -148,6 +158,24 @@ func (w *world) expect(want ...sent) {
 type people struct {
 	mu       sync.Mutex
 	expelled map[string]bool
+	busy     int  // so many questions are not answered
+	silent   bool // sources have no Allow any more
+}
+
+// unavailable is a bridge.Unavailable.
+type unavailable struct{}
+
+func (unavailable) Error() string   { return "unavailable" }
+func (unavailable) Seconds() int    { return 1 }
+func (unavailable) Message() string { return "try again" }
+
+var _ bridge.Unavailable = unavailable{}
+
+// change changes what people may.
+func (p *people) change(how func(*people)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	how(p)
 }
 
 type viewerKey struct{}
@@ -181,16 +209,26 @@ func (p *people) allow(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.busy > 0 {
+		p.busy--
+		return unavailable{}
+	}
 	if p.expelled[v.User] {
-		return bridge.ErrForbidden
+		return errExpelled
 	}
 	return nil
 }
 
-func (p *people) expel(user string) {
+// errExpelled has no code that bridge knows.
+var errExpelled = errors.New("you are expelled")
+
+func (p *people) expel(user string) { p.change(func(p *people) { p.expelled[user] = true }) }
+
+// hasAllow reports whether sources have one.
+func (p *people) hasAllow() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.expelled[user] = true
+	return !p.silent
 }
 
 // tap notes what goes to Pusher, and carries it on.
@@ -255,13 +293,6 @@ func read(channel, data string) sent {
 	return s
 }
 
-// present gives errors their codes.
-func present(_ context.Context, err error) *gqlerror.Error {
-	presented := gqlerror.Wrap(err)
-	presented.Extensions = map[string]any{"code": "FORBIDDEN"}
-	return presented
-}
-
 var parsed = gqlparser.MustLoadSchema(&ast.Source{Name: "bridgetest", Input: `
 directive @broadcastable on FIELD_DEFINITION
 type Query { nothing: Int }
@@ -288,7 +319,7 @@ func (s schema) Exec(ctx context.Context) graphql.ResponseHandler {
 		Topic: s.w.f.Topics[0],
 		Of:    func(_ context.Context, e *bridge.Event) (*bridge.Seq, error) { return &e.Seq, nil },
 	}
-	if field == "guarded" {
+	if field == "guarded" && s.w.people.hasAllow() {
 		source.Allow = s.w.people.allow
 	}
 	values, err := bridge.Resolve(ctx, s.w.bridge, source)

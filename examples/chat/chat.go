@@ -39,12 +39,11 @@ func (c *chat) Rooms(context.Context) ([]string, error) {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(c.open)), func(room string) bool { return !c.open[room] }), nil
 }
 
-func (c *chat) Messages(ctx context.Context, room string) (messages []*graph.Message, err error) {
-	events, err := c.log.After(ctx, topicOf(room), 0, keptMessages)
-	for _, e := range events {
+func (c *chat) Messages(_ context.Context, room string) (messages []*graph.Message, err error) {
+	for _, e := range c.log.Recent(topicOf(room), keptMessages) {
 		messages = append(messages, e.Value.(*graph.Message))
 	}
-	return messages, err
+	return messages, nil
 }
 
 // MessageAdded is all that a subscription takes: which events it gets, who may have them, and what is made of them.
@@ -95,8 +94,7 @@ func (c *chat) Close(_ context.Context, room string) (bool, error) {
 func (c *chat) publish(room, author, text string) *graph.Message {
 	c.sent++
 	message := &graph.Message{ID: strconv.Itoa(c.sent), Author: author, Text: text, SentAt: time.Now()}
-	event := c.log.Append(message, topicOf(room))
-	c.bridge.Dispatch(event, topicOf(room)) // over Pusher, and over WebSocket
+	c.log.Dispatch(c.bridge, message, topicOf(room)) // over Pusher, and over WebSocket
 	return message
 }
 
