@@ -97,18 +97,11 @@ func (r *recovery) sendMissed(ctx context.Context, sub *subscription, c chase) e
 	if err != nil && !lost {
 		return err
 	}
-	if !more && !lost {
+	switch {
+	case !more && !lost:
 		r.move(sub, func(m machine) machine { return m.staying(c.joins) })
-	} else if !c.lagging || lost {
-		o, err := r.gapUpTo(ctx, sub, c)
-		if err != nil {
-			return err
-		}
-		there, err := r.sendOne(ctx, sub, &o, c)
-		if there {
-			r.move(sub, func(m machine) machine { return m.staying(c.joins).recovered(c.published, c.joins) })
-		}
-		return err
+	case !c.lagging || lost:
+		return r.skip(ctx, sub, c)
 	}
 	for _, e := range rows {
 		o := r.executor.execute(ctx, sub.operation, sub.viewer, sub.topic, e)
@@ -123,6 +116,19 @@ func (r *recovery) sendMissed(ctx context.Context, sub *subscription, c chase) e
 		r.move(sub, func(m machine) machine { return m.recovered(c.published, c.joins) })
 	}
 	return nil
+}
+
+// skip sends one gap for all that was missed.
+func (r *recovery) skip(ctx context.Context, sub *subscription, c chase) error {
+	o, err := r.gapUpTo(ctx, sub, c)
+	if err != nil {
+		return err
+	}
+	there, err := r.sendOne(ctx, sub, &o, c)
+	if there {
+		r.move(sub, func(m machine) machine { return m.staying(c.joins).recovered(c.published, c.joins) })
+	}
+	return err
 }
 
 // move moves the machine of a subscription.
