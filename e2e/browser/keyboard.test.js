@@ -125,6 +125,7 @@ scenario('a whole exchange by keyboard alone', async (t) => {
     await bob.press('Enter');
     const dialog = b.getByRole('dialog', { name: 'Notifications' });
     await expect(dialog).toBeVisible();
+    await expect(b.locator('[role="dialog"]:focus, [role="dialog"] :focus')).toHaveCount(1); // Escape is the dialog's
     await bob.press('Escape');
     await expect(dialog).toBeHidden();
     await bob.at(bell);
