@@ -152,7 +152,7 @@ func (b *Bridge) do(ctx context.Context, tasks []task) {
 	case first.end != nil:
 		b.sendEnd(ctx, first.end)
 	case first.poll != nil:
-		b.ask(ctx, first.poll, first.joins)
+		b.poll(ctx, first.poll, first.joins)
 	}
 }
 

@@ -66,17 +66,25 @@ func (d *delivery) deliver(ctx context.Context, tasks []task) {
 }
 
 // messagesOf appends what the members of a round are sent. All of them together are asked for no longer than one
-// execution may take.
+// execution may take, and each viewer once, however many of the members are that viewer's.
 func (d *delivery) messagesOf(ctx context.Context, r *round, messages []message) []message {
 	ctx, cancel := context.WithTimeout(ctx, executionTimeout)
 	defer cancel()
+	type who struct{ user, session string }
+	answers := make(map[who]answer)
 	for _, m := range r.members {
 		if r.group.key.shared && r.outcome.open {
 			// The run for the zero Viewer had no Allow: each member reads the event from the log, with its own rights.
 			messages = append(messages, message{sub: m.sub, failed: errUnguarded})
 			continue
 		}
-		messages = append(messages, d.messageTo(ctx, &r.outcome, m.sub, m.protocol))
+		viewer := who{m.sub.viewer.User, m.sub.viewer.Session}
+		a, known := answers[viewer]
+		if !known {
+			a = d.ask(ctx, &r.outcome, m.sub.viewer)
+			answers[viewer] = a
+		}
+		messages = append(messages, d.messageTo(a, m.sub, m.protocol))
 	}
 	return messages
 }
@@ -84,19 +92,31 @@ func (d *delivery) messagesOf(ctx context.Context, r *round, messages []message)
 // errUnguarded is why a shared result is not sent.
 var errUnguarded = errors.New("the source of a shared subscription has no Allow any more")
 
-// messageTo is what a subscription is sent of an outcome, if its viewer may have it now.
-func (d *delivery) messageTo(ctx context.Context, o *outcome, sub *subscription, protocol Protocol) message {
+// answer is what a viewer may have of an outcome: the outcome itself, or the end in its place. After an error it is not
+// known.
+type answer struct {
+	outcome *outcome
+	err     error
+}
+
+// ask asks whether a viewer may have an outcome now.
+func (d *delivery) ask(ctx context.Context, o *outcome, viewer Viewer) answer {
 	if o.allow == nil {
-		return message{sub: sub, rendering: d.renderer.render(o, sub, protocol)}
+		return answer{outcome: o}
 	}
-	end, err := d.executor.ask(ctx, o, sub.viewer)
-	switch {
-	case err != nil:
-		return message{sub: sub, failed: err}
-	case end != nil:
+	end, err := d.executor.ask(ctx, o, viewer)
+	if end != nil {
 		o = end
 	}
-	return message{sub: sub, rendering: d.renderer.render(o, sub, protocol)}
+	return answer{o, err}
+}
+
+// messageTo is what a subscription is sent after an answer.
+func (d *delivery) messageTo(a answer, sub *subscription, protocol Protocol) message {
+	if a.err != nil {
+		return message{sub: sub, failed: a.err}
+	}
+	return message{sub: sub, rendering: d.renderer.render(a.outcome, sub, protocol)}
 }
 
 // begin notes who is to get the group's next event: those who listen, need it, and whose session still holds.
@@ -175,7 +195,10 @@ func (d *delivery) settle(m message, verdict error, at Seq, joins int, now time.
 	sub.machine = sub.received(at, joins)
 	if len(m.packets) > 0 && verdict == nil {
 		d.stats.Updates++
-		sub.deliveredAt, sub.machine = now, sub.taken()
+		sub.deliveredAt = now
+		if sub.failures > 0 { // hardly ever, and a machine is copied
+			sub.machine = sub.taken()
+		}
 	}
 	switch {
 	case m.end != "":

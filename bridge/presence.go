@@ -65,9 +65,9 @@ func (p *presence) vacate(sub *subscription, to time.Time, left bool) {
 	p.apply(sub, h)
 }
 
-// ask asks whether a channel is occupied, for the client of a join. A Pusher that does not answer leaves it at the
+// poll asks whether a channel is occupied, for the client of a join. A Pusher that does not answer leaves it at the
 // authorization.
-func (p *presence) ask(ctx context.Context, sub *subscription, joins int) {
+func (p *presence) poll(ctx context.Context, sub *subscription, joins int) {
 	isOccupied, _ := p.pusher.Occupied(ctx, forChannels, sub.channel) // without an answer the authorization is all there is
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -184,7 +184,7 @@ func (r *recovery) reaches(c chase, rows []*Event) bool {
 // Pusher did not take the next result, nothing may be sent after it: that is the error.
 func (r *recovery) sendOne(ctx context.Context, sub *subscription, o *outcome, c chase) (there bool, err error) {
 	asking, cancel := context.WithTimeout(ctx, executionTimeout)
-	m := r.messageTo(asking, o, sub, r.protocolOf(sub))
+	m := r.messageTo(r.delivery.ask(asking, o, sub.viewer), sub, r.protocolOf(sub))
 	cancel()
 	verdict := r.sender.send(ctx, []message{m})[0]
 	if ctx.Err() != nil {
