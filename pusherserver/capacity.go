@@ -52,7 +52,7 @@ func fitCapacity(descriptors, sockets, streams int) Capacity {
 // Warn logs which limit does not fit, and what to do. It logs nothing if maxSockets fits.
 func (c Capacity) Warn(ctx context.Context, log *slog.Logger, maxSockets int) {
 	if c.Sockets < maxSockets {
-		log.WarnContext(ctx, "MAX_SOCKETS does not fit into the descriptors of this process (RLIMIT_NOFILE): fewer sockets are accepted; "+
+		log.WarnContext(ctx, "MAX_SOCKETS does not fit into the descriptors of this process (RLIMIT_NOFILE): fewer sockets are let in; "+
 			"raise the limit, for example with ulimit -n or LimitNOFILE, or lower MAX_SOCKETS",
 			slog.Int("max_sockets", maxSockets), slog.Int("descriptors", c.Descriptors), slog.Int("sockets", c.Sockets))
 	}
