@@ -79,7 +79,8 @@ func resolverFaults(sources []source) []string {
 			}
 			lines := s.line(f.Body.Rbrace) - s.line(f.Body.Lbrace) - 1
 			if lines > maxResolverBody {
-				faults = append(faults, fmt.Sprintf("%s: the body of %s has %d lines: a resolver has at most %d", s.path, f.Name.Name, lines, maxResolverBody))
+				faults = append(faults, fmt.Sprintf("%s: the body of %s has %d lines: a resolver has at most %d",
+					s.path, f.Name.Name, lines, maxResolverBody))
 			}
 		}
 	}

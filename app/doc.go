@@ -1,8 +1,10 @@
 // Package app connects the rooms to one program: it reads the configuration, has every route, and starts and stops the
 // loops. Main is the whole program. New returns the server on a database that the caller has opened.
 //
-//	Main ──► Config ──► database.OpenWatched ──► New ──► Load ──► Run: routes, readers of the log, sockets, sweeps,
-//	                                                              until a signal; then they end one after another
+//	Main ──► Config ──► database.OpenWatched ──► New ──► Load ──► Run
+//
+// Run serves the routes, and runs the readers of the log, the sockets and the sweeps until a signal. Then they end one
+// after another.
 //
 // It also has the operator's commands, which show the events of a running server, and the socket over which they reach
 // it.

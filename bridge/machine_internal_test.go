@@ -126,13 +126,28 @@ func TestEachDeadlineDoesWhatItIsFor(t *testing.T) {
 		after   time.Duration // since the start
 		want    string
 	}{
-		"nobody authorized it":                {brought(elsewhere), elsewhere, joinTimeout + 1, "AWAY: " + over},
-		"Pusher is asked first":               {brought(elsewhere, authorized, answered), elsewhere, time.Second + firstPoll, "JOINING: poll"},
+		"nobody authorized it": {brought(elsewhere), elsewhere, joinTimeout + 1, "AWAY: " + over},
+		"Pusher is asked first": {
+			brought(elsewhere, authorized, answered),
+			elsewhere, time.Second + firstPoll, "JOINING: poll",
+		},
 		"the embedded server reports no join": {brought(embeddedRules, authorized), embeddedRules, joinTimeout + 1, "AWAY: " + over},
-		"the embedded server is asked once":   {brought(embeddedRules, authorized, answered), embeddedRules, time.Second + joinPatience, "JOINING: poll"},
-		"whoever was there before goes on":    {brought(embeddedRules, authorized, answered, occupied, caughtUp, authorized, answered), embeddedRules, 5*time.Second + joinPatience, "JOINING: write catchUp place"},
-		"its client does not come back":       {brought(elsewhere, authorized, answered, occupied, caughtUp, vacated), elsewhere, 4*time.Second + time.Minute + 1, "AWAY: " + over + " sendEnd"},
-		"the same with the embedded server":   {brought(embeddedRules, authorized, answered, occupied, caughtUp, vacated), embeddedRules, 4*time.Second + time.Minute + 1, "AWAY: " + over},
+		"the embedded server is asked once": {
+			brought(embeddedRules, authorized, answered),
+			embeddedRules, time.Second + joinPatience, "JOINING: poll",
+		},
+		"whoever was there before goes on": {
+			brought(embeddedRules, authorized, answered, occupied, caughtUp, authorized, answered),
+			embeddedRules, 5*time.Second + joinPatience, "JOINING: write catchUp place",
+		},
+		"its client does not come back": {
+			brought(elsewhere, authorized, answered, occupied, caughtUp, vacated),
+			elsewhere, 4*time.Second + time.Minute + 1, "AWAY: " + over + " sendEnd",
+		},
+		"the same with the embedded server": {
+			brought(embeddedRules, authorized, answered, occupied, caughtUp, vacated),
+			embeddedRules, 4*time.Second + time.Minute + 1, "AWAY: " + over,
+		},
 		"its client left on purpose":          {left, embeddedRules, 10*time.Second + leftStays + 1, "CLOSED: " + over},
 		"it is tried again after a pause":     {failing, elsewhere, 9 * time.Second, "JOINING: catchUp"},
 		"the session expires":                 {expiring, elsewhere, time.Hour, "CLOSED: " + over + " sendEnd"},

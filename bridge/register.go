@@ -92,7 +92,8 @@ func newDraft(oc *graphql.OperationContext) (draft, error) {
 	d := draft{}
 	var known bool
 	if d.protocol, known = protocols[strings.ToLower(header(oc, headerProtocol))]; !known {
-		return d, inputErrorf(headerProtocol, "is %.40q: it must be graphql-ruby, lighthouse, lighthouse-echo or both", header(oc, headerProtocol))
+		return d, inputErrorf(headerProtocol, "is %.40q: it must be graphql-ruby, lighthouse, lighthouse-echo or both",
+			header(oc, headerProtocol))
 	}
 	switch encoding := header(oc, headerCompress); strings.ToLower(encoding) {
 	case "":
@@ -132,7 +133,10 @@ func (b *Bridge) store(ctx context.Context, d draft, call *registering, oc *grap
 		channel: newChannel(b.prefix), topic: call.topic, viewer: call.viewer, compress: d.compress,
 		operation: operation{document: oc.RawQuery, name: oc.Operation.Name, field: d.field, variables: oc.Variables},
 		protocol:  d.protocol, placed: true,
-		machine: machine{state: StatePending, createdAt: now, expiresAt: call.viewer.ExpiresAt, anonymous: call.viewer.anonymous(), cursor: call.cursor},
+		machine: machine{
+			state: StatePending, createdAt: now, expiresAt: call.viewer.ExpiresAt, anonymous: call.viewer.anonymous(),
+			cursor: call.cursor,
+		},
 	}
 	expires := now.Add(b.config.Lifetime)
 	if end := call.viewer.ExpiresAt; !end.IsZero() && end.Before(expires) {

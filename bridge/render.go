@@ -167,7 +167,8 @@ const (
 	endAlone = `{"more":false}`
 	// endWithData is for thekonz's link, which reads nothing but data: without it that link fails in an exception, and
 	// with an error its application learns of the end.
-	endWithData = `{"more":false,"data":{"data":null,"errors":[{"message":"this subscription has ended","extensions":{"code":"` + CodeEnded + `"}}]}}`
+	endWithData = `{"more":false,"data":{"data":null,"errors":[` +
+		`{"message":"this subscription has ended","extensions":{"code":"` + CodeEnded + `"}}]}}`
 )
 
 // compressed is what the decompress option of graphql-ruby-client undoes: gzip in standard base64.

@@ -223,7 +223,13 @@ func storeExcess(t *testing.T, f Fixture) {
 	for _, test := range []struct {
 		keep, limit int
 		want        []int
-	}{{0, 10, []int{ids[1], ids[3], ids[0], ids[2]}}, {2, 10, []int{ids[0], ids[2]}}, {1, 2, []int{ids[3], ids[0]}}, {4, 10, nil}, {9, 1, nil}} {
+	}{
+		{0, 10, []int{ids[1], ids[3], ids[0], ids[2]}},
+		{2, 10, []int{ids[0], ids[2]}},
+		{1, 2, []int{ids[3], ids[0]}},
+		{4, 10, nil},
+		{9, 1, nil},
+	} {
 		got, err := f.Store.ExcessAway(t.Context(), f.Users[0].ID, test.keep, test.limit)
 		must(t, err)
 		if !slices.Equal(got, test.want) {

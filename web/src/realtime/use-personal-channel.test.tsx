@@ -6,8 +6,8 @@ import { sharedServer, until } from '../../testing/run'
 import type { KnowledgeRequestEvent, KnowledgeResponseEvent } from './events'
 import { type PersonalChannelOptions, usePersonalChannel } from './use-personal-channel'
 
-/** Told is what a hook tells, as it tells it. */
-class Told {
+/** Received has the calls of a hook, in their order. */
+class Received {
   requests: KnowledgeRequestEvent[] = []
   responses: KnowledgeResponseEvent[] = []
   resyncs = 0
@@ -22,12 +22,12 @@ class Told {
 }
 
 /** listen mounts the hook for a person. */
-function listen({ id: person, realtime, headers }: Person, { on, onResync }: Told) {
+function listen({ id: person, realtime, headers }: Person, { on, onResync }: Received) {
   const read = () => Promise.resolve(realtime)
   return renderHook(() => usePersonalChannel({ person, read, headers, on, onResync }))
 }
 
-async function joined(told: Told) {
+async function joined(told: Received) {
   await until(() => expect(told.resyncs).toBe(1))
 }
 
@@ -37,8 +37,8 @@ async function pair(): Promise<[Person, Person]> {
 
 it('reports requests and responses, in order', async () => {
   const [ada, bob] = await pair()
-  const toAda = new Told()
-  const toBob = new Told()
+  const toAda = new Received()
+  const toBob = new Received()
   listen(ada, toAda)
   const { result } = listen(bob, toBob)
   await Promise.all([joined(toAda), joined(toBob)])
@@ -68,8 +68,8 @@ it('reports requests and responses, in order', async () => {
 
 it('reports without its text what is too long for Pusher', async () => {
   const [ada, bob] = await pair()
-  const toAda = new Told()
-  const toBob = new Told()
+  const toAda = new Received()
+  const toBob = new Received()
   listen(ada, toAda)
   listen(bob, toBob)
   await Promise.all([joined(toAda), joined(toBob)])
@@ -83,7 +83,7 @@ it('reports without its text what is too long for Pusher', async () => {
 it('ignores what is no event', async () => {
   const server = sharedServer()
   const [ada] = await pair()
-  const told = new Told()
+  const told = new Received()
   listen(ada, told)
   await joined(told)
   const createdAt = '2026-11-23T10:00:00.000Z'

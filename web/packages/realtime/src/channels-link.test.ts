@@ -144,7 +144,7 @@ describe('ChannelsLink', () => {
     expect(signedOut.data).toMatchObject({ signOut: { signedOut: true } })
   })
 
-  it('tells each update in order, and nothing before the first', async () => {
+  it('emits each update in order, and nothing before the first', async () => {
     const server = await startServer()
     const ada = await signUp(server)
     const watcher = await watch(ada)
@@ -156,7 +156,7 @@ describe('ChannelsLink', () => {
     expect(watcher.end).toBeNull()
   })
 
-  it('tells what the subscription begins with and its last value, and completes', async () => {
+  it('emits the first value of the subscription and its last one, and completes', async () => {
     const [ada, bob] = await Promise.all([signUp(), signUp(undefined, 'Bob')])
     const id = await ada.ask(bob, 'What is a monad?')
     const watcher = await watch(ada, changed, { id })
@@ -397,7 +397,7 @@ describe('ChannelsLink', () => {
     expect(pusher.allChannels()).toEqual([])
   })
 
-  it('tells the errors of a subscription that the server does not take, and completes', async () => {
+  it('emits the errors of a rejected subscription, and completes', async () => {
     const ada = await signUp()
     const pusher = openPusher(ada)
     const watcher = new Watcher(ada, { query: changed, variables: { id: '999' } }, { pusher: () => pusher })

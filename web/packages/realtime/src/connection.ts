@@ -206,7 +206,7 @@ function doNotWriteWhileClosing({ connection }: Pusher): void {
   }
 }
 
-/** isPassing tells a failure on the way to an authorization from its refusal. */
+/** isPassing returns true for a failure that can pass, and false for a rejected authorization. */
 function isPassing(error: Error & { status?: number }): boolean {
   const { status } = error
   return status !== undefined && (status === 0 || status === 408 || status === 429 || status >= 500)

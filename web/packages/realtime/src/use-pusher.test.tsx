@@ -26,8 +26,8 @@ const events: Options['events'] = {
   'knowledge-response': (data): data is Events['knowledge-response'] => isEvent(data, 'status'),
 }
 
-/** Told is what a hook tells, as it tells it. */
-class Told {
+/** Received has the calls of a hook, in their order. */
+class Received {
   requests: Events['knowledge-request'][] = []
   responses: Events['knowledge-response'][] = []
   refusals: RefusedError[] = []
@@ -44,7 +44,7 @@ class Told {
 }
 
 /** listen mounts the hook for a person, who is at `at`; change gives it other options. */
-function listen(person: Person, told: Told, given: Partial<Options> = {}, at: At = {}) {
+function listen(person: Person, told: Received, given: Partial<Options> = {}, at: At = {}) {
   const { on, onResync, onRefused } = told
   const initial: Options = {
     Pusher, person: person.id, read: () => Promise.resolve({ ...person.realtime, ...at }), headers: person.headers,
@@ -59,7 +59,7 @@ function listen(person: Person, told: Told, given: Partial<Options> = {}, at: At
 
 type At = Partial<PusherConnectionOptions>
 
-async function joined(told: Told, times = 1) {
+async function joined(told: Received, times = 1) {
   await until(() => expect(told.resyncs).toBe(times))
 }
 
@@ -70,8 +70,8 @@ async function pair(server = sharedServer()): Promise<[Person, Person]> {
 describe('usePusher', () => {
   it('reports the events that it knows, in order', async () => {
     const [ada, bob] = await pair()
-    const toAda = new Told()
-    const toBob = new Told()
+    const toAda = new Received()
+    const toBob = new Received()
     listen(ada, toAda)
     const { result } = listen(bob, toBob)
     await Promise.all([joined(toAda), joined(toBob)])
@@ -90,7 +90,7 @@ describe('usePusher', () => {
   it('connects once in StrictMode, which mounts twice', async () => {
     const [ada] = await pair()
     const line = await openLine(sharedServer())
-    const told = new Told()
+    const told = new Received()
     const before = Pusher.instances.length
     const made = vi.spyOn(Pusher.instances, 'push')
     const { result, unmount } = listen(ada, told, {}, { host: line.host, port: line.port })
@@ -105,14 +105,14 @@ describe('usePusher', () => {
   it('keeps its connection when callbacks and headers change, and calls the latest', async () => {
     const [ada, bob] = await pair()
     const line = await openLine(sharedServer())
-    const told = new Told()
+    const told = new Received()
     const at = { host: line.host, port: line.port }
     const { result, change } = listen(bob, told, { headers: { authorization: 'Bearer old' } }, at)
     await until(() => expect(told.refusals).toHaveLength(1)) // the token does not hold
     expect(told.refusals[0]?.status).toBe(401)
     const { pusher } = result.current
 
-    const latest = new Told()
+    const latest = new Received()
     const { on, onResync } = latest
     change({ on, onResync, headers: { ...bob.headers } })
     expect(result.current.pusher).toBe(pusher)
@@ -127,7 +127,7 @@ describe('usePusher', () => {
   it('connects anew for another person, and leaves nothing of the one before', async () => {
     const server = await startServer()
     const [ada, bob] = await pair(server)
-    const told = new Told()
+    const told = new Received()
     const { result, change } = listen(ada, told)
     await joined(told)
     const first = result.current.pusher
@@ -146,7 +146,7 @@ describe('usePusher', () => {
     const server = await startServer()
     const line = await openLine(server)
     const [ada] = await pair(server)
-    const told = new Told()
+    const told = new Received()
     const hook = listen(ada, told, {}, { host: line.host, port: line.port })
     await joined(told)
     const { pusher } = hook.result.current
@@ -164,7 +164,7 @@ describe('usePusher', () => {
   it('stays away once it was released, whatever pusher-js planned', async () => {
     const server = await startServer()
     const [ada] = await pair(server)
-    const told = new Told()
+    const told = new Received()
     const { result, unmount } = listen(ada, told)
     await joined(told)
     const { pusher } = result.current
@@ -183,7 +183,7 @@ describe('usePusher', () => {
   it('drops repeats', async () => {
     const server = sharedServer()
     const [ada] = await pair()
-    const told = new Told()
+    const told = new Received()
     listen(ada, told)
     await joined(told)
     const event = (eventId: string) => ({ type: 'knowledge-response', requestId: 1, status: 'denied', eventId })
@@ -197,7 +197,7 @@ describe('usePusher', () => {
   it('ignores events that it does not know, and what is no such event', async () => {
     const server = sharedServer()
     const [ada] = await pair()
-    const told = new Told()
+    const told = new Received()
     listen(ada, told)
     await joined(told)
     const request = { question: 'What is a monad?', eventId: '7' }
@@ -217,7 +217,7 @@ describe('usePusher', () => {
   it('fetches after each join what was missed, and each is told once', async () => {
     const [ada, bob] = await pair()
     const line = await openLine(sharedServer())
-    const told = new Told()
+    const told = new Received()
     const claimed: string[][] = []
     const onResync = async (claim: (eventId: string) => boolean) => {
       const unread = await bob.unread()
@@ -245,7 +245,7 @@ describe('usePusher', () => {
 
   it('fetches again until it succeeds', async () => {
     const [ada] = await pair()
-    const told = new Told()
+    const told = new Received()
     const onResync = vi.fn<Options['onResync']>()
     onResync
       .mockRejectedValueOnce(new Error('no network'))
@@ -258,7 +258,7 @@ describe('usePusher', () => {
 
   it('fetches no more for a join that is over', async () => {
     const [ada] = await pair()
-    const told = new Told()
+    const told = new Received()
     const onResync = vi.fn<Options['onResync']>().mockRejectedValue(new Error('no network'))
     const setTimer = vi.spyOn(globalThis, 'setTimeout')
     const clearTimer = vi.spyOn(globalThis, 'clearTimeout')
@@ -276,7 +276,7 @@ describe('usePusher', () => {
   it("is refused somebody else's channel, says so once, and is not live", async () => {
     const [ada, bob] = await pair()
     const gate = await openGate(sharedServer())
-    const told = new Told()
+    const told = new Received()
     const { result } = listen(ada, told, {}, { channel: bob.realtime.channel, authEndpoint: `${gate.url}/pusher/auth` })
     await until(() => expect(told.refusals).toHaveLength(1))
     expect(told.refusals[0]).toMatchObject({ name: 'RefusedError', status: 403, code: undefined })
@@ -289,7 +289,7 @@ describe('usePusher', () => {
 
   it('says that the key is unknown, and connects once the server gives another one', async () => {
     const [ada] = await pair()
-    const told = new Told()
+    const told = new Received()
     const read = vi.fn<Options['read']>()
       .mockResolvedValueOnce({ ...ada.realtime, key: 'unheard-of' })
       .mockRejectedValueOnce(new Error('the server is not there'))
@@ -305,7 +305,7 @@ describe('usePusher', () => {
 
   it('says once that the session has ended elsewhere, and can connect again', async () => {
     const [ada] = await pair()
-    const told = new Told()
+    const told = new Received()
     const { result, change } = listen(ada, told)
     await joined(told)
     await ada.signOut()
@@ -323,7 +323,7 @@ describe('usePusher', () => {
     const [ada] = await pair()
     const gate = await openGate(sharedServer())
     gate.mode = 'fail'
-    const told = new Told()
+    const told = new Received()
     listen(ada, told, {}, { authEndpoint: `${gate.url}/pusher/auth` })
     await until(() => expect(gate.posts).toHaveLength(2))
     gate.pass()
@@ -336,7 +336,7 @@ describe('usePusher', () => {
     const line = await openLine(sharedServer())
     const gate = await openGate(sharedServer())
     gate.mode = 'hold'
-    const told = new Told()
+    const told = new Received()
     const { result } = listen(
       ada, told, {}, { host: line.host, port: line.port, authEndpoint: `${gate.url}/pusher/auth` },
     )
@@ -357,7 +357,7 @@ describe('usePusher', () => {
   it('connects at once when the browser is online again', async () => {
     const [ada] = await pair()
     const line = await openLine(sharedServer())
-    const told = new Told()
+    const told = new Received()
     const { result } = listen(ada, told, {}, { host: line.host, port: line.port })
     await joined(told)
     line.cut()
@@ -373,7 +373,7 @@ describe('usePusher', () => {
     const server = await startServer({ PUSHER_ENCRYPTION_MASTER_KEY: Buffer.alloc(32, 7).toString('base64') })
     const [ada, bob] = await pair(server)
     expect(bob.realtime.channel).toBe(`private-encrypted-user-${bob.id}`)
-    const told = new Told()
+    const told = new Received()
     listen(bob, told)
     await joined(told)
     await ada.ask(bob, 'Can anybody else read this?')
